@@ -1,0 +1,106 @@
+#include "base/id.hpp"
+
+#include <sys/random.h>
+
+#include <chrono>
+#include <cstring>
+
+#include "base/assert.hpp"
+
+namespace switchyard {
+namespace {
+
+constexpr char hex_digits[] = "0123456789abcdef";
+
+void fill_random(void* target, std::size_t size) {
+  auto* bytes = static_cast<std::uint8_t*>(target);
+  while (size > 0) {
+    const ssize_t filled = ::getrandom(bytes, size, 0);
+    SWITCHYARD_ASSERT(filled > 0);
+    bytes += filled;
+    size -= static_cast<std::size_t>(filled);
+  }
+}
+
+// One system call for 256 ids instead of one for each.
+std::uint64_t next_random() {
+  thread_local std::array<std::uint64_t, 256> pool;
+  thread_local std::size_t used = pool.size();
+  if (used == pool.size()) {
+    fill_random(pool.data(), sizeof(pool));
+    used = 0;
+  }
+  return pool[used++];
+}
+
+int hex_value(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+constexpr bool hyphen_at(std::size_t position) {
+  return position == 8 || position == 13 || position == 18 || position == 23;
+}
+
+}  // namespace
+
+Uuid Uuid::generate() {
+  using namespace std::chrono;
+  const auto since_epoch = duration_cast<nanoseconds>(system_clock::now().time_since_epoch()).count();
+  const auto ms = static_cast<std::uint64_t>(since_epoch / 1'000'000);
+  const auto fraction = static_cast<std::uint64_t>(since_epoch % 1'000'000) * 4096 / 1'000'000;
+  const std::uint64_t high = (ms << 16) | 0x7000 | fraction;
+  const std::uint64_t low = (next_random() & 0x3fff'ffff'ffff'ffff) | 0x8000'0000'0000'0000;
+
+  Uuid uuid;
+  for (std::size_t i = 0; i < 8; ++i) {
+    uuid.bytes[i] = static_cast<std::uint8_t>(high >> (56 - 8 * i));
+    uuid.bytes[8 + i] = static_cast<std::uint8_t>(low >> (56 - 8 * i));
+  }
+  return uuid;
+}
+
+std::optional<Uuid> Uuid::parse(std::string_view text) {
+  if (text.size() != 36) return std::nullopt;
+  Uuid uuid;
+  std::size_t nibble = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (hyphen_at(i)) {
+      if (text[i] != '-') return std::nullopt;
+      continue;
+    }
+    const int value = hex_value(text[i]);
+    if (value < 0) return std::nullopt;
+    auto& byte = uuid.bytes[nibble / 2];
+    byte = static_cast<std::uint8_t>((byte << 4) | value);
+    ++nibble;
+  }
+  return uuid;
+}
+
+std::string Uuid::to_string() const {
+  std::string text(36, '-');
+  std::size_t position = 0;
+  for (const std::uint8_t byte : bytes) {
+    if (hyphen_at(position)) ++position;
+    text[position++] = hex_digits[byte >> 4];
+    text[position++] = hex_digits[byte & 0xf];
+  }
+  return text;
+}
+
+std::string random_hex(std::size_t size) {
+  std::string raw(size, '\0');
+  fill_random(raw.data(), size);
+  std::string text;
+  text.reserve(size * 2);
+  for (const char c : raw) {
+    text += hex_digits[static_cast<std::uint8_t>(c) >> 4];
+    text += hex_digits[static_cast<std::uint8_t>(c) & 0xf];
+  }
+  return text;
+}
+
+}  // namespace switchyard
