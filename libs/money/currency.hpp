@@ -1,0 +1,35 @@
+// A currency of ISO 4217 that has a minor unit, so that an amount in it can be a whole number.
+//
+// One byte, copied freely, always valid: there is no empty Currency, use std::optional. Order is the order of
+// the codes. Nothing here allocates or throws; safe to use from any thread.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace switchyard {
+
+class Currency {
+ public:
+  // Exactly three upper-case letters of a current code. Lower case, withdrawn codes and codes without a minor
+  // unit (XAU, XTS, XXX ...) give no Currency.
+  static std::optional<Currency> parse(std::string_view text);
+
+  // Three letters, valid for the life of the program.
+  std::string_view code() const;
+
+  // Digits after the decimal point: 2 for USD, 0 for JPY, 3 for BHD.
+  int minor_unit_digits() const;
+
+  friend constexpr auto operator<=>(Currency, Currency) = default;
+
+ private:
+  explicit constexpr Currency(std::uint8_t row) : row_(row) {}
+
+  // Of currency_table, which is sorted by code.
+  std::uint8_t row_;
+};
+
+}  // namespace switchyard
