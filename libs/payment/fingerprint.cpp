@@ -1,0 +1,14 @@
+#include "payment/fingerprint.hpp"
+
+#include <openssl/sha.h>
+
+namespace switchyard::payment {
+
+std::string fingerprint(std::string_view bytes) {
+  std::string digest(SHA256_DIGEST_LENGTH, '\0');
+  SHA256(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(),
+         reinterpret_cast<unsigned char*>(digest.data()));
+  return digest;
+}
+
+}  // namespace switchyard::payment

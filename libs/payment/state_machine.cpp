@@ -1,0 +1,169 @@
+#include "payment/state_machine.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/assert.hpp"
+#include "payment/fingerprint.hpp"
+
+namespace switchyard::payment {
+namespace {
+
+using std::chrono::milliseconds;
+
+milliseconds doubled(milliseconds first, std::int32_t times, milliseconds longest) {
+  auto delay = first;
+  for (std::int32_t i = 0; i < times && delay < longest; ++i) delay *= 2;
+  return std::min(delay, longest);
+}
+
+// An approval of a transaction that captures automatically is a capture.
+void approve(Transaction& transaction) {
+  transaction.authorized_minor = transaction.amount.minor();
+  if (transaction.capture_method == CaptureMethod::automatic) {
+    transaction.captured_minor = transaction.authorized_minor;
+    transaction.status = Status::captured;
+  } else {
+    transaction.status = Status::authorized;
+  }
+}
+
+bool has_unresolved_attempt(const State& state) {
+  return state.attempt && !is_resolved(state.attempt->status);
+}
+
+class Machine {
+ public:
+  Machine(State state, Timestamp now, const RetryPolicy& policy)
+      : state_(std::move(state)), transaction_(state_.transaction), now_(now), policy_(policy) {
+    SWITCHYARD_ASSERT(transaction_.status == Status::queued || transaction_.status == Status::processing ||
+                      transaction_.status == Status::unknown);
+  }
+
+  Transition finish() && {
+    transaction_.updated_at = now_;
+    assert_invariants(transaction_);
+    return {std::move(state_), action_};
+  }
+
+  void operator()(const Claimed& claimed) {
+    ++transaction_.epoch;
+    transaction_.next_action_at = now_ + policy_.lease;
+    if (has_unresolved_attempt(state_)) {
+      // Whoever claimed it before died or was too slow: the PSP may have been called.
+      transaction_.status = Status::unknown;
+      state_.attempt->status = AttemptStatus::unknown;
+      action_ = Action::look_up;
+      return;
+    }
+    SWITCHYARD_ASSERT(transaction_.status != Status::unknown);
+    start_attempt(claimed.psp);
+    action_ = Action::authorize;
+  }
+
+  void operator()(const Approved& approved) {
+    end_attempt(AttemptStatus::approved, {}).psp_reference = approved.psp_reference;
+    approve(transaction_);
+    transaction_.reason.clear();
+    transaction_.next_action_at.reset();
+  }
+
+  void operator()(const Declined& declined) {
+    end_attempt(AttemptStatus::declined, declined.code).psp_reference = declined.psp_reference;
+    end(Status::declined, declined.code);
+  }
+
+  void operator()(const NotSent& not_sent) {
+    if (transaction_.status == Status::unknown) {
+      // This send did not arrive, but an earlier one of the same attempt may have.
+      return stay_unknown(not_sent.reason);
+    }
+    end_attempt(AttemptStatus::not_sent, not_sent.reason);
+    if (transaction_.attempt_count >= policy_.attempts_max) return end(Status::failed, not_sent.reason);
+    transaction_.reason = not_sent.reason;
+    transaction_.next_action_at =
+        now_ + doubled(policy_.retry_delay, transaction_.attempt_count - 1, milliseconds::max() / 2);
+  }
+
+  void operator()(const OutcomeUnknown& unknown) { stay_unknown(unknown.reason); }
+
+  void operator()(const NoSuchCharge&) {
+    SWITCHYARD_ASSERT(has_unresolved_attempt(state_) && transaction_.status == Status::unknown);
+    // The identical request under the identical key: if the first one arrives after all, the PSP makes one
+    // charge of the two.
+    action_ = Action::authorize;
+  }
+
+ private:
+  void start_attempt(std::string_view psp) {
+    transaction_.status = Status::processing;
+    Attempt attempt;
+    attempt.number = ++transaction_.attempt_count;
+    attempt.psp = psp;
+    attempt.idempotency_key = fmt::format("{}-{}", transaction_.id.value.to_string(), attempt.number);
+    attempt.request_fingerprint = fingerprint(request_bytes(transaction_));
+    attempt.started_at = now_;
+    state_.attempt = std::move(attempt);
+  }
+
+  Attempt& end_attempt(AttemptStatus status, std::string reason) {
+    SWITCHYARD_ASSERT(has_unresolved_attempt(state_));
+    state_.attempt->status = status;
+    state_.attempt->reason = std::move(reason);
+    state_.attempt->ended_at = now_;
+    return *state_.attempt;
+  }
+
+  void stay_unknown(const std::string& reason) {
+    SWITCHYARD_ASSERT(has_unresolved_attempt(state_));
+    auto& attempt = *state_.attempt;
+    attempt.status = AttemptStatus::unknown;
+    attempt.reason = reason;
+    if (attempt.look_ups >= policy_.look_ups_max) return end(Status::manual_review, reason);
+    transaction_.status = Status::unknown;
+    transaction_.reason = reason;
+    transaction_.next_action_at =
+        now_ + doubled(policy_.look_up_delay, attempt.look_ups, policy_.look_up_delay_max);
+    ++attempt.look_ups;
+  }
+
+  void end(Status status, std::string reason) {
+    transaction_.status = status;
+    transaction_.reason = std::move(reason);
+    transaction_.next_action_at.reset();
+  }
+
+  State state_;
+  Transaction& transaction_;
+  Timestamp now_;
+  const RetryPolicy& policy_;
+  Action action_ = Action::none;
+};
+
+}  // namespace
+
+Transition apply(State state, const Event& event, Timestamp now, const RetryPolicy& policy) {
+  Machine machine(std::move(state), now, policy);
+  std::visit(machine, event);
+  return std::move(machine).finish();
+}
+
+void assert_invariants(const Transaction& transaction) {
+  SWITCHYARD_ASSERT(transaction.amount.minor() > 0);
+  SWITCHYARD_ASSERT(0 <= transaction.refunded_minor);
+  SWITCHYARD_ASSERT(transaction.refunded_minor <= transaction.captured_minor);
+  SWITCHYARD_ASSERT(transaction.captured_minor <= transaction.authorized_minor);
+  SWITCHYARD_ASSERT(transaction.authorized_minor <= transaction.amount.minor());
+  SWITCHYARD_ASSERT(transaction.status != Status::captured || transaction.captured_minor > 0);
+  SWITCHYARD_ASSERT(!is_final(transaction.status) || !transaction.next_action_at);
+}
+
+std::string request_bytes(const Transaction& transaction) {
+  return fmt::format(R"({{"reference":"{}","amount":{},"currency":"{}","capture_method":"{}"}})",
+                     transaction.id.value.to_string(), transaction.amount.minor(),
+                     transaction.amount.currency().code(), to_string(transaction.capture_method));
+}
+
+}  // namespace switchyard::payment

@@ -1,0 +1,99 @@
+// What may happen to a transaction, as a pure function: state and event in, state and action out.
+//
+// No I/O, no clock, no randomness: a service feeds events in, commits the new state and carries out the action.
+// An event that the state does not allow is a bug of the caller and fails an assertion; what a PSP or a crash
+// can bring about is never one.
+//
+// The rules it keeps:
+//  - Intent before effect: Claimed yields the action, and the caller commits the state before it acts.
+//  - One unresolved attempt at a time: a claim of a transaction whose last attempt is unresolved asks the PSP
+//    about that attempt, and never starts another.
+//  - The same attempt is always resent with the same key; only an attempt that was provably not sent is
+//    followed by a new one.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "payment/transaction.hpp"
+
+namespace switchyard::payment {
+
+struct RetryPolicy {
+  // How long a worker owns what it claimed. Longer than the deadline of a PSP call.
+  std::chrono::milliseconds lease{15'000};
+
+  // New attempts after one that was not sent: the delay doubles from one to the next.
+  std::int32_t attempts_max = 3;
+  std::chrono::milliseconds retry_delay{500};
+
+  // Look-ups of an attempt whose outcome is unknown, before a person is asked; the delay doubles up to the longest.
+  std::int32_t look_ups_max = 12;
+  std::chrono::milliseconds look_up_delay{500};
+  std::chrono::milliseconds look_up_delay_max{300'000};
+};
+
+// --- Events --------------------------------------------------------------------------------------------------
+
+// A worker takes a due transaction over. `psp` is where a new attempt would go.
+struct Claimed {
+  std::string_view psp;
+};
+
+// What an attempt came to. A decline is a result, not an error.
+struct Approved {
+  std::string psp_reference;
+};
+enum class DeclineKind { soft, hard };
+struct Declined {
+  std::string code;
+  DeclineKind kind = DeclineKind::hard;
+  std::string psp_reference;
+};
+// The request provably did not reach the PSP: name not found, connection refused.
+struct NotSent {
+  std::string reason;
+};
+// Sent, and no readable answer: time-out, reset, 5xx, garbage.
+struct OutcomeUnknown {
+  std::string reason;
+};
+using Outcome = std::variant<Approved, Declined, NotSent, OutcomeUnknown>;
+
+// The answer to a look-up: the PSP knows no charge for the reference.
+struct NoSuchCharge {};
+
+using Event = std::variant<Claimed, Approved, Declined, NotSent, OutcomeUnknown, NoSuchCharge>;
+
+// --- Actions -------------------------------------------------------------------------------------------------
+
+enum class Action {
+  none,       // commit, and leave it
+  authorize,  // send the attempt's request with its key; also when it was sent before
+  look_up,    // ask the PSP for the attempt's outcome by the transaction's reference
+};
+
+// A transaction with its latest attempt, which is all that decides.
+struct State {
+  Transaction transaction;
+  std::optional<Attempt> attempt;
+};
+
+struct Transition {
+  State state;
+  Action action = Action::none;
+};
+
+Transition apply(State state, const Event& event, Timestamp now, const RetryPolicy& policy);
+
+// captured <= authorized <= amount, refunded <= captured, nothing negative, and a status that fits them.
+// Asserted before each write and after each read.
+void assert_invariants(const Transaction& transaction);
+
+// The bytes by which an attempt's request is known to be the same when it is sent again.
+std::string request_bytes(const Transaction& transaction);
+
+}  // namespace switchyard::payment
