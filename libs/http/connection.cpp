@@ -1,0 +1,232 @@
+#include "http/connection.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/asio/buffer.hpp>
+#include <ctime>
+
+#include "base/id.hpp"
+#include "http/problem.hpp"
+#include "money/card_number.hpp"
+
+namespace switchyard::http {
+namespace {
+
+namespace beast = boost::beast;
+using std::chrono::steady_clock;
+
+constexpr std::size_t read_bytes = 4096;
+constexpr std::size_t request_id_bytes_max = 128;
+
+// After a refusal the client may still be sending: what it sends is read and dropped for so long, or the reset
+// would destroy the response before the client has read it (RFC 9112, 9.6).
+constexpr std::chrono::milliseconds linger_max{2'000};
+constexpr std::size_t linger_bytes_max = 4 * 1024 * 1024;
+
+bool is_request_id(std::string_view text) {
+  return !text.empty() && text.size() <= request_id_bytes_max &&
+         std::ranges::all_of(text,
+                             [](char c) {
+                               return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                                      c == '-' || c == '_' || c == '.' || c == ':';
+                             }) &&
+         !contains_card_number(text);
+}
+
+// "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110, 5.6.7), made once a second and thread.
+std::string_view http_date() {
+  thread_local std::time_t formatted_for = 0;
+  thread_local char text[sizeof("Sun, 06 Nov 1994 08:49:37 GMT")];
+  const std::time_t now = std::time(nullptr);
+  if (now != formatted_for) {
+    std::tm utc{};
+    ::gmtime_r(&now, &utc);
+    std::strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S GMT", &utc);
+    formatted_for = now;
+  }
+  return {text, sizeof(text) - 1};
+}
+
+Response refusal_for(const beast::error_code& code) {
+  using beast::http::error;
+  if (code == error::body_limit) {
+    return problem(413, "Content too large", "the body is larger than this server takes");
+  }
+  if (code == error::header_limit || code == error::buffer_overflow) {
+    return problem(431, "Request header fields too large", "the header is larger than this server takes");
+  }
+  return problem(400, "Bad request", fmt::format("the request is not HTTP/1.1: {}", code.message()));
+}
+
+// The path and query of a target in origin-form or absolute-form (RFC 9112, 3.2).
+std::string_view origin_form(std::string_view target) {
+  if (target.starts_with('/')) return target;
+  const auto scheme_end = target.find("://");
+  if (scheme_end == std::string_view::npos) return target;
+  const auto path = target.find('/', scheme_end + 3);
+  return path == std::string_view::npos ? "/" : target.substr(path);
+}
+
+}  // namespace
+
+Connection::Connection(Socket socket, const Router& router, const Limits& limits,
+                       const std::function<void(std::string_view)>& on_exception)
+    : socket_(std::move(socket)), router_(router), limits_(limits), on_exception_(on_exception) {
+  boost::system::error_code ignored;
+  socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
+  socket_.non_blocking(true, ignored);
+  if (const auto peer = socket_.remote_endpoint(ignored); !ignored) remote_address_ = peer.address();
+  set_deadline(limits_.keep_alive);
+}
+
+void Connection::set_deadline(std::chrono::milliseconds from_now) { deadline_ = steady_clock::now() + from_now; }
+
+void Connection::enforce_deadline(steady_clock::time_point now) {
+  if (now < deadline_) return;
+  timed_out_ = true;
+  boost::system::error_code ignored;
+  socket_.cancel(ignored);
+}
+
+void Connection::stop() {
+  stopping_ = true;
+  boost::system::error_code ignored;
+  if (idle_) socket_.cancel(ignored);
+}
+
+void Connection::abort() {
+  stopping_ = true;
+  boost::system::error_code ignored;
+  socket_.close(ignored);
+}
+
+Task<void> Connection::serve() {
+  bool keep_alive = true;
+  while (keep_alive && !stopping_) {
+    Parser parser;
+    parser.header_limit(static_cast<std::uint32_t>(limits_.header_bytes_max));
+    parser.body_limit(limits_.body_bytes_max);
+    parser.eager(true);
+
+    Response response;
+    const auto read = co_await read_request(parser, response);
+    if (read == ReadResult::closed) co_return;
+    std::string request_id;
+    if (read == ReadResult::refused) {
+      co_await write(response, Uuid::generate().to_string(), false, true);
+      co_await linger();
+      co_return;
+    }
+    response = co_await respond(parser, request_id);
+    keep_alive = parser.keep_alive() && !stopping_;
+    set_deadline(limits_.response);
+    if (!co_await write(response, request_id, keep_alive, parser.get().method() != Method::head)) co_return;
+  }
+  boost::system::error_code ignored;
+  socket_.shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
+}
+
+Task<Connection::ReadResult> Connection::read_request(Parser& parser, Response& refusal) {
+  idle_ = input_.size() == 0;
+  set_deadline(idle_ ? limits_.keep_alive : limits_.request);
+  bool continue_sent = false;
+  for (;;) {
+    if (input_.size() > 0) {
+      if (std::exchange(idle_, false)) set_deadline(limits_.request);
+      beast::error_code error;
+      input_.consume(parser.put(input_.data(), error));
+      if (!error && parser.is_done()) break;
+      if (error && error != beast::http::error::need_more) {
+        refusal = refusal_for(error);
+        co_return ReadResult::refused;
+      }
+      // A client that asks first waits for this before it sends the body (RFC 9110, 10.1.1).
+      if (parser.is_header_done() && !continue_sent && !parser.is_done() &&
+          beast::iequals(parser.get()[beast::http::field::expect], "100-continue")) {
+        continue_sent = true;
+        if (!co_await write_all("HTTP/1.1 100 Continue\r\n\r\n")) co_return ReadResult::closed;
+      }
+    }
+    if (!co_await read_some()) {
+      if (!timed_out_ || idle_) co_return ReadResult::closed;
+      refusal = problem(408, "Request timeout", "the request did not arrive whole in time");
+      co_return ReadResult::refused;
+    }
+  }
+  if (parser.get().version() == 11 && parser.get().count(beast::http::field::host) != 1) {
+    refusal = problem(400, "Bad request", "an HTTP/1.1 request carries exactly one Host header");
+    co_return ReadResult::refused;
+  }
+  co_return ReadResult::request;
+}
+
+Task<bool> Connection::read_some() {
+  const auto [error, size] = co_await socket_.async_read_some(input_.prepare(read_bytes), use_tuple);
+  input_.commit(size);
+  co_return !error;
+}
+
+Task<Response> Connection::respond(const Parser& parser, std::string& request_id) {
+  const auto& message = parser.get();
+  // No deadline of the connection while the handler works: handlers have their own.
+  deadline_ = steady_clock::time_point::max();
+
+  const auto given_id = message["X-Request-Id"];
+  request_id = std::string_view(given_id.data(), given_id.size());
+  if (!is_request_id(request_id)) request_id = Uuid::generate().to_string();
+
+  const auto target = origin_form({message.target().data(), message.target().size()});
+  const auto question = target.find('?');
+  Request request{
+      .method = message.method(),
+      .path = target.substr(0, question),
+      .query = question == std::string_view::npos ? std::string_view{} : target.substr(question + 1),
+      .headers = message,
+      .body = message.body(),
+      .request_id = request_id,
+      .remote_address = remote_address_,
+      .parameter = {},
+  };
+  co_return co_await router_.handle(request, on_exception_);
+}
+
+Task<bool> Connection::write(const Response& response, std::string_view request_id, bool keep_alive, bool with_body) {
+  output_.clear();
+  auto out = std::back_inserter(output_);
+  fmt::format_to(out,
+                 "HTTP/1.1 {} {}\r\nDate: {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nX-Request-Id: {}\r\n",
+                 response.status, reason_phrase(response.status), http_date(), response.content_type,
+                 response.body.size(), request_id);
+  for (const auto& [name, value] : response.headers) fmt::format_to(out, "{}: {}\r\n", name, value);
+  output_ += keep_alive ? "Connection: keep-alive\r\n\r\n" : "Connection: close\r\n\r\n";
+  if (with_body) output_ += response.body;
+  co_return co_await write_all(output_);
+}
+
+Task<bool> Connection::write_all(std::string_view bytes) {
+  // Nearly always the socket takes it all at once, without a round through the event loop.
+  boost::system::error_code error;
+  while (!bytes.empty()) {
+    std::size_t written = socket_.write_some(asio::buffer(bytes), error);
+    if (error == asio::error::would_block) {
+      std::tie(error, written) = co_await socket_.async_write_some(asio::buffer(bytes), use_tuple);
+    }
+    if (error) co_return false;
+    bytes.remove_prefix(written);
+  }
+  co_return true;
+}
+
+Task<void> Connection::linger() {
+  boost::system::error_code ignored;
+  socket_.shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
+  timed_out_ = false;
+  set_deadline(linger_max);
+  for (std::size_t dropped = 0; dropped < linger_bytes_max; dropped += input_.size()) {
+    input_.consume(input_.size());
+    if (!co_await read_some()) co_return;
+  }
+}
+
+}  // namespace switchyard::http

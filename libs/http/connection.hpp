@@ -1,0 +1,66 @@
+// One client connection: reads requests (HTTP/1.1, RFC 9112), has them served, writes the responses.
+//
+// Belongs to one thread. Everything is bounded: header and body size by the limits, time by `deadline`, which the
+// server's sweep enforces (one coarse timer for all connections instead of one for each read).
+#pragma once
+
+#include <boost/asio/basic_stream_socket.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <chrono>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "base/task.hpp"
+#include "http/limits.hpp"
+#include "http/router.hpp"
+
+namespace switchyard::http {
+
+using Socket = asio::basic_stream_socket<asio::ip::tcp, Executor>;
+
+class Connection {
+ public:
+  Connection(Socket socket, const Router& router, const Limits& limits,
+             const std::function<void(std::string_view)>& on_exception);
+
+  // Until the client leaves, breaks the protocol or a bound, or the server stops.
+  Task<void> serve();
+
+  // Ends the connection if its time is up: called now and then on its thread.
+  void enforce_deadline(std::chrono::steady_clock::time_point now);
+
+  // An idle connection ends at once, a busy one after its response.
+  void stop();
+  // Whatever it is doing.
+  void abort();
+
+ private:
+  using Parser = boost::beast::http::request_parser<boost::beast::http::string_body>;
+  enum class ReadResult { request, closed, refused };
+
+  Task<ReadResult> read_request(Parser& parser, Response& refusal);
+  Task<bool> read_some();
+  Task<Response> respond(const Parser& parser, std::string& request_id);
+  Task<bool> write(const Response& response, std::string_view request_id, bool keep_alive, bool with_body);
+  Task<bool> write_all(std::string_view bytes);
+  Task<void> linger();
+  void set_deadline(std::chrono::milliseconds from_now);
+
+  Socket socket_;
+  asio::ip::address remote_address_;
+  const Router& router_;
+  const Limits& limits_;
+  const std::function<void(std::string_view)>& on_exception_;
+  boost::beast::flat_buffer input_;
+  std::string output_;
+  std::chrono::steady_clock::time_point deadline_;
+  bool idle_ = true;
+  bool stopping_ = false;
+  bool timed_out_ = false;
+};
+
+}  // namespace switchyard::http

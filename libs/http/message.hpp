@@ -1,0 +1,58 @@
+// A request as a handler sees it, and the response it gives.
+#pragma once
+
+#include <array>
+#include <boost/asio/ip/address.hpp>
+#include <boost/beast/http/fields.hpp>
+#include <boost/beast/http/verb.hpp>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace switchyard::http {
+
+using Method = boost::beast::http::verb;
+
+// Views into the connection's buffers: valid until the handler is done.
+struct Request {
+  Method method = Method::unknown;
+  // Without the prefix of a mounted router.
+  std::string_view path;
+  // What follows the '?', not decoded.
+  std::string_view query;
+  const boost::beast::http::fields& headers;
+  std::string_view body;
+  // The client's X-Request-Id if it is sane, else one of ours.
+  std::string_view request_id;
+  boost::asio::ip::address remote_address;
+  // What stood in the place of "{...}" of the route's pattern.
+  std::string_view parameter;
+
+  std::string_view header(std::string_view name) const {
+    const auto value = headers[boost::string_view(name.data(), name.size())];
+    return {value.data(), value.size()};
+  }
+};
+
+struct Response {
+  unsigned status = 200;
+  std::string_view content_type = "application/json";
+  std::string body;
+  // Beside Content-Type, Content-Length, Date, X-Request-Id and Connection, which every response carries.
+  std::vector<std::pair<std::string_view, std::string>> headers;
+
+  Response&& with(std::string_view name, std::string value) && {
+    headers.emplace_back(name, std::move(value));
+    return std::move(*this);
+  }
+};
+
+// The value of `name` in a query such as "status=captured&limit=10"; empty if it is not there. Percent escapes
+// are not decoded: no value that is understood here needs them.
+std::string_view query_parameter(std::string_view query, std::string_view name);
+
+// The standard's phrase of a status ("Not Found").
+std::string_view reason_phrase(unsigned status);
+
+}  // namespace switchyard::http

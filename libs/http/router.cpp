@@ -1,0 +1,102 @@
+#include "http/router.hpp"
+
+#include <chrono>
+#include <exception>
+#include <optional>
+
+#include "http/problem.hpp"
+
+namespace switchyard::http {
+namespace {
+
+// The parameter of a path that fits the pattern; empty view for a pattern without one.
+std::optional<std::string_view> match(std::string_view pattern, std::string_view path) {
+  const auto open = pattern.find('{');
+  if (open == std::string_view::npos) return pattern == path ? std::optional(std::string_view{}) : std::nullopt;
+  const auto tail = pattern.substr(pattern.find('}') + 1);
+  if (path.size() <= open + tail.size() || !path.starts_with(pattern.substr(0, open)) || !path.ends_with(tail)) {
+    return std::nullopt;
+  }
+  const auto parameter = path.substr(open, path.size() - open - tail.size());
+  return parameter.find('/') == std::string_view::npos ? std::optional(parameter) : std::nullopt;
+}
+
+void append_method(std::string& allowed, std::string_view method) {
+  if (!allowed.empty()) allowed += ", ";
+  allowed += method;
+}
+
+Response not_found(std::string_view path) {
+  auto detail = std::string("there is nothing at this path");
+  if (path.size() > 1 && path.ends_with('/')) detail += "; try it without the slash at the end";
+  return problem(404, "Not found", detail);
+}
+
+}  // namespace
+
+void Router::add(Method method, std::string pattern, Handler handler) {
+  auto metrics = metrics_.for_route(service_, pattern);
+  routes_.push_back({method, std::move(pattern), std::move(handler), std::move(metrics)});
+}
+
+void Router::mount(std::string prefix, Router other) {
+  mounts_.push_back({std::move(prefix), {}});
+  mounts_.back().router.push_back(std::move(other));
+}
+
+Router::Found Router::find(Method method, std::string_view path) const {
+  for (const auto& mount : mounts_) {
+    if (path.starts_with(mount.prefix) && path.substr(mount.prefix.size()).starts_with('/')) {
+      return mount.router.front().find(method, path.substr(mount.prefix.size()));
+    }
+  }
+  Found found;
+  const auto wanted = method == Method::head ? Method::get : method;
+  for (const auto& route : routes_) {
+    const auto parameter = match(route.pattern, path);
+    if (!parameter) continue;
+    if (route.method == wanted) return {&route, path, *parameter, {}};
+    const auto name = boost::beast::http::to_string(route.method);
+    append_method(found.allowed, {name.data(), name.size()});
+    if (route.method == Method::get) append_method(found.allowed, "HEAD");
+  }
+  return found;
+}
+
+Task<Response> Router::handle(Request request, const std::function<void(std::string_view)>& on_exception) const {
+  const auto found = find(request.method, request.path);
+  if (found.route == nullptr) {
+    if (found.allowed.empty()) co_return not_found(request.path);
+    co_return problem(405, "Method not allowed", "this path serves: " + found.allowed).with("Allow", found.allowed);
+  }
+  request.path = found.path;
+  request.parameter = found.parameter;
+
+  const auto started = std::chrono::steady_clock::now();
+  std::optional<Response> response;
+  try {
+    response = co_await found.route->handler(request);
+  } catch (const std::exception& error) {
+    on_exception(error.what());
+    response = problem(500, "Internal server error", "the request failed; nothing is known to be wrong with it");
+  }
+  found.route->metrics.observe(response->status, std::chrono::steady_clock::now() - started);
+  co_return std::move(*response);
+}
+
+std::vector<std::string> Router::routes() const {
+  std::vector<std::string> names;
+  for (const auto& route : routes_) {
+    const auto method = boost::beast::http::to_string(route.method);
+    names.push_back(std::string(method.data(), method.size()) + " " + route.pattern);
+  }
+  for (const auto& mount : mounts_) {
+    for (const auto& name : mount.router.front().routes()) {
+      const auto space = name.find(' ');
+      names.push_back(name.substr(0, space + 1) + mount.prefix + name.substr(space + 1));
+    }
+  }
+  return names;
+}
+
+}  // namespace switchyard::http

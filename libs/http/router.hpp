@@ -1,0 +1,65 @@
+// Which handler serves a request: exact paths and patterns with one parameter ("/transaction/{id}").
+//
+// Built at start, then only read; safe to use from any thread.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/task.hpp"
+#include "http/message.hpp"
+#include "telemetry/metrics.hpp"
+
+namespace switchyard::http {
+
+// Called on the thread of the connection, concurrently on several. The request lives until it is done.
+using Handler = std::function<Task<Response>(const Request&)>;
+
+struct Route {
+  Method method;
+  std::string pattern;
+  Handler handler;
+  telemetry::RequestMetrics metrics;
+};
+
+class Router {
+ public:
+  // `service` labels the routes' metrics.
+  Router(telemetry::Metrics& metrics, std::string service) : metrics_(metrics), service_(std::move(service)) {}
+
+  // HEAD is served wherever GET is.
+  void add(Method method, std::string pattern, Handler handler);
+
+  // Takes over the other router's routes below a prefix such as "/auth", which its handlers do not see.
+  void mount(std::string prefix, Router other);
+
+  // Serves the request or says 404 or 405 (with Allow). An exception of a handler becomes a 500, and is given to
+  // `on_exception` for the log.
+  Task<Response> handle(Request request, const std::function<void(std::string_view)>& on_exception) const;
+
+  // "GET /health" for each route.
+  std::vector<std::string> routes() const;
+
+ private:
+  struct Mount {
+    std::string prefix;
+    std::vector<Router> router;
+  };
+  struct Found {
+    const Route* route = nullptr;
+    std::string_view path;
+    std::string_view parameter;
+    std::string allowed;
+  };
+
+  Found find(Method method, std::string_view path) const;
+
+  telemetry::Metrics& metrics_;
+  std::string service_;
+  std::vector<Route> routes_;
+  std::vector<Mount> mounts_;
+};
+
+}  // namespace switchyard::http

@@ -1,0 +1,67 @@
+// An HTTP server on one address: accepts on the first io thread and deals the connections out to all of them in
+// turn, so that each thread has the same share and a port in use is an error instead of being shared.
+//
+// Used from main(); what it runs lives on the io threads.
+#pragma once
+
+#include <functional>
+#include <list>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/io_threads.hpp"
+#include "base/task_group.hpp"
+#include "http/connection.hpp"
+#include "http/limits.hpp"
+#include "http/router.hpp"
+
+namespace switchyard::http {
+
+class Server {
+ public:
+  struct Options {
+    std::string host = "127.0.0.1";
+    std::uint16_t port = 0;
+    Limits limits;
+    // Told what a handler threw.
+    std::function<void(std::string_view)> on_exception = [](std::string_view) {};
+  };
+
+  // Binds and listens: from here on clients can connect, and are served once start() was called. Throws
+  // std::runtime_error that names the address if it cannot be had. `threads` outlives the server.
+  Server(IoThreads& threads, Router router, Options options);
+  ~Server();
+
+  void start();
+
+  // Stops accepting, lets the requests under way finish until the deadline, then cuts them off. Blocks.
+  void stop(std::chrono::steady_clock::time_point deadline);
+
+ private:
+  // The connections of one io thread.
+  struct Shard {
+    Shard(Executor executor) : executor(executor), tasks(executor), sweep_now(executor) {}
+
+    Executor executor;
+    TaskGroup tasks;
+    Event sweep_now;
+    std::list<Connection> connections;
+    bool stopping = false;
+  };
+
+  Task<void> accept();
+  Task<void> serve(Shard& shard, Socket socket);
+  Task<void> sweep(Shard& shard);
+  Task<void> stop_shard(Shard& shard, std::chrono::steady_clock::time_point deadline);
+
+  IoThreads& threads_;
+  Router router_;
+  Options options_;
+  asio::basic_socket_acceptor<asio::ip::tcp, Executor> acceptor_;
+  std::vector<std::unique_ptr<Shard>> shards_;
+  std::atomic<std::size_t> connections_{0};
+  bool started_ = false;
+};
+
+}  // namespace switchyard::http
