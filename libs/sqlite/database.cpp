@@ -1,0 +1,145 @@
+#include "sqlite/database.hpp"
+
+#include <fmt/format.h>
+#include <sqlite3.h>
+#include <time.h>
+
+#include <utility>
+
+namespace switchyard::sqlite {
+namespace {
+
+// How long a writer waits for another process's commit.
+constexpr int busy_wait_ms_max = 5'000;
+constexpr int busy_pause_us = 500;
+
+// SQLite's own handler backs off to 100 ms, which starves one of two busy writers. Commits take well under a
+// millisecond here, so short even pauses are fair and cost little.
+int wait_for_lock(void*, int tries) {
+  if (tries >= busy_wait_ms_max * 1000 / busy_pause_us) return 0;
+  const timespec pause{.tv_sec = 0, .tv_nsec = busy_pause_us * 1000};
+  ::nanosleep(&pause, nullptr);
+  return 1;
+}
+
+[[noreturn]] void raise(sqlite3* handle, const std::string& path) {
+  const int code = handle != nullptr ? sqlite3_extended_errcode(handle) : SQLITE_NOMEM;
+  const char* message = handle != nullptr ? sqlite3_errmsg(handle) : "out of memory";
+  throw DatabaseError(code, fmt::format("{}: {}", path, message));
+}
+
+// Size of the page cache of a connection, in KiB; negative is SQLite's notation for KiB.
+constexpr const char* settings_common = R"(
+  PRAGMA journal_mode = WAL;
+  PRAGMA cache_size = -8192;
+  PRAGMA temp_store = MEMORY;
+  PRAGMA wal_autocheckpoint = 0;
+  PRAGMA journal_size_limit = 67108864;
+)";
+
+}  // namespace
+
+Query::~Query() {
+  sqlite3_reset(statement_);
+  sqlite3_clear_bindings(statement_);
+}
+
+void Query::check(int code) {
+  if (code == SQLITE_OK) return;
+  sqlite3* handle = sqlite3_db_handle(statement_);
+  raise(handle, sqlite3_db_filename(handle, "main"));
+}
+
+Query& Query::bind(std::int64_t value) {
+  check(sqlite3_bind_int64(statement_, ++bound_, value));
+  return *this;
+}
+
+Query& Query::bind(std::optional<std::int64_t> value) {
+  if (value) return bind(*value);
+  check(sqlite3_bind_null(statement_, ++bound_));
+  return *this;
+}
+
+Query& Query::bind(std::string_view text) {
+  // A null pointer would bind NULL instead of the empty text.
+  const char* bytes = text.data() != nullptr ? text.data() : "";
+  check(sqlite3_bind_text(statement_, ++bound_, bytes, static_cast<int>(text.size()), SQLITE_STATIC));
+  return *this;
+}
+
+Query& Query::bind_blob(std::string_view bytes) {
+  check(sqlite3_bind_blob(statement_, ++bound_, bytes.data() != nullptr ? bytes.data() : "",
+                          static_cast<int>(bytes.size()), SQLITE_STATIC));
+  return *this;
+}
+
+Query& Query::bind_blob(std::span<const std::uint8_t> bytes) {
+  return bind_blob(std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+}
+
+bool Query::step() {
+  switch (sqlite3_step(statement_)) {
+    case SQLITE_ROW:
+      return true;
+    case SQLITE_DONE:
+      return false;
+    default: {
+      sqlite3* handle = sqlite3_db_handle(statement_);
+      raise(handle, sqlite3_db_filename(handle, "main"));
+    }
+  }
+}
+
+std::int64_t Query::integer(int column) const { return sqlite3_column_int64(statement_, column); }
+
+bool Query::is_null(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_NULL; }
+
+std::string_view Query::text(int column) const {
+  const auto* bytes = static_cast<const char*>(sqlite3_column_blob(statement_, column));
+  return {bytes, static_cast<std::size_t>(sqlite3_column_bytes(statement_, column))};
+}
+
+void Database::Close::operator()(sqlite3* handle) const { sqlite3_close(handle); }
+void Database::Finalize::operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
+
+Database::Database(const std::string& path, Durability durability, bool create) : path_(path) {
+  sqlite3* handle = nullptr;
+  const int flags =
+      SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | (create ? SQLITE_OPEN_CREATE : 0);
+  const int opened = sqlite3_open_v2(path.c_str(), &handle, flags, nullptr);
+  handle_.reset(handle);
+  if (opened != SQLITE_OK) raise(handle, path);
+  sqlite3_busy_handler(handle, wait_for_lock, nullptr);
+  execute(settings_common);
+  execute(durability == Durability::synced ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = OFF");
+}
+
+Database::~Database() { statements_.clear(); }
+
+Query Database::query(const char* sql) {
+  auto& statement = statements_[sql];
+  if (!statement) {
+    sqlite3_stmt* prepared = nullptr;
+    if (sqlite3_prepare_v3(handle(), sql, -1, SQLITE_PREPARE_PERSISTENT, &prepared, nullptr) != SQLITE_OK) {
+      raise(handle(), path_);
+    }
+    statement.reset(prepared);
+  }
+  return Query(statement.get());
+}
+
+void Database::execute(const char* sql) {
+  if (sqlite3_exec(handle(), sql, nullptr, nullptr, nullptr) != SQLITE_OK) raise(handle(), path_);
+}
+
+std::int64_t Database::integer(const char* sql) {
+  auto row = query(sql);
+  return row.step() ? row.integer(0) : 0;
+}
+
+std::int64_t Database::changes() const { return sqlite3_changes64(handle()); }
+
+bool Database::in_transaction() const { return sqlite3_get_autocommit(handle()) == 0; }
+
+}  // namespace switchyard::sqlite

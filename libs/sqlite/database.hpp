@@ -1,0 +1,100 @@
+// A SQLite connection and its prepared statements, closed by their destructors.
+//
+// Belongs to one thread at a time. Failures throw DatabaseError: a lane (lane.hpp) turns them into results.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+namespace switchyard::sqlite {
+
+class DatabaseError : public std::runtime_error {
+ public:
+  DatabaseError(int code, const std::string& message) : std::runtime_error(message), code_(code) {}
+  // SQLite's extended result code.
+  int code() const { return code_; }
+
+ private:
+  int code_;
+};
+
+// Whether a commit that returned is on the disk platter, or only with the operating system: the latter survives
+// the death of the process, not of the machine.
+enum class Durability { synced, process };
+
+// One use of a prepared statement: bind in order, step, read columns. Resets it when it goes.
+class Query {
+ public:
+  explicit Query(sqlite3_stmt* statement) : statement_(statement) {}
+  ~Query();
+  Query(const Query&) = delete;
+  Query& operator=(const Query&) = delete;
+
+  // The text or blob must live until the query ends.
+  Query& bind(std::int64_t value);
+  Query& bind(std::optional<std::int64_t> value);
+  Query& bind(std::string_view text);
+  Query& bind_blob(std::string_view bytes);
+  Query& bind_blob(std::span<const std::uint8_t> bytes);
+
+  // True while there is a row.
+  bool step();
+  // For statements without rows.
+  void run() { step(); }
+
+  std::int64_t integer(int column) const;
+  bool is_null(int column) const;
+  // Valid until the next step.
+  std::string_view text(int column) const;
+  std::string_view blob(int column) const { return text(column); }
+
+ private:
+  void check(int code);
+
+  sqlite3_stmt* statement_;
+  int bound_ = 0;
+};
+
+class Database {
+ public:
+  // Opens, or creates with `create`, in WAL mode. Throws DatabaseError whose message names the file.
+  Database(const std::string& path, Durability durability, bool create);
+  ~Database();
+  Database(const Database&) = delete;
+  Database& operator=(const Database&) = delete;
+
+  // The statement is prepared at its first use and kept; `sql` must be a literal, its address is the key.
+  Query query(const char* sql);
+  // Runs statements that return nothing.
+  void execute(const char* sql);
+  std::int64_t integer(const char* sql);
+
+  // Rows the last statement changed.
+  std::int64_t changes() const;
+  bool in_transaction() const;
+  const std::string& path() const { return path_; }
+  sqlite3* handle() const { return handle_.get(); }
+
+ private:
+  struct Close {
+    void operator()(sqlite3* handle) const;
+  };
+  struct Finalize {
+    void operator()(sqlite3_stmt* statement) const;
+  };
+
+  std::string path_;
+  std::unique_ptr<sqlite3, Close> handle_;
+  std::unordered_map<const char*, std::unique_ptr<sqlite3_stmt, Finalize>> statements_;
+};
+
+}  // namespace switchyard::sqlite
