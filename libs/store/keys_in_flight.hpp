@@ -1,0 +1,46 @@
+// Idempotency keys whose first use is on its way to the disk.
+//
+// Within one process this tells a twin that it is one (409) instead of letting it wait for the other's commit.
+// Between processes the database's own lock does. Safe to use from any thread.
+#pragma once
+
+#include <mutex>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "base/id.hpp"
+
+namespace switchyard::store {
+
+class KeysInFlight {
+ public:
+  // Holds the key until it goes; converts to false if somebody else holds it.
+  class Hold {
+   public:
+    Hold(KeysInFlight& keys, MerchantId merchant, const std::string& key) : keys_(keys) {
+      const std::lock_guard lock(keys_.mutex_);
+      std::tie(position_, held_) = keys_.held_.emplace(merchant, key);
+    }
+    ~Hold() {
+      if (!held_) return;
+      const std::lock_guard lock(keys_.mutex_);
+      keys_.held_.erase(position_);
+    }
+    Hold(const Hold&) = delete;
+    Hold& operator=(const Hold&) = delete;
+
+    explicit operator bool() const { return held_; }
+
+   private:
+    KeysInFlight& keys_;
+    std::set<std::pair<MerchantId, std::string>>::iterator position_;
+    bool held_ = false;
+  };
+
+ private:
+  std::mutex mutex_;
+  std::set<std::pair<MerchantId, std::string>> held_;
+};
+
+}  // namespace switchyard::store

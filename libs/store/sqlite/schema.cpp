@@ -1,0 +1,121 @@
+#include "store/sqlite/schema.hpp"
+
+#include <fmt/format.h>
+#include <sqlite3.h>
+
+#include <array>
+
+namespace switchyard::store {
+namespace {
+
+// "SWYD": marks the file as Switchyard's (PRAGMA application_id).
+constexpr std::int64_t application_id = 0x53575944;
+
+// Version 1.
+//
+// transactions is clustered by (merchant, id): ids are UUIDv7, so a merchant's rows lie in the order of time, new
+// ones are appended, the list is a scan from the end, and no second index is needed for either.
+// transactions_due is outbox, retry schedule and sweep at once: it holds just the rows that need work.
+constexpr const char* version_1 = R"(
+  CREATE TABLE users (
+    id            INTEGER PRIMARY KEY CHECK (id > 0),
+    username      TEXT    NOT NULL UNIQUE,
+    password_hash TEXT    NOT NULL,
+    enabled       INTEGER NOT NULL CHECK (enabled IN (0, 1)),
+    created_at_ms INTEGER NOT NULL
+  ) STRICT;
+
+  CREATE TABLE login_failures (
+    subject           TEXT    PRIMARY KEY,
+    count             INTEGER NOT NULL,
+    window_ends_at_ms INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX login_failures_window ON login_failures (window_ends_at_ms);
+
+  CREATE TABLE transactions (
+    merchant_id       INTEGER NOT NULL,
+    id                BLOB    NOT NULL CHECK (length(id) = 16),
+    amount_minor      INTEGER NOT NULL CHECK (amount_minor > 0),
+    currency          TEXT    NOT NULL CHECK (length(currency) = 3),
+    capture_method    TEXT    NOT NULL,
+    status            TEXT    NOT NULL,
+    authorized_minor  INTEGER NOT NULL CHECK (authorized_minor BETWEEN 0 AND amount_minor),
+    captured_minor    INTEGER NOT NULL CHECK (captured_minor BETWEEN 0 AND authorized_minor),
+    refunded_minor    INTEGER NOT NULL CHECK (refunded_minor BETWEEN 0 AND captured_minor),
+    epoch             INTEGER NOT NULL,
+    attempt_count     INTEGER NOT NULL,
+    next_action_at_ms INTEGER,
+    reason            TEXT    NOT NULL,
+    created_at_ms     INTEGER NOT NULL,
+    updated_at_ms     INTEGER NOT NULL,
+    PRIMARY KEY (merchant_id, id)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX transactions_due ON transactions (next_action_at_ms) WHERE next_action_at_ms IS NOT NULL;
+
+  CREATE TABLE attempts (
+    merchant_id         INTEGER NOT NULL,
+    transaction_id      BLOB    NOT NULL,
+    number              INTEGER NOT NULL,
+    psp                 TEXT    NOT NULL,
+    idempotency_key     TEXT    NOT NULL,
+    request_fingerprint BLOB    NOT NULL,
+    status              TEXT    NOT NULL,
+    look_ups            INTEGER NOT NULL,
+    psp_reference       TEXT    NOT NULL,
+    reason              TEXT    NOT NULL,
+    started_at_ms       INTEGER NOT NULL,
+    ended_at_ms         INTEGER,
+    PRIMARY KEY (merchant_id, transaction_id, number)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE idempotency_keys (
+    merchant_id         INTEGER NOT NULL,
+    key                 TEXT    NOT NULL,
+    request_fingerprint BLOB    NOT NULL,
+    transaction_id      BLOB    NOT NULL,
+    reply               TEXT    NOT NULL,
+    created_at_ms       INTEGER NOT NULL,
+    PRIMARY KEY (merchant_id, key)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE health (
+    id            INTEGER PRIMARY KEY CHECK (id = 1),
+    checked_at_ms INTEGER NOT NULL
+  ) STRICT;
+)";
+
+constexpr std::array migrations{version_1};
+constexpr auto newest_version = static_cast<std::int64_t>(migrations.size());
+
+void require_own_file(sqlite::Database& database, std::int64_t version) {
+  const auto id = database.integer("PRAGMA application_id");
+  const bool fresh = version == 0 && id == 0 && database.integer("SELECT count(*) FROM sqlite_schema") == 0;
+  if (fresh || id == application_id) return;
+  throw sqlite::DatabaseError(SQLITE_MISMATCH,
+                      fmt::format("{}: is a SQLite database of another program; name another file in DATABASE_URL",
+                                  database.path()));
+}
+
+}  // namespace
+
+void migrate(sqlite::Database& database) {
+  database.execute("BEGIN IMMEDIATE");
+  const auto version = database.integer("PRAGMA user_version");
+  require_own_file(database, version);
+  if (version > newest_version) {
+    throw sqlite::DatabaseError(SQLITE_MISMATCH,
+                        fmt::format("{}: has schema version {}, and this program knows versions up to {}; "
+                                    "start the newer program that wrote it",
+                                    database.path(), version, newest_version));
+  }
+  for (auto next = version; next < newest_version; ++next) {
+    database.execute(migrations[static_cast<std::size_t>(next)]);
+  }
+  if (version < newest_version) {
+    database.execute(fmt::format("PRAGMA application_id = {}", application_id).c_str());
+    database.execute(fmt::format("PRAGMA user_version = {}", newest_version).c_str());
+  }
+  database.execute("COMMIT");
+}
+
+}  // namespace switchyard::store

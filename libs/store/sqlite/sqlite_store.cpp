@@ -1,0 +1,55 @@
+#include "store/sqlite/sqlite_store.hpp"
+
+#include <fmt/format.h>
+#include <sqlite3.h>
+
+#include <filesystem>
+#include <system_error>
+
+#include "store/sqlite/rows.hpp"
+#include "store/sqlite/schema.hpp"
+
+namespace switchyard::store {
+namespace {
+
+constexpr std::size_t writes_waiting_max = 8192;
+constexpr std::size_t reads_waiting_max = 1024;
+
+void create_parent_folder(const std::string& path) {
+  const auto folder = std::filesystem::path(path).parent_path();
+  if (folder.empty()) return;
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) {
+    throw sqlite::DatabaseError(SQLITE_CANTOPEN,
+                        fmt::format("{}: the folder cannot be created: {}", folder.string(), error.message()));
+  }
+}
+
+std::unique_ptr<sqlite::Database> open_migrated(const std::string& path) {
+  create_parent_folder(path);
+  auto database = std::make_unique<sqlite::Database>(path, sqlite::Durability::synced, true);
+  migrate(*database);
+  // Opening does not show whether the file can be written; a start that could only answer 503 is no start.
+  database->execute("INSERT INTO health (id, checked_at_ms) VALUES (1, 0) ON CONFLICT (id) DO UPDATE SET checked_at_ms = 0");
+  return database;
+}
+
+}  // namespace
+
+SqliteStore::SqliteStore(const std::string& path)
+    : writer_(open_migrated(path), sqlite::Lane::Mode::write, writes_waiting_max),
+      reader_(std::make_unique<sqlite::Database>(path, sqlite::Durability::synced, false), sqlite::Lane::Mode::read, reads_waiting_max) {}
+
+Task<Result<void>> SqliteStore::check_writable(Timestamp now) {
+  return writer_.run<void>([now](sqlite::Database& database) -> Result<void> {
+    database
+        .query("INSERT INTO health (id, checked_at_ms) VALUES (1, ?) "
+               "ON CONFLICT (id) DO UPDATE SET checked_at_ms = excluded.checked_at_ms")
+        .bind(to_ms(now))
+        .run();
+    return {};
+  });
+}
+
+}  // namespace switchyard::store

@@ -1,0 +1,47 @@
+// The store in one SQLite file: write-ahead log, synchronous=FULL, one writing thread with group commit, one
+// reading thread beside it. Several processes may share the file on one machine.
+#pragma once
+
+#include "store/keys_in_flight.hpp"
+#include "sqlite/lane.hpp"
+#include "store/store.hpp"
+
+namespace switchyard::store {
+
+class SqliteStore final : public Store {
+ public:
+  // Opens or creates the file and its folder, and migrates it. Throws sqlite::DatabaseError with a line for the operator
+  // if the file is damaged, read-only, another program's, or of a newer version.
+  explicit SqliteStore(const std::string& path);
+
+  Task<Result<std::optional<User>>> find_user(std::string username) override;
+  Task<Result<std::vector<User>>> list_users(UserId after, std::size_t limit) override;
+  Task<Result<User>> add_user(NewUser user, Timestamp now) override;
+  Task<Result<bool>> import_users(std::vector<NewUser> users, Timestamp now) override;
+  Task<Result<void>> set_user_enabled(std::string username, bool enabled) override;
+  Task<Result<void>> set_password_hash(std::string username, std::string password_hash) override;
+  Task<Result<std::vector<LoginFailures>>> login_failures(std::vector<std::string> subjects, Timestamp now) override;
+  Task<Result<void>> record_login_failure(std::vector<std::string> subjects, Timestamp now,
+                                          std::chrono::milliseconds window) override;
+
+  Task<Result<CreateResult>> create_transaction(NewTransaction transaction) override;
+  Task<Result<TransactionWithAttempts>> find_transaction(MerchantId merchant, TransactionId id) override;
+  Task<Result<TransactionPage>> list_transactions(MerchantId merchant, TransactionFilter filter) override;
+
+  Task<Result<std::vector<payment::Transition>>> claim_due(std::string psp, Timestamp now, std::size_t limit,
+                                                           payment::RetryPolicy policy) override;
+  Task<Result<void>> save_outcome(payment::State state) override;
+  Task<Result<std::int64_t>> count_backlog(std::int64_t most) override;
+
+  Task<Result<void>> check_writable(Timestamp now) override;
+
+ private:
+  Task<Result<CreateResult>> create_with_key(NewTransaction created);
+
+  KeysInFlight keys_in_flight_;
+  // Migrates before the reader opens the file.
+  sqlite::Lane writer_;
+  sqlite::Lane reader_;
+};
+
+}  // namespace switchyard::store

@@ -1,0 +1,136 @@
+// What Switchyard remembers: users, transactions with their attempts, idempotency keys, failed logins.
+//
+// The store is the truth. A write that succeeded is synced to disk; one that failed changed nothing that was
+// acknowledged. Every operation is a coroutine that completes on the caller's thread and never blocks it.
+// Implementations are safe to use from several threads and several processes at once.
+//
+// Errors common to all operations: store_unavailable (the detail says why) and overloaded (a queue is full).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/error.hpp"
+#include "base/id.hpp"
+#include "base/task.hpp"
+#include "payment/state_machine.hpp"
+
+namespace switchyard::store {
+
+struct User {
+  UserId id;
+  std::string username;
+  // Argon2id in the PHC string format; the password itself is never stored.
+  std::string password_hash;
+  bool enabled = true;
+};
+
+struct NewUser {
+  // Empty: the store gives the next free one.
+  std::optional<UserId> id;
+  std::string username;
+  std::string password_hash;
+  bool enabled = true;
+};
+
+// Failed logins of one subject (a user's name or a client's address) in its current window.
+struct LoginFailures {
+  std::int64_t count = 0;
+  Timestamp window_ends_at;
+};
+
+// A merchant's key for one operation, remembered for ever with what it was first used for.
+struct IdempotencyKey {
+  std::string key;
+  std::string request_fingerprint;
+  // What to answer when the same request comes again.
+  std::string reply;
+};
+
+struct NewTransaction {
+  payment::Transaction transaction;
+  std::optional<IdempotencyKey> idempotency_key;
+};
+
+struct Created {};
+struct Replayed {
+  TransactionId id;
+  std::string reply;
+};
+using CreateResult = std::variant<Created, Replayed>;
+
+struct TransactionWithAttempts {
+  payment::Transaction transaction;
+  std::vector<payment::Attempt> attempts;
+};
+
+struct TransactionFilter {
+  std::optional<payment::Status> status;
+  std::optional<Currency> currency;
+  // Only transactions older than this one.
+  std::optional<TransactionId> before;
+  std::size_t limit = 50;
+};
+
+// Newest first. A page looks at a bounded number of rows, so it may hold fewer than `limit` items although
+// there are more: `next` is empty only at the end.
+struct TransactionPage {
+  std::vector<payment::Transaction> items;
+  std::optional<TransactionId> next;
+};
+
+class Store {
+ public:
+  virtual ~Store() = default;
+
+  // --- Users -------------------------------------------------------------------------------------------------
+
+  virtual Task<Result<std::optional<User>>> find_user(std::string username) = 0;
+  // At most `limit`, by id, from the first id after `after`.
+  virtual Task<Result<std::vector<User>>> list_users(UserId after, std::size_t limit) = 0;
+  // already_exists if the name or the id is taken.
+  virtual Task<Result<User>> add_user(NewUser user, Timestamp now) = 0;
+  // All of them, or none if there is a user already (returns false).
+  virtual Task<Result<bool>> import_users(std::vector<NewUser> users, Timestamp now) = 0;
+  // not_found if there is no such user.
+  virtual Task<Result<void>> set_user_enabled(std::string username, bool enabled) = 0;
+  virtual Task<Result<void>> set_password_hash(std::string username, std::string password_hash) = 0;
+
+  // The failures of each subject, in order; a window that has ended counts as zero.
+  virtual Task<Result<std::vector<LoginFailures>>> login_failures(std::vector<std::string> subjects,
+                                                                  Timestamp now) = 0;
+  virtual Task<Result<void>> record_login_failure(std::vector<std::string> subjects, Timestamp now,
+                                                  std::chrono::milliseconds window) = 0;
+
+  // --- Transactions, for merchants ----------------------------------------------------------------------------
+
+  // The transaction and its key in one commit. Errors: idempotency_key_reused_with_different_body;
+  // idempotency_key_in_flight if the first use of the key is not committed yet.
+  virtual Task<Result<CreateResult>> create_transaction(NewTransaction transaction) = 0;
+  // not_found also if it is another merchant's.
+  virtual Task<Result<TransactionWithAttempts>> find_transaction(MerchantId merchant, TransactionId id) = 0;
+  virtual Task<Result<TransactionPage>> list_transactions(MerchantId merchant, TransactionFilter filter) = 0;
+
+  // --- Transactions, for workers ------------------------------------------------------------------------------
+
+  // Takes over up to `limit` transactions whose next action is due, oldest first: each is moved by
+  // payment::Claimed and committed with its attempt. What a claim returns is this worker's until the lease ends.
+  virtual Task<Result<std::vector<payment::Transition>>> claim_due(std::string psp, Timestamp now, std::size_t limit,
+                                                                   payment::RetryPolicy policy) = 0;
+  // Commits what an attempt came to. stale_epoch if the transaction was claimed again in the meantime: then
+  // nothing changed, and the result is worthless.
+  virtual Task<Result<void>> save_outcome(payment::State state) = 0;
+  // Rows with a next action, counted up to `most`.
+  virtual Task<Result<std::int64_t>> count_backlog(std::int64_t most) = 0;
+
+  // --- Health -------------------------------------------------------------------------------------------------
+
+  // Commits a small write, so that a full disk or a read-only file shows.
+  virtual Task<Result<void>> check_writable(Timestamp now) = 0;
+};
+
+}  // namespace switchyard::store
