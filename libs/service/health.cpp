@@ -1,0 +1,54 @@
+#include "service/health.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "http/json.hpp"
+
+namespace switchyard::service {
+namespace {
+
+constexpr std::chrono::milliseconds answer_valid{500};
+
+std::string_view word(bool passed) { return passed ? "pass" : "fail"; }
+
+std::string to_json(const std::vector<HealthCheck>& checks, bool passed) {
+  std::string body = fmt::format(R"({{"status":"{}","checks":{{)", word(passed));
+  for (const auto& check : checks) {
+    if (&check != &checks.front()) body += ',';
+    fmt::format_to(std::back_inserter(body), R"({}:[{{"status":"{}")", http::json_string(check.name), word(check.passed));
+    if (!check.output.empty()) fmt::format_to(std::back_inserter(body), R"(,"output":{})", http::json_string(check.output));
+    body += "}]";
+  }
+  return body + "}}";
+}
+
+}  // namespace
+
+Task<http::Response> Health::handle(const http::Request& request) {
+  const bool health_json = request.header("Accept").find("application/health+json") != std::string_view::npos;
+  auto current = co_await answer();
+  http::Response response;
+  response.status = current.status;
+  response.content_type = health_json ? "application/health+json" : "application/json";
+  response.body = std::move(current.body);
+  response.headers.emplace_back("Cache-Control", "no-store");
+  co_return response;
+}
+
+Task<Health::Answer> Health::answer() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (std::chrono::steady_clock::now() < valid_until_) co_return last_;
+  }
+  const auto checks = co_await checks_();
+  const bool passed = std::ranges::all_of(checks, &HealthCheck::passed);
+  Answer answer{passed ? 200U : 503U, to_json(checks, passed)};
+  const std::lock_guard lock(mutex_);
+  last_ = answer;
+  valid_until_ = std::chrono::steady_clock::now() + answer_valid;
+  co_return answer;
+}
+
+}  // namespace switchyard::service

@@ -1,0 +1,30 @@
+#include "service/metrics_server.hpp"
+
+namespace switchyard::service {
+namespace {
+
+constexpr std::size_t scrapers_max = 64;
+
+}  // namespace
+
+std::unique_ptr<http::Server> start_metrics_server(IoThreads& threads, telemetry::Metrics& metrics,
+                                                   const HttpSettings& settings) {
+  if (settings.metrics_port == 0) return nullptr;
+  http::Router router(metrics, "metrics");
+  router.add(http::Method::get, "/metrics", [&metrics](const http::Request&) -> Task<http::Response> {
+    http::Response response;
+    response.content_type = "text/plain; version=0.0.4; charset=utf-8";
+    response.body = metrics.text();
+    co_return response;
+  });
+  http::Server::Options options;
+  options.host = settings.host;
+  options.port = settings.metrics_port;
+  options.limits = settings.limits;
+  options.limits.connections_max = scrapers_max;
+  auto server = std::make_unique<http::Server>(threads, std::move(router), std::move(options));
+  server->start();
+  return server;
+}
+
+}  // namespace switchyard::service

@@ -1,0 +1,17 @@
+// GET /metrics on a port of its own, so that no router leads to it.
+#pragma once
+
+#include <memory>
+
+#include "base/io_threads.hpp"
+#include "http/server.hpp"
+#include "service/settings.hpp"
+#include "telemetry/metrics.hpp"
+
+namespace switchyard::service {
+
+// Started; nothing if METRICS_PORT is not set. Threads and metrics outlive it.
+std::unique_ptr<http::Server> start_metrics_server(IoThreads& threads, telemetry::Metrics& metrics,
+                                                   const HttpSettings& settings);
+
+}  // namespace switchyard::service

@@ -1,0 +1,54 @@
+#include "service/request_body.hpp"
+
+#include <boost/beast/core/string.hpp>
+
+#include "http/json.hpp"
+#include "http/problem.hpp"
+
+namespace switchyard::service {
+namespace {
+
+bool is_json_content_type(std::string_view value) {
+  auto type = value.substr(0, value.find(';'));
+  while (type.ends_with(' ') || type.ends_with('\t')) type.remove_suffix(1);
+  const boost::string_view text(type.data(), type.size());
+  return boost::beast::iequals(text, "application/json") ||
+         (boost::beast::iequals(text.substr(0, 12), "application/") && text.size() > 17 &&
+          boost::beast::iequals(text.substr(text.size() - 5), "+json"));
+}
+
+}  // namespace
+
+std::expected<boost::json::object, http::Response> read_json_object(const http::Request& request,
+                                                                    boost::json::storage_ptr memory) {
+  if (!is_json_content_type(request.header("Content-Type"))) {
+    return std::unexpected(http::problem(415, "Unsupported media type", "send the body as Content-Type: application/json")
+                               .with("Accept-Post", "application/json"));
+  }
+  auto value = http::parse_json(request.body, std::move(memory));
+  if (!value) {
+    return std::unexpected(http::problem(400, "Malformed JSON",
+                                         "the body is not well-formed JSON, names a member twice or is nested too deeply"));
+  }
+  if (!value->is_object()) return std::unexpected(http::problem(400, "Malformed JSON", "the body must be a JSON object"));
+  return std::move(value->get_object());
+}
+
+std::optional<std::string_view> bearer_token(const http::Request& request) {
+  constexpr std::string_view scheme = "Bearer ";
+  const auto value = request.header("Authorization");
+  const boost::string_view start(value.data(), std::min(value.size(), scheme.size()));
+  if (!boost::beast::iequals(start, boost::string_view(scheme.data(), scheme.size()))) return std::nullopt;
+  return value.substr(scheme.size());
+}
+
+std::optional<std::string_view> text_member(const boost::json::object& object, std::string_view name) {
+  const auto* value = object.if_contains(boost::json::string_view(name.data(), name.size()));
+  if (value == nullptr || !value->is_string()) return std::nullopt;
+  const auto& text = value->get_string();
+  return std::string_view(text.data(), text.size());
+}
+
+bool is_blank(std::string_view text) { return text.find_first_not_of(" \t\r\n\f\v") == std::string_view::npos; }
+
+}  // namespace switchyard::service

@@ -1,0 +1,65 @@
+#include "service/settings.hpp"
+
+#include <unistd.h>
+
+#include <boost/asio/ip/address.hpp>
+
+namespace switchyard::service {
+namespace {
+
+LogLevel parse_level(std::string_view name) {
+  if (name == "debug") return LogLevel::debug;
+  if (name == "info") return LogLevel::info;
+  if (name == "warning") return LogLevel::warning;
+  return LogLevel::error;
+}
+
+}  // namespace
+
+HttpSettings read_http_settings(const Environment& environment, std::uint16_t port_default) {
+  HttpSettings settings;
+  settings.host = environment.text("HTTP_HOST", "127.0.0.1");
+  boost::system::error_code error;
+  boost::asio::ip::make_address(settings.host, error);
+  if (error) throw ConfigError("HTTP_HOST", "must be an IP address", "for example HTTP_HOST=127.0.0.1");
+  settings.port = environment.port("HTTP_PORT", port_default);
+  settings.metrics_port = environment.port("METRICS_PORT", 0);
+  if (settings.metrics_port == settings.port) {
+    throw ConfigError("METRICS_PORT", "is the same as HTTP_PORT", "for example METRICS_PORT=9464");
+  }
+  auto& limits = settings.limits;
+  limits.body_bytes_max = static_cast<std::size_t>(environment.integer("MAX_BODY_BYTES", 65'536, 1'024, 16'777'216));
+  limits.connections_max = static_cast<std::size_t>(environment.integer("MAX_CONNECTIONS", 10'000, 1, 1'000'000));
+  limits.request = environment.seconds("REQUEST_TIMEOUT_SECONDS", 10, 1, 600);
+  limits.response = limits.request;
+  limits.keep_alive = environment.seconds("KEEP_ALIVE_SECONDS", 75, 1, 3'600);
+  return settings;
+}
+
+TokenSettings read_token_settings(const Environment& environment) {
+  const auto secret = environment.required_secret("JWT_SECRET");
+  const auto previous = environment.optional_secret("JWT_SECRET_PREVIOUS");
+  auto jwt = token::Jwt::create(secret, previous ? std::optional<std::string_view>(*previous) : std::nullopt);
+  if (!jwt) throw ConfigError("JWT_SECRET", jwt.error().detail, "make one with: openssl rand -hex 32");
+  return {std::move(*jwt), environment.seconds("TOKEN_TTL_SECONDS", 30, 1, 86'400)};
+}
+
+std::unique_ptr<Log> make_log(const Environment& environment) {
+  const auto format = environment.one_of("LOG_FORMAT", {"text", "json"}, ::isatty(STDOUT_FILENO) != 0 ? "text" : "json");
+  const auto level = environment.one_of("LOG_LEVEL", {"debug", "info", "warning", "error"}, "info");
+  return std::make_unique<Log>(format == "text" ? LogFormat::text : LogFormat::json, parse_level(level));
+}
+
+bool is_production(const Environment& environment) {
+  return environment.one_of("SWITCHYARD_ENV", {"development", "production"}, "development") == "production";
+}
+
+std::string read_database_url(const Environment& environment) {
+  return environment.text("DATABASE_URL", "sqlite:data/switchyard.db");
+}
+
+std::chrono::seconds read_shutdown_time(const Environment& environment) {
+  return environment.seconds("SHUTDOWN_SECONDS", 10, 1, 600);
+}
+
+}  // namespace switchyard::service

@@ -1,0 +1,39 @@
+// The settings that several programs share, read from the environment. Each function throws ConfigError.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+
+#include "base/environment.hpp"
+#include "http/limits.hpp"
+#include "payment/state_machine.hpp"
+#include "telemetry/log.hpp"
+#include "token/jwt.hpp"
+
+namespace switchyard::service {
+
+struct HttpSettings {
+  std::string host;
+  std::uint16_t port = 0;
+  // 0: no metrics.
+  std::uint16_t metrics_port = 0;
+  http::Limits limits;
+};
+
+HttpSettings read_http_settings(const Environment& environment, std::uint16_t port_default);
+
+struct TokenSettings {
+  token::Jwt jwt;
+  std::chrono::seconds ttl;
+};
+
+TokenSettings read_token_settings(const Environment& environment);
+
+std::unique_ptr<Log> make_log(const Environment& environment);
+
+bool is_production(const Environment& environment);
+std::string read_database_url(const Environment& environment);
+std::chrono::seconds read_shutdown_time(const Environment& environment);
+
+}  // namespace switchyard::service

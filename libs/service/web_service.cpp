@@ -1,0 +1,48 @@
+#include "service/web_service.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <thread>
+
+#include "service/metrics_server.hpp"
+
+namespace switchyard::service {
+namespace {
+
+http::Server::Options options_of(const HttpSettings& settings, Log& log) {
+  return {
+      .host = settings.host,
+      .port = settings.port,
+      .limits = settings.limits,
+      .on_exception =
+          [&log](std::string_view what) { log.error(fmt::format("A request failed: {}", what)); },
+  };
+}
+
+}  // namespace
+
+std::size_t io_thread_count() { return std::max(1U, std::thread::hardware_concurrency()); }
+
+void log_listening(Log& log, std::string_view program, const HttpSettings& settings) {
+  log.info(fmt::format("{} listens on http://{}:{}", program, settings.host, settings.port));
+  if (settings.metrics_port != 0) {
+    log.info(fmt::format("Metrics on http://{}:{}/metrics", settings.host, settings.metrics_port));
+  }
+  log.flush();
+}
+
+WebService::WebService(IoThreads& threads, http::Router router, telemetry::Metrics& metrics,
+                       const HttpSettings& settings, Log& log)
+    : server_(threads, std::move(router), options_of(settings, log)),
+      metrics_server_(start_metrics_server(threads, metrics, settings)) {
+  server_.start();
+}
+
+void WebService::stop(std::chrono::seconds shutdown_time) {
+  const auto deadline = std::chrono::steady_clock::now() + shutdown_time;
+  server_.stop(deadline);
+  if (metrics_server_) metrics_server_->stop(deadline);
+}
+
+}  // namespace switchyard::service
