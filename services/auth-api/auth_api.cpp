@@ -1,0 +1,119 @@
+#include "auth-api/auth_api.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <boost/json/monotonic_resource.hpp>
+#include <thread>
+
+#include "auth-api/users_file.hpp"
+#include "http/json.hpp"
+#include "http/problem.hpp"
+#include "service/request_body.hpp"
+#include "token/password.hpp"
+
+namespace switchyard::auth {
+namespace {
+
+constexpr std::size_t logins_waiting_max = 1024;
+
+// Half the cores: first logins come in bursts, and the rest of the work must go on.
+std::size_t hashing_threads() { return std::max(1U, std::thread::hardware_concurrency() / 2); }
+
+struct Credentials {
+  std::string username;
+  std::string password;
+};
+
+std::expected<Credentials, http::Response> read_credentials(const http::Request& request) {
+  std::array<unsigned char, 2048> buffer;
+  boost::json::monotonic_resource memory(buffer.data(), buffer.size());
+  const auto body = service::read_json_object(request, &memory);
+  if (!body) return std::unexpected(body.error());
+  const auto username = service::text_member(*body, "username");
+  if (!username || service::is_blank(*username)) {
+    return std::unexpected(http::problem(422, "Username is blank", "username must be a string that is not blank"));
+  }
+  const auto password = service::text_member(*body, "password");
+  if (!password || service::is_blank(*password)) {
+    return std::unexpected(http::problem(422, "Password is blank", "password must be a string that is not blank"));
+  }
+  if (username->size() > token::max_username_bytes) {
+    return std::unexpected(http::problem(422, "Username is too long", "username has at most 256 bytes"));
+  }
+  if (password->size() > token::max_password_bytes) {
+    return std::unexpected(http::problem(422, "Password is too long", "password has at most 1024 bytes"));
+  }
+  return Credentials{std::string(*username), std::string(*password)};
+}
+
+http::Response refuse(const LoginRefusal& refusal) {
+  if (const auto* failures = std::get_if<TooManyFailures>(&refusal)) {
+    return http::try_later(429, "Too many failed logins", "too many logins failed for this user or from this address",
+                           static_cast<int>(failures->retry_after.count()));
+  }
+  if (const auto* error = std::get_if<Error>(&refusal)) return http::problem(*error);
+  return http::problem(401, "Invalid username or password").with("WWW-Authenticate", "Bearer");
+}
+
+}  // namespace
+
+Settings read_settings(const Environment& environment) {
+  return {
+      .token = service::read_token_settings(environment),
+      .limits = {.failures_per_user = environment.integer("LOGIN_FAILURES_PER_USER", 10, 1, 1'000'000),
+                 .failures_per_address = environment.integer("LOGIN_FAILURES_PER_ADDRESS", 100, 1, 1'000'000)},
+      .production = service::is_production(environment),
+      .users_file = environment.text("USERS_FILE", ""),
+  };
+}
+
+AuthApi::AuthApi(Settings settings, store::Store& store, IoThreads& threads, Log& log, const Clock& clock)
+    : token_(std::move(settings.token)),
+      store_(store),
+      log_(log),
+      clock_(clock),
+      passwords_(hashing_threads(), logins_waiting_max),
+      login_(store, passwords_, clock, settings.limits, settings.production),
+      health_([this] { return check_health(); }) {
+  if (settings.users_file.empty()) return;
+  const auto users = read_users_file(settings.users_file, settings.production);
+  if (const auto count = import_users(store, threads, users, clock.now()); count > 0) {
+    log_.info(fmt::format("Imported {} users from {}", count, settings.users_file));
+  }
+}
+
+http::Router AuthApi::router(telemetry::Metrics& metrics) {
+  http::Router router(metrics, "auth-api");
+  router.add(http::Method::post, "/token", [this](const http::Request& request) { return post_token(request); });
+  router.add(http::Method::get, "/health", [this](const http::Request& request) { return health_.handle(request); });
+  return router;
+}
+
+Task<http::Response> AuthApi::post_token(const http::Request& request) {
+  auto credentials = read_credentials(request);
+  if (!credentials) co_return std::move(credentials.error());
+  const auto user = co_await login_.attempt(std::move(credentials->username), std::move(credentials->password),
+                                            request.remote_address.to_string());
+  if (!user) {
+    if (const auto* error = std::get_if<Error>(&user.error())) {
+      log_.warning(fmt::format("A login could not be decided: {}", error->detail));
+    }
+    co_return refuse(user.error());
+  }
+  const auto expires_at = std::chrono::floor<std::chrono::seconds>(clock_.now()) + token_.ttl;
+  const auto token = token_.jwt.sign({user->id, user->username, user->enabled, expires_at});
+  http::Response response;
+  response.body = fmt::format(R"({{"token":"{}"}})", token);
+  response.headers.emplace_back("Cache-Control", "no-store");
+  co_return response;
+}
+
+Task<std::vector<service::HealthCheck>> AuthApi::check_health() {
+  const auto writable = co_await store_.check_writable(clock_.now());
+  co_return std::vector<service::HealthCheck>{
+      {"store:writable", writable.has_value(), writable ? "" : "the store cannot be written; see the log"}};
+}
+
+}  // namespace switchyard::auth

@@ -1,0 +1,49 @@
+// auth-api: gives a token for a username and a password.
+#pragma once
+
+#include <memory>
+
+#include "auth-api/login.hpp"
+#include "base/environment.hpp"
+#include "base/io_threads.hpp"
+#include "http/router.hpp"
+#include "service/health.hpp"
+#include "service/settings.hpp"
+#include "store/store.hpp"
+#include "telemetry/log.hpp"
+
+namespace switchyard::auth {
+
+struct Settings {
+  service::TokenSettings token;
+  LoginLimits limits;
+  bool production = false;
+  // Empty: nothing to import.
+  std::string users_file;
+};
+
+// Throws ConfigError.
+Settings read_settings(const Environment& environment);
+
+// Safe to use from any io thread. Everything it is given outlives it.
+class AuthApi {
+ public:
+  // Imports the users file into an empty user table. Throws ConfigError or std::runtime_error.
+  AuthApi(Settings settings, store::Store& store, IoThreads& threads, Log& log, const Clock& clock);
+
+  http::Router router(telemetry::Metrics& metrics);
+
+ private:
+  Task<http::Response> post_token(const http::Request& request);
+  Task<std::vector<service::HealthCheck>> check_health();
+
+  service::TokenSettings token_;
+  store::Store& store_;
+  Log& log_;
+  const Clock& clock_;
+  PasswordPool passwords_;
+  Login login_;
+  service::Health health_;
+};
+
+}  // namespace switchyard::auth

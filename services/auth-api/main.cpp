@@ -1,0 +1,34 @@
+// auth-api: POST /token and GET /health on HTTP_PORT.
+#include "auth-api/auth_api.hpp"
+#include "service/program.hpp"
+#include "service/web_service.hpp"
+#include "store/open.hpp"
+
+namespace {
+
+using namespace switchyard;
+
+int serve() {
+  service::prepare_process();
+  const auto environment = Environment::of_process();
+  const auto http_settings = service::read_http_settings(environment, 5000);
+  auto settings = auth::read_settings(environment);
+  const auto shutdown_time = service::read_shutdown_time(environment);
+  const auto log = service::make_log(environment);
+
+  const SystemClock clock;
+  telemetry::Metrics metrics;
+  IoThreads threads(service::io_thread_count());
+  const auto store = store::open(service::read_database_url(environment));
+  auth::AuthApi auth_api(std::move(settings), *store, threads, *log, clock);
+
+  service::WebService web(threads, auth_api.router(metrics), metrics, http_settings, *log);
+  service::log_listening(*log, "auth-api", http_settings);
+  service::wait_for_stop_signal();
+  web.stop(shutdown_time);
+  return service::exit_ok;
+}
+
+}  // namespace
+
+int main() { return service::run_program("auth-api", serve); }
