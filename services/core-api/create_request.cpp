@@ -1,0 +1,141 @@
+#include "core-api/create_request.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/json/serialize.hpp>
+#include <optional>
+#include <vector>
+
+#include "http/json.hpp"
+#include "http/problem.hpp"
+#include "money/card_number.hpp"
+#include "payment/fingerprint.hpp"
+#include "service/request_body.hpp"
+
+namespace switchyard::core {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::size_t idempotency_key_bytes_max = 255;
+
+std::unexpected<http::Response> refuse(std::string_view error, std::string_view detail) {
+  return std::unexpected(http::problem(422, error, detail));
+}
+
+std::expected<std::int64_t, http::Response> read_amount(const json::object& body, std::int64_t amount_max) {
+  constexpr std::string_view whole = "amount must be a whole number of the currency's minor units, such as 100 for one dollar";
+  const auto* value = body.if_contains("amount");
+  if (value == nullptr || value->is_null()) return refuse("Amount is blank", whole);
+  std::int64_t amount = 0;
+  if (value->is_int64()) {
+    amount = value->get_int64();
+  } else if (value->is_uint64()) {
+    return refuse("Amount is too large", fmt::format("amount must be at most {}", amount_max));
+  } else if (value->is_string()) {
+    const std::string_view text(value->get_string().data(), value->get_string().size());
+    if (service::is_blank(text)) return refuse("Amount is blank", whole);
+    // A negative number is one that was understood, and deserves the answer that says so.
+    const bool negative = text.size() > 1 && text.front() == '-' && parse_amount_minor(text.substr(1));
+    if (negative) return refuse("Amount must be positive", "amount must be greater than zero");
+    const auto parsed = parse_amount_minor(text);
+    if (!parsed) return refuse("Invalid amount", fmt::format("amount {}; {}", parsed.error().detail, whole));
+    amount = *parsed;
+  } else {
+    return refuse("Invalid amount", whole);
+  }
+  if (amount <= 0) return refuse("Amount must be positive", "amount must be greater than zero");
+  if (amount > amount_max) return refuse("Amount is too large", fmt::format("amount must be at most {}", amount_max));
+  return amount;
+}
+
+std::expected<Currency, http::Response> read_currency(const json::object& body) {
+  const auto* value = body.if_contains("currency");
+  const auto text = service::text_member(body, "currency");
+  if (value == nullptr || value->is_null() || (text && service::is_blank(*text))) {
+    return refuse("Currency is blank", "currency must be an ISO 4217 code such as USD");
+  }
+  const auto currency = text ? Currency::parse(*text) : std::nullopt;
+  if (!currency) {
+    return refuse("Invalid currency code", "currency must be the three capital letters of an ISO 4217 code such as USD");
+  }
+  return *currency;
+}
+
+void append_canonical(std::string& out, const json::value& value) {
+  if (const auto* object = value.if_object()) {
+    std::vector<const json::key_value_pair*> members;
+    for (const auto& member : *object) members.push_back(&member);
+    std::ranges::sort(members, {}, [](const auto* member) { return std::string_view(member->key_c_str()); });
+    out += '{';
+    for (const auto* member : members) {
+      out += json::serialize(member->key());
+      out += ':';
+      append_canonical(out, member->value());
+      out += ',';
+    }
+    out += '}';
+  } else if (const auto* array = value.if_array()) {
+    out += '[';
+    for (const auto& item : *array) {
+      append_canonical(out, item);
+      out += ',';
+    }
+    out += ']';
+  } else {
+    out += json::serialize(value);
+  }
+}
+
+}  // namespace
+
+std::expected<Money, http::Response> read_money(const json::object& body, std::int64_t amount_max) {
+  const auto amount = read_amount(body, amount_max);
+  if (!amount) return std::unexpected(amount.error());
+  const auto currency = read_currency(body);
+  if (!currency) return std::unexpected(currency.error());
+  return Money(*amount, *currency);
+}
+
+std::expected<void, http::Response> refuse_card_numbers(const json::object& body) {
+  bool found = false;
+  const auto look = [&found](std::string_view text) { found = found || contains_card_number(text); };
+  for (const auto& member : body) {
+    look({member.key().data(), member.key().size()});
+    http::for_each_text(member.value(), look);
+  }
+  if (!found) return {};
+  return refuse("Card number not allowed",
+                "the request holds what looks like a card number; card numbers must never be sent here");
+}
+
+std::expected<std::string, http::Response> read_idempotency_key(const http::Request& request) {
+  if (request.headers.count("Idempotency-Key") == 0) return {};
+  auto key = request.header("Idempotency-Key");
+  if (key.size() >= 2 && key.front() == '"' && key.back() == '"') key = key.substr(1, key.size() - 2);
+  const bool printable = std::ranges::all_of(key, [](char c) { return c >= 0x20 && c < 0x7f; });
+  if (request.headers.count("Idempotency-Key") > 1 || service::is_blank(key) ||
+      key.size() > idempotency_key_bytes_max || !printable) {
+    return std::unexpected(http::problem(400, "Invalid idempotency key",
+                                         "Idempotency-Key must be one value of 1 to 255 printable ASCII characters"));
+  }
+  if (contains_card_number(key)) {
+    return refuse("Card number not allowed", "the idempotency key looks like a card number; take a random one");
+  }
+  return std::string(key);
+}
+
+std::string fingerprint_of(const json::object& body) {
+  json::object without_token(body);
+  without_token.erase("token");
+  // "100" and 100 are the same amount.
+  if (auto* amount = without_token.if_contains("amount"); amount != nullptr && amount->is_int64()) {
+    *amount = fmt::format("{}", amount->get_int64());
+  }
+  std::string canonical;
+  append_canonical(canonical, without_token);
+  return payment::fingerprint(canonical);
+}
+
+}  // namespace switchyard::core

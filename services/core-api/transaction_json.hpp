@@ -1,0 +1,16 @@
+// A transaction as the API shows it.
+#pragma once
+
+#include <string>
+
+#include "store/store.hpp"
+
+namespace switchyard::core {
+
+// One JSON object; the first three members are those of the original core-api's reply.
+std::string to_json(const payment::Transaction& transaction);
+// The same with "attempts".
+std::string to_json(const store::TransactionWithAttempts& found);
+std::string to_json(const store::TransactionPage& page);
+
+}  // namespace switchyard::core
