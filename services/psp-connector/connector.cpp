@@ -1,0 +1,147 @@
+#include "psp-connector/connector.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace switchyard::connector {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+// Without a hint, the store is looked at so often.
+constexpr milliseconds poll_interval{100};
+// Bounds how long one claim holds up the commits of merchants.
+constexpr std::size_t claim_max = 256;
+constexpr milliseconds pause_after_failure{500};
+
+}  // namespace
+
+Settings read_settings(const Environment& environment) {
+  Settings settings;
+  settings.psp_timeout = environment.seconds("PSP_TIMEOUT_SECONDS", 10, 1, 300);
+  // A worker that is merely slow must not lose its transaction.
+  const auto lease_default = std::chrono::duration_cast<std::chrono::seconds>(settings.psp_timeout).count() * 3 / 2;
+  settings.policy.lease = environment.seconds("LEASE_SECONDS", lease_default, 1, 3'600);
+  settings.in_flight_max = static_cast<std::size_t>(environment.integer("MAX_IN_FLIGHT", 1'024, 1, 100'000));
+  return settings;
+}
+
+Connector::Connector(const Settings& settings, Executor executor, store::Store& store, psp::Adapter& psp,
+                     queue::WakeUp& wake_up, telemetry::Metrics& metrics, Log& log, const Clock& clock)
+    : settings_(settings),
+      store_(store),
+      psp_(psp),
+      wake_up_(wake_up),
+      metrics_(metrics),
+      log_(log),
+      clock_(clock),
+      worker_log_(log),
+      psp_duration_(metrics.histogram("switchyard_psp_request_duration_seconds", "Calls of a PSP, by its name.",
+                                      {{"psp", std::string(psp.name())}})),
+      stale_outcomes_(metrics.counter("switchyard_stale_outcomes_total",
+                                      "Outcomes dropped because another worker had taken the transaction over.")),
+      attempts_(executor),
+      room_(executor) {}
+
+void Connector::stop() {
+  stopping_ = true;
+  wake_up_.notify();
+  room_.set();
+}
+
+Task<void> Connector::run() {
+  worker_log_.started();
+  while (!stopping_) {
+    if (attempts_.size() >= settings_.in_flight_max) {
+      co_await room_.wait_until(steady_clock::now() + poll_interval);
+      continue;
+    }
+    const std::size_t claimed = co_await claim();
+    if (claimed == claim_max) continue;
+    log_.flush();
+    if (!stopping_) co_await wake_up_.wait_until(steady_clock::now() + poll_interval);
+  }
+  worker_log_.stopping();
+  co_await attempts_.join_until(steady_clock::time_point::max());
+  log_.flush();
+}
+
+Task<std::size_t> Connector::claim() {
+  const auto limit = std::min(claim_max, settings_.in_flight_max - attempts_.size());
+  auto claimed = co_await store_.claim_due(std::string(psp_.name()), clock_.now(), limit, settings_.policy);
+  if (!claimed) {
+    log_.error(fmt::format("Due transactions cannot be claimed: {}", claimed.error().detail));
+    co_await pause(pause_after_failure);
+    co_return 0;
+  }
+  for (auto& transition : *claimed) {
+    attempts_.spawn([this, transition = std::move(transition)]() mutable { return process(std::move(transition)); });
+  }
+  co_return claimed->size();
+}
+
+Task<void> Connector::pause(milliseconds duration) {
+  const auto until = steady_clock::now() + duration;
+  while (!stopping_ && steady_clock::now() < until) co_await wake_up_.wait_until(until);
+}
+
+Task<void> Connector::process(payment::Transition claimed) {
+  worker_log_.job_started(claimed.state.transaction);
+  auto result = co_await carry_out(std::move(claimed));
+  const auto saved = co_await store_.save_outcome(result.state);
+  if (saved) {
+    worker_log_.job_ended(result.state.transaction);
+    count(result.state.transaction);
+  } else if (saved.error().code == ErrorCode::stale_epoch) {
+    stale_outcomes_.Increment();
+  } else {
+    // The lease runs out, and whoever claims the transaction then asks the PSP what came of it.
+    log_.error(fmt::format("An outcome cannot be saved: {}", saved.error().detail),
+               {{"transaction_id", result.state.transaction.id.value.to_string()}});
+  }
+  if (attempts_.size() >= settings_.in_flight_max) room_.set();
+}
+
+Task<payment::Transition> Connector::carry_out(payment::Transition transition) {
+  while (transition.action != payment::Action::none) {
+    const auto event = co_await call_psp(transition.action, transition.state);
+    transition = payment::apply(std::move(transition.state), event, clock_.now(), settings_.policy);
+  }
+  co_return transition;
+}
+
+Task<payment::Event> Connector::call_psp(payment::Action action, const payment::State& state) {
+  const auto& transaction = state.transaction;
+  const auto started = steady_clock::now();
+  const auto deadline = started + settings_.psp_timeout;
+  auto reference = transaction.id.value.to_string();
+  const auto widen = [](auto outcome) { return payment::Event(std::move(outcome)); };
+
+  payment::Event event;
+  if (action == payment::Action::look_up) {
+    auto found = co_await psp_.look_up(std::move(reference), state.attempt->idempotency_key, deadline);
+    event = std::visit(widen, std::move(found));
+  } else {
+    psp::AuthorizeRequest request{.reference = std::move(reference),
+                                  .idempotency_key = state.attempt->idempotency_key,
+                                  .amount = transaction.amount,
+                                  .capture_method = transaction.capture_method};
+    auto outcome = co_await psp_.authorize(std::move(request), deadline);
+    event = std::visit(widen, std::move(outcome));
+  }
+  psp_duration_.Observe(std::chrono::duration<double>(steady_clock::now() - started).count());
+  co_return event;
+}
+
+void Connector::count(const payment::Transaction& transaction) {
+  auto& counter = counters_[static_cast<std::size_t>(transaction.status)];
+  if (counter == nullptr) {
+    counter = &metrics_.counter("switchyard_transactions_total", "Outcomes saved, by the status they led to.",
+                                {{"status", std::string(payment::to_string(transaction.status))}});
+  }
+  counter->Increment();
+}
+
+}  // namespace switchyard::connector

@@ -1,0 +1,28 @@
+#include "psp-connector/connector_thread.hpp"
+
+#include "service/settings.hpp"
+#include "store/open.hpp"
+
+namespace switchyard::connector {
+
+std::string read_ledger_path(const Environment& environment) {
+  if (const auto path = environment.find("PSP_SIMULATOR_LEDGER")) return *path;
+  return store::sqlite_path(service::read_database_url(environment)) + ".psp-simulator";
+}
+
+ConnectorThread::ConnectorThread(const Settings& settings, const std::string& ledger_path, store::Store& store,
+                                 telemetry::Metrics& metrics, Log& log, const Clock& clock)
+    : psp_(ledger_path, clock),
+      connector_(settings, thread_.executor(0), store, psp_, wake_up_, metrics, log, clock) {
+  running_ = asio::co_spawn(thread_.executor(0), [this] { return connector_.run(); }, asio::use_future);
+}
+
+ConnectorThread::~ConnectorThread() { stop(); }
+
+void ConnectorThread::stop() {
+  if (!running_.valid()) return;
+  asio::post(thread_.executor(0), [this] { connector_.stop(); });
+  running_.get();
+}
+
+}  // namespace switchyard::connector

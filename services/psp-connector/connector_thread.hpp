@@ -1,0 +1,35 @@
+// A connector on an io thread of its own, from construction to stop().
+#pragma once
+
+#include <string>
+
+#include "base/io_threads.hpp"
+#include "psp-connector/connector.hpp"
+#include "psp/simulator/simulator.hpp"
+
+namespace switchyard::connector {
+
+// Where the simulated PSP keeps its ledger: PSP_SIMULATOR_LEDGER, or beside the store's file.
+std::string read_ledger_path(const Environment& environment);
+
+class ConnectorThread {
+ public:
+  // Works from here on. What it is given outlives it.
+  ConnectorThread(const Settings& settings, const std::string& ledger_path, store::Store& store,
+                  telemetry::Metrics& metrics, Log& log, const Clock& clock);
+  ~ConnectorThread();
+
+  // From any thread: there may be work.
+  void notify() { wake_up_.notify(); }
+  // Waits for the attempts under way, which are bounded by the PSP's time-out. Blocks.
+  void stop();
+
+ private:
+  IoThreads thread_{1};
+  queue::WakeUp wake_up_{thread_.executor(0)};
+  psp::simulator::Simulator psp_;
+  Connector connector_;
+  std::future<void> running_;
+};
+
+}  // namespace switchyard::connector
