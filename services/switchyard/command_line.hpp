@@ -1,0 +1,28 @@
+// The commands of `switchyard`. Each command's file adds its options to the parser and, if it was asked for, leaves
+// what is to be done in `action`.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <string>
+
+#include "base/environment.hpp"
+
+namespace switchyard::cli {
+
+struct Context {
+  // Complete once the command line was parsed: the process's variables and those of --env-file.
+  Environment environment;
+  // Print JSON for scripts instead of text for people.
+  bool json = false;
+  // Gives the exit code. Runs after all of the command line was understood.
+  std::function<int()> action;
+};
+
+void add_serve_command(CLI::App& app, Context& context);
+void add_user_commands(CLI::App& app, Context& context);
+void add_token_command(CLI::App& app, Context& context);
+void add_transaction_commands(CLI::App& app, Context& context);
+void add_doctor_command(CLI::App& app, Context& context);
+
+}  // namespace switchyard::cli

@@ -1,0 +1,160 @@
+// switchyard doctor: looks at everything `serve` needs, and says what to do where something is wrong.
+#include <fmt/format.h>
+#include <sys/timex.h>
+
+#include <filesystem>
+
+#include "auth-api/auth_api.hpp"
+#include "auth-api/users_file.hpp"
+#include "core-api/core_api.hpp"
+#include "http/client.hpp"
+#include "http/json.hpp"
+#include "http/server.hpp"
+#include "psp-connector/connector_thread.hpp"
+#include "service/program.hpp"
+#include "sqlite/database.hpp"
+#include "store/open.hpp"
+#include "store/sqlite/schema.hpp"
+#include "switchyard/command_line.hpp"
+
+namespace switchyard::cli {
+namespace {
+
+constexpr std::uintmax_t free_bytes_min = 1024ULL * 1024 * 1024;
+
+struct Finding {
+  std::string subject;
+  bool good = false;
+  std::string text;
+  // What to do; empty if all is well.
+  std::string remedy;
+};
+
+Finding good(std::string subject, std::string text) { return {std::move(subject), true, std::move(text), {}}; }
+Finding bad(std::string subject, std::string text, std::string remedy) {
+  return {std::move(subject), false, std::move(text), std::move(remedy)};
+}
+
+Finding check_configuration(const Environment& environment) {
+  try {
+    const auto http = service::read_http_settings(environment, 8080);
+    const auto auth_settings = auth::read_settings(environment);
+    core::read_settings(environment);
+    connector::read_settings(environment);
+    store::sqlite_path(service::read_database_url(environment));
+    if (!auth_settings.users_file.empty()) {
+      auth::read_users_file(auth_settings.users_file, auth_settings.production);
+    }
+    return good("configuration", fmt::format("{}, port {}", auth_settings.production ? "production" : "development", http.port));
+  } catch (const ConfigError& error) {
+    return bad("configuration", error.what(), "set it in the environment or in the file given with --env-file");
+  }
+}
+
+Finding check_store(const Environment& environment) {
+  try {
+    const auto path = store::sqlite_path(service::read_database_url(environment));
+    if (!std::filesystem::exists(path)) return good("store", path + " does not exist yet; serve creates it");
+    sqlite::Database database(path, sqlite::Durability::synced, false);
+    store::migrate(database);
+    auto row = database.query("PRAGMA quick_check(1)");
+    if (!row.step() || row.text(0) != "ok") {
+      return bad("store", path + " is damaged", "stop the server, keep a copy of the file, and restore a backup or try: sqlite3 FILE .recover");
+    }
+    return good("store", fmt::format("{}, {} users", path, database.integer("SELECT count(*) FROM users")));
+  } catch (const ConfigError& error) {
+    return bad("store", error.what(), "set DATABASE_URL");
+  } catch (const std::exception& error) {
+    return bad("store", error.what(), "check that the file is a Switchyard store and that this user may write it and its folder");
+  }
+}
+
+bool switchyard_answers(const service::HttpSettings& settings) {
+  const auto host = settings.host == "0.0.0.0" ? "127.0.0.1" : settings.host;
+  const auto health = http::send({.url = fmt::format("http://{}:{}/auth/health", host, settings.port),
+                                  .body = {},
+                                  .headers = {},
+                                  .timeout = std::chrono::milliseconds(2'000)});
+  return health && health->body.find(R"("status")") != std::string::npos;
+}
+
+Finding check_port(const Environment& environment) {
+  service::HttpSettings settings;
+  try {
+    settings = service::read_http_settings(environment, 8080);
+  } catch (const ConfigError& error) {
+    return bad("port", error.what(), "set HTTP_HOST and HTTP_PORT");
+  }
+  const auto address = fmt::format("{}:{}", settings.host, settings.port);
+  if (switchyard_answers(settings)) return good("port", "Switchyard answers on " + address);
+  try {
+    telemetry::Metrics metrics;
+    IoThreads threads(1);
+    const http::Server server(threads, http::Router(metrics, "doctor"), {.host = settings.host, .port = settings.port, .limits = {}});
+    return good("port", address + " is free");
+  } catch (const std::exception& error) {
+    return bad("port", error.what(),
+               fmt::format("another program has it; see: ss -ltnp 'sport = :{}', or set HTTP_PORT", settings.port));
+  }
+}
+
+Finding check_clock() {
+  timex state{};
+  const bool synchronized = ::adjtimex(&state) != TIME_ERROR && (state.status & STA_UNSYNC) == 0;
+  const auto year = std::chrono::year_month_day(std::chrono::floor<std::chrono::days>(SystemClock().now())).year();
+  if (year < std::chrono::year(2025)) {
+    return bad("clock", fmt::format("the year is {}", static_cast<int>(year)), "set the clock: tokens are valid for seconds only");
+  }
+  // A container sees its host's clock and cannot always tell whether that one is synchronized.
+  return good("clock", synchronized ? "synchronized" : "not known to be synchronized; with several machines run NTP, tokens are valid for seconds only");
+}
+
+Finding check_disk(const Environment& environment) {
+  std::filesystem::path folder = ".";
+  try {
+    folder = std::filesystem::absolute(store::sqlite_path(service::read_database_url(environment))).parent_path();
+  } catch (const ConfigError&) {
+    // Said by the check of the store; the disk of the working folder is the next best.
+  }
+  while (!std::filesystem::exists(folder) && folder.has_parent_path()) folder = folder.parent_path();
+  std::error_code error;
+  const auto space = std::filesystem::space(folder, error);
+  if (error) return bad("disk", fmt::format("{}: {}", folder.string(), error.message()), "check that the folder can be read");
+  const auto text = fmt::format("{} MiB free at {}", space.available / 1024 / 1024, folder.string());
+  if (space.available < free_bytes_min) return bad("disk", text, "free some space: 1,000,000 transactions take about 0.5 GiB");
+  return good("disk", text);
+}
+
+void print(const Context& context, const std::vector<Finding>& findings) {
+  if (!context.json) {
+    for (const auto& finding : findings) {
+      fmt::print("{:<5} {:<14} {}\n", finding.good ? "ok" : "WRONG", finding.subject, finding.text);
+      if (!finding.good) fmt::print("{:<20} -> {}\n", "", finding.remedy);
+    }
+    return;
+  }
+  fmt::print("[");
+  for (const auto& finding : findings) {
+    fmt::print(R"({}{{"check":"{}","ok":{},"text":{},"remedy":{}}})", &finding == &findings.front() ? "" : ",",
+               finding.subject, finding.good, http::json_string(finding.text), http::json_string(finding.remedy));
+  }
+  fmt::print("]\n");
+}
+
+int examine(const Context& context) {
+  const auto& environment = context.environment;
+  const std::vector<Finding> findings{check_configuration(environment), check_store(environment),
+                                      check_port(environment), check_clock(), check_disk(environment)};
+  print(context, findings);
+  return std::ranges::all_of(findings, &Finding::good) ? service::exit_ok : service::exit_failure;
+}
+
+}  // namespace
+
+void add_doctor_command(CLI::App& app, Context& context) {
+  app.add_subcommand("doctor", "Check configuration, store, port, clock and disk")->callback([&context] {
+    context.action = [&context] { return examine(context); };
+  });
+}
+
+}  // namespace switchyard::cli

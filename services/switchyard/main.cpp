@@ -1,0 +1,52 @@
+// switchyard: all services in one process, and the command line.
+#include "base/version.hpp"
+#include "service/program.hpp"
+#include "switchyard/command_line.hpp"
+
+namespace {
+
+using namespace switchyard;
+
+constexpr const char* examples = R"(
+Examples:
+  switchyard --env-file .env serve
+  switchyard --env-file .env user add dora
+  switchyard --env-file .env token alice
+  switchyard --env-file .env transaction create --user alice --amount 100 --currency USD
+  switchyard --env-file .env transaction list --user alice --status captured --json
+  switchyard --env-file .env doctor
+
+Exit codes: 0 done, 1 it failed, 2 the command line or the configuration is wrong.)";
+
+int run(int argc, char** argv) {
+  CLI::App app("Switchyard, a payment switch");
+  app.footer(examples);
+  app.set_version_flag("--version", std::string(version));
+  app.require_subcommand(1);
+  app.fallthrough();
+
+  cli::Context context;
+  std::string env_file;
+  app.add_option("--env-file", env_file, "Read settings from a file of NAME=VALUE lines; the environment wins");
+  app.add_flag("--json", context.json, "Print JSON for scripts");
+  cli::add_serve_command(app, context);
+  cli::add_user_commands(app, context);
+  cli::add_token_command(app, context);
+  cli::add_transaction_commands(app, context);
+  cli::add_doctor_command(app, context);
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? service::exit_ok : service::exit_configuration;
+  }
+  context.environment = Environment::of_process();
+  if (!env_file.empty()) context.environment.add_file(env_file);
+  return context.action();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return service::run_program("switchyard", [argc, argv] { return run(argc, argv); });
+}

@@ -1,0 +1,40 @@
+// The store for a command that runs once and ends.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <memory>
+#include <stdexcept>
+
+#include "base/io_threads.hpp"
+#include "service/settings.hpp"
+#include "store/open.hpp"
+
+namespace switchyard::cli {
+
+class OfflineStore {
+ public:
+  explicit OfflineStore(const Environment& environment)
+      : store_(store::open(service::read_database_url(environment))) {}
+
+  // Runs `operation`, a callable Task<Result<T>>(store::Store&), to its end. Throws std::runtime_error on failure.
+  template <class Operation>
+  auto run(Operation operation) {
+    auto result = threads_.run(0, [this, &operation] { return operation(*store_); });
+    if (!result) throw std::runtime_error(result.error().detail);
+    if constexpr (!std::is_void_v<typename decltype(result)::value_type>) return std::move(*result);
+  }
+
+  // The user of this name; throws std::runtime_error if there is none.
+  store::User user(const std::string& username) {
+    auto user = run([&username](store::Store& store) { return store.find_user(username); });
+    if (!user) throw std::runtime_error(fmt::format("there is no user '{}'; see: switchyard user list", username));
+    return std::move(*user);
+  }
+
+ private:
+  IoThreads threads_{1};
+  std::unique_ptr<store::Store> store_;
+};
+
+}  // namespace switchyard::cli

@@ -1,0 +1,55 @@
+// switchyard serve: router, auth-api, core-api and psp-connector in one process over one store.
+#include "auth-api/auth_api.hpp"
+#include "core-api/core_api.hpp"
+#include "psp-connector/connector_thread.hpp"
+#include "service/program.hpp"
+#include "service/web_service.hpp"
+#include "store/open.hpp"
+#include "switchyard/command_line.hpp"
+
+namespace switchyard::cli {
+namespace {
+
+constexpr std::uint16_t default_port = 8080;
+
+int serve(const Environment& environment) {
+  service::prepare_process();
+  const auto http_settings = service::read_http_settings(environment, default_port);
+  auto auth_settings = auth::read_settings(environment);
+  auto core_settings = core::read_settings(environment);
+  const auto connector_settings = connector::read_settings(environment);
+  const auto ledger_path = connector::read_ledger_path(environment);
+  const auto shutdown_time = service::read_shutdown_time(environment);
+  const auto log = service::make_log(environment);
+
+  const SystemClock clock;
+  telemetry::Metrics metrics;
+  IoThreads threads(service::io_thread_count());
+  const auto store = store::open(service::read_database_url(environment));
+
+  connector::ConnectorThread connector(connector_settings, ledger_path, *store, metrics, *log, clock);
+  auth::AuthApi auth_api(std::move(auth_settings), *store, threads, *log, clock);
+  core::CoreApi core_api(std::move(core_settings), *store, threads, metrics, *log, clock, [&connector] { connector.notify(); });
+
+  http::Router router(metrics, "switchyard");
+  router.mount("/auth", auth_api.router(metrics));
+  router.mount("/transaction", core_api.router());
+  service::WebService web(threads, std::move(router), metrics, http_settings, *log);
+  service::log_listening(*log, "switchyard", http_settings);
+
+  service::wait_for_stop_signal();
+  // First no new work comes in, then what came in is finished.
+  web.stop(shutdown_time);
+  connector.stop();
+  return service::exit_ok;
+}
+
+}  // namespace
+
+void add_serve_command(CLI::App& app, Context& context) {
+  auto* command = app.add_subcommand("serve", "Run everything in this process until SIGTERM");
+  command->footer("\nExample:\n  JWT_SECRET=$(openssl rand -hex 32) switchyard serve");
+  command->callback([&context] { context.action = [&context] { return serve(context.environment); }; });
+}
+
+}  // namespace switchyard::cli
