@@ -55,17 +55,17 @@ Task<Result<CreateResult>> SqliteStore::create_with_key(NewTransaction created) 
   if (!hold) {
     co_return fail(ErrorCode::idempotency_key_in_flight, "the first request with this idempotency key is not done yet");
   }
-  co_return co_await writer_.run<CreateResult>(
-      [created = std::move(created)](sqlite::Database& database) -> Result<CreateResult> {
-        const auto& key = *created.idempotency_key;
-        auto row = database.query(
-            "SELECT request_fingerprint, transaction_id, reply FROM idempotency_keys WHERE merchant_id = ? AND key = ?");
-        row.bind(created.transaction.merchant_id.value).bind(key.key);
-        if (row.step()) return replay(row, key);
-        insert_idempotency_key(database, created.transaction, key);
-        insert_transaction(database, created.transaction);
-        return Created{};
-      });
+  auto insert = [created = std::move(created)](sqlite::Database& database) -> Result<CreateResult> {
+    const auto& key = *created.idempotency_key;
+    auto row = database.query(
+        "SELECT request_fingerprint, transaction_id, reply FROM idempotency_keys WHERE merchant_id = ? AND key = ?");
+    row.bind(created.transaction.merchant_id.value).bind(key.key);
+    if (row.step()) return replay(row, key);
+    insert_idempotency_key(database, created.transaction, key);
+    insert_transaction(database, created.transaction);
+    return Created{};
+  };
+  co_return co_await writer_.run<CreateResult>(std::move(insert));
 }
 
 Task<Result<TransactionWithAttempts>> SqliteStore::find_transaction(MerchantId merchant, TransactionId id) {

@@ -1,0 +1,53 @@
+# The Debian and Ubuntu packages that Switchyard is built, tested and checked with.
+# Sourced, after common.sh, by setup.sh, test.sh and .ci/run.
+# shellcheck shell=bash disable=SC2154
+
+# Boost 1.81 or newer is needed. Debian 12 has it under versioned names, beside its default 1.74; elsewhere the default
+# is new enough. A newer one that is already installed is left as it is: the versions exclude each other.
+boost_packages() {
+  local found
+  found=$(compgen -G '/usr/lib/*/cmake/boost_url-1.8[1-9]*' || compgen -G '/usr/lib/*/cmake/boost_url-1.9*' || true)
+  if [[ -n $found ]] && compgen -G '/usr/lib/*/cmake/boost_json-1.*' >/dev/null; then
+    return
+  fi
+  if [[ $system_id == debian && $system_version == 12* ]]; then
+    echo libboost1.81-dev libboost-json1.81-dev libboost-url1.81-dev
+  else
+    echo libboost-dev libboost-json-dev libboost-url-dev
+  fi
+}
+
+build_packages() {
+  echo g++ cmake ninja-build pkg-config ccache
+  boost_packages
+  echo libssl-dev libsodium-dev libsqlite3-dev libcurl4-openssl-dev
+  echo libfmt-dev libspdlog-dev libcli11-dev prometheus-cpp-dev
+  # CMake looks for GoogleTest in every configuration, also where only the programs are built.
+  echo libgtest-dev libgmock-dev
+  # The table of currencies is read when the server starts; certificates are for the calls to providers.
+  echo iso-codes ca-certificates curl
+}
+
+# Debian's own python3 and its modules; an interpreter of pyenv or conda on PATH has none of them.
+test_packages() {
+  echo httpie python3 python3-jose python3-jwt python3-pytest python3-requests sqlite3 git
+  echo libbenchmark-dev
+}
+
+# clang 19 is what CI uses. A release without it gets the newest one it has, which may warn about other things.
+lint_packages() {
+  local version
+  version=$(lint_clang_version)
+  echo "clang-$version" "clang-tidy-$version" "clang-format-$version" shellcheck python3-pyflakes
+}
+
+lint_clang_version() {
+  local version
+  for version in 19 20 18 17 16 15 14; do
+    if is_installable "clang-tidy-$version"; then
+      echo "$version"
+      return
+    fi
+  done
+  echo 19
+}
