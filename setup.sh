@@ -390,7 +390,8 @@ post() {
   http_command="curl -X POST $url -H 'Content-Type: application/json'"
   [[ -z $header ]] || http_command+=" -H '$header'"
   http_command+=" -d '$body'"
-  failed_command=$http_command failed_log=$server_log
+  # A token is a secret as long as it is valid.
+  failed_command=${http_command/\"token\":\"*/\"token\":\"...\"\}\'} failed_log=$server_log
   answer=$(curl --noproxy '*' -sS --max-time 10 -X POST "$url" -H 'Content-Type: application/json' \
     ${header:+-H "$header"} -d "$body" -w '\n%{http_code}') ||
     fail 'the server did not answer' "./$program status and ./$program logs show how it is"

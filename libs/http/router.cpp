@@ -1,5 +1,7 @@
 #include "http/router.hpp"
 
+#include <fmt/format.h>
+
 #include <chrono>
 #include <exception>
 #include <optional>
@@ -77,8 +79,8 @@ Task<Response> Router::handle(Request request, const std::function<void(std::str
   try {
     response = co_await found.route->handler(request);
   } catch (const std::exception& error) {
-    on_exception(error.what());
-    response = problem(500, "Internal server error", "the request failed; nothing is known to be wrong with it");
+    on_exception(fmt::format("{} (request {}): {}", found.route->pattern, request.request_id, error.what()));
+    response = problem(500, "Internal server error", "the request failed for a reason of ours, which is in the log under this request's id");
   }
   found.route->metrics.observe(response->status, std::chrono::steady_clock::now() - started);
   co_return std::move(*response);

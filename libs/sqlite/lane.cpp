@@ -56,21 +56,18 @@ Lane::~Lane() {
 }
 
 void Lane::submit(std::unique_ptr<Command> command) {
-  bool wake = false;
-  {
-    const std::lock_guard lock(mutex_);
-    if (waiting_.size() < capacity_) {
-      waiting_.push_back(std::move(command));
-      wake = std::exchange(idle_, false);
-    }
-  }
-  if (command) {
+  std::unique_lock lock(mutex_);
+  if (waiting_.size() >= capacity_) {
+    lock.unlock();
     command->fail({ErrorCode::overloaded, "too many operations are waiting for the store"});
     auto& home = command->home();
     asio::post(home, [refused = std::move(command)] { refused->complete(); });
-  } else if (wake) {
-    wake_.notify_one();
+    return;
   }
+  waiting_.push_back(std::move(command));
+  const bool wake = std::exchange(idle_, false);
+  lock.unlock();
+  if (wake) wake_.notify_one();
 }
 
 void Lane::work_off() {
