@@ -7,7 +7,8 @@ namespace switchyard {
 
 using Timestamp = std::chrono::sys_time<std::chrono::milliseconds>;
 
-// Where services get the time from, so that tests can move it. Implementations are safe to call from any thread.
+// Where services get the time from, so that tests can move it. Implementations are safe to call from any
+// thread.
 class Clock {
  public:
   virtual ~Clock() = default;

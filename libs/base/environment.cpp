@@ -1,12 +1,12 @@
 #include "base/environment.hpp"
 
-#include <fmt/format.h>
-#include <fmt/ranges.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <charconv>
 #include <fstream>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <unistd.h>
 
 namespace switchyard {
 namespace {
@@ -29,9 +29,9 @@ std::string_view trimmed(std::string_view text) {
 
 std::string checked_secret(const std::string& name, std::string secret) {
   if (secret.size() < secret_bytes_min) {
-    throw ConfigError(name,
-                      fmt::format("is {} bytes long, and a secret has at least {}", secret.size(), secret_bytes_min),
-                      secret_example);
+    throw ConfigError(
+        name, fmt::format("is {} bytes long, and a secret has at least {}", secret.size(), secret_bytes_min),
+        secret_example);
   }
   return secret;
 }
@@ -54,7 +54,8 @@ Environment Environment::of_process() {
 
 void Environment::add_file(const std::string& path) {
   std::ifstream file(path);
-  if (!file) throw ConfigError(path, "cannot be read", "an environment file has lines such as HTTP_PORT=8080");
+  if (!file)
+    throw ConfigError(path, "cannot be read", "an environment file has lines such as HTTP_PORT=8080");
   std::string line;
   for (int number = 1; std::getline(file, line); ++number) {
     const auto content = trimmed(line);
@@ -62,7 +63,8 @@ void Environment::add_file(const std::string& path) {
     const auto equals = content.find('=');
     if (equals == std::string_view::npos || equals == 0) {
       // The line itself stays out of the message: it may hold a secret.
-      throw ConfigError(path, fmt::format("has no NAME=VALUE in line {}", number), "for example HTTP_PORT=8080");
+      throw ConfigError(path, fmt::format("has no NAME=VALUE in line {}", number),
+                        "for example HTTP_PORT=8080");
     }
     const auto name = trimmed(content.substr(0, equals));
     variables_.emplace(name, without_quotes(trimmed(content.substr(equals + 1))));
@@ -86,7 +88,8 @@ std::int64_t Environment::integer(const std::string& name, std::int64_t otherwis
   std::int64_t number = 0;
   const auto [end, error] = std::from_chars(value->data(), value->data() + value->size(), number);
   if (error != std::errc() || end != value->data() + value->size() || number < least || number > most) {
-    throw ConfigError(name, fmt::format("is '{}', and must be a whole number from {} to {}", *value, least, most),
+    throw ConfigError(name,
+                      fmt::format("is '{}', and must be a whole number from {} to {}", *value, least, most),
                       fmt::format("for example {}={}", name, otherwise));
   }
   return number;

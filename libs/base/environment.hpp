@@ -27,8 +27,8 @@ class Environment {
   static Environment of_process();
 
   // Adds the KEY=VALUE lines of a file (blank lines and lines that begin with # are skipped, one pair of
-  // quotes around a value is removed). What is set already wins. Throws ConfigError if the file cannot be read
-  // or a line has no '='.
+  // quotes around a value is removed). What is set already wins. Throws ConfigError if the file cannot be
+  // read or a line has no '='.
   void add_file(const std::string& path);
 
   void set(std::string name, std::string value) { variables_[std::move(name)] = std::move(value); }
@@ -37,7 +37,8 @@ class Environment {
   std::optional<std::string> find(const std::string& name) const;
 
   std::string text(const std::string& name, std::string_view otherwise) const;
-  std::int64_t integer(const std::string& name, std::int64_t otherwise, std::int64_t least, std::int64_t most) const;
+  std::int64_t integer(const std::string& name, std::int64_t otherwise, std::int64_t least,
+                       std::int64_t most) const;
   std::uint16_t port(const std::string& name, std::uint16_t otherwise) const;
   std::chrono::seconds seconds(const std::string& name, std::int64_t otherwise, std::int64_t least,
                                std::int64_t most) const;

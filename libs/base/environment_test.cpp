@@ -1,9 +1,9 @@
 #include "base/environment.hpp"
 
-#include <gmock/gmock.h>
-
 #include <cstdlib>
 #include <fstream>
+
+#include <gmock/gmock.h>
 
 #include "base/testing.hpp"
 
@@ -57,10 +57,12 @@ TEST(EnvironmentInteger, TakesTheBoundsThemselves) {
 }
 
 TEST(EnvironmentInteger, RefusesWhatIsNotAWholeNumberInTheBounds) {
-  for (const char* value : {"0", "11", "-1", "five", "5x", " 5", "5 ", "+5", "5.0", "0x5", "99999999999999999999"}) {
+  for (const char* value :
+       {"0", "11", "-1", "five", "5x", " 5", "5 ", "+5", "5.0", "0x5", "99999999999999999999"}) {
     const auto environment = with("COUNT", value);
     const auto text = refusal([&] { environment.integer("COUNT", 5, 1, 10); });
-    EXPECT_THAT(text, AllOf(StartsWith("COUNT "), HasSubstr("whole number from 1 to 10"), HasSubstr("COUNT=5")))
+    EXPECT_THAT(text,
+                AllOf(StartsWith("COUNT "), HasSubstr("whole number from 1 to 10"), HasSubstr("COUNT=5")))
         << value;
     EXPECT_THAT(text, HasSubstr("'" + std::string(value) + "'"));
   }
@@ -74,7 +76,8 @@ TEST(EnvironmentPort, IsFrom1To65535) {
     EXPECT_THAT(refusal([&] { with("HTTP_PORT", value).port("HTTP_PORT", 5000); }),
                 AllOf(StartsWith("HTTP_PORT "), HasSubstr("HTTP_PORT=5000")))
         << value;
-    EXPECT_THAT(refusal([&] { with("METRICS_PORT", value).port("METRICS_PORT", 0); }), HasSubstr("METRICS_PORT=9464"))
+    EXPECT_THAT(refusal([&] { with("METRICS_PORT", value).port("METRICS_PORT", 0); }),
+                HasSubstr("METRICS_PORT=9464"))
         << "the example must itself be accepted: " << value;
   }
 }

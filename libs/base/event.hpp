@@ -1,8 +1,9 @@
 // A condition a coroutine can wait for with a deadline.
 #pragma once
 
-#include <boost/asio/basic_waitable_timer.hpp>
 #include <chrono>
+
+#include <boost/asio/basic_waitable_timer.hpp>
 
 #include "base/task.hpp"
 
@@ -11,8 +12,8 @@ namespace switchyard {
 using SteadyTimer = asio::basic_waitable_timer<std::chrono::steady_clock,
                                                asio::wait_traits<std::chrono::steady_clock>, Executor>;
 
-// Level-triggered for one waiter: a set() before the wait makes the wait return at once. Belongs to the thread
-// of its executor.
+// Level-triggered for one waiter: a set() before the wait makes the wait return at once. Belongs to the
+// thread of its executor.
 class Event {
  public:
   explicit Event(Executor executor) : timer_(executor) {}

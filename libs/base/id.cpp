@@ -1,9 +1,9 @@
 #include "base/id.hpp"
 
-#include <sys/random.h>
-
 #include <chrono>
 #include <cstring>
+
+#include <sys/random.h>
 
 #include "base/assert.hpp"
 

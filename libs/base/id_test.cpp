@@ -1,11 +1,11 @@
 #include "base/id.hpp"
 
-#include <gmock/gmock.h>
-
 #include <algorithm>
 #include <chrono>
 #include <type_traits>
 #include <vector>
+
+#include <gmock/gmock.h>
 
 #include "base/testing.hpp"
 

@@ -1,19 +1,21 @@
 // One io_context per thread: what lives on one of them is touched by no other thread.
 #pragma once
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/use_future.hpp>
 #include <future>
 #include <memory>
 #include <thread>
 #include <vector>
 
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/use_future.hpp>
+
 #include "base/task.hpp"
 
 namespace switchyard {
 
-// Starts its threads on construction and joins them on destruction; by then everything spawned must have ended.
+// Starts its threads on construction and joins them on destruction; by then everything spawned must have
+// ended.
 class IoThreads {
  public:
   explicit IoThreads(std::size_t count);

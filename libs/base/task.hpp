@@ -19,6 +19,7 @@ using Task = asio::awaitable<T, Executor>;
 
 // Completion tokens: `use_task` throws on error, `use_tuple` gives (error_code, result...).
 inline constexpr asio::use_awaitable_t<Executor> use_task;
-inline constexpr asio::as_tuple_t<asio::use_awaitable_t<Executor>> use_tuple{asio::use_awaitable_t<Executor>{}};
+inline constexpr asio::as_tuple_t<asio::use_awaitable_t<Executor>> use_tuple{
+    asio::use_awaitable_t<Executor>{}};
 
 }  // namespace switchyard

@@ -4,11 +4,12 @@
 // Belongs to the thread of its executor.
 #pragma once
 
+#include <exception>
+#include <list>
+
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <exception>
-#include <list>
 
 #include "base/assert.hpp"
 #include "base/event.hpp"

@@ -1,9 +1,6 @@
-// For unit tests only: a clock that stands still, a folder that goes away, waiting for a condition, what was printed.
+// For unit tests only: a clock that stands still, a folder that goes away, waiting for a condition, what was
+// printed.
 #pragma once
-
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
@@ -12,6 +9,11 @@
 #include <filesystem>
 #include <string>
 #include <thread>
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/assert.hpp"
 #include "base/clock.hpp"
@@ -70,6 +72,8 @@ class CapturedStdout {
   ~CapturedStdout() {
     std::fflush(stdout);
     ::dup2(original_, STDOUT_FILENO);
+    // GoogleTest's own words were kept as well.
+    if (::testing::Test::HasFailure()) std::fputs(text().c_str(), stdout);
     ::close(original_);
     ::close(file_);
   }

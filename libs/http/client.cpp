@@ -1,9 +1,9 @@
 #include "http/client.hpp"
 
+#include <memory>
+
 #include <curl/curl.h>
 #include <fmt/format.h>
-
-#include <memory>
 
 namespace switchyard::http {
 namespace {

@@ -1,10 +1,10 @@
 #include "http/connection.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <boost/asio/buffer.hpp>
 #include <ctime>
+
+#include <boost/asio/buffer.hpp>
+#include <fmt/format.h>
 
 #include "base/id.hpp"
 #include "http/problem.hpp"
@@ -19,19 +19,16 @@ using std::chrono::steady_clock;
 constexpr std::size_t read_bytes = 4096;
 constexpr std::size_t request_id_bytes_max = 128;
 
-// After a refusal the client may still be sending: what it sends is read and dropped for so long, or the reset
-// would destroy the response before the client has read it (RFC 9112, 9.6).
+// After a refusal the client may still be sending: what it sends is read and dropped for so long, or the
+// reset would destroy the response before the client has read it (RFC 9112, 9.6).
 constexpr std::chrono::milliseconds linger_max{2'000};
 constexpr std::size_t linger_bytes_max = 4 * 1024 * 1024;
 
 bool is_request_id(std::string_view text) {
-  return !text.empty() && text.size() <= request_id_bytes_max &&
-         std::ranges::all_of(text,
-                             [](char c) {
-                               return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                                      c == '-' || c == '_' || c == '.' || c == ':';
-                             }) &&
-         !contains_card_number(text);
+  return !text.empty() && text.size() <= request_id_bytes_max && std::ranges::all_of(text, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_' || c == '.' || c == ':';
+  }) && !contains_card_number(text);
 }
 
 // "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110, 5.6.7), made once a second and thread.
@@ -80,7 +77,9 @@ Connection::Connection(Socket socket, const Router& router, const Limits& limits
   set_deadline(limits_.keep_alive);
 }
 
-void Connection::set_deadline(std::chrono::milliseconds from_now) { deadline_ = steady_clock::now() + from_now; }
+void Connection::set_deadline(std::chrono::milliseconds from_now) {
+  deadline_ = steady_clock::now() + from_now;
+}
 
 void Connection::enforce_deadline(steady_clock::time_point now) {
   if (now < deadline_) return;
@@ -191,13 +190,14 @@ Task<Response> Connection::respond(const Parser& parser, std::string& request_id
   co_return co_await router_.handle(request, on_exception_);
 }
 
-Task<bool> Connection::write(const Response& response, std::string_view request_id, bool keep_alive, bool with_body) {
+Task<bool> Connection::write(const Response& response, std::string_view request_id, bool keep_alive,
+                             bool with_body) {
   output_.clear();
   auto out = std::back_inserter(output_);
-  fmt::format_to(out,
-                 "HTTP/1.1 {} {}\r\nDate: {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nX-Request-Id: {}\r\n",
-                 response.status, reason_phrase(response.status), http_date(), response.content_type,
-                 response.body.size(), request_id);
+  fmt::format_to(
+      out, "HTTP/1.1 {} {}\r\nDate: {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nX-Request-Id: {}\r\n",
+      response.status, reason_phrase(response.status), http_date(), response.content_type,
+      response.body.size(), request_id);
   for (const auto& [name, value] : response.headers) fmt::format_to(out, "{}: {}\r\n", name, value);
   output_ += keep_alive ? "Connection: keep-alive\r\n\r\n" : "Connection: close\r\n\r\n";
   if (with_body) output_ += response.body;

@@ -1,18 +1,19 @@
 // One client connection: reads requests (HTTP/1.1, RFC 9112), has them served, writes the responses.
 //
-// Belongs to one thread. Everything is bounded: header and body size by the limits, time by `deadline`, which the
-// server's sweep enforces (one coarse timer for all connections instead of one for each read).
+// Belongs to one thread. Everything is bounded: header and body size by the limits, time by `deadline`, which
+// the server's sweep enforces (one coarse timer for all connections instead of one for each read).
 #pragma once
+
+#include <chrono>
+#include <functional>
+#include <optional>
+#include <string>
 
 #include <boost/asio/basic_stream_socket.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
-#include <chrono>
-#include <functional>
-#include <optional>
-#include <string>
 
 #include "base/task.hpp"
 #include "http/limits.hpp"

@@ -1,12 +1,13 @@
 #include "http/json.hpp"
 
+#include <cmath>
+#include <limits>
+#include <string>
+
 #include <boost/json/basic_parser_impl.hpp>
 #include <boost/json/error.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value_stack.hpp>
-#include <cmath>
-#include <limits>
-#include <string>
 
 namespace switchyard::http {
 namespace {
@@ -17,8 +18,8 @@ using json::string_view;
 
 constexpr std::size_t depth_max = 32;
 
-// Builds the value as json::parser does, and refuses what that one lets pass: it keeps the last of two members
-// with one name, and makes infinity of 1e400.
+// Builds the value as json::parser does, and refuses what that one lets pass: it keeps the last of two
+// members with one name, and makes infinity of 1e400.
 class StrictHandler {
  public:
   static constexpr std::size_t max_object_size = json::object::max_size();
@@ -118,6 +119,8 @@ std::optional<json::value> parse_json(std::string_view text, json::storage_ptr m
   return value;
 }
 
-std::string json_string(std::string_view text) { return json::serialize(string_view(text.data(), text.size())); }
+std::string json_string(std::string_view text) {
+  return json::serialize(string_view(text.data(), text.size()));
+}
 
 }  // namespace switchyard::http

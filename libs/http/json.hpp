@@ -1,19 +1,21 @@
 // Strict JSON (RFC 8259) for what comes from outside.
 //
-// Refuses what readers disagree about: a name twice in one object, more than 32 levels, numbers out of the range
-// of a double, bad UTF-8, anything after the value.
+// Refuses what readers disagree about: a name twice in one object, more than 32 levels, numbers out of the
+// range of a double, bad UTF-8, anything after the value.
 #pragma once
 
-#include <boost/json/value.hpp>
 #include <optional>
 #include <string_view>
+
+#include <boost/json/value.hpp>
 
 namespace switchyard::http {
 
 // The value lives in `memory`, which must outlive it. Nothing if the text is not such JSON.
 std::optional<boost::json::value> parse_json(std::string_view text, boost::json::storage_ptr memory = {});
 
-// Calls `visit(std::string_view)` with each string, name and whole number's digits in the value, at any depth.
+// Calls `visit(std::string_view)` with each string, name and whole number's digits in the value, at any
+// depth.
 template <class Visitor>
 void for_each_text(const boost::json::value& value, Visitor&& visit);
 

@@ -1,11 +1,10 @@
 // Implementation of for_each_text; included by json.hpp.
 #pragma once
 
-#include <fmt/format.h>
-
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
+#include <fmt/format.h>
 
 namespace switchyard::http {
 

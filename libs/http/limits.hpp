@@ -7,12 +7,12 @@
 namespace switchyard::http {
 
 struct Limits {
-  std::size_t header_bytes_max = 16 * 1024;       // 431
-  std::size_t body_bytes_max = 64 * 1024;         // 413
-  std::size_t connections_max = 10'000;           // per process; 503
-  std::chrono::milliseconds request{10'000};      // to read a whole request from its first byte; 408
-  std::chrono::milliseconds response{10'000};     // to write a response
-  std::chrono::milliseconds keep_alive{75'000};   // between requests
+  std::size_t header_bytes_max = 16 * 1024;      // 431
+  std::size_t body_bytes_max = 64 * 1024;        // 413
+  std::size_t connections_max = 10'000;          // per process; 503
+  std::chrono::milliseconds request{10'000};     // to read a whole request from its first byte; 408
+  std::chrono::milliseconds response{10'000};    // to write a response
+  std::chrono::milliseconds keep_alive{75'000};  // between requests
 };
 
 }  // namespace switchyard::http

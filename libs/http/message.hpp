@@ -2,13 +2,14 @@
 #pragma once
 
 #include <array>
-#include <boost/asio/ip/address.hpp>
-#include <boost/beast/http/fields.hpp>
-#include <boost/beast/http/verb.hpp>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include <boost/asio/ip/address.hpp>
+#include <boost/beast/http/fields.hpp>
+#include <boost/beast/http/verb.hpp>
 
 namespace switchyard::http {
 
@@ -48,8 +49,8 @@ struct Response {
   }
 };
 
-// The value of `name` in a query such as "status=captured&limit=10"; empty if it is not there. Percent escapes
-// are not decoded: no value that is understood here needs them.
+// The value of `name` in a query such as "status=captured&limit=10"; empty if it is not there. Percent
+// escapes are not decoded: no value that is understood here needs them.
 std::string_view query_parameter(std::string_view query, std::string_view name);
 
 // The standard's phrase of a status ("Not Found").

@@ -37,7 +37,8 @@ Response problem(const Error& error) {
       return try_later(503, "Service overloaded", error.detail, 1);
     case ErrorCode::store_unavailable:
       // The detail names files and causes: that is for the operator's log, not for a merchant.
-      return try_later(503, "Store unavailable", "the store cannot take this at the moment; nothing was done", 5);
+      return try_later(503, "Store unavailable", "the store cannot take this at the moment; nothing was done",
+                       5);
     case ErrorCode::stale_epoch:
       break;
   }

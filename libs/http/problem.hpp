@@ -1,5 +1,5 @@
-// Errors on the wire: application/problem+json (RFC 9457) with one more member, `error`, the short message that
-// clients of the original services read.
+// Errors on the wire: application/problem+json (RFC 9457) with one more member, `error`, the short message
+// that clients of the original services read.
 #pragma once
 
 #include <string_view>
@@ -9,9 +9,12 @@
 
 namespace switchyard::http {
 
-// `error` is the short, fixed message; `detail` says what was wrong with this request and what would be right.
+// `error` is the short, fixed message; `detail` says what was wrong with this request and what would be
+// right.
 Response problem(unsigned status, std::string_view error, std::string_view detail);
-inline Response problem(unsigned status, std::string_view error) { return problem(status, error, error); }
+inline Response problem(unsigned status, std::string_view error) {
+  return problem(status, error, error);
+}
 
 // 503 or 429: the client may come again after so many seconds.
 Response try_later(unsigned status, std::string_view error, std::string_view detail, int retry_after_s);

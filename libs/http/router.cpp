@@ -1,10 +1,10 @@
 #include "http/router.hpp"
 
-#include <fmt/format.h>
-
 #include <chrono>
 #include <exception>
 #include <optional>
+
+#include <fmt/format.h>
 
 #include "http/problem.hpp"
 
@@ -14,9 +14,11 @@ namespace {
 // The parameter of a path that fits the pattern; empty view for a pattern without one.
 std::optional<std::string_view> match(std::string_view pattern, std::string_view path) {
   const auto open = pattern.find('{');
-  if (open == std::string_view::npos) return pattern == path ? std::optional(std::string_view{}) : std::nullopt;
+  if (open == std::string_view::npos)
+    return pattern == path ? std::optional(std::string_view{}) : std::nullopt;
   const auto tail = pattern.substr(pattern.find('}') + 1);
-  if (path.size() <= open + tail.size() || !path.starts_with(pattern.substr(0, open)) || !path.ends_with(tail)) {
+  if (path.size() <= open + tail.size() || !path.starts_with(pattern.substr(0, open)) ||
+      !path.ends_with(tail)) {
     return std::nullopt;
   }
   const auto parameter = path.substr(open, path.size() - open - tail.size());
@@ -65,11 +67,13 @@ Router::Found Router::find(Method method, std::string_view path) const {
   return found;
 }
 
-Task<Response> Router::handle(Request request, const std::function<void(std::string_view)>& on_exception) const {
+Task<Response> Router::handle(Request request,
+                              const std::function<void(std::string_view)>& on_exception) const {
   const auto found = find(request.method, request.path);
   if (found.route == nullptr) {
     if (found.allowed.empty()) co_return not_found(request.path);
-    co_return problem(405, "Method not allowed", "this path serves: " + found.allowed).with("Allow", found.allowed);
+    co_return problem(405, "Method not allowed", "this path serves: " + found.allowed)
+        .with("Allow", found.allowed);
   }
   request.path = found.path;
   request.parameter = found.parameter;
@@ -80,7 +84,9 @@ Task<Response> Router::handle(Request request, const std::function<void(std::str
     response = co_await found.route->handler(request);
   } catch (const std::exception& error) {
     on_exception(fmt::format("{} (request {}): {}", found.route->pattern, request.request_id, error.what()));
-    response = problem(500, "Internal server error", "the request failed for a reason of ours, which is in the log under this request's id");
+    response =
+        problem(500, "Internal server error",
+                "the request failed for a reason of ours, which is in the log under this request's id");
   }
   found.route->metrics.observe(response->status, std::chrono::steady_clock::now() - started);
   co_return std::move(*response);

@@ -27,7 +27,8 @@ struct Route {
 class Router {
  public:
   // `service` labels the routes' metrics.
-  Router(telemetry::Metrics& metrics, std::string service) : metrics_(metrics), service_(std::move(service)) {}
+  Router(telemetry::Metrics& metrics, std::string service)
+      : metrics_(metrics), service_(std::move(service)) {}
 
   // HEAD is served wherever GET is.
   void add(Method method, std::string pattern, Handler handler);
@@ -35,8 +36,8 @@ class Router {
   // Takes over the other router's routes below a prefix such as "/auth", which its handlers do not see.
   void mount(std::string prefix, Router other);
 
-  // Serves the request or says 404 or 405 (with Allow). An exception of a handler becomes a 500, and is given to
-  // `on_exception` for the log.
+  // Serves the request or says 404 or 405 (with Allow). An exception of a handler becomes a 500, and is given
+  // to `on_exception` for the log.
   Task<Response> handle(Request request, const std::function<void(std::string_view)>& on_exception) const;
 
   // "GET /health" for each route.

@@ -1,9 +1,9 @@
 #include "http/server.hpp"
 
-#include <fmt/format.h>
+#include <stdexcept>
 
 #include <boost/asio/ip/address.hpp>
-#include <stdexcept>
+#include <fmt/format.h>
 
 #include "http/problem.hpp"
 
@@ -22,16 +22,20 @@ constexpr int listen_backlog = 4096;
 tcp::endpoint endpoint_of(const std::string& host, std::uint16_t port) {
   boost::system::error_code error;
   const auto address = asio::ip::make_address(host, error);
-  if (error) throw std::runtime_error(fmt::format("HTTP_HOST is '{}', and must be an IP address (for example HTTP_HOST=127.0.0.1)", host));
+  if (error)
+    throw std::runtime_error(
+        fmt::format("HTTP_HOST is '{}', and must be an IP address (for example HTTP_HOST=127.0.0.1)", host));
   return {address, port};
 }
 
 void send_and_forget(Socket socket, const Response& response) {
   boost::system::error_code ignored;
   socket.non_blocking(true, ignored);
-  const auto text = fmt::format("HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nRetry-After: 1\r\nConnection: close\r\n\r\n{}",
-                                response.status, reason_phrase(response.status), response.content_type,
-                                response.body.size(), response.body);
+  const auto text = fmt::format(
+      "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nRetry-After: 1\r\nConnection: "
+      "close\r\n\r\n{}",
+      response.status, reason_phrase(response.status), response.content_type, response.body.size(),
+      response.body);
   socket.write_some(asio::buffer(text), ignored);
   socket.shutdown(tcp::socket::shutdown_both, ignored);
 }
@@ -39,18 +43,23 @@ void send_and_forget(Socket socket, const Response& response) {
 }  // namespace
 
 Server::Server(IoThreads& threads, Router router, Options options)
-    : threads_(threads), router_(std::move(router)), options_(std::move(options)), acceptor_(threads.executor(0)) {
+    : threads_(threads),
+      router_(std::move(router)),
+      options_(std::move(options)),
+      acceptor_(threads.executor(0)) {
   const auto endpoint = endpoint_of(options_.host, options_.port);
   try {
     acceptor_.open(endpoint.protocol());
     acceptor_.set_option(tcp::acceptor::reuse_address(true));
     acceptor_.bind(endpoint);
     acceptor_.listen(listen_backlog);
+    port_ = acceptor_.local_endpoint().port();
   } catch (const boost::system::system_error& error) {
-    throw std::runtime_error(fmt::format("cannot listen on {}:{}: {}", options_.host, options_.port,
-                                         error.code().message()));
+    throw std::runtime_error(
+        fmt::format("cannot listen on {}:{}: {}", options_.host, options_.port, error.code().message()));
   }
-  for (std::size_t i = 0; i < threads_.size(); ++i) shards_.push_back(std::make_unique<Shard>(threads_.executor(i)));
+  for (std::size_t i = 0; i < threads_.size(); ++i)
+    shards_.push_back(std::make_unique<Shard>(threads_.executor(i)));
 }
 
 Server::~Server() {
@@ -60,9 +69,11 @@ Server::~Server() {
 void Server::start() {
   started_ = true;
   for (auto& shard : shards_) {
-    asio::post(shard->executor, [this, &shard = *shard] { shard.tasks.spawn([this, &shard] { return sweep(shard); }); });
+    asio::post(shard->executor,
+               [this, &shard = *shard] { shard.tasks.spawn([this, &shard] { return sweep(shard); }); });
   }
-  asio::post(shards_.front()->executor, [this] { shards_.front()->tasks.spawn([this] { return accept(); }); });
+  asio::post(shards_.front()->executor,
+             [this] { shards_.front()->tasks.spawn([this] { return accept(); }); });
 }
 
 Task<void> Server::accept() {
@@ -81,15 +92,16 @@ Task<void> Server::accept() {
     }
     ++connections_;
     asio::post(shard.executor, [this, &shard, socket = std::move(socket)]() mutable {
-      const bool spawned = shard.tasks.spawn([this, &shard, socket = std::move(socket)]() mutable { return serve(shard, std::move(socket)); });
+      const bool spawned = shard.tasks.spawn(
+          [this, &shard, socket = std::move(socket)]() mutable { return serve(shard, std::move(socket)); });
       if (!spawned) --connections_;
     });
   }
 }
 
 Task<void> Server::serve(Shard& shard, Socket socket) {
-  const auto connection =
-      shard.connections.emplace(shard.connections.end(), std::move(socket), router_, options_.limits, options_.on_exception);
+  const auto connection = shard.connections.emplace(shard.connections.end(), std::move(socket), router_,
+                                                    options_.limits, options_.on_exception);
   try {
     co_await connection->serve();
   } catch (const std::exception& error) {
@@ -107,15 +119,17 @@ Task<void> Server::sweep(Shard& shard) {
   }
 }
 
-Task<void> Server::stop_shard(Shard& shard, steady_clock::time_point deadline) {
+Task<void> Server::begin_stop(Shard& shard) {
   shard.stopping = true;
   shard.sweep_now.set();
   shard.tasks.close();
   for (auto& connection : shard.connections) connection.stop();
+  co_return;
+}
+
+Task<void> Server::cut_off(Shard& shard, steady_clock::time_point deadline) {
   if (co_await shard.tasks.join_until(deadline)) co_return;
   for (auto& connection : shard.connections) connection.abort();
-  // What is left waits for the store, which answers each command.
-  co_await shard.tasks.join_until(steady_clock::time_point::max());
 }
 
 void Server::stop(steady_clock::time_point deadline) {
@@ -125,8 +139,17 @@ void Server::stop(steady_clock::time_point deadline) {
     acceptor_.close(ignored);
     co_return;
   });
+  // Each step on all threads before the next one: or a request that hangs on the first thread would use up
+  // the time of the others, which would go on serving meanwhile.
   for (std::size_t i = 0; i < shards_.size(); ++i) {
-    threads_.run(i, [this, i, deadline] { return stop_shard(*shards_[i], deadline); });
+    threads_.run(i, [this, i] { return begin_stop(*shards_[i]); });
+  }
+  for (std::size_t i = 0; i < shards_.size(); ++i) {
+    threads_.run(i, [this, i, deadline] { return cut_off(*shards_[i], deadline); });
+  }
+  // What is left waits for the store, which answers each command.
+  for (std::size_t i = 0; i < shards_.size(); ++i) {
+    threads_.run(i, [this, i] { return shards_[i]->tasks.join_until(steady_clock::time_point::max()); });
   }
 }
 

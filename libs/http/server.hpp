@@ -1,5 +1,5 @@
-// An HTTP server on one address: accepts on the first io thread and deals the connections out to all of them in
-// turn, so that each thread has the same share and a port in use is an error instead of being shared.
+// An HTTP server on one address: accepts on the first io thread and deals the connections out to all of them
+// in turn, so that each thread has the same share and a port in use is an error instead of being shared.
 //
 // Used from main(); what it runs lives on the io threads.
 #pragma once
@@ -35,6 +35,9 @@ class Server {
 
   void start();
 
+  // The one that the system chose if the options say 0.
+  std::uint16_t port() const { return port_; }
+
   // Stops accepting, lets the requests under way finish until the deadline, then cuts them off. Blocks.
   void stop(std::chrono::steady_clock::time_point deadline);
 
@@ -53,13 +56,15 @@ class Server {
   Task<void> accept();
   Task<void> serve(Shard& shard, Socket socket);
   Task<void> sweep(Shard& shard);
-  Task<void> stop_shard(Shard& shard, std::chrono::steady_clock::time_point deadline);
+  Task<void> begin_stop(Shard& shard);
+  Task<void> cut_off(Shard& shard, std::chrono::steady_clock::time_point deadline);
 
   IoThreads& threads_;
   Router router_;
   Options options_;
   asio::basic_socket_acceptor<asio::ip::tcp, Executor> acceptor_;
   std::vector<std::unique_ptr<Shard>> shards_;
+  std::uint16_t port_ = 0;
   std::atomic<std::size_t> connections_{0};
   bool started_ = false;
 };

@@ -1,9 +1,9 @@
 #include "payment/state_machine.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <utility>
+
+#include <fmt/format.h>
 
 #include "base/assert.hpp"
 #include "payment/fingerprint.hpp"
@@ -92,7 +92,8 @@ class Machine {
   void operator()(const NoSuchCharge&) {
     SWITCHYARD_ASSERT(has_unresolved_attempt(state_) && transaction_.status == Status::unknown);
     if (state_.attempt->request_fingerprint != fingerprint(request_bytes(transaction_))) {
-      // Another version of this program wrote the attempt. A request that differs is a second charge to some PSPs.
+      // Another version of this program wrote the attempt. A request that differs is a second charge to some
+      // PSPs.
       return end(Status::manual_review, "the request would not be identical to the one that was sent");
     }
     // The identical request under the identical key: if the first one arrives after all, the PSP makes one

@@ -1,8 +1,8 @@
 // What may happen to a transaction, as a pure function: state and event in, state and action out.
 //
-// No I/O, no clock, no randomness: a service feeds events in, commits the new state and carries out the action.
-// An event that the state does not allow is a bug of the caller and fails an assertion; what a PSP or a crash
-// can bring about is never one.
+// No I/O, no clock, no randomness: a service feeds events in, commits the new state and carries out the
+// action. An event that the state does not allow is a bug of the caller and fails an assertion; what a PSP or
+// a crash can bring about is never one.
 //
 // The rules it keeps:
 //  - Intent before effect: Claimed yields the action, and the caller commits the state before it acts.
@@ -30,13 +30,15 @@ struct RetryPolicy {
   std::int32_t attempts_max = 3;
   std::chrono::milliseconds retry_delay{500};
 
-  // Look-ups of an attempt whose outcome is unknown, before a person is asked; the delay doubles up to the longest.
+  // Look-ups of an attempt whose outcome is unknown, before a person is asked; the delay doubles up to the
+  // longest.
   std::int32_t look_ups_max = 12;
   std::chrono::milliseconds look_up_delay{500};
   std::chrono::milliseconds look_up_delay_max{300'000};
 };
 
-// --- Events --------------------------------------------------------------------------------------------------
+// --- Events
+// --------------------------------------------------------------------------------------------------
 
 // A worker takes a due transaction over. `psp` is where a new attempt would go.
 struct Claimed {
@@ -68,7 +70,8 @@ struct NoSuchCharge {};
 
 using Event = std::variant<Claimed, Approved, Declined, NotSent, OutcomeUnknown, NoSuchCharge>;
 
-// --- Actions -------------------------------------------------------------------------------------------------
+// --- Actions
+// -------------------------------------------------------------------------------------------------
 
 enum class Action {
   none,       // commit, and leave it

@@ -55,8 +55,12 @@ std::optional<Enum> value_of(const Names<Enum, size>& names, std::string_view te
 
 }  // namespace
 
-std::string_view to_string(Status status) { return name_of(status_names, status); }
-std::optional<Status> parse_status(std::string_view text) { return value_of(status_names, text); }
+std::string_view to_string(Status status) {
+  return name_of(status_names, status);
+}
+std::optional<Status> parse_status(std::string_view text) {
+  return value_of(status_names, text);
+}
 
 bool is_final(Status status) {
   switch (status) {
@@ -77,12 +81,16 @@ bool is_final(Status status) {
   SWITCHYARD_ASSERT(false);
 }
 
-std::string_view to_string(CaptureMethod method) { return name_of(capture_method_names, method); }
+std::string_view to_string(CaptureMethod method) {
+  return name_of(capture_method_names, method);
+}
 std::optional<CaptureMethod> parse_capture_method(std::string_view text) {
   return value_of(capture_method_names, text);
 }
 
-std::string_view to_string(AttemptStatus status) { return name_of(attempt_status_names, status); }
+std::string_view to_string(AttemptStatus status) {
+  return name_of(attempt_status_names, status);
+}
 std::optional<AttemptStatus> parse_attempt_status(std::string_view text) {
   return value_of(attempt_status_names, text);
 }

@@ -54,7 +54,8 @@ struct Transaction {
   std::int64_t epoch = 0;
   std::int32_t attempt_count = 0;
 
-  // When a worker must look at it again: due now, retry, look-up or end of a lease. Empty when nothing is due.
+  // When a worker must look at it again: due now, retry, look-up or end of a lease. Empty when nothing is
+  // due.
   std::optional<Timestamp> next_action_at;
 
   // Why it was declined or failed, as the PSP said it (an ISO 8583 response code or a reason word).

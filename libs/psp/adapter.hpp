@@ -1,8 +1,8 @@
 // What Switchyard asks of a payment service provider (PSP).
 //
-// An adapter turns a PSP's protocol into outcomes and never decides: a time-out, a reset, a 5xx or an unreadable
-// answer is OutcomeUnknown, and only what provably never left is NotSent. Each call takes a deadline and returns
-// by then. Adapters belong to the thread they are called on.
+// An adapter turns a PSP's protocol into outcomes and never decides: a time-out, a reset, a 5xx or an
+// unreadable answer is OutcomeUnknown, and only what provably never left is NotSent. Each call takes a
+// deadline and returns by then. Adapters belong to the thread they are called on.
 #pragma once
 
 #include <chrono>
@@ -27,8 +27,8 @@ struct AuthorizeRequest {
 };
 
 // The outcome of an earlier authorize call, or that the PSP has no charge for the reference.
-using LookUpResult =
-    std::variant<payment::Approved, payment::Declined, payment::NoSuchCharge, payment::NotSent, payment::OutcomeUnknown>;
+using LookUpResult = std::variant<payment::Approved, payment::Declined, payment::NoSuchCharge,
+                                  payment::NotSent, payment::OutcomeUnknown>;
 
 class Adapter {
  public:
@@ -37,7 +37,8 @@ class Adapter {
   // The name attempts carry.
   virtual std::string_view name() const = 0;
   virtual Task<payment::Outcome> authorize(AuthorizeRequest request, Deadline deadline) = 0;
-  virtual Task<LookUpResult> look_up(std::string reference, std::string idempotency_key, Deadline deadline) = 0;
+  virtual Task<LookUpResult> look_up(std::string reference, std::string idempotency_key,
+                                     Deadline deadline) = 0;
 };
 
 }  // namespace switchyard::psp

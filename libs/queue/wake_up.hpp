@@ -1,12 +1,13 @@
 // The embedded queue: a hint that there is work in the store.
 //
-// The store is the truth, so a hint carries nothing and may be lost: who waits for it also looks at the store now
-// and then. In one process it saves the wait; between processes over one SQLite file nobody gives it.
+// The store is the truth, so a hint carries nothing and may be lost: who waits for it also looks at the store
+// now and then. In one process it saves the wait; between processes over one SQLite file nobody gives it.
 #pragma once
 
-#include <boost/asio/post.hpp>
 #include <atomic>
 #include <chrono>
+
+#include <boost/asio/post.hpp>
 
 #include "base/event.hpp"
 
@@ -27,7 +28,9 @@ class WakeUp {
   }
 
   // On the waiter's thread: until a hint or the deadline.
-  Task<void> wait_until(std::chrono::steady_clock::time_point deadline) { co_await event_.wait_until(deadline); }
+  Task<void> wait_until(std::chrono::steady_clock::time_point deadline) {
+    co_await event_.wait_until(deadline);
+  }
 
  private:
   Executor executor_;

@@ -1,8 +1,8 @@
 #include "service/health.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
+
+#include <fmt/format.h>
 
 #include "http/json.hpp"
 
@@ -11,14 +11,18 @@ namespace {
 
 constexpr std::chrono::milliseconds answer_valid{500};
 
-std::string_view word(bool passed) { return passed ? "pass" : "fail"; }
+std::string_view word(bool passed) {
+  return passed ? "pass" : "fail";
+}
 
 std::string to_json(const std::vector<HealthCheck>& checks, bool passed) {
   std::string body = fmt::format(R"({{"status":"{}","checks":{{)", word(passed));
   for (const auto& check : checks) {
     if (&check != &checks.front()) body += ',';
-    fmt::format_to(std::back_inserter(body), R"({}:[{{"status":"{}")", http::json_string(check.name), word(check.passed));
-    if (!check.output.empty()) fmt::format_to(std::back_inserter(body), R"(,"output":{})", http::json_string(check.output));
+    fmt::format_to(std::back_inserter(body), R"({}:[{{"status":"{}")", http::json_string(check.name),
+                   word(check.passed));
+    if (!check.output.empty())
+      fmt::format_to(std::back_inserter(body), R"(,"output":{})", http::json_string(check.output));
     body += "}]";
   }
   return body + "}}";
@@ -40,7 +44,10 @@ Task<http::Response> Health::handle(const http::Request& request) {
 Task<Health::Answer> Health::answer() {
   {
     const std::lock_guard lock(mutex_);
-    if (std::chrono::steady_clock::now() < valid_until_) co_return last_;
+    const auto now = std::chrono::steady_clock::now();
+    if (now < valid_until_) co_return last_;
+    // Whoever asks while this check runs gets the last answer instead of another check.
+    if (last_.status != 0) valid_until_ = now + answer_valid;
   }
   const auto checks = co_await checks_();
   const bool passed = std::ranges::all_of(checks, &HealthCheck::passed);

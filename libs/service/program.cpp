@@ -1,11 +1,11 @@
 #include "service/program.hpp"
 
-#include <pthread.h>
-#include <sys/resource.h>
-
 #include <csignal>
 #include <cstdio>
 #include <exception>
+
+#include <pthread.h>
+#include <sys/resource.h>
 
 #include "base/environment.hpp"
 

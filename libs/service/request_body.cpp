@@ -22,15 +22,18 @@ bool is_json_content_type(std::string_view value) {
 std::expected<boost::json::object, http::Response> read_json_object(const http::Request& request,
                                                                     boost::json::storage_ptr memory) {
   if (!is_json_content_type(request.header("Content-Type"))) {
-    return std::unexpected(http::problem(415, "Unsupported media type", "send the body as Content-Type: application/json")
-                               .with("Accept-Post", "application/json"));
+    return std::unexpected(
+        http::problem(415, "Unsupported media type", "send the body as Content-Type: application/json")
+            .with("Accept-Post", "application/json"));
   }
   auto value = http::parse_json(request.body, std::move(memory));
   if (!value) {
-    return std::unexpected(http::problem(400, "Malformed JSON",
-                                         "the body is not well-formed JSON, names a member twice or is nested too deeply"));
+    return std::unexpected(
+        http::problem(400, "Malformed JSON",
+                      "the body is not well-formed JSON, names a member twice or is nested too deeply"));
   }
-  if (!value->is_object()) return std::unexpected(http::problem(400, "Malformed JSON", "the body must be a JSON object"));
+  if (!value->is_object())
+    return std::unexpected(http::problem(400, "Malformed JSON", "the body must be a JSON object"));
   return std::move(value->get_object());
 }
 
@@ -49,6 +52,8 @@ std::optional<std::string_view> text_member(const boost::json::object& object, s
   return std::string_view(text.data(), text.size());
 }
 
-bool is_blank(std::string_view text) { return text.find_first_not_of(" \t\r\n\f\v") == std::string_view::npos; }
+bool is_blank(std::string_view text) {
+  return text.find_first_not_of(" \t\r\n\f\v") == std::string_view::npos;
+}
 
 }  // namespace switchyard::service

@@ -1,10 +1,11 @@
 // Reading JSON bodies and bearer tokens, the same for each service.
 #pragma once
 
-#include <boost/json/object.hpp>
 #include <expected>
 #include <optional>
 #include <string_view>
+
+#include <boost/json/object.hpp>
 
 #include "http/message.hpp"
 

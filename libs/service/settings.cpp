@@ -1,8 +1,7 @@
 #include "service/settings.hpp"
 
-#include <unistd.h>
-
 #include <boost/asio/ip/address.hpp>
+#include <unistd.h>
 
 namespace switchyard::service {
 namespace {
@@ -28,8 +27,10 @@ HttpSettings read_http_settings(const Environment& environment, std::uint16_t po
     throw ConfigError("METRICS_PORT", "is the same as HTTP_PORT", "for example METRICS_PORT=9464");
   }
   auto& limits = settings.limits;
-  limits.body_bytes_max = static_cast<std::size_t>(environment.integer("MAX_BODY_BYTES", 65'536, 1'024, 16'777'216));
-  limits.connections_max = static_cast<std::size_t>(environment.integer("MAX_CONNECTIONS", 10'000, 1, 1'000'000));
+  limits.body_bytes_max =
+      static_cast<std::size_t>(environment.integer("MAX_BODY_BYTES", 65'536, 1'024, 16'777'216));
+  limits.connections_max =
+      static_cast<std::size_t>(environment.integer("MAX_CONNECTIONS", 10'000, 1, 1'000'000));
   limits.request = environment.seconds("REQUEST_TIMEOUT_SECONDS", 10, 1, 600);
   limits.response = limits.request;
   limits.keep_alive = environment.seconds("KEEP_ALIVE_SECONDS", 75, 1, 3'600);
@@ -45,7 +46,8 @@ TokenSettings read_token_settings(const Environment& environment) {
 }
 
 std::unique_ptr<Log> make_log(const Environment& environment) {
-  const auto format = environment.one_of("LOG_FORMAT", {"text", "json"}, ::isatty(STDOUT_FILENO) != 0 ? "text" : "json");
+  const auto format =
+      environment.one_of("LOG_FORMAT", {"text", "json"}, ::isatty(STDOUT_FILENO) != 0 ? "text" : "json");
   const auto level = environment.one_of("LOG_LEVEL", {"debug", "info", "warning", "error"}, "info");
   return std::make_unique<Log>(format == "text" ? LogFormat::text : LogFormat::json, parse_level(level));
 }

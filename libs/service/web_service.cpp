@@ -1,9 +1,9 @@
 #include "service/web_service.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <thread>
+
+#include <fmt/format.h>
 
 #include "service/metrics_server.hpp"
 
@@ -15,14 +15,15 @@ http::Server::Options options_of(const HttpSettings& settings, Log& log) {
       .host = settings.host,
       .port = settings.port,
       .limits = settings.limits,
-      .on_exception =
-          [&log](std::string_view what) { log.error(fmt::format("A request failed: {}", what)); },
+      .on_exception = [&log](std::string_view what) { log.error(fmt::format("A request failed: {}", what)); },
   };
 }
 
 }  // namespace
 
-std::size_t io_thread_count() { return std::max(1U, std::thread::hardware_concurrency()); }
+std::size_t io_thread_count() {
+  return std::max(1U, std::thread::hardware_concurrency());
+}
 
 void log_listening(Log& log, std::string_view program, const HttpSettings& settings) {
   log.info(fmt::format("{} listens on http://{}:{}", program, settings.host, settings.port));

@@ -16,11 +16,12 @@ std::size_t io_thread_count();
 
 void log_listening(Log& log, std::string_view program, const HttpSettings& settings);
 
-// Serves from its construction on; throws std::runtime_error if a port cannot be had. What it is given outlives it.
+// Serves from its construction on; throws std::runtime_error if a port cannot be had. What it is given
+// outlives it.
 class WebService {
  public:
-  WebService(IoThreads& threads, http::Router router, telemetry::Metrics& metrics, const HttpSettings& settings,
-             Log& log);
+  WebService(IoThreads& threads, http::Router router, telemetry::Metrics& metrics,
+             const HttpSettings& settings, Log& log);
 
   // Finishes the requests under way, at most so long. Blocks.
   void stop(std::chrono::seconds shutdown_time);

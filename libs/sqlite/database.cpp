@@ -1,10 +1,10 @@
 #include "sqlite/database.hpp"
 
+#include <utility>
+
 #include <fmt/format.h>
 #include <sqlite3.h>
 #include <time.h>
-
-#include <utility>
 
 namespace switchyard::sqlite {
 namespace {
@@ -91,17 +91,25 @@ bool Query::step() {
   }
 }
 
-std::int64_t Query::integer(int column) const { return sqlite3_column_int64(statement_, column); }
+std::int64_t Query::integer(int column) const {
+  return sqlite3_column_int64(statement_, column);
+}
 
-bool Query::is_null(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_NULL; }
+bool Query::is_null(int column) const {
+  return sqlite3_column_type(statement_, column) == SQLITE_NULL;
+}
 
 std::string_view Query::text(int column) const {
   const auto* bytes = static_cast<const char*>(sqlite3_column_blob(statement_, column));
   return {bytes, static_cast<std::size_t>(sqlite3_column_bytes(statement_, column))};
 }
 
-void Database::Close::operator()(sqlite3* handle) const { sqlite3_close(handle); }
-void Database::Finalize::operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
+void Database::Close::operator()(sqlite3* handle) const {
+  sqlite3_close(handle);
+}
+void Database::Finalize::operator()(sqlite3_stmt* statement) const {
+  sqlite3_finalize(statement);
+}
 
 Database::Database(const std::string& path, Durability durability, bool create) : path_(path) {
   sqlite3* handle = nullptr;
@@ -115,7 +123,9 @@ Database::Database(const std::string& path, Durability durability, bool create) 
   execute(durability == Durability::synced ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = OFF");
 }
 
-Database::~Database() { statements_.clear(); }
+Database::~Database() {
+  statements_.clear();
+}
 
 Query Database::query(const char* sql) {
   auto& statement = statements_[sql];
@@ -138,8 +148,12 @@ std::int64_t Database::integer(const char* sql) {
   return row.step() ? row.integer(0) : 0;
 }
 
-std::int64_t Database::changes() const { return sqlite3_changes64(handle()); }
+std::int64_t Database::changes() const {
+  return sqlite3_changes64(handle());
+}
 
-bool Database::in_transaction() const { return sqlite3_get_autocommit(handle()) == 0; }
+bool Database::in_transaction() const {
+  return sqlite3_get_autocommit(handle()) == 0;
+}
 
 }  // namespace switchyard::sqlite

@@ -27,8 +27,8 @@ class DatabaseError : public std::runtime_error {
   int code_;
 };
 
-// Whether a commit that returned is on the disk platter, or only with the operating system: the latter survives
-// the death of the process, not of the machine.
+// Whether a commit that returned is on the disk platter, or only with the operating system: the latter
+// survives the death of the process, not of the machine.
 enum class Durability { synced, process };
 
 // One use of a prepared statement: bind in order, step, read columns. Resets it when it goes.

@@ -1,9 +1,9 @@
 #include "sqlite/lane.hpp"
 
-#include <sqlite3.h>
-
 #include <algorithm>
 #include <span>
+
+#include <sqlite3.h>
 
 namespace switchyard::sqlite {
 namespace {
@@ -11,8 +11,8 @@ namespace {
 // Bounds how long one commit can take, and so the wait of the command behind it.
 constexpr std::size_t group_size_max = 1024;
 
-// The write-ahead log is copied back into the file when it has grown to this many pages of 4 KiB. Larger means
-// fewer copies of pages that change again and again, and more memory for the log's index.
+// The write-ahead log is copied back into the file when it has grown to this many pages of 4 KiB. Larger
+// means fewer copies of pages that change again and again, and more memory for the log's index.
 constexpr int checkpoint_frames = 4096;
 
 // Failures of the place where the data is: trying the commands one by one would only fail one by one.
@@ -122,8 +122,8 @@ void Lane::execute_in_transaction(std::span<std::unique_ptr<Command>> commands) 
 
 void Lane::checkpoint_if_due() {
   if (wal_frames_ < checkpoint_frames) return;
-  // Passive: gives way to readers and other writers, and goes on at the next commit. Its failure is no failure
-  // of a commit; the log only grows.
+  // Passive: gives way to readers and other writers, and goes on at the next commit. Its failure is no
+  // failure of a commit; the log only grows.
   sqlite3_wal_checkpoint_v2(database_->handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
   wal_frames_ = 0;
 }
@@ -132,8 +132,8 @@ void Lane::complete_all(Commands commands) {
   // One post per io thread, not one per command.
   while (!commands.empty()) {
     auto& home = commands.back()->home();
-    const auto others_end =
-        std::partition(commands.begin(), commands.end(), [&](const auto& command) { return &command->home() != &home; });
+    const auto others_end = std::partition(commands.begin(), commands.end(),
+                                           [&](const auto& command) { return &command->home() != &home; });
     Commands at_home(std::make_move_iterator(others_end), std::make_move_iterator(commands.end()));
     commands.erase(others_end, commands.end());
     asio::post(home, [completed = std::move(at_home)] {

@@ -1,20 +1,22 @@
-// A thread with a SQLite connection that works off commands: the only place where the program waits for a disk.
+// A thread with a SQLite connection that works off commands: the only place where the program waits for a
+// disk.
 //
 // A writing lane groups: it takes all commands that are waiting, runs them in one transaction, syncs once and
 // completes them all. A reading lane gives each command a snapshot of its own.
 //
-// run() may be called from any io thread; the coroutine continues on the thread it came from, after the commit.
-// A command that reports a failure of its own must have written nothing. If the database fails, the whole group
-// is rolled back and each command fails with store_unavailable; nothing of it is acknowledged.
+// run() may be called from any io thread; the coroutine continues on the thread it came from, after the
+// commit. A command that reports a failure of its own must have written nothing. If the database fails, the
+// whole group is rolled back and each command fails with store_unavailable; nothing of it is acknowledged.
 #pragma once
 
-#include <boost/asio/post.hpp>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <thread>
 #include <utility>
 #include <vector>
+
+#include <boost/asio/post.hpp>
 
 #include "base/error.hpp"
 #include "base/task.hpp"
@@ -75,7 +77,8 @@ class Lane {
   Task<Result<T>> run(Work work) {
     return asio::async_initiate<const asio::use_awaitable_t<Executor>, void(Result<T>)>(
         [this](auto handler, Work moved) {
-          submit(std::make_unique<TypedCommand<T, Work, decltype(handler)>>(std::move(moved), std::move(handler)));
+          submit(std::make_unique<TypedCommand<T, Work, decltype(handler)>>(std::move(moved),
+                                                                            std::move(handler)));
         },
         use_task, std::move(work));
   }

@@ -1,7 +1,7 @@
 // Idempotency keys whose first use is on its way to the disk.
 //
-// Within one process this tells a twin that it is one (409) instead of letting it wait for the other's commit.
-// Between processes the database's own lock does. Safe to use from any thread.
+// Within one process this tells a twin that it is one (409) instead of letting it wait for the other's
+// commit. Between processes the database's own lock does. Safe to use from any thread.
 #pragma once
 
 #include <mutex>

@@ -8,7 +8,8 @@ std::string sqlite_path(const std::string& database_url) {
   constexpr std::string_view scheme = "sqlite:";
   if (!database_url.starts_with(scheme) || database_url.size() == scheme.size()) {
     // The URL itself stays out of the message: it may hold a password.
-    throw ConfigError("DATABASE_URL", "must name a SQLite file", "for example DATABASE_URL=sqlite:data/switchyard.db");
+    throw ConfigError("DATABASE_URL", "must name a SQLite file",
+                      "for example DATABASE_URL=sqlite:data/switchyard.db");
   }
   return database_url.substr(scheme.size());
 }

@@ -12,8 +12,8 @@ namespace switchyard::store {
 // The path of a URL such as "sqlite:data/switchyard.db". Throws ConfigError for anything else.
 std::string sqlite_path(const std::string& database_url);
 
-// Opens, creates and migrates. Throws ConfigError for a URL that is not understood, and std::runtime_error with a
-// line for the operator if the store cannot serve.
+// Opens, creates and migrates. Throws ConfigError for a URL that is not understood, and std::runtime_error
+// with a line for the operator if the store cannot serve.
 std::unique_ptr<Store> open(const std::string& database_url);
 
 }  // namespace switchyard::store

@@ -87,7 +87,8 @@ class Store {
  public:
   virtual ~Store() = default;
 
-  // --- Users -------------------------------------------------------------------------------------------------
+  // --- Users
+  // -------------------------------------------------------------------------------------------------
 
   virtual Task<Result<std::optional<User>>> find_user(std::string username) = 0;
   // At most `limit`, by id, from the first id after `after`.
@@ -106,7 +107,8 @@ class Store {
   virtual Task<Result<void>> record_login_failure(std::vector<std::string> subjects, Timestamp now,
                                                   std::chrono::milliseconds window) = 0;
 
-  // --- Transactions, for merchants ----------------------------------------------------------------------------
+  // --- Transactions, for merchants
+  // ----------------------------------------------------------------------------
 
   // The transaction and its key in one commit. Errors: idempotency_key_reused_with_different_body;
   // idempotency_key_in_flight if the first use of the key is not committed yet.
@@ -115,11 +117,14 @@ class Store {
   virtual Task<Result<TransactionWithAttempts>> find_transaction(MerchantId merchant, TransactionId id) = 0;
   virtual Task<Result<TransactionPage>> list_transactions(MerchantId merchant, TransactionFilter filter) = 0;
 
-  // --- Transactions, for workers ------------------------------------------------------------------------------
+  // --- Transactions, for workers
+  // ------------------------------------------------------------------------------
 
   // Takes over up to `limit` transactions whose next action is due, oldest first: each is moved by
-  // payment::Claimed and committed with its attempt. What a claim returns is this worker's until the lease ends.
-  virtual Task<Result<std::vector<payment::Transition>>> claim_due(std::string psp, Timestamp now, std::size_t limit,
+  // payment::Claimed and committed with its attempt. What a claim returns is this worker's until the lease
+  // ends.
+  virtual Task<Result<std::vector<payment::Transition>>> claim_due(std::string psp, Timestamp now,
+                                                                   std::size_t limit,
                                                                    payment::RetryPolicy policy) = 0;
   // Commits what an attempt came to. stale_epoch if the transaction was claimed again in the meantime: then
   // nothing changed, and the result is worthless.
@@ -127,7 +132,8 @@ class Store {
   // Rows with a next action, counted up to `most`.
   virtual Task<Result<std::int64_t>> count_backlog(std::int64_t most) = 0;
 
-  // --- Health -------------------------------------------------------------------------------------------------
+  // --- Health
+  // -------------------------------------------------------------------------------------------------
 
   // Commits a small write, so that a full disk or a read-only file shows.
   virtual Task<Result<void>> check_writable(Timestamp now) = 0;

@@ -1,14 +1,16 @@
 #include "telemetry/log.hpp"
 
-#include <fmt/chrono.h>
-#include <fmt/format.h>
-#include <spdlog/logger.h>
-#include <spdlog/sinks/stdout_sinks.h>
+#include <chrono>
+#include <cstdio>
+#include <ctime>
+#include <mutex>
 
 #include <boost/json/serialize.hpp>
 #include <boost/json/string.hpp>
-#include <chrono>
-#include <ctime>
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <spdlog/logger.h>
+#include <spdlog/sinks/base_sink.h>
 
 #include "money/card_number.hpp"
 
@@ -16,6 +18,9 @@ namespace switchyard {
 namespace {
 
 constexpr std::size_t line_bytes_max = 4096;
+// In a JSON line, which must not be cut through: no event has more than five fields.
+constexpr std::size_t message_bytes_max = 2048;
+constexpr std::size_t field_bytes_max = 256;
 
 std::string_view name_of(LogLevel level) {
   switch (level) {
@@ -64,59 +69,96 @@ void append_one_line(fmt::memory_buffer& line, std::string_view text) {
   for (const char c : text) line.push_back(static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? ' ' : c);
 }
 
-void append_json_string(fmt::memory_buffer& line, std::string_view text) {
-  line.append(boost::json::serialize(boost::json::string_view(text.data(), text.size())));
+// Not in the middle of a UTF-8 character.
+std::string_view cut(std::string_view text, std::size_t bytes_max) {
+  if (text.size() <= bytes_max) return text;
+  while (bytes_max > 0 && (static_cast<unsigned char>(text[bytes_max]) & 0xc0) == 0x80) --bytes_max;
+  return text.substr(0, bytes_max);
+}
+
+// Redacts before it escapes and cuts: behind the "n" of an escaped line break, or without its last digit, a
+// card number is none any more to the eye that looks for it.
+void append_json_string(fmt::memory_buffer& line, std::string_view text, std::size_t bytes_max) {
+  constexpr std::size_t escaped_bytes_max = sizeof("\\u0000") - 1;
+  std::string redacted;
+  if (contains_card_number(text)) {
+    redacted = redact_card_numbers(text);
+    text = redacted;
+  }
+  const auto escaped = [](std::string_view part) {
+    return boost::json::serialize(boost::json::string_view(part.data(), part.size()));
+  };
+  text = cut(text, bytes_max);
+  const auto whole = escaped(text);
+  line.append(whole.size() <= bytes_max + 2 ? whole : escaped(cut(text, bytes_max / escaped_bytes_max)));
+}
+
+void append_json_number(fmt::memory_buffer& line, std::int64_t number) {
+  const fmt::format_int digits(number);
+  if (contains_card_number({digits.data(), digits.size()}))
+    return append_json_string(line, digits.c_str(), digits.size());
+  line.append(std::string_view(digits.data(), digits.size()));
 }
 
 void append_json(fmt::memory_buffer& line, LogLevel level, std::string_view message, Log::Fields fields) {
   const auto now = std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
   const auto ms = now.time_since_epoch().count() % 1000;
-  fmt::format_to(std::back_inserter(line), R"({{"time":"{:%Y-%m-%dT%H:%M:%S}.{:03}Z","level":"{}","message":)",
+  fmt::format_to(std::back_inserter(line),
+                 R"({{"time":"{:%Y-%m-%dT%H:%M:%S}.{:03}Z","level":"{}","message":)",
                  fmt::gmtime(std::chrono::system_clock::to_time_t(now)), ms, name_of(level));
-  append_json_string(line, message);
+  append_json_string(line, message, message_bytes_max);
   for (const auto& field : fields) {
     fmt::format_to(std::back_inserter(line), R"(,"{}":)", field.name);
     if (const auto* number = std::get_if<std::int64_t>(&field.value)) {
-      fmt::format_to(std::back_inserter(line), "{}", *number);
+      append_json_number(line, *number);
     } else {
-      append_json_string(line, std::get<std::string_view>(field.value));
+      append_json_string(line, std::get<std::string_view>(field.value), field_bytes_max);
     }
   }
   line.push_back('}');
 }
 
-std::string_view cut(std::string_view text) { return text.substr(0, line_bytes_max); }
+// spdlog's own sink for standard output flushes each line.
+class BufferedStdout final : public spdlog::sinks::base_sink<std::mutex> {
+ protected:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    spdlog::memory_buf_t line;
+    formatter_->format(message, line);
+    std::fwrite(line.data(), 1, line.size(), stdout);
+  }
+  void flush_() override { std::fflush(stdout); }
+};
 
 }  // namespace
 
 Log::Log(LogFormat format, LogLevel least)
     : format_(format),
       least_(least),
-      sink_(std::make_unique<spdlog::logger>("switchyard", std::make_shared<spdlog::sinks::stdout_sink_mt>())) {
+      sink_(std::make_unique<spdlog::logger>("switchyard", std::make_shared<BufferedStdout>())) {
   sink_->set_pattern("%v");
   sink_->set_level(spdlog::level::debug);
   sink_->flush_on(spdlog::level::warn);
 }
 
-Log::~Log() { flush(); }
+Log::~Log() {
+  flush();
+}
 
-void Log::flush() { sink_->flush(); }
+void Log::flush() {
+  sink_->flush();
+}
 
 void Log::write(LogLevel level, std::string_view message, Fields fields) {
   if (!enabled(level)) return;
   fmt::memory_buffer line;
   if (format_ == LogFormat::json) {
-    append_json(line, level, cut(message), fields);
+    append_json(line, level, message, fields);
+    sink_->log(spdlog_level(level), std::string_view(line.data(), line.size()));
   } else {
     line.append(local_time_of_day());
     line.push_back(' ');
-    append_one_line(line, cut(message));
-  }
-  const std::string_view text(line.data(), line.size());
-  if (contains_card_number(text)) {
-    sink_->log(spdlog_level(level), redact_card_numbers(text));
-  } else {
-    sink_->log(spdlog_level(level), text);
+    append_one_line(line, message);
+    write_text(level, {line.data(), line.size()});
   }
 }
 
@@ -124,8 +166,16 @@ void Log::print(std::string_view message, Fields fields) {
   if (format_ == LogFormat::json) return write(LogLevel::info, message, fields);
   if (!enabled(LogLevel::info)) return;
   fmt::memory_buffer line;
-  append_one_line(line, cut(message));
-  sink_->info(std::string_view(line.data(), line.size()));
+  append_one_line(line, message);
+  write_text(LogLevel::info, {line.data(), line.size()});
+}
+
+void Log::write_text(LogLevel level, std::string_view line) {
+  if (contains_card_number(line)) {
+    sink_->log(spdlog_level(level), cut(redact_card_numbers(line), line_bytes_max));
+  } else {
+    sink_->log(spdlog_level(level), cut(line, line_bytes_max));
+  }
 }
 
 }  // namespace switchyard

@@ -1,16 +1,16 @@
 #include "telemetry/metrics.hpp"
 
-#include <prometheus/text_serializer.h>
-
 #include <algorithm>
 #include <sstream>
+
+#include <prometheus/text_serializer.h>
 
 namespace switchyard::telemetry {
 namespace {
 
 // Seconds; from a request that touches no disk to one that waits for a slow PSP.
-const prometheus::Histogram::BucketBoundaries duration_buckets{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
-                                                               0.1,    0.25,  0.5,    1,     2.5,  5,     10};
+const prometheus::Histogram::BucketBoundaries duration_buckets{
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10};
 
 }  // namespace
 
@@ -48,13 +48,18 @@ prometheus::Counter& Metrics::counter(const std::string& name, const std::string
   return prometheus::BuildCounter().Name(name).Help(help).Register(*registry_).Add(labels);
 }
 
-prometheus::Gauge& Metrics::gauge(const std::string& name, const std::string& help, const prometheus::Labels& labels) {
+prometheus::Gauge& Metrics::gauge(const std::string& name, const std::string& help,
+                                  const prometheus::Labels& labels) {
   return prometheus::BuildGauge().Name(name).Help(help).Register(*registry_).Add(labels);
 }
 
 prometheus::Histogram& Metrics::histogram(const std::string& name, const std::string& help,
                                           const prometheus::Labels& labels) {
-  return prometheus::BuildHistogram().Name(name).Help(help).Register(*registry_).Add(labels, duration_buckets);
+  return prometheus::BuildHistogram()
+      .Name(name)
+      .Help(help)
+      .Register(*registry_)
+      .Add(labels, duration_buckets);
 }
 
 std::string Metrics::text() const {

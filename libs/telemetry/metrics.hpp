@@ -1,17 +1,17 @@
 // Prometheus metrics. One registry per process, made by main() and passed on.
 #pragma once
 
-#include <prometheus/counter.h>
-#include <prometheus/gauge.h>
-#include <prometheus/histogram.h>
-#include <prometheus/registry.h>
-
 #include <array>
 #include <atomic>
 #include <chrono>
 #include <memory>
 #include <string>
 #include <string_view>
+
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
 
 namespace switchyard::telemetry {
 
@@ -42,8 +42,10 @@ class Metrics {
 
   RequestMetrics for_route(const std::string& service, const std::string& route);
 
-  prometheus::Counter& counter(const std::string& name, const std::string& help, const prometheus::Labels& labels = {});
-  prometheus::Gauge& gauge(const std::string& name, const std::string& help, const prometheus::Labels& labels = {});
+  prometheus::Counter& counter(const std::string& name, const std::string& help,
+                               const prometheus::Labels& labels = {});
+  prometheus::Gauge& gauge(const std::string& name, const std::string& help,
+                           const prometheus::Labels& labels = {});
   prometheus::Histogram& histogram(const std::string& name, const std::string& help,
                                    const prometheus::Labels& labels = {});
 

@@ -40,7 +40,7 @@ std::optional<Timestamp> numeric_date(const JsonValue& value) {
   return std::nullopt;
 }
 
-std::unexpected<TokenError> refuse(TokenErrorCode code) {
+std::unexpected<TokenError> refuse_claims(TokenErrorCode code) {
   return std::unexpected(TokenError{code});
 }
 
@@ -59,24 +59,24 @@ std::string encode_claims(const Claims& claims) {
 
 std::expected<Claims, TokenError> decode_claims(std::string_view json, Timestamp now) {
   const auto members = JsonMembers::parse(json);
-  if (!members) return refuse(TokenErrorCode::invalid_payload);
+  if (!members) return refuse_claims(TokenErrorCode::invalid_payload);
 
   const JsonValue* exp = members->find("exp");
   const auto expires_at = exp == nullptr ? std::nullopt : numeric_date(*exp);
-  if (!expires_at) return refuse(TokenErrorCode::invalid_claims);
-  if (now >= *expires_at) return refuse(TokenErrorCode::expired);
+  if (!expires_at) return refuse_claims(TokenErrorCode::invalid_claims);
+  if (now >= *expires_at) return refuse_claims(TokenErrorCode::expired);
 
   if (const JsonValue* nbf = members->find("nbf")) {
     const auto valid_from = numeric_date(*nbf);
-    if (!valid_from) return refuse(TokenErrorCode::invalid_claims);
-    if (now < *valid_from) return refuse(TokenErrorCode::not_yet_valid);
+    if (!valid_from) return refuse_claims(TokenErrorCode::invalid_claims);
+    if (now < *valid_from) return refuse_claims(TokenErrorCode::not_yet_valid);
   }
 
   const auto user_id = get<std::int64_t>(*members, "user_id");
   auto username = get<std::string>(*members, "username");
   const auto enabled = get<bool>(*members, "enabled");
   if (!user_id || *user_id <= 0 || !username || username->size() > max_username_bytes || !enabled) {
-    return refuse(TokenErrorCode::invalid_claims);
+    return refuse_claims(TokenErrorCode::invalid_claims);
   }
   return Claims{UserId{*user_id}, std::move(*username), *enabled,
                 std::chrono::floor<std::chrono::seconds>(*expires_at)};

@@ -1,11 +1,11 @@
 #include "auth-api/auth_api.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
-#include <boost/json/monotonic_resource.hpp>
 #include <thread>
+
+#include <boost/json/monotonic_resource.hpp>
+#include <fmt/format.h>
 
 #include "auth-api/users_file.hpp"
 #include "http/json.hpp"
@@ -19,7 +19,9 @@ namespace {
 constexpr std::size_t logins_waiting_max = 1024;
 
 // Half the cores: first logins come in bursts, and the rest of the work must go on.
-std::size_t hashing_threads() { return std::max(1U, std::thread::hardware_concurrency() / 2); }
+std::size_t hashing_threads() {
+  return std::max(1U, std::thread::hardware_concurrency() / 2);
+}
 
 struct Credentials {
   std::string username;
@@ -33,11 +35,13 @@ std::expected<Credentials, http::Response> read_credentials(const http::Request&
   if (!body) return std::unexpected(body.error());
   const auto username = service::text_member(*body, "username");
   if (!username || service::is_blank(*username)) {
-    return std::unexpected(http::problem(422, "Username is blank", "username must be a string that is not blank"));
+    return std::unexpected(
+        http::problem(422, "Username is blank", "username must be a string that is not blank"));
   }
   const auto password = service::text_member(*body, "password");
   if (!password || service::is_blank(*password)) {
-    return std::unexpected(http::problem(422, "Password is blank", "password must be a string that is not blank"));
+    return std::unexpected(
+        http::problem(422, "Password is blank", "password must be a string that is not blank"));
   }
   if (username->size() > token::max_username_bytes) {
     return std::unexpected(http::problem(422, "Username is too long", "username has at most 256 bytes"));
@@ -50,7 +54,8 @@ std::expected<Credentials, http::Response> read_credentials(const http::Request&
 
 http::Response refuse(const LoginRefusal& refusal) {
   if (const auto* failures = std::get_if<TooManyFailures>(&refusal)) {
-    return http::try_later(429, "Too many failed logins", "too many logins failed for this user or from this address",
+    return http::try_later(429, "Too many failed logins",
+                           "too many logins failed for this user or from this address",
                            static_cast<int>(failures->retry_after.count()));
   }
   if (const auto* error = std::get_if<Error>(&refusal)) return http::problem(*error);
@@ -63,7 +68,8 @@ Settings read_settings(const Environment& environment) {
   return {
       .token = service::read_token_settings(environment),
       .limits = {.failures_per_user = environment.integer("LOGIN_FAILURES_PER_USER", 10, 1, 1'000'000),
-                 .failures_per_address = environment.integer("LOGIN_FAILURES_PER_ADDRESS", 100, 1, 1'000'000)},
+                 .failures_per_address =
+                     environment.integer("LOGIN_FAILURES_PER_ADDRESS", 100, 1, 1'000'000)},
       .production = service::is_production(environment),
       .users_file = environment.text("USERS_FILE", ""),
   };
@@ -86,16 +92,18 @@ AuthApi::AuthApi(Settings settings, store::Store& store, IoThreads& threads, Log
 
 http::Router AuthApi::router(telemetry::Metrics& metrics) {
   http::Router router(metrics, "auth-api");
-  router.add(http::Method::post, "/token", [this](const http::Request& request) { return post_token(request); });
-  router.add(http::Method::get, "/health", [this](const http::Request& request) { return health_.handle(request); });
+  router.add(http::Method::post, "/token",
+             [this](const http::Request& request) { return post_token(request); });
+  router.add(http::Method::get, "/health",
+             [this](const http::Request& request) { return health_.handle(request); });
   return router;
 }
 
 Task<http::Response> AuthApi::post_token(const http::Request& request) {
   auto credentials = read_credentials(request);
   if (!credentials) co_return std::move(credentials.error());
-  const auto user = co_await login_.attempt(std::move(credentials->username), std::move(credentials->password),
-                                            request.remote_address.to_string());
+  const auto user = co_await login_.attempt(
+      std::move(credentials->username), std::move(credentials->password), request.remote_address.to_string());
   if (!user) {
     if (const auto* error = std::get_if<Error>(&user.error())) {
       log_.warning(fmt::format("A login could not be decided: {}", error->detail));

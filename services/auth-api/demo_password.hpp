@@ -5,6 +5,8 @@
 
 namespace switchyard::auth {
 
-constexpr bool is_demo_password(std::string_view password) { return password == "password"; }
+constexpr bool is_demo_password(std::string_view password) {
+  return password == "password";
+}
 
 }  // namespace switchyard::auth

@@ -48,7 +48,8 @@ Task<std::expected<store::User, LoginRefusal>> Login::verify(std::string usernam
   auto user = co_await store_.find_user(username);
   if (!user) co_return std::unexpected(user.error());
 
-  const bool known = *user && verified_.is_verified(username, mac, (*user)->password_hash, steady_clock::now());
+  const bool known =
+      *user && verified_.is_verified(username, mac, (*user)->password_hash, steady_clock::now());
   const Pending pending(*this, username, mac);
   if (auto checked = co_await check_failures(subjects, known ? 0 : pending.other_passwords()); !checked) {
     co_return std::unexpected(checked.error());
@@ -63,7 +64,8 @@ Task<std::expected<store::User, LoginRefusal>> Login::verify(std::string usernam
   if (!right) co_return std::unexpected(right.error());
   const bool refused = refuse_demo_passwords_ && is_demo_password(password);
   if (!*right || !*user || refused) {
-    if (auto recorded = co_await store_.record_login_failure(subjects, clock_.now(), limits_.window); !recorded) {
+    if (auto recorded = co_await store_.record_login_failure(subjects, clock_.now(), limits_.window);
+        !recorded) {
       co_return std::unexpected(recorded.error());
     }
     co_return std::unexpected(InvalidCredentials{});

@@ -1,9 +1,10 @@
 // Decides whether a username and a password belong together.
 //
-// One answer and one cost in time for an unknown user and a wrong password. Failures are counted in the store, per
-// user and per address, so the bound holds across processes and restarts. A password that was verified is
-// remembered for a while as a keyed hash (key: random, of this process), so that Argon2id runs once per user and
-// period; the user's row is read again each second, so a disabled user or a new password counts from then on.
+// One answer and one cost in time for an unknown user and a wrong password. Failures are counted in the
+// store, per user and per address, so the bound holds across processes and restarts. A password that was
+// verified is remembered for a while as a keyed hash (key: random, of this process), so that Argon2id runs
+// once per user and period; the user's row is read again each second, so a disabled user or a new password
+// counts from then on.
 //
 // Safe to use from any thread.
 #pragma once
@@ -45,8 +46,9 @@ class Login {
                                                          std::string address);
 
  private:
-  // Counts the passwords that are being tried for one user, as if they had failed already: or a thousand guesses
-  // at once would pass the bound before the first failure is written. Many logins with one password are no guesses.
+  // Counts the passwords that are being tried for one user, as if they had failed already: or a thousand
+  // guesses at once would pass the bound before the first failure is written. Many logins with one password
+  // are no guesses.
   class Pending {
    public:
     Pending(Login& login, const std::string& username, const VerifiedPasswords::Mac& mac);
@@ -64,7 +66,8 @@ class Login {
 
   Task<std::expected<store::User, LoginRefusal>> verify(std::string username, std::string password,
                                                         std::string address);
-  Task<std::expected<void, LoginRefusal>> check_failures(std::vector<std::string> subjects, std::int64_t pending);
+  Task<std::expected<void, LoginRefusal>> check_failures(std::vector<std::string> subjects,
+                                                         std::int64_t pending);
 
   store::Store& store_;
   PasswordPool& passwords_;

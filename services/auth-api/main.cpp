@@ -31,4 +31,6 @@ int serve() {
 
 }  // namespace
 
-int main() { return service::run_program("auth-api", serve); }
+int main() {
+  return service::run_program("auth-api", serve);
+}

@@ -1,9 +1,8 @@
 #include "auth-api/password_pool.hpp"
 
+#include <boost/asio/post.hpp>
 #include <sys/resource.h>
 #include <unistd.h>
-
-#include <boost/asio/post.hpp>
 
 #include "token/password.hpp"
 

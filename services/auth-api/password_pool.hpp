@@ -1,12 +1,13 @@
 // Threads that hash passwords, so that no I/O thread ever does: one Argon2id takes tens of milliseconds.
 //
-// The threads run at a lower priority than everything else, and only so many hashes may wait: a flood of first
-// logins slows logins down, not other routes.
+// The threads run at a lower priority than everything else, and only so many hashes may wait: a flood of
+// first logins slows logins down, not other routes.
 #pragma once
 
 #include <atomic>
-#include <boost/asio/thread_pool.hpp>
 #include <string>
+
+#include <boost/asio/thread_pool.hpp>
 
 #include "base/error.hpp"
 #include "base/task.hpp"

@@ -1,10 +1,10 @@
 #include "auth-api/users_file.hpp"
 
-#include <fmt/format.h>
-
 #include <fstream>
 #include <set>
 #include <sstream>
+
+#include <fmt/format.h>
 
 #include "auth-api/demo_password.hpp"
 #include "base/environment.hpp"
@@ -17,32 +17,41 @@ namespace switchyard::auth {
 namespace {
 
 constexpr std::size_t file_bytes_max = 16 * 1024 * 1024;
-constexpr std::string_view example = R"(for example [{"id": 1, "username": "alice", "password": "...", "enabled": true}])";
+constexpr std::string_view example =
+    R"(for example [{"id": 1, "username": "alice", "password": "...", "enabled": true}])";
 
-[[noreturn]] void refuse(const std::string& problem) { throw ConfigError("USERS_FILE", problem, example); }
+[[noreturn]] void refuse(const std::string& problem) {
+  throw ConfigError("USERS_FILE", problem, example);
+}
 
 std::string read_file(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) refuse(fmt::format("names {}, which cannot be read", path));
   std::ostringstream content;
   content << file.rdbuf();
-  if (content.view().size() > file_bytes_max) refuse(fmt::format("names {}, which is larger than 16 MiB", path));
+  if (content.view().size() > file_bytes_max)
+    refuse(fmt::format("names {}, which is larger than 16 MiB", path));
   return std::move(content).str();
 }
 
 UserInFile read_user(const boost::json::value& value, std::size_t number, bool refuse_demo_passwords) {
-  const auto wrong = [number](std::string_view problem) { refuse(fmt::format("has an entry {} {}", number, problem)); };
+  const auto wrong = [number](std::string_view problem) {
+    refuse(fmt::format("has an entry {} {}", number, problem));
+  };
   if (!value.is_object()) wrong("that is not an object");
   const auto& object = value.get_object();
   UserInFile user;
   const auto* id = object.if_contains("id");
-  if (id == nullptr || !id->is_int64() || id->get_int64() <= 0) wrong("without a positive whole number as id");
+  if (id == nullptr || !id->is_int64() || id->get_int64() <= 0)
+    wrong("without a positive whole number as id");
   user.id = {id->get_int64()};
   const auto username = service::text_member(object, "username");
-  if (!username || service::is_blank(*username) || username->size() > token::max_username_bytes) wrong("without a username");
+  if (!username || service::is_blank(*username) || username->size() > token::max_username_bytes)
+    wrong("without a username");
   user.username = *username;
   const auto password = service::text_member(object, "password");
-  if (!password || password->empty() || password->size() > token::max_password_bytes) wrong("without a password");
+  if (!password || password->empty() || password->size() > token::max_password_bytes)
+    wrong("without a password");
   user.password = *password;
   const auto* enabled = object.if_contains("enabled");
   if (enabled == nullptr || !enabled->is_bool()) wrong("without true or false as enabled");
@@ -70,7 +79,8 @@ std::vector<UserInFile> read_users_file(const std::string& path, bool refuse_dem
   return users;
 }
 
-std::size_t import_users(store::Store& store, IoThreads& threads, const std::vector<UserInFile>& users, Timestamp now) {
+std::size_t import_users(store::Store& store, IoThreads& threads, const std::vector<UserInFile>& users,
+                         Timestamp now) {
   const auto existing = threads.run(0, [&store] { return store.list_users(UserId{0}, 1); });
   if (!existing) throw std::runtime_error(existing.error().detail);
   if (!existing->empty() || users.empty()) return 0;

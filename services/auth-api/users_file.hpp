@@ -16,12 +16,13 @@ struct UserInFile {
   bool enabled = true;
 };
 
-// [{"id", "username", "password", "enabled"}]. Throws ConfigError (USERS_FILE) that names the entry and what is
-// wrong with it; also for a demo password where those are refused.
+// [{"id", "username", "password", "enabled"}]. Throws ConfigError (USERS_FILE) that names the entry and what
+// is wrong with it; also for a demo password where those are refused.
 std::vector<UserInFile> read_users_file(const std::string& path, bool refuse_demo_passwords);
 
 // Imports them if the store has no user yet; gives how many. Hashes passwords: blocks, so for the start only.
 // Throws std::runtime_error if the store fails.
-std::size_t import_users(store::Store& store, IoThreads& threads, const std::vector<UserInFile>& users, Timestamp now);
+std::size_t import_users(store::Store& store, IoThreads& threads, const std::vector<UserInFile>& users,
+                         Timestamp now);
 
 }  // namespace switchyard::auth

@@ -48,8 +48,8 @@ std::optional<store::User> VerifiedPasswords::find_fresh(const std::string& user
   return entry->second.user;
 }
 
-bool VerifiedPasswords::is_verified(const std::string& username, const Mac& mac, const std::string& password_hash,
-                                    Instant now) const {
+bool VerifiedPasswords::is_verified(const std::string& username, const Mac& mac,
+                                    const std::string& password_hash, Instant now) const {
   const std::lock_guard lock(mutex_);
   const auto entry = entries_.find(username);
   return entry != entries_.end() && now < entry->second.verified_until && same(entry->second.mac, mac) &&

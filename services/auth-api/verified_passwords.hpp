@@ -1,5 +1,5 @@
-// Remembers which passwords were verified lately, without keeping them: as a BLAKE2b hash under a random key that
-// never leaves this process.
+// Remembers which passwords were verified lately, without keeping them: as a BLAKE2b hash under a random key
+// that never leaves this process.
 //
 // Bounded; safe to use from any thread.
 #pragma once
@@ -28,7 +28,8 @@ class VerifiedPasswords {
   // The user, if this password was verified and the row was read within the last second.
   std::optional<store::User> find_fresh(const std::string& username, const Mac& mac, Instant now) const;
   // Whether this password was verified against this hash within the last minutes.
-  bool is_verified(const std::string& username, const Mac& mac, const std::string& password_hash, Instant now) const;
+  bool is_verified(const std::string& username, const Mac& mac, const std::string& password_hash,
+                   Instant now) const;
 
   // The password was verified just now.
   void remember(const store::User& user, const Mac& mac, Instant now);

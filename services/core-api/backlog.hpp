@@ -1,7 +1,7 @@
 // How much accepted work is waiting, and whether more may be accepted.
 //
-// Measured in the store once a second, because other processes add to it and work it off too; what this process
-// accepts in between is added. Safe to use from any thread.
+// Measured in the store once a second, because other processes add to it and work it off too; what this
+// process accepts in between is added. Safe to use from any thread.
 #pragma once
 
 #include <atomic>

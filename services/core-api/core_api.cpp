@@ -1,10 +1,10 @@
 #include "core-api/core_api.hpp"
 
-#include <fmt/format.h>
-
 #include <array>
-#include <boost/json/monotonic_resource.hpp>
 #include <charconv>
+
+#include <boost/json/monotonic_resource.hpp>
+#include <fmt/format.h>
 
 #include "core-api/create_request.hpp"
 #include "core-api/openapi.hpp"
@@ -23,7 +23,9 @@ constexpr std::size_t page_limit_default = 50;
 constexpr std::size_t page_limit_max = 100;
 
 http::Response unauthorized(std::string_view error) {
-  return http::problem(401, error).with("WWW-Authenticate", fmt::format(R"(Bearer error="invalid_token", error_description="{}")", error));
+  return http::problem(401, error)
+      .with("WWW-Authenticate",
+            fmt::format(R"(Bearer error="invalid_token", error_description="{}")", error));
 }
 
 std::expected<store::TransactionFilter, http::Response> read_filter(std::string_view query) {
@@ -34,15 +36,18 @@ std::expected<store::TransactionFilter, http::Response> read_filter(std::string_
   filter.limit = page_limit_default;
   if (const auto text = http::query_parameter(query, "status"); !text.empty()) {
     filter.status = payment::parse_status(text);
-    if (!filter.status) return wrong("Invalid status", "status must be a transaction status such as captured");
+    if (!filter.status)
+      return wrong("Invalid status", "status must be a transaction status such as captured");
   }
   if (const auto text = http::query_parameter(query, "currency"); !text.empty()) {
     filter.currency = Currency::parse(text);
-    if (!filter.currency) return wrong("Invalid currency code", "currency must be an ISO 4217 code such as USD");
+    if (!filter.currency)
+      return wrong("Invalid currency code", "currency must be an ISO 4217 code such as USD");
   }
   if (const auto text = http::query_parameter(query, "limit"); !text.empty()) {
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), filter.limit);
-    if (error != std::errc() || end != text.data() + text.size() || filter.limit < 1 || filter.limit > page_limit_max) {
+    if (error != std::errc() || end != text.data() + text.size() || filter.limit < 1 ||
+        filter.limit > page_limit_max) {
       return wrong("Invalid limit", "limit must be a whole number from 1 to 100");
     }
   }
@@ -77,8 +82,10 @@ CoreApi::CoreApi(Settings settings, store::Store& store, IoThreads& threads, tel
       on_accepted_(std::move(on_accepted)),
       backlog_(store, metrics, settings.backlog_max),
       health_([this] { return check_health(); }),
-      accepted_(metrics.counter("switchyard_transactions_accepted_total", "Transactions committed to the store.")),
-      replayed_(metrics.counter("switchyard_idempotent_replays_total", "Requests answered from an idempotency key.")),
+      accepted_(
+          metrics.counter("switchyard_transactions_accepted_total", "Transactions committed to the store.")),
+      replayed_(metrics.counter("switchyard_idempotent_replays_total",
+                                "Requests answered from an idempotency key.")),
       tasks_(threads.executor(0)),
       stop_(threads.executor(0)) {
   threads_.run(0, [this]() -> Task<void> {
@@ -107,13 +114,15 @@ Task<void> CoreApi::watch_backlog() {
 http::Router CoreApi::router() {
   http::Router router(metrics_, "core-api");
   const auto add = [&router, this](http::Method method, std::string pattern, auto handler) {
-    router.add(method, std::move(pattern), [this, handler](const http::Request& request) { return (this->*handler)(request); });
+    router.add(method, std::move(pattern),
+               [this, handler](const http::Request& request) { return (this->*handler)(request); });
   };
   add(http::Method::post, "/transaction", &CoreApi::create);
   add(http::Method::get, "/transaction", &CoreApi::list);
   add(http::Method::get, "/transaction/{id}", &CoreApi::show);
   add(http::Method::get, "/openapi.json", &CoreApi::show_openapi);
-  router.add(http::Method::get, "/health", [this](const http::Request& request) { return health_.handle(request); });
+  router.add(http::Method::get, "/health",
+             [this](const http::Request& request) { return health_.handle(request); });
   return router;
 }
 
@@ -132,7 +141,8 @@ http::Response CoreApi::refuse(const Error& error) {
   return http::problem(error);
 }
 
-std::expected<store::NewTransaction, http::Response> CoreApi::read_created(const http::Request& request) const {
+std::expected<store::NewTransaction, http::Response> CoreApi::read_created(
+    const http::Request& request) const {
   std::array<unsigned char, 4096> buffer;
   boost::json::monotonic_resource memory(buffer.data(), buffer.size());
   const auto body = service::read_json_object(request, &memory);

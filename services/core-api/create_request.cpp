@@ -1,11 +1,11 @@
 #include "core-api/create_request.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <boost/json/serialize.hpp>
 #include <optional>
 #include <vector>
+
+#include <boost/json/serialize.hpp>
+#include <fmt/format.h>
 
 #include "http/json.hpp"
 #include "http/problem.hpp"
@@ -25,7 +25,8 @@ std::unexpected<http::Response> refuse(std::string_view error, std::string_view 
 }
 
 std::expected<std::int64_t, http::Response> read_amount(const json::object& body, std::int64_t amount_max) {
-  constexpr std::string_view whole = "amount must be a whole number of the currency's minor units, such as 100 for one dollar";
+  constexpr std::string_view whole =
+      "amount must be a whole number of the currency's minor units, such as 100 for one dollar";
   const auto* value = body.if_contains("amount");
   if (value == nullptr || value->is_null()) return refuse("Amount is blank", whole);
   std::int64_t amount = 0;
@@ -46,7 +47,8 @@ std::expected<std::int64_t, http::Response> read_amount(const json::object& body
     return refuse("Invalid amount", whole);
   }
   if (amount <= 0) return refuse("Amount must be positive", "amount must be greater than zero");
-  if (amount > amount_max) return refuse("Amount is too large", fmt::format("amount must be at most {}", amount_max));
+  if (amount > amount_max)
+    return refuse("Amount is too large", fmt::format("amount must be at most {}", amount_max));
   return amount;
 }
 
@@ -58,7 +60,8 @@ std::expected<Currency, http::Response> read_currency(const json::object& body) 
   }
   const auto currency = text ? Currency::parse(*text) : std::nullopt;
   if (!currency) {
-    return refuse("Invalid currency code", "currency must be the three capital letters of an ISO 4217 code such as USD");
+    return refuse("Invalid currency code",
+                  "currency must be the three capital letters of an ISO 4217 code such as USD");
   }
   return *currency;
 }
@@ -117,11 +120,13 @@ std::expected<std::string, http::Response> read_idempotency_key(const http::Requ
   const bool printable = std::ranges::all_of(key, [](char c) { return c >= 0x20 && c < 0x7f; });
   if (request.headers.count("Idempotency-Key") > 1 || service::is_blank(key) ||
       key.size() > idempotency_key_bytes_max || !printable) {
-    return std::unexpected(http::problem(400, "Invalid idempotency key",
-                                         "Idempotency-Key must be one value of 1 to 255 printable ASCII characters"));
+    return std::unexpected(
+        http::problem(400, "Invalid idempotency key",
+                      "Idempotency-Key must be one value of 1 to 255 printable ASCII characters"));
   }
   if (contains_card_number(key)) {
-    return refuse("Card number not allowed", "the idempotency key looks like a card number; take a random one");
+    return refuse("Card number not allowed",
+                  "the idempotency key looks like a card number; take a random one");
   }
   return std::string(key);
 }

@@ -31,4 +31,6 @@ int serve() {
 
 }  // namespace
 
-int main() { return service::run_program("core-api", serve); }
+int main() {
+  return service::run_program("core-api", serve);
+}

@@ -16,11 +16,12 @@ void append_time(std::string& out, Timestamp time) {
 
 // Without the closing brace.
 void append_open(std::string& out, const payment::Transaction& transaction) {
-  fmt::format_to(std::back_inserter(out),
-                 R"({{"amount":{},"currency":"{}","user_id":{},"id":"{}","status":"{}","captured_amount":{},"refunded_amount":{})",
-                 transaction.amount.minor(), transaction.amount.currency().code(), transaction.merchant_id.value,
-                 transaction.id.value.to_string(), payment::to_string(transaction.status), transaction.captured_minor,
-                 transaction.refunded_minor);
+  fmt::format_to(
+      std::back_inserter(out),
+      R"({{"amount":{},"currency":"{}","user_id":{},"id":"{}","status":"{}","captured_amount":{},"refunded_amount":{})",
+      transaction.amount.minor(), transaction.amount.currency().code(), transaction.merchant_id.value,
+      transaction.id.value.to_string(), payment::to_string(transaction.status), transaction.captured_minor,
+      transaction.refunded_minor);
   if (!transaction.reason.empty()) {
     out += R"(,"reason":)";
     out += http::json_string(transaction.reason);

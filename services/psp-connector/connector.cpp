@@ -1,8 +1,8 @@
 #include "psp-connector/connector.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
+
+#include <fmt/format.h>
 
 namespace switchyard::connector {
 namespace {
@@ -22,7 +22,8 @@ Settings read_settings(const Environment& environment) {
   Settings settings;
   settings.psp_timeout = environment.seconds("PSP_TIMEOUT_SECONDS", 10, 1, 300);
   // A worker that is merely slow must not lose its transaction.
-  const auto lease_default = std::chrono::duration_cast<std::chrono::seconds>(settings.psp_timeout).count() * 3 / 2;
+  const auto lease_default =
+      std::chrono::duration_cast<std::chrono::seconds>(settings.psp_timeout).count() * 3 / 2;
   settings.policy.lease = environment.seconds("LEASE_SECONDS", lease_default, 1, 3'600);
   settings.in_flight_max = static_cast<std::size_t>(environment.integer("MAX_IN_FLIGHT", 1'024, 1, 100'000));
   return settings;
@@ -38,10 +39,11 @@ Connector::Connector(const Settings& settings, Executor executor, store::Store& 
       log_(log),
       clock_(clock),
       worker_log_(log),
-      psp_duration_(metrics.histogram("switchyard_psp_request_duration_seconds", "Calls of a PSP, by its name.",
-                                      {{"psp", std::string(psp.name())}})),
-      stale_outcomes_(metrics.counter("switchyard_stale_outcomes_total",
-                                      "Outcomes dropped because another worker had taken the transaction over.")),
+      psp_duration_(metrics.histogram("switchyard_psp_request_duration_seconds",
+                                      "Calls of a PSP, by its name.", {{"psp", std::string(psp.name())}})),
+      stale_outcomes_(
+          metrics.counter("switchyard_stale_outcomes_total",
+                          "Outcomes dropped because another worker had taken the transaction over.")),
       attempts_(executor),
       room_(executor) {}
 
@@ -77,7 +79,8 @@ Task<std::size_t> Connector::claim() {
     co_return 0;
   }
   for (auto& transition : *claimed) {
-    attempts_.spawn([this, transition = std::move(transition)]() mutable { return process(std::move(transition)); });
+    attempts_.spawn(
+        [this, transition = std::move(transition)]() mutable { return process(std::move(transition)); });
   }
   co_return claimed->size();
 }

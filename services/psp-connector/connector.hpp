@@ -1,10 +1,11 @@
 // psp-connector: takes due transactions from the store to a PSP, and what came of it back.
 //
-// Intent before effect: what claim_due() returns is committed, and only then is the PSP called. Whatever dies in
-// between, the lease runs out and the next claim asks the PSP first. No lock and no database transaction is held
-// while a PSP works.
+// Intent before effect: what claim_due() returns is committed, and only then is the PSP called. Whatever dies
+// in between, the lease runs out and the next claim asks the PSP first. No lock and no database transaction
+// is held while a PSP works.
 //
-// Lives on one io thread: built, run, stopped and destroyed by main(), which does the first and last elsewhere.
+// Lives on one io thread: built, run, stopped and destroyed by main(), which does the first and last
+// elsewhere.
 #pragma once
 
 #include <array>

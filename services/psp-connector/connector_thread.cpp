@@ -10,14 +10,17 @@ std::string read_ledger_path(const Environment& environment) {
   return store::sqlite_path(service::read_database_url(environment)) + ".psp-simulator";
 }
 
-ConnectorThread::ConnectorThread(const Settings& settings, const std::string& ledger_path, store::Store& store,
-                                 telemetry::Metrics& metrics, Log& log, const Clock& clock)
+ConnectorThread::ConnectorThread(const Settings& settings, const std::string& ledger_path,
+                                 store::Store& store, telemetry::Metrics& metrics, Log& log,
+                                 const Clock& clock)
     : psp_(ledger_path, clock),
       connector_(settings, thread_.executor(0), store, psp_, wake_up_, metrics, log, clock) {
   running_ = asio::co_spawn(thread_.executor(0), [this] { return connector_.run(); }, asio::use_future);
 }
 
-ConnectorThread::~ConnectorThread() { stop(); }
+ConnectorThread::~ConnectorThread() {
+  stop();
+}
 
 void ConnectorThread::stop() {
   if (!running_.valid()) return;

@@ -31,4 +31,6 @@ int work() {
 
 }  // namespace
 
-int main() { return service::run_program("psp-connector", work); }
+int main() {
+  return service::run_program("psp-connector", work);
+}

@@ -29,9 +29,15 @@ void WorkerLog::job_started(const payment::Transaction& transaction) {
   const auto merchant = transaction.merchant_id.value;
   const auto amount = transaction.amount.minor();
   const auto currency = transaction.amount.currency().code();
-  log_.info(fmt::format("default: __main__.make_transaction(amount={}, currency='{}', user_id={}) ({})", amount, currency, merchant, id),
-            {{"queue", "default"}, {"transaction_id", id}, {"user_id", merchant}, {"amount", amount}, {"currency", currency}});
-  log_.print(fmt::format("==> Making transaction with PSP: User ID: {}, Amount: {}, Currency: {}", merchant, amount, currency),
+  log_.info(fmt::format("default: __main__.make_transaction(amount={}, currency='{}', user_id={}) ({})",
+                        amount, currency, merchant, id),
+            {{"queue", "default"},
+             {"transaction_id", id},
+             {"user_id", merchant},
+             {"amount", amount},
+             {"currency", currency}});
+  log_.print(fmt::format("==> Making transaction with PSP: User ID: {}, Amount: {}, Currency: {}", merchant,
+                         amount, currency),
              {{"transaction_id", id}, {"user_id", merchant}, {"amount", amount}, {"currency", currency}});
 }
 

@@ -1,10 +1,11 @@
-// The commands of `switchyard`. Each command's file adds its options to the parser and, if it was asked for, leaves
-// what is to be done in `action`.
+// The commands of `switchyard`. Each command's file adds its options to the parser and, if it was asked for,
+// leaves what is to be done in `action`.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <functional>
 #include <string>
+
+#include <CLI/CLI.hpp>
 
 #include "base/environment.hpp"
 

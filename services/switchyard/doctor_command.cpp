@@ -1,8 +1,8 @@
 // switchyard doctor: looks at everything `serve` needs, and says what to do where something is wrong.
+#include <filesystem>
+
 #include <fmt/format.h>
 #include <sys/timex.h>
-
-#include <filesystem>
 
 #include "auth-api/auth_api.hpp"
 #include "auth-api/users_file.hpp"
@@ -30,7 +30,9 @@ struct Finding {
   std::string remedy;
 };
 
-Finding good(std::string subject, std::string text) { return {std::move(subject), true, std::move(text), {}}; }
+Finding good(std::string subject, std::string text) {
+  return {std::move(subject), true, std::move(text), {}};
+}
 Finding bad(std::string subject, std::string text, std::string remedy) {
   return {std::move(subject), false, std::move(text), std::move(remedy)};
 }
@@ -45,9 +47,12 @@ Finding check_configuration(const Environment& environment) {
     if (!auth_settings.users_file.empty()) {
       auth::read_users_file(auth_settings.users_file, auth_settings.production);
     }
-    return good("configuration", fmt::format("{}, port {}", auth_settings.production ? "production" : "development", http.port));
+    return good(
+        "configuration",
+        fmt::format("{}, port {}", auth_settings.production ? "production" : "development", http.port));
   } catch (const ConfigError& error) {
-    return bad("configuration", error.what(), "set it in the environment or in the file given with --env-file");
+    return bad("configuration", error.what(),
+               "set it in the environment or in the file given with --env-file");
   }
 }
 
@@ -59,13 +64,16 @@ Finding check_store(const Environment& environment) {
     store::migrate(database);
     auto row = database.query("PRAGMA quick_check(1)");
     if (!row.step() || row.text(0) != "ok") {
-      return bad("store", path + " is damaged", "stop the server, keep a copy of the file, and restore a backup or try: sqlite3 FILE .recover");
+      return bad(
+          "store", path + " is damaged",
+          "stop the server, keep a copy of the file, and restore a backup or try: sqlite3 FILE .recover");
     }
     return good("store", fmt::format("{}, {} users", path, database.integer("SELECT count(*) FROM users")));
   } catch (const ConfigError& error) {
     return bad("store", error.what(), "set DATABASE_URL");
   } catch (const std::exception& error) {
-    return bad("store", error.what(), "check that the file is a Switchyard store and that this user may write it and its folder");
+    return bad("store", error.what(),
+               "check that the file is a Switchyard store and that this user may write it and its folder");
   }
 }
 
@@ -90,38 +98,50 @@ Finding check_port(const Environment& environment) {
   try {
     telemetry::Metrics metrics;
     IoThreads threads(1);
-    const http::Server server(threads, http::Router(metrics, "doctor"), {.host = settings.host, .port = settings.port, .limits = {}});
+    const http::Server server(threads, http::Router(metrics, "doctor"),
+                              {.host = settings.host, .port = settings.port, .limits = {}});
     return good("port", address + " is free");
   } catch (const std::exception& error) {
-    return bad("port", error.what(),
-               fmt::format("another program has it; see: ss -ltnp 'sport = :{}', or set HTTP_PORT", settings.port));
+    return bad(
+        "port", error.what(),
+        fmt::format("another program has it; see: ss -ltnp 'sport = :{}', or set HTTP_PORT", settings.port));
   }
 }
 
 Finding check_clock() {
   timex state{};
   const bool synchronized = ::adjtimex(&state) != TIME_ERROR && (state.status & STA_UNSYNC) == 0;
-  const auto year = std::chrono::year_month_day(std::chrono::floor<std::chrono::days>(SystemClock().now())).year();
+  const auto year =
+      std::chrono::year_month_day(std::chrono::floor<std::chrono::days>(SystemClock().now())).year();
   if (year < std::chrono::year(2025)) {
-    return bad("clock", fmt::format("the year is {}", static_cast<int>(year)), "set the clock: tokens are valid for seconds only");
+    return bad("clock", fmt::format("the year is {}", static_cast<int>(year)),
+               "set the clock: tokens are valid for seconds only");
   }
   // A container sees its host's clock and cannot always tell whether that one is synchronized.
-  return good("clock", synchronized ? "synchronized" : "not known to be synchronized; with several machines run NTP, tokens are valid for seconds only");
+  return good(
+      "clock",
+      synchronized
+          ? "synchronized"
+          : "not known to be synchronized; with several machines run NTP, tokens are valid for seconds only");
 }
 
 Finding check_disk(const Environment& environment) {
   std::filesystem::path folder = ".";
   try {
-    folder = std::filesystem::absolute(store::sqlite_path(service::read_database_url(environment))).parent_path();
+    folder =
+        std::filesystem::absolute(store::sqlite_path(service::read_database_url(environment))).parent_path();
   } catch (const ConfigError&) {
     // Said by the check of the store; the disk of the working folder is the next best.
   }
   while (!std::filesystem::exists(folder) && folder.has_parent_path()) folder = folder.parent_path();
   std::error_code error;
   const auto space = std::filesystem::space(folder, error);
-  if (error) return bad("disk", fmt::format("{}: {}", folder.string(), error.message()), "check that the folder can be read");
+  if (error)
+    return bad("disk", fmt::format("{}: {}", folder.string(), error.message()),
+               "check that the folder can be read");
   const auto text = fmt::format("{} MiB free at {}", space.available / 1024 / 1024, folder.string());
-  if (space.available < free_bytes_min) return bad("disk", text, "free some space: 1,000,000 transactions take about 0.5 GiB");
+  if (space.available < free_bytes_min)
+    return bad("disk", text, "free some space: 1,000,000 transactions take about 0.5 GiB");
   return good("disk", text);
 }
 
@@ -135,8 +155,9 @@ void print(const Context& context, const std::vector<Finding>& findings) {
   }
   fmt::print("[");
   for (const auto& finding : findings) {
-    fmt::print(R"({}{{"check":"{}","ok":{},"text":{},"remedy":{}}})", &finding == &findings.front() ? "" : ",",
-               finding.subject, finding.good, http::json_string(finding.text), http::json_string(finding.remedy));
+    fmt::print(R"({}{{"check":"{}","ok":{},"text":{},"remedy":{}}})",
+               &finding == &findings.front() ? "" : ",", finding.subject, finding.good,
+               http::json_string(finding.text), http::json_string(finding.remedy));
   }
   fmt::print("]\n");
 }

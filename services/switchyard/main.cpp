@@ -27,7 +27,8 @@ int run(int argc, char** argv) {
 
   cli::Context context;
   std::string env_file;
-  app.add_option("--env-file", env_file, "Read settings from a file of NAME=VALUE lines; the environment wins");
+  app.add_option("--env-file", env_file,
+                 "Read settings from a file of NAME=VALUE lines; the environment wins");
   app.add_flag("--json", context.json, "Print JSON for scripts");
   cli::add_serve_command(app, context);
   cli::add_user_commands(app, context);

@@ -1,10 +1,10 @@
 // The store for a command that runs once and ends.
 #pragma once
 
-#include <fmt/format.h>
-
 #include <memory>
 #include <stdexcept>
+
+#include <fmt/format.h>
 
 #include "base/io_threads.hpp"
 #include "service/settings.hpp"
@@ -17,7 +17,8 @@ class OfflineStore {
   explicit OfflineStore(const Environment& environment)
       : store_(store::open(service::read_database_url(environment))) {}
 
-  // Runs `operation`, a callable Task<Result<T>>(store::Store&), to its end. Throws std::runtime_error on failure.
+  // Runs `operation`, a callable Task<Result<T>>(store::Store&), to its end. Throws std::runtime_error on
+  // failure.
   template <class Operation>
   auto run(Operation operation) {
     auto result = threads_.run(0, [this, &operation] { return operation(*store_); });
@@ -28,7 +29,8 @@ class OfflineStore {
   // The user of this name; throws std::runtime_error if there is none.
   store::User user(const std::string& username) {
     auto user = run([&username](store::Store& store) { return store.find_user(username); });
-    if (!user) throw std::runtime_error(fmt::format("there is no user '{}'; see: switchyard user list", username));
+    if (!user)
+      throw std::runtime_error(fmt::format("there is no user '{}'; see: switchyard user list", username));
     return std::move(*user);
   }
 

@@ -1,11 +1,11 @@
 #include "switchyard/password_prompt.hpp"
 
-#include <termios.h>
-#include <unistd.h>
-
 #include <cstdio>
 #include <iostream>
 #include <stdexcept>
+
+#include <termios.h>
+#include <unistd.h>
 
 #include "token/password.hpp"
 
@@ -49,14 +49,16 @@ std::string read_new_password() {
   std::string password;
   if (::isatty(STDIN_FILENO) != 0) {
     password = ask("New password: ");
-    if (ask("The same again: ") != password) throw std::runtime_error("the two passwords differ; nothing was changed");
+    if (ask("The same again: ") != password)
+      throw std::runtime_error("the two passwords differ; nothing was changed");
   } else {
     password = read_line();
   }
   if (password.find_first_not_of(" \t") == std::string::npos) {
     throw std::runtime_error("the password is blank; give one at the prompt or on standard input");
   }
-  if (password.size() > token::max_password_bytes) throw std::runtime_error("the password is longer than 1024 bytes");
+  if (password.size() > token::max_password_bytes)
+    throw std::runtime_error("the password is longer than 1024 bytes");
   return password;
 }
 

@@ -29,7 +29,8 @@ int serve(const Environment& environment) {
 
   connector::ConnectorThread connector(connector_settings, ledger_path, *store, metrics, *log, clock);
   auth::AuthApi auth_api(std::move(auth_settings), *store, threads, *log, clock);
-  core::CoreApi core_api(std::move(core_settings), *store, threads, metrics, *log, clock, [&connector] { connector.notify(); });
+  core::CoreApi core_api(std::move(core_settings), *store, threads, metrics, *log, clock,
+                         [&connector] { connector.notify(); });
 
   http::Router router(metrics, "switchyard");
   router.mount("/auth", auth_api.router(metrics));

@@ -18,8 +18,9 @@ std::string mint_token(const Environment& environment, const std::string& userna
 
 void add_token_command(CLI::App& app, Context& context) {
   auto* command = app.add_subcommand("token", "Print a token for a user, valid for TOKEN_TTL_SECONDS");
-  command->footer("\nExample:\n  http POST http://127.0.0.1:8080/transaction/transaction amount=100 currency=USD \\\n"
-                  "    token=$(switchyard --env-file .env token alice)");
+  command->footer(
+      "\nExample:\n  http POST http://127.0.0.1:8080/transaction/transaction amount=100 currency=USD \\\n"
+      "    token=$(switchyard --env-file .env token alice)");
   auto username = std::make_shared<std::string>();
   command->add_option("username", *username, "Whose token")->required();
   command->callback([&context, username] {

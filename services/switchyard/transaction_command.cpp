@@ -1,9 +1,9 @@
 // switchyard transaction create | show | list | watch: a client of a running core-api.
-#include <fmt/format.h>
-
-#include <boost/json/serialize.hpp>
 #include <chrono>
 #include <thread>
+
+#include <boost/json/serialize.hpp>
+#include <fmt/format.h>
 
 #include "http/client.hpp"
 #include "http/json.hpp"
@@ -39,17 +39,20 @@ class TransactionClient {
  public:
   TransactionClient(const Context& context, const Options& options) : context_(context), options_(options) {
     if (options.user.empty() == options.token.empty()) {
-      throw ConfigError("--user", "or --token must be given, and only one of them", "for example --user alice");
+      throw ConfigError("--user", "or --token must be given, and only one of them",
+                        "for example --user alice");
     }
   }
 
   // The reply's body; throws std::runtime_error with the server's own words if it is an error.
   json::value call(http::ClientRequest request) const {
     request.url = base_url() + request.url;
-    const auto token = options_.token.empty() ? mint_token(context_.environment, options_.user) : options_.token;
+    const auto token =
+        options_.token.empty() ? mint_token(context_.environment, options_.user) : options_.token;
     request.headers.push_back("Authorization: Bearer " + token);
     const auto response = http::send(request);
-    if (!response) throw std::runtime_error(response.error().detail + "; is the server running? see: switchyard doctor");
+    if (!response)
+      throw std::runtime_error(response.error().detail + "; is the server running? see: switchyard doctor");
     const auto body = http::parse_json(response->body);
     if (response->status == 200 && body) return *body;
     throw std::runtime_error(fmt::format("{} {}", response->status, problem_text(body)));
@@ -106,16 +109,19 @@ void print_transaction(const Context& context, const json::value& value) {
 }
 
 json::value show(const TransactionClient& client, const std::string& id) {
-  if (!Uuid::parse(id)) throw std::runtime_error(fmt::format("'{}' is not a transaction id, which is a UUID", id));
+  if (!Uuid::parse(id))
+    throw std::runtime_error(fmt::format("'{}' is not a transaction id, which is a UUID", id));
   return client.call({.url = "/transaction/" + id, .body = {}, .headers = {}});
 }
 
 int create(const Context& context, const Options& options) {
   const TransactionClient client(context, options);
-  http::ClientRequest request{.method = "POST", .url = "/transaction", .body = {}, .headers = {"Content-Type: application/json"}};
+  http::ClientRequest request{
+      .method = "POST", .url = "/transaction", .body = {}, .headers = {"Content-Type: application/json"}};
   request.body = fmt::format(R"({{"amount":{},"currency":{}}})", http::json_string(options.amount),
                              http::json_string(options.currency));
-  if (!options.idempotency_key.empty()) request.headers.push_back("Idempotency-Key: " + options.idempotency_key);
+  if (!options.idempotency_key.empty())
+    request.headers.push_back("Idempotency-Key: " + options.idempotency_key);
   print_transaction(context, client.call(std::move(request)));
   return service::exit_ok;
 }
@@ -171,23 +177,31 @@ void add_transaction_commands(CLI::App& app, Context& context) {
   auto* transaction = app.add_subcommand("transaction", "Make and see transactions, over HTTP");
   transaction->require_subcommand(1);
   auto options = std::make_shared<Options>();
-  const auto add = [&](const char* name, const char* description, int (*action)(const Context&, const Options&)) {
+  const auto add = [&](const char* name, const char* description,
+                       int (*action)(const Context&, const Options&)) {
     auto* command = transaction->add_subcommand(name, description);
-    command->add_option("--user", options->user, "Mint a token for this user (needs JWT_SECRET and DATABASE_URL)");
+    command->add_option("--user", options->user,
+                        "Mint a token for this user (needs JWT_SECRET and DATABASE_URL)");
     command->add_option("--token", options->token, "Use this token");
-    command->add_option("--url", options->url, "Where core-api is (default: HTTP_HOST, HTTP_PORT and /transaction)");
+    command->add_option("--url", options->url,
+                        "Where core-api is (default: HTTP_HOST, HTTP_PORT and /transaction)");
     command->callback([&context, options, action] {
       context.action = [&context, options, action] { return action(context, *options); };
     });
     return command;
   };
-  const auto with_id = [&](CLI::App* command) { command->add_option("id", options->id, "The transaction")->required(); return command; };
+  const auto with_id = [&](CLI::App* command) {
+    command->add_option("id", options->id, "The transaction")->required();
+    return command;
+  };
 
   auto* create_command = add("create", "Make a transaction", create);
-  create_command->add_option("--amount", options->amount, "In minor units: 100 with USD is one dollar")->required();
+  create_command->add_option("--amount", options->amount, "In minor units: 100 with USD is one dollar")
+      ->required();
   create_command->add_option("--currency", options->currency, "ISO 4217 code")->required();
   create_command->add_option("--idempotency-key", options->idempotency_key, "Makes trying again safe");
-  create_command->footer("\nExample:\n  switchyard --env-file .env transaction create --user alice --amount 100 --currency USD");
+  create_command->footer(
+      "\nExample:\n  switchyard --env-file .env transaction create --user alice --amount 100 --currency USD");
   with_id(add("show", "Show a transaction with its attempts", [](const Context& c, const Options& o) {
     print_transaction(c, show(TransactionClient(c, o), o.id));
     return service::exit_ok;
@@ -195,10 +209,14 @@ void add_transaction_commands(CLI::App& app, Context& context) {
   auto* list_command = add("list", "List transactions, newest first", list);
   list_command->add_option("--status", options->status, "Only those in this status");
   list_command->add_option("--currency", options->currency, "Only those in this currency");
-  list_command->add_option("--limit", options->limit, "At most so many")->check(CLI::Range(1, 100))->capture_default_str();
+  list_command->add_option("--limit", options->limit, "At most so many")
+      ->check(CLI::Range(1, 100))
+      ->capture_default_str();
   list_command->add_option("--cursor", options->cursor, "Go on from an earlier page's cursor");
   auto* watch_command = with_id(add("watch", "Print each new status until it is settled", watch));
-  watch_command->add_option("--timeout", options->timeout_s, "Seconds")->check(CLI::PositiveNumber)->capture_default_str();
+  watch_command->add_option("--timeout", options->timeout_s, "Seconds")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   watch_command->footer("\nExit code: 0 when authorized or captured, 1 when declined or failed.");
 }
 

@@ -16,8 +16,8 @@ namespace {
 constexpr std::size_t page_size = 1'000;
 
 std::string to_json(const store::User& user) {
-  return fmt::format(R"({{"id":{},"username":{},"enabled":{}}})", user.id.value, http::json_string(user.username),
-                     user.enabled);
+  return fmt::format(R"({{"id":{},"username":{},"enabled":{}}})", user.id.value,
+                     http::json_string(user.username), user.enabled);
 }
 
 void print_user(const Context& context, const store::User& user, std::string_view done) {
@@ -31,7 +31,8 @@ void print_user(const Context& context, const store::User& user, std::string_vie
 std::string hash_new_password(const Context& context) {
   const auto password = read_new_password();
   if (service::is_production(context.environment) && auth::is_demo_password(password)) {
-    throw std::runtime_error("this is the password of the demo users, which is refused with SWITCHYARD_ENV=production");
+    throw std::runtime_error(
+        "this is the password of the demo users, which is refused with SWITCHYARD_ENV=production");
   }
   auto hash = token::hash_password(password);
   if (!hash) throw std::runtime_error(hash.error().detail);
@@ -40,7 +41,8 @@ std::string hash_new_password(const Context& context) {
 
 void require_username(const std::string& username) {
   const bool blank = username.find_first_not_of(" \t") == std::string::npos;
-  const bool control = std::ranges::any_of(username, [](char c) { return static_cast<unsigned char>(c) < 0x20; });
+  const bool control =
+      std::ranges::any_of(username, [](char c) { return static_cast<unsigned char>(c) < 0x20; });
   if (blank || control || username.size() > token::max_username_bytes) {
     throw std::runtime_error("a username has 1 to 256 bytes, is not blank and holds no control characters");
   }
@@ -121,9 +123,10 @@ void add_user_commands(CLI::App& app, Context& context) {
   with_name(user->add_subcommand("enable", "Let a user make transactions"))->callback([&context, username] {
     context.action = [&context, username] { return set_enabled(context, *username, true); };
   });
-  with_name(user->add_subcommand("disable", "Stop a user from making transactions"))->callback([&context, username] {
-    context.action = [&context, username] { return set_enabled(context, *username, false); };
-  });
+  with_name(user->add_subcommand("disable", "Stop a user from making transactions"))
+      ->callback([&context, username] {
+        context.action = [&context, username] { return set_enabled(context, *username, false); };
+      });
   with_name(user->add_subcommand("passwd", "Set a user's password"))->callback([&context, username] {
     context.action = [&context, username] { return set_password(context, *username); };
   });

@@ -32,7 +32,8 @@ std::unique_ptr<Database> open(const std::string& path) {
 
 std::optional<Charge> find_charge(Database& database, const std::string& reference, const std::string& key) {
   auto row = database.query(
-      "SELECT amount_minor, currency, outcome, code FROM charges WHERE reference = ? AND idempotency_key = ?");
+      "SELECT amount_minor, currency, outcome, code FROM charges WHERE reference = ? AND idempotency_key = "
+      "?");
   row.bind(reference).bind(key);
   if (!row.step()) return std::nullopt;
   const auto currency = Currency::parse(row.text(1));
@@ -51,8 +52,10 @@ Ledger::Ledger(const std::string& path) : lane_(open(path), sqlite::Lane::Mode::
 Task<Result<Charge>> Ledger::charge_once(Charge charge, Timestamp now) {
   return lane_.run<Charge>([charge = std::move(charge), now](Database& database) -> Result<Charge> {
     database
-        .query("INSERT INTO charges (reference, idempotency_key, amount_minor, currency, outcome, code, charged_at_ms) "
-               "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING")
+        .query(
+            "INSERT INTO charges (reference, idempotency_key, amount_minor, currency, outcome, code, "
+            "charged_at_ms) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING")
         .bind(charge.reference)
         .bind(charge.idempotency_key)
         .bind(charge.amount.minor())
@@ -68,8 +71,10 @@ Task<Result<Charge>> Ledger::charge_once(Charge charge, Timestamp now) {
 
 Task<Result<std::optional<Charge>>> Ledger::find(std::string reference, std::string idempotency_key) {
   return lane_.run<std::optional<Charge>>(
-      [reference = std::move(reference), key = std::move(idempotency_key)](Database& database)
-          -> Result<std::optional<Charge>> { return find_charge(database, reference, key); });
+      [reference = std::move(reference),
+       key = std::move(idempotency_key)](Database& database) -> Result<std::optional<Charge>> {
+        return find_charge(database, reference, key);
+      });
 }
 
 }  // namespace switchyard::psp::simulator

@@ -1,4 +1,5 @@
-// The simulated PSP's own book of charges, in a SQLite file of its own: what it did, whatever Switchyard believes.
+// The simulated PSP's own book of charges, in a SQLite file of its own: what it did, whatever Switchyard
+// believes.
 //
 // It survives the death of the process (not of the machine), which is what the kill tests need.
 #pragma once

@@ -1,5 +1,5 @@
-// What the simulated PSP does with which amount (in minor units, whatever the currency). The values are those of
-// Gr4vy's simulator, so that test suites written for it keep their meaning.
+// What the simulated PSP does with which amount (in minor units, whatever the currency). The values are those
+// of Gr4vy's simulator, so that test suites written for it keep their meaning.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// A PSP in this process, for development and tests: no money moves. It behaves by amount (outcomes.hpp), keeps
-// idempotency by key, and books what it did in a ledger of its own.
+// A PSP in this process, for development and tests: no money moves. It behaves by amount (outcomes.hpp),
+// keeps idempotency by key, and books what it did in a ledger of its own.
 #pragma once
 
 #include "psp/adapter.hpp"

@@ -10,7 +10,9 @@ namespace {
 // A value that the schema's readers do not know: written by something else than this program.
 template <class T>
 T known(std::optional<T> value) {
-  if (!value) throw sqlite::DatabaseError(11 /* SQLITE_CORRUPT */, "a row holds a value that this program does not know");
+  if (!value)
+    throw sqlite::DatabaseError(11 /* SQLITE_CORRUPT */,
+                                "a row holds a value that this program does not know");
   return *value;
 }
 
@@ -92,12 +94,14 @@ void insert_transaction(sqlite::Database& database, const payment::Transaction& 
       .run();
 }
 
-bool update_transaction(sqlite::Database& database, const payment::Transaction& transaction, std::int64_t expected_epoch) {
+bool update_transaction(sqlite::Database& database, const payment::Transaction& transaction,
+                        std::int64_t expected_epoch) {
   payment::assert_invariants(transaction);
   database
-      .query("UPDATE transactions SET status = ?, authorized_minor = ?, captured_minor = ?, refunded_minor = ?, "
-             "epoch = ?, attempt_count = ?, next_action_at_ms = ?, reason = ?, updated_at_ms = ? "
-             "WHERE merchant_id = ? AND id = ? AND epoch = ?")
+      .query(
+          "UPDATE transactions SET status = ?, authorized_minor = ?, captured_minor = ?, refunded_minor = ?, "
+          "epoch = ?, attempt_count = ?, next_action_at_ms = ?, reason = ?, updated_at_ms = ? "
+          "WHERE merchant_id = ? AND id = ? AND epoch = ?")
       .bind(payment::to_string(transaction.status))
       .bind(transaction.authorized_minor)
       .bind(transaction.captured_minor)
@@ -114,13 +118,15 @@ bool update_transaction(sqlite::Database& database, const payment::Transaction& 
   return database.changes() == 1;
 }
 
-void upsert_attempt(sqlite::Database& database, const payment::Transaction& transaction, const payment::Attempt& attempt) {
+void upsert_attempt(sqlite::Database& database, const payment::Transaction& transaction,
+                    const payment::Attempt& attempt) {
   database
-      .query("INSERT INTO attempts (merchant_id, transaction_id, " SWITCHYARD_ATTEMPT_COLUMNS
-             ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
-             "ON CONFLICT (merchant_id, transaction_id, number) DO UPDATE SET status = excluded.status, "
-             "look_ups = excluded.look_ups, psp_reference = excluded.psp_reference, reason = excluded.reason, "
-             "ended_at_ms = excluded.ended_at_ms")
+      .query(
+          "INSERT INTO attempts (merchant_id, transaction_id, " SWITCHYARD_ATTEMPT_COLUMNS
+          ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+          "ON CONFLICT (merchant_id, transaction_id, number) DO UPDATE SET status = excluded.status, "
+          "look_ups = excluded.look_ups, psp_reference = excluded.psp_reference, reason = excluded.reason, "
+          "ended_at_ms = excluded.ended_at_ms")
       .bind(transaction.merchant_id.value)
       .bind_blob(transaction.id.value.bytes)
       .bind(std::int64_t{attempt.number})

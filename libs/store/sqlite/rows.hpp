@@ -7,18 +7,23 @@
 
 namespace switchyard::store {
 
-inline std::int64_t to_ms(Timestamp time) { return time.time_since_epoch().count(); }
-inline Timestamp from_ms(std::int64_t ms) { return Timestamp(std::chrono::milliseconds(ms)); }
+inline std::int64_t to_ms(Timestamp time) {
+  return time.time_since_epoch().count();
+}
+inline Timestamp from_ms(std::int64_t ms) {
+  return Timestamp(std::chrono::milliseconds(ms));
+}
 inline std::optional<std::int64_t> to_ms(std::optional<Timestamp> time) {
   return time ? std::optional(to_ms(*time)) : std::nullopt;
 }
 
 // The columns that the functions below read and bind, in this order.
-#define SWITCHYARD_TRANSACTION_COLUMNS                                                                         \
-  "merchant_id, id, amount_minor, currency, capture_method, status, authorized_minor, captured_minor, "        \
+#define SWITCHYARD_TRANSACTION_COLUMNS                                                                  \
+  "merchant_id, id, amount_minor, currency, capture_method, status, authorized_minor, captured_minor, " \
   "refunded_minor, epoch, attempt_count, next_action_at_ms, reason, created_at_ms, updated_at_ms"
-#define SWITCHYARD_ATTEMPT_COLUMNS                                                                             \
-  "number, psp, idempotency_key, request_fingerprint, status, look_ups, psp_reference, reason, started_at_ms, " \
+#define SWITCHYARD_ATTEMPT_COLUMNS                                                               \
+  "number, psp, idempotency_key, request_fingerprint, status, look_ups, psp_reference, reason, " \
+  "started_at_ms, "                                                                              \
   "ended_at_ms"
 
 TransactionId read_transaction_id(const sqlite::Query& row, int column);
@@ -30,7 +35,9 @@ User read_user(const sqlite::Query& row);
 // Both assert the invariants of what they write.
 void insert_transaction(sqlite::Database& database, const payment::Transaction& transaction);
 // Changes the row only if its epoch is still `expected_epoch`; false if it is not.
-bool update_transaction(sqlite::Database& database, const payment::Transaction& transaction, std::int64_t expected_epoch);
-void upsert_attempt(sqlite::Database& database, const payment::Transaction& transaction, const payment::Attempt& attempt);
+bool update_transaction(sqlite::Database& database, const payment::Transaction& transaction,
+                        std::int64_t expected_epoch);
+void upsert_attempt(sqlite::Database& database, const payment::Transaction& transaction,
+                    const payment::Attempt& attempt);
 
 }  // namespace switchyard::store

@@ -1,9 +1,9 @@
 #include "store/sqlite/schema.hpp"
 
+#include <array>
+
 #include <fmt/format.h>
 #include <sqlite3.h>
-
-#include <array>
 
 namespace switchyard::store {
 namespace {
@@ -13,8 +13,8 @@ constexpr std::int64_t application_id = 0x53575944;
 
 // Version 1.
 //
-// transactions is clustered by (merchant, id): ids are UUIDv7, so a merchant's rows lie in the order of time, new
-// ones are appended, the list is a scan from the end, and no second index is needed for either.
+// transactions is clustered by (merchant, id): ids are UUIDv7, so a merchant's rows lie in the order of time,
+// new ones are appended, the list is a scan from the end, and no second index is needed for either.
 // transactions_due is outbox, retry schedule and sweep at once: it holds just the rows that need work.
 constexpr const char* version_1 = R"(
   CREATE TABLE users (
@@ -91,9 +91,10 @@ void require_own_file(sqlite::Database& database, std::int64_t version) {
   const auto id = database.integer("PRAGMA application_id");
   const bool fresh = version == 0 && id == 0 && database.integer("SELECT count(*) FROM sqlite_schema") == 0;
   if (fresh || id == application_id) return;
-  throw sqlite::DatabaseError(SQLITE_MISMATCH,
-                      fmt::format("{}: is a SQLite database of another program; name another file in DATABASE_URL",
-                                  database.path()));
+  throw sqlite::DatabaseError(
+      SQLITE_MISMATCH,
+      fmt::format("{}: is a SQLite database of another program; name another file in DATABASE_URL",
+                  database.path()));
 }
 
 }  // namespace
@@ -103,10 +104,10 @@ void migrate(sqlite::Database& database) {
   const auto version = database.integer("PRAGMA user_version");
   require_own_file(database, version);
   if (version > newest_version) {
-    throw sqlite::DatabaseError(SQLITE_MISMATCH,
-                        fmt::format("{}: has schema version {}, and this program knows versions up to {}; "
-                                    "start the newer program that wrote it",
-                                    database.path(), version, newest_version));
+    throw sqlite::DatabaseError(
+        SQLITE_MISMATCH, fmt::format("{}: has schema version {}, and this program knows versions up to {}; "
+                                     "start the newer program that wrote it",
+                                     database.path(), version, newest_version));
   }
   for (auto next = version; next < newest_version; ++next) {
     database.execute(migrations[static_cast<std::size_t>(next)]);

@@ -1,10 +1,10 @@
 #include "store/sqlite/sqlite_store.hpp"
 
-#include <fmt/format.h>
-#include <sqlite3.h>
-
 #include <filesystem>
 #include <system_error>
+
+#include <fmt/format.h>
+#include <sqlite3.h>
 
 #include "store/sqlite/rows.hpp"
 #include "store/sqlite/schema.hpp"
@@ -21,8 +21,8 @@ void create_parent_folder(const std::string& path) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   if (error) {
-    throw sqlite::DatabaseError(SQLITE_CANTOPEN,
-                        fmt::format("{}: the folder cannot be created: {}", folder.string(), error.message()));
+    throw sqlite::DatabaseError(SQLITE_CANTOPEN, fmt::format("{}: the folder cannot be created: {}",
+                                                             folder.string(), error.message()));
   }
 }
 
@@ -31,7 +31,9 @@ std::unique_ptr<sqlite::Database> open_migrated(const std::string& path) {
   auto database = std::make_unique<sqlite::Database>(path, sqlite::Durability::synced, true);
   migrate(*database);
   // Opening does not show whether the file can be written; a start that could only answer 503 is no start.
-  database->execute("INSERT INTO health (id, checked_at_ms) VALUES (1, 0) ON CONFLICT (id) DO UPDATE SET checked_at_ms = 0");
+  database->execute(
+      "INSERT INTO health (id, checked_at_ms) VALUES (1, 0) ON CONFLICT (id) DO UPDATE SET checked_at_ms = "
+      "0");
   return database;
 }
 
@@ -39,13 +41,15 @@ std::unique_ptr<sqlite::Database> open_migrated(const std::string& path) {
 
 SqliteStore::SqliteStore(const std::string& path)
     : writer_(open_migrated(path), sqlite::Lane::Mode::write, writes_waiting_max),
-      reader_(std::make_unique<sqlite::Database>(path, sqlite::Durability::synced, false), sqlite::Lane::Mode::read, reads_waiting_max) {}
+      reader_(std::make_unique<sqlite::Database>(path, sqlite::Durability::synced, false),
+              sqlite::Lane::Mode::read, reads_waiting_max) {}
 
 Task<Result<void>> SqliteStore::check_writable(Timestamp now) {
   return writer_.run<void>([now](sqlite::Database& database) -> Result<void> {
     database
-        .query("INSERT INTO health (id, checked_at_ms) VALUES (1, ?) "
-               "ON CONFLICT (id) DO UPDATE SET checked_at_ms = excluded.checked_at_ms")
+        .query(
+            "INSERT INTO health (id, checked_at_ms) VALUES (1, ?) "
+            "ON CONFLICT (id) DO UPDATE SET checked_at_ms = excluded.checked_at_ms")
         .bind(to_ms(now))
         .run();
     return {};

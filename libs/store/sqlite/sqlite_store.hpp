@@ -2,16 +2,16 @@
 // reading thread beside it. Several processes may share the file on one machine.
 #pragma once
 
-#include "store/keys_in_flight.hpp"
 #include "sqlite/lane.hpp"
+#include "store/keys_in_flight.hpp"
 #include "store/store.hpp"
 
 namespace switchyard::store {
 
 class SqliteStore final : public Store {
  public:
-  // Opens or creates the file and its folder, and migrates it. Throws sqlite::DatabaseError with a line for the operator
-  // if the file is damaged, read-only, another program's, or of a newer version.
+  // Opens or creates the file and its folder, and migrates it. Throws sqlite::DatabaseError with a line for
+  // the operator if the file is damaged, read-only, another program's, or of a newer version.
   explicit SqliteStore(const std::string& path);
 
   Task<Result<std::optional<User>>> find_user(std::string username) override;
@@ -20,7 +20,8 @@ class SqliteStore final : public Store {
   Task<Result<bool>> import_users(std::vector<NewUser> users, Timestamp now) override;
   Task<Result<void>> set_user_enabled(std::string username, bool enabled) override;
   Task<Result<void>> set_password_hash(std::string username, std::string password_hash) override;
-  Task<Result<std::vector<LoginFailures>>> login_failures(std::vector<std::string> subjects, Timestamp now) override;
+  Task<Result<std::vector<LoginFailures>>> login_failures(std::vector<std::string> subjects,
+                                                          Timestamp now) override;
   Task<Result<void>> record_login_failure(std::vector<std::string> subjects, Timestamp now,
                                           std::chrono::milliseconds window) override;
 

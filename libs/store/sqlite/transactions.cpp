@@ -10,7 +10,8 @@ namespace {
 constexpr std::size_t rows_scanned_max = 10'000;
 
 // Sorts after every id.
-constexpr Uuid last_id{{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
+constexpr Uuid last_id{
+    {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
 
 Result<CreateResult> replay(const sqlite::Query& row, const IdempotencyKey& key) {
   if (row.blob(0) != key.request_fingerprint) {
@@ -20,10 +21,13 @@ Result<CreateResult> replay(const sqlite::Query& row, const IdempotencyKey& key)
   return Replayed{read_transaction_id(row, 1), std::string(row.text(2))};
 }
 
-void insert_idempotency_key(sqlite::Database& database, const payment::Transaction& transaction, const IdempotencyKey& key) {
+void insert_idempotency_key(sqlite::Database& database, const payment::Transaction& transaction,
+                            const IdempotencyKey& key) {
   database
-      .query("INSERT INTO idempotency_keys (merchant_id, key, request_fingerprint, transaction_id, reply, created_at_ms) "
-             "VALUES (?, ?, ?, ?, ?, ?)")
+      .query(
+          "INSERT INTO idempotency_keys (merchant_id, key, request_fingerprint, transaction_id, reply, "
+          "created_at_ms) "
+          "VALUES (?, ?, ?, ?, ?, ?)")
       .bind(transaction.merchant_id.value)
       .bind(key.key)
       .bind_blob(key.request_fingerprint)
@@ -42,23 +46,27 @@ bool matches(const payment::Transaction& transaction, const TransactionFilter& f
 
 Task<Result<CreateResult>> SqliteStore::create_transaction(NewTransaction created) {
   if (!created.idempotency_key) {
-    return writer_.run<CreateResult>([created = std::move(created)](sqlite::Database& database) -> Result<CreateResult> {
-      insert_transaction(database, created.transaction);
-      return Created{};
-    });
+    return writer_.run<CreateResult>(
+        [created = std::move(created)](sqlite::Database& database) -> Result<CreateResult> {
+          insert_transaction(database, created.transaction);
+          return Created{};
+        });
   }
   return create_with_key(std::move(created));
 }
 
 Task<Result<CreateResult>> SqliteStore::create_with_key(NewTransaction created) {
-  const KeysInFlight::Hold hold(keys_in_flight_, created.transaction.merchant_id, created.idempotency_key->key);
+  const KeysInFlight::Hold hold(keys_in_flight_, created.transaction.merchant_id,
+                                created.idempotency_key->key);
   if (!hold) {
-    co_return fail(ErrorCode::idempotency_key_in_flight, "the first request with this idempotency key is not done yet");
+    co_return fail(ErrorCode::idempotency_key_in_flight,
+                   "the first request with this idempotency key is not done yet");
   }
   auto insert = [created = std::move(created)](sqlite::Database& database) -> Result<CreateResult> {
     const auto& key = *created.idempotency_key;
     auto row = database.query(
-        "SELECT request_fingerprint, transaction_id, reply FROM idempotency_keys WHERE merchant_id = ? AND key = ?");
+        "SELECT request_fingerprint, transaction_id, reply FROM idempotency_keys WHERE merchant_id = ? AND "
+        "key = ?");
     row.bind(created.transaction.merchant_id.value).bind(key.key);
     if (row.step()) return replay(row, key);
     insert_idempotency_key(database, created.transaction, key);
@@ -69,43 +77,46 @@ Task<Result<CreateResult>> SqliteStore::create_with_key(NewTransaction created) 
 }
 
 Task<Result<TransactionWithAttempts>> SqliteStore::find_transaction(MerchantId merchant, TransactionId id) {
-  return reader_.run<TransactionWithAttempts>([merchant, id](sqlite::Database& database) -> Result<TransactionWithAttempts> {
-    auto row = database.query("SELECT " SWITCHYARD_TRANSACTION_COLUMNS
-                              " FROM transactions WHERE merchant_id = ? AND id = ?");
-    row.bind(merchant.value).bind_blob(id.value.bytes);
-    if (!row.step()) return fail(ErrorCode::not_found, "there is no transaction with this id");
-    TransactionWithAttempts found{read_transaction(row), {}};
+  return reader_.run<TransactionWithAttempts>(
+      [merchant, id](sqlite::Database& database) -> Result<TransactionWithAttempts> {
+        auto row = database.query("SELECT " SWITCHYARD_TRANSACTION_COLUMNS
+                                  " FROM transactions WHERE merchant_id = ? AND id = ?");
+        row.bind(merchant.value).bind_blob(id.value.bytes);
+        if (!row.step()) return fail(ErrorCode::not_found, "there is no transaction with this id");
+        TransactionWithAttempts found{read_transaction(row), {}};
 
-    auto attempt = database.query("SELECT " SWITCHYARD_ATTEMPT_COLUMNS
-                                  " FROM attempts WHERE merchant_id = ? AND transaction_id = ? ORDER BY number");
-    attempt.bind(merchant.value).bind_blob(id.value.bytes);
-    while (attempt.step()) found.attempts.push_back(read_attempt(attempt));
-    return found;
-  });
+        auto attempt =
+            database.query("SELECT " SWITCHYARD_ATTEMPT_COLUMNS
+                           " FROM attempts WHERE merchant_id = ? AND transaction_id = ? ORDER BY number");
+        attempt.bind(merchant.value).bind_blob(id.value.bytes);
+        while (attempt.step()) found.attempts.push_back(read_attempt(attempt));
+        return found;
+      });
 }
 
 Task<Result<TransactionPage>> SqliteStore::list_transactions(MerchantId merchant, TransactionFilter filter) {
-  return reader_.run<TransactionPage>([merchant, filter](sqlite::Database& database) -> Result<TransactionPage> {
-    SWITCHYARD_ASSERT(filter.limit > 0);
-    const Uuid before = filter.before ? filter.before->value : last_id;
-    auto row = database.query("SELECT " SWITCHYARD_TRANSACTION_COLUMNS
-                              " FROM transactions WHERE merchant_id = ? AND id < ? ORDER BY id DESC");
-    row.bind(merchant.value).bind_blob(before.bytes);
+  return reader_.run<TransactionPage>(
+      [merchant, filter](sqlite::Database& database) -> Result<TransactionPage> {
+        SWITCHYARD_ASSERT(filter.limit > 0);
+        const Uuid before = filter.before ? filter.before->value : last_id;
+        auto row = database.query("SELECT " SWITCHYARD_TRANSACTION_COLUMNS
+                                  " FROM transactions WHERE merchant_id = ? AND id < ? ORDER BY id DESC");
+        row.bind(merchant.value).bind_blob(before.bytes);
 
-    TransactionPage page;
-    std::optional<TransactionId> last_seen;
-    for (std::size_t scanned = 0; row.step(); ++scanned) {
-      // There is one more row: the page ends with a cursor to it.
-      if (page.items.size() == filter.limit || scanned == rows_scanned_max) {
-        page.next = last_seen;
-        break;
-      }
-      auto transaction = read_transaction(row);
-      last_seen = transaction.id;
-      if (matches(transaction, filter)) page.items.push_back(std::move(transaction));
-    }
-    return page;
-  });
+        TransactionPage page;
+        std::optional<TransactionId> last_seen;
+        for (std::size_t scanned = 0; row.step(); ++scanned) {
+          // There is one more row: the page ends with a cursor to it.
+          if (page.items.size() == filter.limit || scanned == rows_scanned_max) {
+            page.next = last_seen;
+            break;
+          }
+          auto transaction = read_transaction(row);
+          last_seen = transaction.id;
+          if (matches(transaction, filter)) page.items.push_back(std::move(transaction));
+        }
+        return page;
+      });
 }
 
 }  // namespace switchyard::store

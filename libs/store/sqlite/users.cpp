@@ -7,7 +7,8 @@
 namespace switchyard::store {
 namespace {
 
-constexpr const char* user_by_name = "SELECT id, username, password_hash, enabled FROM users WHERE username = ?";
+constexpr const char* user_by_name =
+    "SELECT id, username, password_hash, enabled FROM users WHERE username = ?";
 
 // A subject whose window has ended is forgotten when another one is written: no table of strangers grows.
 constexpr std::int64_t expired_windows_removed_max = 16;
@@ -23,7 +24,11 @@ Result<User> insert_user(sqlite::Database& database, const NewUser& user, Timest
   auto inserted = database.query(
       "INSERT INTO users (id, username, password_hash, enabled, created_at_ms) VALUES (?, ?, ?, ?, ?) "
       "RETURNING id, username, password_hash, enabled");
-  inserted.bind(id).bind(user.username).bind(user.password_hash).bind(std::int64_t{user.enabled}).bind(to_ms(now));
+  inserted.bind(id)
+      .bind(user.username)
+      .bind(user.password_hash)
+      .bind(std::int64_t{user.enabled})
+      .bind(to_ms(now));
   inserted.step();
   auto result = read_user(inserted);
   inserted.step();
@@ -48,18 +53,21 @@ Task<Result<std::optional<User>>> SqliteStore::find_user(std::string username) {
 }
 
 Task<Result<std::vector<User>>> SqliteStore::list_users(UserId after, std::size_t limit) {
-  return reader_.run<std::vector<User>>([after, limit](sqlite::Database& database) -> Result<std::vector<User>> {
-    std::vector<User> users;
-    auto row = database.query("SELECT id, username, password_hash, enabled FROM users WHERE id > ? ORDER BY id LIMIT ?");
-    row.bind(after.value).bind(static_cast<std::int64_t>(limit));
-    while (row.step()) users.push_back(read_user(row));
-    return users;
-  });
+  return reader_.run<std::vector<User>>(
+      [after, limit](sqlite::Database& database) -> Result<std::vector<User>> {
+        std::vector<User> users;
+        auto row = database.query(
+            "SELECT id, username, password_hash, enabled FROM users WHERE id > ? ORDER BY id LIMIT ?");
+        row.bind(after.value).bind(static_cast<std::int64_t>(limit));
+        while (row.step()) users.push_back(read_user(row));
+        return users;
+      });
 }
 
 Task<Result<User>> SqliteStore::add_user(NewUser user, Timestamp now) {
-  return writer_.run<User>(
-      [user = std::move(user), now](sqlite::Database& database) -> Result<User> { return insert_user(database, user, now); });
+  return writer_.run<User>([user = std::move(user), now](sqlite::Database& database) -> Result<User> {
+    return insert_user(database, user, now);
+  });
 }
 
 Task<Result<bool>> SqliteStore::import_users(std::vector<NewUser> users, Timestamp now) {
@@ -67,62 +75,74 @@ Task<Result<bool>> SqliteStore::import_users(std::vector<NewUser> users, Timesta
     if (database.query("SELECT 1 FROM users").step()) return false;
     for (const auto& user : users) {
       // The caller has checked that names and ids are unique, so a failure here cannot leave half of them.
-      if (auto inserted = insert_user(database, user, now); !inserted) throw sqlite::DatabaseError(19, inserted.error().detail);
+      if (auto inserted = insert_user(database, user, now); !inserted)
+        throw sqlite::DatabaseError(19, inserted.error().detail);
     }
     return true;
   });
 }
 
 Task<Result<void>> SqliteStore::set_user_enabled(std::string username, bool enabled) {
-  return writer_.run<void>([username = std::move(username), enabled](sqlite::Database& database) -> Result<void> {
-    database.query("UPDATE users SET enabled = ? WHERE username = ?").bind(std::int64_t{enabled}).bind(username).run();
-    return require_one_change(database);
-  });
+  return writer_.run<void>(
+      [username = std::move(username), enabled](sqlite::Database& database) -> Result<void> {
+        database.query("UPDATE users SET enabled = ? WHERE username = ?")
+            .bind(std::int64_t{enabled})
+            .bind(username)
+            .run();
+        return require_one_change(database);
+      });
 }
 
 Task<Result<void>> SqliteStore::set_password_hash(std::string username, std::string password_hash) {
-  return writer_.run<void>([username = std::move(username), hash = std::move(password_hash)](sqlite::Database& database) -> Result<void> {
+  return writer_.run<void>([username = std::move(username),
+                            hash = std::move(password_hash)](sqlite::Database& database) -> Result<void> {
     database.query("UPDATE users SET password_hash = ? WHERE username = ?").bind(hash).bind(username).run();
     return require_one_change(database);
   });
 }
 
-Task<Result<std::vector<LoginFailures>>> SqliteStore::login_failures(std::vector<std::string> subjects, Timestamp now) {
-  return reader_.run<std::vector<LoginFailures>>(
-      [subjects = std::move(subjects), now](sqlite::Database& database) -> Result<std::vector<LoginFailures>> {
-        std::vector<LoginFailures> failures;
-        for (const auto& subject : subjects) {
-          auto row = database.query(
-              "SELECT count, window_ends_at_ms FROM login_failures WHERE subject = ? AND window_ends_at_ms > ?");
-          row.bind(subject).bind(to_ms(now));
-          failures.push_back(row.step() ? LoginFailures{row.integer(0), from_ms(row.integer(1))} : LoginFailures{});
-        }
-        return failures;
-      });
+Task<Result<std::vector<LoginFailures>>> SqliteStore::login_failures(std::vector<std::string> subjects,
+                                                                     Timestamp now) {
+  return reader_.run<std::vector<LoginFailures>>([subjects = std::move(subjects),
+                                                  now](sqlite::Database& database)
+                                                     -> Result<std::vector<LoginFailures>> {
+    std::vector<LoginFailures> failures;
+    for (const auto& subject : subjects) {
+      auto row = database.query(
+          "SELECT count, window_ends_at_ms FROM login_failures WHERE subject = ? AND window_ends_at_ms > ?");
+      row.bind(subject).bind(to_ms(now));
+      failures.push_back(row.step() ? LoginFailures{row.integer(0), from_ms(row.integer(1))}
+                                    : LoginFailures{});
+    }
+    return failures;
+  });
 }
 
 Task<Result<void>> SqliteStore::record_login_failure(std::vector<std::string> subjects, Timestamp now,
                                                      std::chrono::milliseconds window) {
-  return writer_.run<void>([subjects = std::move(subjects), now, window](sqlite::Database& database) -> Result<void> {
-    database
-        .query("DELETE FROM login_failures WHERE subject IN "
-               "(SELECT subject FROM login_failures WHERE window_ends_at_ms <= ? LIMIT ?)")
-        .bind(to_ms(now))
-        .bind(expired_windows_removed_max)
-        .run();
-    for (const auto& subject : subjects) {
-      database
-          .query("INSERT INTO login_failures (subject, count, window_ends_at_ms) VALUES (?1, 1, ?3) "
-                 "ON CONFLICT (subject) DO UPDATE SET "
-                 "count = CASE WHEN window_ends_at_ms > ?2 THEN count + 1 ELSE 1 END, "
-                 "window_ends_at_ms = CASE WHEN window_ends_at_ms > ?2 THEN window_ends_at_ms ELSE ?3 END")
-          .bind(subject)
-          .bind(to_ms(now))
-          .bind(to_ms(now + window))
-          .run();
-    }
-    return {};
-  });
+  return writer_.run<void>(
+      [subjects = std::move(subjects), now, window](sqlite::Database& database) -> Result<void> {
+        database
+            .query(
+                "DELETE FROM login_failures WHERE subject IN "
+                "(SELECT subject FROM login_failures WHERE window_ends_at_ms <= ? LIMIT ?)")
+            .bind(to_ms(now))
+            .bind(expired_windows_removed_max)
+            .run();
+        for (const auto& subject : subjects) {
+          database
+              .query(
+                  "INSERT INTO login_failures (subject, count, window_ends_at_ms) VALUES (?1, 1, ?3) "
+                  "ON CONFLICT (subject) DO UPDATE SET "
+                  "count = CASE WHEN window_ends_at_ms > ?2 THEN count + 1 ELSE 1 END, "
+                  "window_ends_at_ms = CASE WHEN window_ends_at_ms > ?2 THEN window_ends_at_ms ELSE ?3 END")
+              .bind(subject)
+              .bind(to_ms(now))
+              .bind(to_ms(now + window))
+              .run();
+        }
+        return {};
+      });
 }
 
 }  // namespace switchyard::store

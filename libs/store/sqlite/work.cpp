@@ -8,14 +8,16 @@ namespace {
 
 std::vector<payment::Transaction> read_due(sqlite::Database& database, Timestamp now, std::size_t limit) {
   std::vector<payment::Transaction> due;
-  auto row = database.query("SELECT " SWITCHYARD_TRANSACTION_COLUMNS
-                            " FROM transactions WHERE next_action_at_ms <= ? ORDER BY next_action_at_ms LIMIT ?");
+  auto row =
+      database.query("SELECT " SWITCHYARD_TRANSACTION_COLUMNS
+                     " FROM transactions WHERE next_action_at_ms <= ? ORDER BY next_action_at_ms LIMIT ?");
   row.bind(to_ms(now)).bind(static_cast<std::int64_t>(limit));
   while (row.step()) due.push_back(read_transaction(row));
   return due;
 }
 
-std::optional<payment::Attempt> read_last_attempt(sqlite::Database& database, const payment::Transaction& transaction) {
+std::optional<payment::Attempt> read_last_attempt(sqlite::Database& database,
+                                                  const payment::Transaction& transaction) {
   if (transaction.attempt_count == 0) return std::nullopt;
   auto row = database.query("SELECT " SWITCHYARD_ATTEMPT_COLUMNS
                             " FROM attempts WHERE merchant_id = ? AND transaction_id = ? AND number = ?");
@@ -32,21 +34,21 @@ Task<Result<std::vector<payment::Transition>>> SqliteStore::claim_due(std::strin
                                                                       std::size_t limit,
                                                                       payment::RetryPolicy policy) {
   using Transitions = std::vector<payment::Transition>;
-  return writer_.run<Transitions>(
-      [psp = std::move(psp), now, limit, policy](sqlite::Database& database) -> Result<Transitions> {
-        Transitions claimed;
-        for (auto& transaction : read_due(database, now, limit)) {
-          const auto epoch = transaction.epoch;
-          auto attempt = read_last_attempt(database, transaction);
-          auto transition = payment::apply({std::move(transaction), std::move(attempt)}, payment::Claimed{psp}, now,
-                                           policy);
-          const auto& state = transition.state;
-          SWITCHYARD_ASSERT(update_transaction(database, state.transaction, epoch));
-          upsert_attempt(database, state.transaction, *state.attempt);
-          claimed.push_back(std::move(transition));
-        }
-        return claimed;
-      });
+  return writer_.run<Transitions>([psp = std::move(psp), now, limit,
+                                   policy](sqlite::Database& database) -> Result<Transitions> {
+    Transitions claimed;
+    for (auto& transaction : read_due(database, now, limit)) {
+      const auto epoch = transaction.epoch;
+      auto attempt = read_last_attempt(database, transaction);
+      auto transition =
+          payment::apply({std::move(transaction), std::move(attempt)}, payment::Claimed{psp}, now, policy);
+      const auto& state = transition.state;
+      SWITCHYARD_ASSERT(update_transaction(database, state.transaction, epoch));
+      upsert_attempt(database, state.transaction, *state.attempt);
+      claimed.push_back(std::move(transition));
+    }
+    return claimed;
+  });
 }
 
 Task<Result<void>> SqliteStore::save_outcome(payment::State state) {

@@ -1,0 +1,418 @@
+#include "payment/state_machine.hpp"
+
+#include <gmock/gmock.h>
+
+#include <vector>
+
+#include "payment/fingerprint.hpp"
+
+namespace switchyard::payment {
+namespace {
+
+using std::chrono::milliseconds;
+using ::testing::StartsWith;
+
+constexpr Timestamp start{milliseconds(1'700'000'000'000)};
+constexpr const char* example_id = "017f22e2-79b0-7cc3-98c4-dc0c0c07398f";
+const Money ten_dollars(1000, *Currency::parse("USD"));
+
+Transaction new_transaction(CaptureMethod method = CaptureMethod::automatic) {
+  return {.id = {*Uuid::parse(example_id)},
+          .merchant_id = {1},
+          .amount = ten_dollars,
+          .capture_method = method,
+          .next_action_at = start,
+          .reason = {},
+          .created_at = start,
+          .updated_at = start};
+}
+
+// A transaction on its way through the machine, with a clock that each event moves by one second.
+class Journey {
+ public:
+  explicit Journey(CaptureMethod method = CaptureMethod::automatic, RetryPolicy policy = {})
+      : policy_(policy), state_{new_transaction(method), std::nullopt} {}
+
+  Action feed(const Event& event) {
+    now_ += milliseconds(1000);
+    auto transition = apply(state_, event, now_, policy_);
+    state_ = std::move(transition.state);
+    return transition.action;
+  }
+
+  // A claim at the moment at which the transaction is due.
+  Action claim() {
+    now_ = *state_.transaction.next_action_at - milliseconds(1000);
+    return feed(Claimed{"psp"});
+  }
+
+  const Transaction& transaction() const { return state_.transaction; }
+  const Attempt& attempt() const { return *state_.attempt; }
+  Timestamp now() const { return now_; }
+  milliseconds until_next_action() const { return *state_.transaction.next_action_at - now_; }
+
+ private:
+  RetryPolicy policy_;
+  State state_;
+  Timestamp now_ = start;
+};
+
+// --- Claims ----------------------------------------------------------------------------------------------------
+
+TEST(Claim, OfAQueuedTransactionWritesDownTheIntentAndThenAuthorizes) {
+  Journey journey;
+  EXPECT_EQ(journey.claim(), Action::authorize);
+  EXPECT_EQ(journey.transaction().status, Status::processing);
+  EXPECT_EQ(journey.transaction().attempt_count, 1);
+  EXPECT_EQ(journey.attempt().number, 1);
+  EXPECT_EQ(journey.attempt().psp, "psp");
+  EXPECT_EQ(journey.attempt().status, AttemptStatus::started);
+  EXPECT_EQ(journey.attempt().started_at, journey.now());
+  EXPECT_EQ(journey.attempt().ended_at, std::nullopt);
+  EXPECT_EQ(journey.attempt().idempotency_key, std::string(example_id) + "-1");
+  EXPECT_EQ(journey.attempt().request_fingerprint, fingerprint(request_bytes(journey.transaction())));
+}
+
+TEST(Claim, LastsForTheLease) {
+  Journey journey(CaptureMethod::automatic, {.lease = milliseconds(4321)});
+  journey.claim();
+  EXPECT_EQ(journey.until_next_action(), milliseconds(4321));
+}
+
+TEST(Claim, RaisesTheEpochEachTime) {
+  Journey journey;
+  for (std::int64_t claims = 1; claims <= 5; ++claims) {
+    journey.claim();
+    EXPECT_EQ(journey.transaction().epoch, claims);
+  }
+}
+
+TEST(Outcome, LeavesTheEpochAlone) {
+  for (const Event& outcome : std::vector<Event>{Approved{"ref"}, Declined{}, NotSent{"refused"}, OutcomeUnknown{}}) {
+    Journey journey;
+    journey.claim();
+    journey.feed(outcome);
+    EXPECT_EQ(journey.transaction().epoch, 1);
+  }
+}
+
+TEST(Claim, AfterALeaseThatRanOutAsksAboutTheAttemptInsteadOfMakingAnother) {
+  Journey journey;
+  journey.claim();
+  const auto key = journey.attempt().idempotency_key;
+
+  EXPECT_EQ(journey.claim(), Action::look_up);
+  EXPECT_EQ(journey.transaction().status, Status::unknown);
+  EXPECT_EQ(journey.transaction().attempt_count, 1);
+  EXPECT_EQ(journey.attempt().number, 1);
+  EXPECT_EQ(journey.attempt().status, AttemptStatus::unknown);
+  EXPECT_EQ(journey.attempt().idempotency_key, key);
+
+  EXPECT_EQ(journey.claim(), Action::look_up) << "also when the look-up's worker died";
+  EXPECT_EQ(journey.transaction().attempt_count, 1);
+}
+
+TEST(Claim, OfAnUnknownTransactionLooksItUp) {
+  Journey journey;
+  journey.claim();
+  journey.feed(OutcomeUnknown{"time-out"});
+  EXPECT_EQ(journey.claim(), Action::look_up);
+  EXPECT_EQ(journey.transaction().attempt_count, 1);
+}
+
+TEST(Claim, AfterAnAttemptThatWasNotSentStartsANewOneWithAKeyOfItsOwn) {
+  Journey journey;
+  journey.claim();
+  journey.feed(NotSent{"connection refused"});
+  EXPECT_EQ(journey.claim(), Action::authorize);
+  EXPECT_EQ(journey.transaction().status, Status::processing);
+  EXPECT_EQ(journey.attempt().number, 2);
+  EXPECT_EQ(journey.attempt().status, AttemptStatus::started);
+  EXPECT_EQ(journey.attempt().idempotency_key, std::string(example_id) + "-2");
+}
+
+// --- Outcomes --------------------------------------------------------------------------------------------------
+
+TEST(Approval, OfAnAutomaticCaptureTakesTheMoney) {
+  Journey journey(CaptureMethod::automatic);
+  journey.claim();
+  EXPECT_EQ(journey.feed(Approved{"psp-ref"}), Action::none);
+  EXPECT_EQ(journey.transaction().status, Status::captured);
+  EXPECT_EQ(journey.transaction().authorized_minor, 1000);
+  EXPECT_EQ(journey.transaction().captured_minor, 1000);
+  EXPECT_EQ(journey.transaction().refunded_minor, 0);
+  EXPECT_EQ(journey.transaction().next_action_at, std::nullopt);
+  EXPECT_EQ(journey.attempt().status, AttemptStatus::approved);
+  EXPECT_EQ(journey.attempt().psp_reference, "psp-ref");
+  EXPECT_EQ(journey.attempt().ended_at, journey.now());
+}
+
+TEST(Approval, OfAManualCaptureOnlyHoldsTheMoney) {
+  Journey journey(CaptureMethod::manual);
+  journey.claim();
+  EXPECT_EQ(journey.feed(Approved{"psp-ref"}), Action::none);
+  EXPECT_EQ(journey.transaction().status, Status::authorized);
+  EXPECT_EQ(journey.transaction().authorized_minor, 1000);
+  EXPECT_EQ(journey.transaction().captured_minor, 0);
+  EXPECT_EQ(journey.transaction().next_action_at, std::nullopt);
+}
+
+TEST(Approval, FoundByALookUpCountsAsAnyOther) {
+  Journey journey;
+  journey.claim();
+  journey.feed(OutcomeUnknown{"time-out"});
+  journey.claim();
+  EXPECT_EQ(journey.feed(Approved{"psp-ref"}), Action::none);
+  EXPECT_EQ(journey.transaction().status, Status::captured);
+  EXPECT_EQ(journey.transaction().reason, "") << "what was wrong in between is over";
+  EXPECT_EQ(journey.attempt().reason, "");
+}
+
+TEST(Decline, EndsTheTransactionWithThePspsCode) {
+  for (const auto kind : {DeclineKind::soft, DeclineKind::hard}) {
+    Journey journey;
+    journey.claim();
+    EXPECT_EQ(journey.feed(Declined{"51", kind, "psp-ref"}), Action::none);
+    EXPECT_EQ(journey.transaction().status, Status::declined);
+    EXPECT_EQ(journey.transaction().reason, "51");
+    EXPECT_EQ(journey.transaction().authorized_minor, 0);
+    EXPECT_EQ(journey.transaction().captured_minor, 0);
+    EXPECT_EQ(journey.transaction().next_action_at, std::nullopt);
+    EXPECT_EQ(journey.attempt().status, AttemptStatus::declined);
+    EXPECT_EQ(journey.attempt().reason, "51");
+    EXPECT_EQ(journey.attempt().psp_reference, "psp-ref");
+    EXPECT_EQ(journey.attempt().ended_at, journey.now());
+  }
+}
+
+TEST(Decline, FoundByALookUpEndsTheTransaction) {
+  Journey journey;
+  journey.claim();
+  journey.claim();
+  EXPECT_EQ(journey.feed(Declined{"59", DeclineKind::hard, "psp-ref"}), Action::none);
+  EXPECT_EQ(journey.transaction().status, Status::declined);
+}
+
+TEST(NotSent, IsTriedAgainWithADelayThatDoublesUntilTheTriesAreUsedUp) {
+  Journey journey(CaptureMethod::automatic, {.attempts_max = 4, .retry_delay = milliseconds(500)});
+  for (const int delay_ms : {500, 1000, 2000}) {
+    EXPECT_EQ(journey.claim(), Action::authorize);
+    EXPECT_EQ(journey.feed(NotSent{"connection refused"}), Action::none);
+    EXPECT_EQ(journey.transaction().status, Status::processing);
+    EXPECT_EQ(journey.transaction().reason, "connection refused");
+    EXPECT_EQ(journey.until_next_action(), milliseconds(delay_ms));
+    EXPECT_EQ(journey.attempt().status, AttemptStatus::not_sent);
+    EXPECT_EQ(journey.attempt().ended_at, journey.now());
+  }
+  EXPECT_EQ(journey.claim(), Action::authorize);
+  EXPECT_EQ(journey.feed(NotSent{"name not found"}), Action::none);
+  EXPECT_EQ(journey.transaction().status, Status::failed);
+  EXPECT_EQ(journey.transaction().reason, "name not found");
+  EXPECT_EQ(journey.transaction().attempt_count, 4);
+  EXPECT_EQ(journey.transaction().next_action_at, std::nullopt);
+  EXPECT_EQ(journey.transaction().captured_minor, 0);
+}
+
+TEST(NotSent, DelaysNeverOverflow) {
+  Journey journey(CaptureMethod::automatic, {.attempts_max = 100, .retry_delay = milliseconds(1)});
+  for (int attempt = 1; attempt < 100; ++attempt) {
+    ASSERT_EQ(journey.feed(Claimed{"psp"}), Action::authorize);
+    journey.feed(NotSent{"connection refused"});
+    ASSERT_GT(journey.until_next_action(), milliseconds(0)) << attempt;
+  }
+}
+
+TEST(NotSent, WhileUnknownSaysNothingAboutAnEarlierSend) {
+  Journey journey;
+  journey.claim();
+  journey.feed(OutcomeUnknown{"time-out"});
+  journey.claim();
+  EXPECT_EQ(journey.feed(NotSent{"connection refused"}), Action::none);
+  EXPECT_EQ(journey.transaction().status, Status::unknown);
+  EXPECT_EQ(journey.attempt().status, AttemptStatus::unknown);
+  EXPECT_EQ(journey.attempt().ended_at, std::nullopt);
+  EXPECT_EQ(journey.claim(), Action::look_up) << "no second attempt while the first may have arrived";
+  EXPECT_EQ(journey.transaction().attempt_count, 1);
+}
+
+TEST(NotSent, OfAResendAfterALeaseThatRanOutStaysUnknown) {
+  Journey journey;
+  journey.claim();
+  EXPECT_EQ(journey.claim(), Action::look_up);
+  EXPECT_EQ(journey.feed(NoSuchCharge{}), Action::authorize);
+  EXPECT_EQ(journey.feed(NotSent{"connection refused"}), Action::none);
+  EXPECT_EQ(journey.transaction().status, Status::unknown) << "the dead worker's request may still be on its way";
+  EXPECT_EQ(journey.claim(), Action::look_up);
+}
+
+TEST(OutcomeUnknown, IsLookedUpWithADelayThatDoublesUpToTheLongest) {
+  Journey journey(CaptureMethod::automatic,
+                  {.look_ups_max = 6, .look_up_delay = milliseconds(500), .look_up_delay_max = milliseconds(3000)});
+  EXPECT_EQ(journey.claim(), Action::authorize);
+  int look_ups = 0;
+  for (const int delay_ms : {500, 1000, 2000, 3000, 3000, 3000}) {
+    EXPECT_EQ(journey.feed(OutcomeUnknown{"time-out"}), Action::none);
+    EXPECT_EQ(journey.transaction().status, Status::unknown);
+    EXPECT_EQ(journey.transaction().reason, "time-out");
+    EXPECT_EQ(journey.until_next_action(), milliseconds(delay_ms));
+    EXPECT_EQ(journey.attempt().status, AttemptStatus::unknown);
+    EXPECT_EQ(journey.attempt().look_ups, ++look_ups);
+    EXPECT_EQ(journey.attempt().ended_at, std::nullopt);
+    EXPECT_EQ(journey.claim(), Action::look_up);
+  }
+}
+
+TEST(OutcomeUnknown, IsGivenToAPersonWhenTheLookUpsAreUsedUp) {
+  Journey journey(CaptureMethod::automatic, {.look_ups_max = 2});
+  journey.claim();
+  journey.feed(OutcomeUnknown{"time-out"});
+  for (int look_up = 1; look_up <= 2; ++look_up) {
+    EXPECT_EQ(journey.transaction().status, Status::unknown);
+    EXPECT_EQ(journey.claim(), Action::look_up);
+    EXPECT_EQ(journey.feed(OutcomeUnknown{"HTTP 502"}), Action::none);
+  }
+  EXPECT_EQ(journey.transaction().status, Status::manual_review);
+  EXPECT_EQ(journey.transaction().reason, "HTTP 502");
+  EXPECT_EQ(journey.transaction().next_action_at, std::nullopt);
+  EXPECT_EQ(journey.transaction().captured_minor, 0);
+  EXPECT_FALSE(is_resolved(journey.attempt().status));
+}
+
+TEST(OutcomeUnknown, ThatCannotEvenBeAskedForEndsInManualReviewToo) {
+  Journey journey(CaptureMethod::automatic, {.look_ups_max = 3});
+  journey.claim();
+  journey.feed(OutcomeUnknown{"time-out"});
+  for (int look_up = 1; look_up <= 3; ++look_up) {
+    journey.claim();
+    journey.feed(NotSent{"connection refused"});
+  }
+  EXPECT_EQ(journey.transaction().status, Status::manual_review);
+}
+
+TEST(NoSuchCharge, SendsTheIdenticalRequestUnderTheSameKey) {
+  Journey journey;
+  journey.claim();
+  journey.feed(OutcomeUnknown{"time-out"});
+  const auto sent = journey.attempt();
+  journey.claim();
+  EXPECT_EQ(journey.feed(NoSuchCharge{}), Action::authorize);
+  EXPECT_EQ(journey.attempt().number, sent.number);
+  EXPECT_EQ(journey.attempt().idempotency_key, sent.idempotency_key);
+  EXPECT_EQ(journey.attempt().request_fingerprint, sent.request_fingerprint);
+  EXPECT_EQ(journey.attempt().request_fingerprint, fingerprint(request_bytes(journey.transaction())));
+  EXPECT_EQ(journey.transaction().attempt_count, 1);
+
+  EXPECT_EQ(journey.feed(Approved{"psp-ref"}), Action::none);
+  EXPECT_EQ(journey.transaction().status, Status::captured);
+}
+
+TEST(Transition, StampsTheTimeOfTheChange) {
+  Journey journey;
+  journey.claim();
+  EXPECT_EQ(journey.transaction().updated_at, journey.now());
+  journey.feed(Approved{"psp-ref"});
+  EXPECT_EQ(journey.transaction().updated_at, journey.now());
+  EXPECT_EQ(journey.transaction().created_at, start);
+}
+
+// --- The request ----------------------------------------------------------------------------------------------
+
+TEST(RequestBytes, AreTheSameForTheSameTransactionWhateverItsState) {
+  const auto before = new_transaction();
+  Journey journey;
+  journey.claim();
+  journey.feed(OutcomeUnknown{"time-out"});
+  EXPECT_EQ(request_bytes(journey.transaction()), request_bytes(before));
+}
+
+TEST(RequestBytes, DifferWithEachThingThatThePspIsAskedFor) {
+  const auto original = request_bytes(new_transaction());
+  auto other = new_transaction();
+  other.id = {Uuid::generate()};
+  EXPECT_NE(request_bytes(other), original);
+  other = new_transaction();
+  other.amount = Money(1001, *Currency::parse("USD"));
+  EXPECT_NE(request_bytes(other), original);
+  other = new_transaction();
+  other.amount = Money(1000, *Currency::parse("EUR"));
+  EXPECT_NE(request_bytes(other), original);
+  other = new_transaction(CaptureMethod::manual);
+  EXPECT_NE(request_bytes(other), original);
+}
+
+TEST(Fingerprint, IsSha256) {
+  const auto digest = fingerprint("abc");
+  ASSERT_EQ(digest.size(), 32U);
+  EXPECT_THAT(digest, StartsWith("\xba\x78\x16\xbf"));  // FIPS 180-2, B.1
+  EXPECT_NE(fingerprint("abd"), digest);
+  EXPECT_EQ(fingerprint("").size(), 32U);
+}
+
+// --- What must never be ----------------------------------------------------------------------------------------
+
+Transaction captured_transaction() {
+  auto transaction = new_transaction();
+  transaction.status = Status::captured;
+  transaction.authorized_minor = 1000;
+  transaction.captured_minor = 1000;
+  transaction.next_action_at.reset();
+  return transaction;
+}
+
+TEST(Invariants, HoldForWhatTheMachineMakes) {
+  assert_invariants(new_transaction());
+  auto transaction = captured_transaction();
+  assert_invariants(transaction);
+  transaction.refunded_minor = 1000;
+  assert_invariants(transaction);
+}
+
+template <class Change>
+void expect_broken(Change change) {
+  auto transaction = captured_transaction();
+  change(transaction);
+  EXPECT_DEATH(assert_invariants(transaction), "invariant broken");
+}
+
+TEST(InvariantsDeathTest, MoneyIsNeverMoreThanTheStepBefore) {
+  expect_broken([](Transaction& transaction) { transaction.refunded_minor = 1001; });
+  expect_broken([](Transaction& transaction) { transaction.captured_minor = 1001; });
+  expect_broken([](Transaction& transaction) { transaction.authorized_minor = 1001; });
+  expect_broken([](Transaction& transaction) { transaction.authorized_minor = 999; });
+}
+
+TEST(InvariantsDeathTest, MoneyIsNeverNegativeOrNothing) {
+  expect_broken([](Transaction& transaction) { transaction.refunded_minor = -1; });
+  expect_broken([](Transaction& transaction) { transaction.amount = Money(0, *Currency::parse("USD")); });
+  expect_broken([](Transaction& transaction) { transaction.captured_minor = 0; });
+}
+
+TEST(InvariantsDeathTest, NothingIsDueInAFinalState) {
+  for (const auto status : {Status::voided, Status::refunded, Status::declined, Status::failed}) {
+    expect_broken([status](Transaction& transaction) {
+      transaction.status = status;
+      transaction.next_action_at = start;
+    });
+  }
+}
+
+TEST(StateMachineDeathTest, AnEventThatTheStateDoesNotAllowIsABug) {
+  const RetryPolicy policy;
+  for (const auto status : {Status::authorized, Status::captured, Status::voided, Status::partially_refunded,
+                            Status::refunded, Status::declined, Status::failed, Status::manual_review}) {
+    auto transaction = captured_transaction();
+    transaction.status = status;
+    const State settled{transaction, std::nullopt};
+    EXPECT_DEATH(apply(settled, Claimed{"psp"}, start, policy), "invariant broken") << to_string(status);
+    EXPECT_DEATH(apply(settled, Approved{"ref"}, start, policy), "invariant broken") << to_string(status);
+  }
+  const State never_sent{new_transaction(), std::nullopt};
+  for (const Event& event : std::vector<Event>{Approved{}, Declined{}, NotSent{}, OutcomeUnknown{}, NoSuchCharge{}}) {
+    EXPECT_DEATH(apply(never_sent, event, start, policy), "invariant broken") << "event " << event.index();
+  }
+  const auto sent_once = apply(never_sent, Claimed{"psp"}, start, policy).state;
+  EXPECT_DEATH(apply(sent_once, NoSuchCharge{}, start, policy), "invariant broken") << "nobody has looked yet";
+}
+
+}  // namespace
+}  // namespace switchyard::payment

@@ -1,0 +1,226 @@
+#include "sqlite/database.hpp"
+
+#include <gmock/gmock.h>
+#include <sqlite3.h>
+
+#include <fstream>
+#include <limits>
+#include <thread>
+
+#include "base/testing.hpp"
+
+namespace switchyard::sqlite {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+// What the operator is told, and SQLite's code without its extension.
+struct Failure {
+  std::string message;
+  int code = SQLITE_OK;
+};
+
+template <class Operation>
+Failure failure_of(Operation operation) {
+  try {
+    operation();
+  } catch (const DatabaseError& error) {
+    return {error.what(), error.code() & 0xff};
+  }
+  return {};
+}
+
+class DatabaseTest : public ::testing::Test {
+ protected:
+  testing::TempDir folder_;
+  const std::string path_ = folder_.file("test.db");
+  Database database_{path_, Durability::synced, true};
+};
+
+TEST_F(DatabaseTest, GivesBackIntegersAsTheyWereBound) {
+  for (const std::int64_t value : {std::numeric_limits<std::int64_t>::min(), std::int64_t{-1}, std::int64_t{0},
+                                   std::numeric_limits<std::int64_t>::max()}) {
+    auto row = database_.query("SELECT ?");
+    row.bind(value);
+    ASSERT_TRUE(row.step());
+    EXPECT_EQ(row.integer(0), value);
+    EXPECT_FALSE(row.is_null(0));
+    EXPECT_FALSE(row.step());
+  }
+}
+
+TEST_F(DatabaseTest, GivesBackAnOptionalIntegerOrNull) {
+  for (const std::optional<std::int64_t> value : {std::optional<std::int64_t>(7), std::optional<std::int64_t>()}) {
+    auto row = database_.query("SELECT ?");
+    row.bind(value);
+    ASSERT_TRUE(row.step());
+    EXPECT_EQ(row.is_null(0), !value);
+    EXPECT_EQ(row.integer(0), value.value_or(0));
+  }
+}
+
+TEST_F(DatabaseTest, GivesBackTextByteForByte) {
+  using namespace std::string_view_literals;
+  for (const auto text : {"plain"sv, ""sv, std::string_view(), "z\xc3\xbcrich"sv, "a\0b"sv, "'; DROP TABLE users; --"sv}) {
+    auto row = database_.query("SELECT ?, typeof(?1)");
+    row.bind(text);
+    ASSERT_TRUE(row.step());
+    EXPECT_EQ(row.text(0), text);
+    EXPECT_EQ(row.text(1), "text") << "an empty text is no NULL";
+  }
+}
+
+TEST_F(DatabaseTest, GivesBackBlobsByteForByte) {
+  std::string every_byte;
+  for (int byte = 0; byte < 256; ++byte) every_byte += static_cast<char>(byte);
+  for (const std::string_view blob : {std::string_view(every_byte), std::string_view()}) {
+    auto row = database_.query("SELECT ?, typeof(?1)");
+    row.bind_blob(blob);
+    ASSERT_TRUE(row.step());
+    EXPECT_EQ(row.blob(0), blob);
+    EXPECT_EQ(row.text(1), "blob");
+  }
+  const std::array<std::uint8_t, 3> bytes{1, 0, 255};
+  auto row = database_.query("SELECT ?");
+  row.bind_blob(bytes);
+  ASSERT_TRUE(row.step());
+  EXPECT_EQ(row.blob(0), std::string_view("\x01\x00\xff", 3));
+}
+
+TEST_F(DatabaseTest, BindsInOrder) {
+  auto row = database_.query("SELECT ?, ?, ?");
+  row.bind(1).bind(std::string_view("two")).bind(std::int64_t{3});
+  ASSERT_TRUE(row.step());
+  EXPECT_EQ(row.integer(0), 1);
+  EXPECT_EQ(row.text(1), "two");
+  EXPECT_EQ(row.integer(2), 3);
+}
+
+TEST_F(DatabaseTest, AStatementForgetsItsLastUse) {
+  constexpr const char* sql = "SELECT ?";
+  {
+    auto row = database_.query(sql);
+    row.bind(7);
+    ASSERT_TRUE(row.step());
+  }
+  auto row = database_.query(sql);
+  ASSERT_TRUE(row.step());
+  EXPECT_TRUE(row.is_null(0));
+}
+
+TEST_F(DatabaseTest, CountsChangedRows) {
+  database_.execute("CREATE TABLE t (a INTEGER PRIMARY KEY); INSERT INTO t VALUES (1), (2), (3)");
+  EXPECT_EQ(database_.integer("SELECT count(*) FROM t"), 3);
+  EXPECT_EQ(database_.integer("SELECT a FROM t WHERE a > 5"), 0) << "no row";
+  database_.query("UPDATE t SET a = a + 10 WHERE a > ?").bind(1).run();
+  EXPECT_EQ(database_.changes(), 2);
+  database_.query("INSERT INTO t VALUES (?) ON CONFLICT DO NOTHING").bind(1).run();
+  EXPECT_EQ(database_.changes(), 0);
+}
+
+TEST_F(DatabaseTest, KnowsWhetherATransactionIsOpen) {
+  EXPECT_FALSE(database_.in_transaction());
+  database_.execute("BEGIN");
+  EXPECT_TRUE(database_.in_transaction());
+  database_.execute("ROLLBACK");
+  EXPECT_FALSE(database_.in_transaction());
+}
+
+TEST_F(DatabaseTest, SyncsEachCommitWhereItMust) {
+  EXPECT_EQ(database_.query("PRAGMA journal_mode").step(), true);
+  auto mode = database_.query("PRAGMA journal_mode");
+  mode.step();
+  EXPECT_EQ(mode.text(0), "wal");
+  EXPECT_EQ(database_.integer("PRAGMA synchronous"), 2) << "FULL";
+  Database fast(folder_.file("fast.db"), Durability::process, true);
+  EXPECT_EQ(fast.integer("PRAGMA synchronous"), 0) << "OFF";
+}
+
+// --- Failures --------------------------------------------------------------------------------------------------
+
+TEST_F(DatabaseTest, EachFailureNamesTheFile) {
+  database_.execute("CREATE TABLE t (a INTEGER PRIMARY KEY CHECK (a > 0)) STRICT");
+  const auto starts_with_path = StartsWith(path_ + ": ");
+
+  const auto syntax = failure_of([&] { database_.query("SELEKT 1").step(); });
+  EXPECT_THAT(syntax.message, AllOf(starts_with_path, HasSubstr("syntax error")));
+  EXPECT_EQ(syntax.code, SQLITE_ERROR);
+  EXPECT_THAT(failure_of([&] { database_.execute("SELEKT 1"); }).message, starts_with_path);
+
+  const auto broken_rule = failure_of([&] { database_.query("INSERT INTO t VALUES (?)").bind(-1).run(); });
+  EXPECT_THAT(broken_rule.message, AllOf(starts_with_path, HasSubstr("CHECK constraint")));
+  EXPECT_EQ(broken_rule.code, SQLITE_CONSTRAINT);
+
+  EXPECT_EQ(failure_of([&] { database_.query("SELECT ?").bind(1).bind(2); }).code, SQLITE_RANGE);
+}
+
+TEST_F(DatabaseTest, AFailureLeavesTheConnectionUsable) {
+  database_.execute("CREATE TABLE t (a INTEGER PRIMARY KEY) STRICT");
+  const auto insert = [&](std::int64_t value) { database_.query("INSERT INTO t VALUES (?)").bind(value).run(); };
+  insert(1);
+  EXPECT_EQ(failure_of([&] { insert(1); }).code, SQLITE_CONSTRAINT);
+  insert(2);
+  EXPECT_EQ(database_.integer("SELECT count(*) FROM t"), 2);
+}
+
+TEST(DatabaseOpen, NamesTheFileThatCannotBeOpened) {
+  const testing::TempDir folder;
+  const auto missing = folder.file("missing.db");
+  EXPECT_THAT(failure_of([&] { Database(missing, Durability::synced, false); }).message, StartsWith(missing + ": "));
+  EXPECT_FALSE(std::filesystem::exists(missing));
+
+  const auto in_missing_folder = folder.file("missing/test.db");
+  EXPECT_THAT(failure_of([&] { Database(in_missing_folder, Durability::synced, true); }).message,
+              StartsWith(in_missing_folder + ": "));
+
+  const auto text_file = folder.file("text");
+  std::ofstream(text_file) << std::string(5000, 'x');
+  const auto no_database = failure_of([&] { Database(text_file, Durability::synced, true); });
+  EXPECT_THAT(no_database.message, AllOf(StartsWith(text_file + ": "), HasSubstr("not a database")));
+  EXPECT_EQ(no_database.code, SQLITE_NOTADB);
+}
+
+// --- A second connection ---------------------------------------------------------------------------------------
+
+TEST_F(DatabaseTest, IsBusyWhileAnotherConnectionWrites) {
+  Database other(path_, Durability::synced, false);
+  other.execute("BEGIN IMMEDIATE");
+  // Instead of the seconds that it waits otherwise.
+  database_.execute("PRAGMA busy_timeout = 1");
+  const auto busy = failure_of([&] { database_.execute("BEGIN IMMEDIATE"); });
+  EXPECT_EQ(busy.code, SQLITE_BUSY);
+  EXPECT_THAT(busy.message, AllOf(StartsWith(path_ + ": "), HasSubstr("locked")));
+  other.execute("COMMIT");
+  database_.execute("BEGIN IMMEDIATE");
+  database_.execute("COMMIT");
+}
+
+TEST_F(DatabaseTest, WaitsForTheOtherConnectionsCommit) {
+  Database other(path_, Durability::synced, false);
+  other.execute("BEGIN IMMEDIATE");
+  other.execute("CREATE TABLE t (a INTEGER)");
+  std::jthread committing([&other] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    other.execute("COMMIT");
+  });
+  database_.execute("BEGIN IMMEDIATE");
+  database_.execute("INSERT INTO t VALUES (1)");
+  database_.execute("COMMIT");
+  committing.join();
+  EXPECT_EQ(other.integer("SELECT count(*) FROM t"), 1);
+}
+
+TEST_F(DatabaseTest, ReadsWhileAnotherConnectionWrites) {
+  database_.execute("CREATE TABLE t (a INTEGER)");
+  Database writer(path_, Durability::synced, false);
+  writer.execute("BEGIN IMMEDIATE");
+  writer.execute("INSERT INTO t VALUES (1)");
+  EXPECT_EQ(database_.integer("SELECT count(*) FROM t"), 0);
+  writer.execute("COMMIT");
+  EXPECT_EQ(database_.integer("SELECT count(*) FROM t"), 1);
+}
+
+}  // namespace
+}  // namespace switchyard::sqlite

@@ -1,0 +1,41 @@
+#include "store/open.hpp"
+
+#include <gmock/gmock.h>
+
+#include "base/testing.hpp"
+
+namespace switchyard::store {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+TEST(SqlitePath, IsWhatFollowsTheScheme) {
+  EXPECT_EQ(sqlite_path("sqlite:data/switchyard.db"), "data/switchyard.db");
+  EXPECT_EQ(sqlite_path("sqlite:/var/lib/switchyard.db"), "/var/lib/switchyard.db");
+}
+
+TEST(SqlitePath, AnotherUrlIsRefusedWithoutRepeatingIt) {
+  for (const char* url : {"", "sqlite:", "data/switchyard.db", "mysql://user:hunter2@host/db", "SQLITE:x"}) {
+    try {
+      sqlite_path(url);
+      ADD_FAILURE() << url;
+    } catch (const ConfigError& error) {
+      EXPECT_THAT(error.what(),
+                  AllOf(StartsWith("DATABASE_URL "), HasSubstr("sqlite:data/switchyard.db"), Not(HasSubstr("hunter2"))));
+    }
+  }
+}
+
+TEST(OpenStore, OpensTheFileThatTheUrlNames) {
+  const testing::TempDir folder;
+  const auto path = folder.file("switchyard.db");
+  EXPECT_NE(open("sqlite:" + path), nullptr);
+  EXPECT_TRUE(std::filesystem::exists(path));
+  EXPECT_THROW(open("postgres:x"), ConfigError);
+}
+
+}  // namespace
+}  // namespace switchyard::store

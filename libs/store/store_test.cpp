@@ -1,0 +1,743 @@
+// What every store promises, whatever it is made of: the suite runs once for each factory at the end.
+#include "store/store.hpp"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <future>
+#include <ostream>
+#include <set>
+
+#include "base/io_threads.hpp"
+#include "base/testing.hpp"
+#include "store/sqlite/sqlite_store.hpp"
+
+namespace switchyard::store {
+namespace {
+
+using payment::Action;
+using payment::Attempt;
+using payment::AttemptStatus;
+using payment::CaptureMethod;
+using payment::State;
+using payment::Status;
+using payment::Transaction;
+using payment::Transition;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using switchyard::testing::TempDir;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+struct StoreFactory {
+  std::string name;
+  // Opens the store that lives in the folder; called again, it opens the same one a second time.
+  std::function<std::unique_ptr<Store>(const TempDir& folder)> open;
+};
+std::ostream& operator<<(std::ostream& out, const StoreFactory& factory) { return out << factory.name; }
+
+constexpr Timestamp start{milliseconds(1'700'000'000'000)};
+constexpr MerchantId alice{1};
+constexpr MerchantId becky{2};
+const payment::RetryPolicy policy;
+
+const Currency usd = *Currency::parse("USD");
+const Currency jpy = *Currency::parse("JPY");
+
+// Ids in the order of their numbers, as the time orders them in production.
+TransactionId id_number(std::uint64_t number) {
+  TransactionId id;
+  for (std::size_t i = 0; i < 8; ++i) id.value.bytes[i] = static_cast<std::uint8_t>(number >> (56 - 8 * i));
+  return id;
+}
+
+Transaction transaction_number(std::uint64_t number, MerchantId merchant = alice) {
+  return {.id = id_number(number),
+          .merchant_id = merchant,
+          .amount = Money(100, usd),
+          .next_action_at = start,
+          .reason = {},
+          .created_at = start,
+          .updated_at = start};
+}
+
+// All that is remembered of it, to compare and to print.
+std::string describe(const Transaction& transaction) {
+  return fmt::format("{} merchant {} amount {} {} {} authorized {} captured {} refunded {} epoch {} attempts {} next {} "
+                     "reason '{}' created {} updated {}",
+                     transaction.id.value.to_string(), transaction.merchant_id.value, transaction.amount.to_string(),
+                     to_string(transaction.capture_method), to_string(transaction.status), transaction.authorized_minor,
+                     transaction.captured_minor, transaction.refunded_minor, transaction.epoch,
+                     transaction.attempt_count,
+                     transaction.next_action_at ? transaction.next_action_at->time_since_epoch().count() : -1,
+                     transaction.reason, transaction.created_at.time_since_epoch().count(),
+                     transaction.updated_at.time_since_epoch().count());
+}
+std::string describe(const Attempt& attempt) {
+  return fmt::format("#{} at {} key {} fingerprint {} {} look-ups {} reference '{}' reason '{}' from {} to {}",
+                     attempt.number, attempt.psp, attempt.idempotency_key, attempt.request_fingerprint,
+                     to_string(attempt.status), attempt.look_ups, attempt.psp_reference, attempt.reason,
+                     attempt.started_at.time_since_epoch().count(),
+                     attempt.ended_at ? attempt.ended_at->time_since_epoch().count() : -1);
+}
+std::string describe(const TransactionWithAttempts& found) {
+  auto text = describe(found.transaction);
+  for (const auto& attempt : found.attempts) text += "\n  " + describe(attempt);
+  return text;
+}
+std::string describe(const User& user) {
+  return fmt::format("{} {} {} {}", user.id.value, user.username, user.password_hash, user.enabled);
+}
+
+TransactionFilter filter(std::size_t limit, std::optional<Status> status = {}, std::optional<Currency> currency = {},
+                         std::optional<TransactionId> before = {}) {
+  return {.status = status, .currency = currency, .before = before, .limit = limit};
+}
+
+template <class Operation>
+using ResultOf = typename std::invoke_result_t<Operation&>::value_type;
+
+class StoreTest : public ::testing::TestWithParam<StoreFactory> {
+ protected:
+  std::unique_ptr<Store> open_again() const { return GetParam().open(folder_); }
+  // Everything but the file is lost, as with the death of the process.
+  void reopen() {
+    store_.reset();
+    store_ = open_again();
+  }
+
+  template <class Operation>
+  auto run(Operation operation) {
+    std::optional<ResultOf<Operation>> result;
+    threads_.run(0, [&]() -> Task<void> { result.emplace(co_await operation()); });
+    return std::move(*result);
+  }
+
+  // Starts all of them before the first one can be done.
+  template <class Operation>
+  auto run_at_once(std::vector<Operation> operations) {
+    std::vector<std::optional<ResultOf<Operation>>> results(operations.size());
+    std::vector<std::future<void>> running(operations.size());
+    threads_.run(0, [&]() -> Task<void> {
+      for (std::size_t i = 0; i < operations.size(); ++i) {
+        const auto one = [&operation = operations[i], &result = results[i]]() -> Task<void> {
+          result.emplace(co_await operation());
+        };
+        running[i] = asio::co_spawn(threads_.executor(0), one, asio::use_future);
+      }
+      co_return;
+    });
+    for (auto& operation : running) operation.get();
+    return results;
+  }
+
+  // --- Transactions ---
+
+  Result<CreateResult> create(const Transaction& transaction, std::optional<IdempotencyKey> key = {}) {
+    return run([&] { return store_->create_transaction({transaction, key}); });
+  }
+  void create_numbers(std::uint64_t first, std::uint64_t last, MerchantId merchant = alice) {
+    for (auto number = first; number <= last; ++number) ASSERT_TRUE(create(transaction_number(number, merchant)));
+  }
+  std::string found(TransactionId id, MerchantId merchant = alice) {
+    const auto result = run([&] { return store_->find_transaction(merchant, id); });
+    return result ? describe(*result) : std::string(to_string(result.error().code));
+  }
+  std::vector<TransactionId> listed(const TransactionFilter& filter, MerchantId merchant = alice) {
+    const auto page = run([&] { return store_->list_transactions(merchant, filter); });
+    EXPECT_TRUE(page);
+    std::vector<TransactionId> ids;
+    for (const auto& transaction : page->items) ids.push_back(transaction.id);
+    return ids;
+  }
+  // Follows the cursors to the end.
+  std::vector<TransactionId> walked(TransactionFilter filter, MerchantId merchant = alice) {
+    std::vector<TransactionId> ids;
+    for (int pages = 0; pages < 10'000; ++pages) {
+      const auto page = run([&] { return store_->list_transactions(merchant, filter); });
+      EXPECT_TRUE(page);
+      EXPECT_LE(page->items.size(), filter.limit);
+      for (const auto& transaction : page->items) ids.push_back(transaction.id);
+      if (!page->next) return ids;
+      filter.before = page->next;
+    }
+    ADD_FAILURE() << "the list does not end";
+    return ids;
+  }
+
+  // --- Work ---
+
+  std::vector<Transition> claim(Timestamp now, std::size_t limit = 100) {
+    auto claimed = run([&] { return store_->claim_due("psp", now, limit, policy); });
+    EXPECT_TRUE(claimed);
+    return std::move(*claimed);
+  }
+  Transition claim_one(Timestamp now) {
+    auto claimed = claim(now, 1);
+    EXPECT_THAT(claimed, SizeIs(1));
+    return std::move(claimed.at(0));
+  }
+  static std::vector<TransactionId> ids_of(const std::vector<Transition>& transitions) {
+    std::vector<TransactionId> ids;
+    for (const auto& transition : transitions) ids.push_back(transition.state.transaction.id);
+    return ids;
+  }
+  Result<void> save(const State& state) {
+    return run([&] { return store_->save_outcome(state); });
+  }
+  Result<void> save(const Transition& claimed, const payment::Event& event, Timestamp now) {
+    return save(payment::apply(claimed.state, event, now, policy).state);
+  }
+  std::int64_t backlog(std::int64_t most = 1000) {
+    return *run([&] { return store_->count_backlog(most); });
+  }
+
+  // --- Users ---
+
+  Result<User> add_user(const NewUser& user) {
+    return run([&] { return store_->add_user(user, start); });
+  }
+  std::optional<User> find_user(const std::string& username) {
+    auto user = run([&] { return store_->find_user(username); });
+    EXPECT_TRUE(user);
+    return *user;
+  }
+  std::vector<std::string> listed_users(std::int64_t after = 0, std::size_t limit = 100) {
+    const auto users = run([&] { return store_->list_users({after}, limit); });
+    EXPECT_TRUE(users);
+    std::vector<std::string> names;
+    for (const auto& user : *users) names.push_back(user.username);
+    return names;
+  }
+  void record_failure(const std::vector<std::string>& subjects, Timestamp now, milliseconds window = seconds(300)) {
+    EXPECT_TRUE(run([&] { return store_->record_login_failure(subjects, now, window); }));
+  }
+  LoginFailures failures(const std::string& subject, Timestamp now) {
+    const auto all = run([&] { return store_->login_failures({subject}, now); });
+    EXPECT_THAT(*all, SizeIs(1));
+    return all->at(0);
+  }
+
+  TempDir folder_;
+  std::unique_ptr<Store> store_ = open_again();
+  IoThreads threads_{1};
+};
+
+// --- Users -----------------------------------------------------------------------------------------------------
+
+TEST_P(StoreTest, FindsAUserByName) {
+  EXPECT_EQ(find_user("alice"), std::nullopt);
+  const auto added = add_user({.id = UserId{7}, .username = "alice", .password_hash = "$argon2id$x", .enabled = false});
+  ASSERT_TRUE(added);
+  EXPECT_EQ(describe(*added), "7 alice $argon2id$x false");
+  EXPECT_EQ(describe(*find_user("alice")), describe(*added));
+  for (const char* other : {"", "Alice", "alice ", "alic", "al%", "alice' OR '1'='1"}) {
+    EXPECT_EQ(find_user(other), std::nullopt) << other;
+  }
+}
+
+TEST_P(StoreTest, KeepsAnyUsernameByteForByte) {
+  for (const std::string username : {"o'brien", "\xc3\xa9milie", "a b", "\xf0\x9f\x98\x80"}) {
+    ASSERT_TRUE(add_user({.id = {}, .username = username, .password_hash = "h"})) << username;
+    EXPECT_EQ(find_user(username)->username, username);
+  }
+}
+
+TEST_P(StoreTest, GivesAUserWithoutAnIdTheNextFreeOne) {
+  const auto first = add_user({.id = {}, .username = "alice", .password_hash = "h"});
+  ASSERT_TRUE(add_user({.id = UserId{10}, .username = "becky", .password_hash = "h"}));
+  const auto third = add_user({.id = {}, .username = "charlie", .password_hash = "h"});
+  EXPECT_EQ(first->id, UserId{1});
+  EXPECT_EQ(third->id, UserId{11});
+}
+
+TEST_P(StoreTest, RefusesAUserWhoseNameOrIdIsTaken) {
+  ASSERT_TRUE(add_user({.id = UserId{1}, .username = "alice", .password_hash = "first"}));
+  const auto same_name = add_user({.id = UserId{2}, .username = "alice", .password_hash = "second"});
+  const auto same_id = add_user({.id = UserId{1}, .username = "becky", .password_hash = "second"});
+  EXPECT_EQ(same_name.error().code, ErrorCode::already_exists);
+  EXPECT_EQ(same_id.error().code, ErrorCode::already_exists);
+  EXPECT_EQ(find_user("alice")->password_hash, "first");
+  EXPECT_THAT(listed_users(), ElementsAre("alice"));
+}
+
+TEST_P(StoreTest, ListsUsersById) {
+  EXPECT_THAT(listed_users(), IsEmpty());
+  for (const std::int64_t id : {5, 1, 3}) {
+    ASSERT_TRUE(add_user({.id = UserId{id}, .username = fmt::format("user {}", id), .password_hash = "h"}));
+  }
+  EXPECT_THAT(listed_users(), ElementsAre("user 1", "user 3", "user 5"));
+  EXPECT_THAT(listed_users(0, 2), ElementsAre("user 1", "user 3"));
+  EXPECT_THAT(listed_users(3), ElementsAre("user 5"));
+  EXPECT_THAT(listed_users(5), IsEmpty());
+}
+
+TEST_P(StoreTest, ImportsUsersIntoAnEmptyTableOnly) {
+  const std::vector<NewUser> users{{UserId{1}, "alice", "h", true}, {UserId{3}, "charlie", "h", false}};
+  EXPECT_EQ(run([&] { return store_->import_users(users, start); }), true);
+  EXPECT_THAT(listed_users(), ElementsAre("alice", "charlie"));
+  EXPECT_FALSE(find_user("charlie")->enabled);
+
+  const std::vector<NewUser> others{{UserId{2}, "becky", "h", true}};
+  EXPECT_EQ(run([&] { return store_->import_users(others, start); }), false);
+  EXPECT_THAT(listed_users(), ElementsAre("alice", "charlie"));
+}
+
+TEST_P(StoreTest, ImportsAllUsersOrNone) {
+  const std::vector<NewUser> twins{{UserId{1}, "alice", "h", true}, {UserId{2}, "alice", "h", true}};
+  EXPECT_FALSE(run([&] { return store_->import_users(twins, start); }));
+  EXPECT_THAT(listed_users(), IsEmpty());
+}
+
+TEST_P(StoreTest, ChangesWhetherAUserIsEnabled) {
+  ASSERT_TRUE(add_user({.id = {}, .username = "alice", .password_hash = "h"}));
+  ASSERT_TRUE(add_user({.id = {}, .username = "becky", .password_hash = "h"}));
+  EXPECT_TRUE(run([&] { return store_->set_user_enabled("alice", false); }));
+  EXPECT_FALSE(find_user("alice")->enabled);
+  EXPECT_TRUE(find_user("becky")->enabled);
+  EXPECT_TRUE(run([&] { return store_->set_user_enabled("alice", true); }));
+  EXPECT_TRUE(find_user("alice")->enabled);
+  const auto unknown = run([&] { return store_->set_user_enabled("nobody", true); });
+  EXPECT_EQ(unknown.error().code, ErrorCode::not_found);
+}
+
+TEST_P(StoreTest, ChangesAPasswordHash) {
+  ASSERT_TRUE(add_user({.id = {}, .username = "alice", .password_hash = "old"}));
+  ASSERT_TRUE(add_user({.id = {}, .username = "becky", .password_hash = "old"}));
+  EXPECT_TRUE(run([&] { return store_->set_password_hash("alice", "new"); }));
+  EXPECT_EQ(find_user("alice")->password_hash, "new");
+  EXPECT_EQ(find_user("becky")->password_hash, "old");
+  const auto unknown = run([&] { return store_->set_password_hash("nobody", "new"); });
+  EXPECT_EQ(unknown.error().code, ErrorCode::not_found);
+}
+
+// --- Failed logins ---------------------------------------------------------------------------------------------
+
+TEST_P(StoreTest, CountsTheFailuresOfEachSubject) {
+  record_failure({"user:alice", "address:::1"}, start);
+  record_failure({"user:alice", "address:::2"}, start);
+  const auto counted =
+      run([&] { return store_->login_failures({"address:::1", "user:alice", "user:becky", "address:::2"}, start); });
+  std::vector<std::int64_t> counts;
+  for (const auto& of_subject : *counted) counts.push_back(of_subject.count);
+  EXPECT_THAT(counts, ElementsAre(1, 2, 0, 1));
+}
+
+TEST_P(StoreTest, AWindowBeginsWithTheFirstFailureAndIsNotExtended) {
+  record_failure({"user:alice"}, start, seconds(10));
+  record_failure({"user:alice"}, start + seconds(9), seconds(10));
+  const auto window = failures("user:alice", start + seconds(9));
+  EXPECT_EQ(window.count, 2);
+  EXPECT_EQ(window.window_ends_at, start + seconds(10));
+}
+
+TEST_P(StoreTest, AWindowThatHasEndedCountsAsNothing) {
+  record_failure({"user:alice"}, start, seconds(10));
+  EXPECT_EQ(failures("user:alice", start + milliseconds(9'999)).count, 1);
+  EXPECT_EQ(failures("user:alice", start + seconds(10)).count, 0);
+  record_failure({"user:alice"}, start + seconds(10), seconds(10));
+  const auto next = failures("user:alice", start + seconds(10));
+  EXPECT_EQ(next.count, 1);
+  EXPECT_EQ(next.window_ends_at, start + seconds(20));
+}
+
+TEST_P(StoreTest, ForgetsEndedWindowsOfOthersWithoutTouchingThoseThatRun) {
+  for (int i = 0; i < 100; ++i) record_failure({fmt::format("address:{}", i)}, start, seconds(i < 50 ? 1 : 100));
+  for (int i = 0; i < 10; ++i) record_failure({"user:alice"}, start + seconds(2), seconds(100));
+  for (int i = 50; i < 100; ++i) EXPECT_EQ(failures(fmt::format("address:{}", i), start + seconds(2)).count, 1);
+  EXPECT_EQ(failures("user:alice", start + seconds(2)).count, 10);
+}
+
+TEST_P(StoreTest, FailuresOutliveTheProcess) {
+  record_failure({"user:alice"}, start);
+  reopen();
+  EXPECT_EQ(failures("user:alice", start).count, 1);
+}
+
+// --- Transactions ----------------------------------------------------------------------------------------------
+
+TEST_P(StoreTest, GivesBackATransactionAsItWasCreated) {
+  Transaction transaction{.id = {Uuid::generate()},
+                          .merchant_id = alice,
+                          .amount = Money(1'000'000'000'000, jpy),
+                          .capture_method = CaptureMethod::manual,
+                          .next_action_at = start + milliseconds(1),
+                          .reason = "a 'reason' \xc3\xa9",
+                          .created_at = start + milliseconds(2),
+                          .updated_at = start + milliseconds(3)};
+  const auto created = create(transaction);
+  ASSERT_TRUE(created);
+  EXPECT_TRUE(std::holds_alternative<Created>(*created));
+  EXPECT_EQ(found(transaction.id), describe(transaction));
+  reopen();
+  EXPECT_EQ(found(transaction.id), describe(transaction)) << "what was acknowledged is on disk";
+}
+
+TEST_P(StoreTest, ShowsATransactionToItsMerchantOnly) {
+  create_numbers(1, 1, alice);
+  EXPECT_EQ(found(id_number(1), becky), "not_found");
+  EXPECT_EQ(found(id_number(2), alice), "not_found");
+  EXPECT_EQ(found(id_number(1), alice), describe(transaction_number(1)));
+}
+
+TEST_P(StoreTest, CreatesManyAtOnce) {
+  std::vector<std::function<Task<Result<CreateResult>>()>> creates;
+  for (std::uint64_t number = 1; number <= 500; ++number) {
+    creates.push_back([this, number] {
+      return store_->create_transaction({transaction_number(number, {static_cast<std::int64_t>(number % 3)}), {}});
+    });
+  }
+  for (const auto& created : run_at_once(creates)) EXPECT_TRUE(*created);
+  EXPECT_EQ(backlog(), 500);
+}
+
+// --- Idempotency -----------------------------------------------------------------------------------------------
+
+IdempotencyKey key(std::string name, std::string fingerprint = "fingerprint", std::string reply = "{}") {
+  return {std::move(name), std::move(fingerprint), std::move(reply)};
+}
+
+TEST_P(StoreTest, AnswersARepeatedRequestWithTheFirstReply) {
+  ASSERT_TRUE(create(transaction_number(1), key("k", "f", R"({"id":1})")));
+  for (int i = 0; i < 2; ++i) {
+    const auto again = create(transaction_number(2), key("k", "f", R"({"id":2})"));
+    ASSERT_TRUE(again);
+    const auto* replayed = std::get_if<Replayed>(&*again);
+    ASSERT_NE(replayed, nullptr);
+    EXPECT_EQ(replayed->id, id_number(1));
+    EXPECT_EQ(replayed->reply, R"({"id":1})");
+    reopen();
+  }
+  EXPECT_THAT(walked({}), ElementsAre(id_number(1))) << "no second transaction";
+}
+
+TEST_P(StoreTest, RefusesAKeyThatWasUsedForAnotherRequest) {
+  ASSERT_TRUE(create(transaction_number(1), key("k", "f")));
+  const auto other = create(transaction_number(2), key("k", "g"));
+  ASSERT_FALSE(other);
+  EXPECT_EQ(other.error().code, ErrorCode::idempotency_key_reused_with_different_body);
+  EXPECT_EQ(found(id_number(2)), "not_found");
+  const auto first = create(transaction_number(3), key("k", "f"));
+  EXPECT_TRUE(first && std::holds_alternative<Replayed>(*first)) << "the first use still counts";
+}
+
+TEST_P(StoreTest, KeepsTheKeysOfMerchantsApart) {
+  ASSERT_TRUE(create(transaction_number(1, alice), key("k", "f", "alice's")));
+  const auto beckys = create(transaction_number(2, becky), key("k", "g", "becky's"));
+  ASSERT_TRUE(beckys);
+  EXPECT_TRUE(std::holds_alternative<Created>(*beckys));
+  EXPECT_EQ(std::get<Replayed>(*create(transaction_number(3, alice), key("k", "f"))).reply, "alice's");
+  EXPECT_EQ(std::get<Replayed>(*create(transaction_number(4, becky), key("k", "g"))).reply, "becky's");
+}
+
+TEST_P(StoreTest, TellsKeysApartByteForByte) {
+  const std::vector<std::string> keys{"k", "K", "k ", "\"k\"", "k'", std::string(255, 'k'), std::string(254, 'k')};
+  for (std::uint64_t i = 0; i < keys.size(); ++i) {
+    const auto created = create(transaction_number(i), key(keys[i], keys[i]));
+    EXPECT_TRUE(created && std::holds_alternative<Created>(*created)) << keys[i];
+  }
+}
+
+TEST_P(StoreTest, ATwinOfARequestUnderWayIsToldSo) {
+  std::vector<std::function<Task<Result<CreateResult>>()>> twins;
+  for (std::uint64_t number = 1; number <= 5; ++number) {
+    twins.push_back([this, number] { return store_->create_transaction({transaction_number(number), key("k")}); });
+  }
+  const auto results = run_at_once(twins);
+  EXPECT_TRUE(*results[0] && std::holds_alternative<Created>(**results[0]));
+  for (std::size_t i = 1; i < results.size(); ++i) {
+    ASSERT_FALSE(*results[i]);
+    EXPECT_EQ(results[i]->error().code, ErrorCode::idempotency_key_in_flight);
+  }
+  EXPECT_THAT(walked({}), ElementsAre(id_number(1)));
+  const auto later = create(transaction_number(6), key("k"));
+  EXPECT_TRUE(later && std::holds_alternative<Replayed>(*later)) << "the key is free again";
+}
+
+TEST_P(StoreTest, TwinsAtTwoProcessesMakeOneTransaction) {
+  const auto other = open_again();
+  for (std::uint64_t round = 0; round < 20; ++round) {
+    std::vector<std::function<Task<Result<CreateResult>>()>> twins;
+    for (auto* store : {store_.get(), other.get()}) {
+      const auto number = round * 2 + twins.size();
+      twins.push_back([store, number, round] {
+        return store->create_transaction({transaction_number(number), key(fmt::format("k{}", round))});
+      });
+    }
+    const auto results = run_at_once(twins);
+    const auto created = std::ranges::count_if(
+        results, [](const auto& result) { return *result && std::holds_alternative<Created>(**result); });
+    const auto replayed = std::ranges::count_if(
+        results, [](const auto& result) { return *result && std::holds_alternative<Replayed>(**result); });
+    EXPECT_EQ(created, 1);
+    EXPECT_EQ(replayed, 1);
+  }
+  EXPECT_THAT(walked({}), SizeIs(20));
+}
+
+// --- Lists -----------------------------------------------------------------------------------------------------
+
+TEST_P(StoreTest, ListsTheNewestFirst) {
+  EXPECT_THAT(listed({}), IsEmpty());
+  for (const std::uint64_t number : {2, 1, 3}) ASSERT_TRUE(create(transaction_number(number)));
+  ASSERT_TRUE(create(transaction_number(4, becky)));
+  EXPECT_THAT(listed({}), ElementsAre(id_number(3), id_number(2), id_number(1)));
+  EXPECT_THAT(listed({}, becky), ElementsAre(id_number(4)));
+  EXPECT_THAT(listed(filter(50, {}, {}, id_number(3))), ElementsAre(id_number(2), id_number(1)));
+  EXPECT_THAT(listed(filter(50, {}, {}, id_number(1))), IsEmpty());
+}
+
+TEST_P(StoreTest, CursorsWalkEverythingOnce) {
+  create_numbers(1, 23);
+  create_numbers(24, 30, becky);
+  std::vector<TransactionId> newest_first;
+  for (std::uint64_t number = 23; number >= 1; --number) newest_first.push_back(id_number(number));
+  for (const std::size_t limit : {1U, 2U, 7U, 22U, 23U, 24U, 100U}) {
+    EXPECT_EQ(walked(filter(limit)), newest_first) << "limit " << limit;
+  }
+}
+
+TEST_P(StoreTest, SaysThatThereIsNoMoreWithTheLastPage) {
+  create_numbers(1, 4);
+  const auto page = [this](std::size_t limit, std::optional<TransactionId> before = {}) {
+    return *run([&, before] { return store_->list_transactions(alice, filter(limit, {}, {}, before)); });
+  };
+  EXPECT_EQ(page(4).next, std::nullopt);
+  EXPECT_EQ(page(2).next, id_number(3));
+  EXPECT_EQ(page(2, id_number(3)).next, std::nullopt);
+}
+
+TEST_P(StoreTest, FiltersByStatusAndCurrency) {
+  for (std::uint64_t number = 1; number <= 12; ++number) {
+    auto transaction = transaction_number(number);
+    if (number % 2 == 0) transaction.amount = Money(100, jpy);
+    if (number % 3 == 0) {
+      transaction.status = Status::declined;
+      transaction.next_action_at.reset();
+    }
+    ASSERT_TRUE(create(transaction));
+  }
+  const auto numbers = [](std::vector<std::uint64_t> wanted) {
+    std::vector<TransactionId> ids;
+    for (const auto number : wanted) ids.push_back(id_number(number));
+    return ids;
+  };
+  for (const std::size_t limit : {1U, 2U, 3U, 50U}) {
+    EXPECT_EQ(walked(filter(limit, Status::declined)), numbers({12, 9, 6, 3}));
+    EXPECT_EQ(walked(filter(limit, {}, jpy)), numbers({12, 10, 8, 6, 4, 2}));
+    EXPECT_EQ(walked(filter(limit, Status::declined, jpy)), numbers({12, 6}));
+    EXPECT_THAT(walked(filter(limit, Status::captured)), IsEmpty());
+  }
+}
+
+TEST_P(StoreTest, FindsTheFewOldOnesThatAFilterLeavesOfVeryMany) {
+  constexpr std::uint64_t count = 12'000;
+  constexpr std::uint64_t at_once = 6'000;
+  for (std::uint64_t first = 1; first <= count; first += at_once) {
+    std::vector<std::function<Task<Result<CreateResult>>()>> creates;
+    for (auto number = first; number < first + at_once; ++number) {
+      creates.push_back([this, number] {
+        auto transaction = transaction_number(number);
+        if (number <= 3) transaction.amount = Money(100, jpy);
+        return store_->create_transaction({transaction, {}});
+      });
+    }
+    for (const auto& created : run_at_once(creates)) ASSERT_TRUE(*created);
+  }
+  EXPECT_THAT(walked(filter(50, {}, jpy)), ElementsAre(id_number(3), id_number(2), id_number(1)));
+}
+
+// --- Claims ----------------------------------------------------------------------------------------------------
+
+TEST_P(StoreTest, ClaimsWhatIsDueAndWritesDownTheIntent) {
+  create_numbers(1, 1);
+  const auto claimed = claim_one(start + seconds(1));
+  EXPECT_EQ(claimed.action, Action::authorize);
+  EXPECT_EQ(claimed.state.transaction.epoch, 1);
+  EXPECT_EQ(claimed.state.transaction.status, Status::processing);
+  ASSERT_TRUE(claimed.state.attempt);
+  EXPECT_EQ(claimed.state.attempt->psp, "psp");
+  reopen();
+  EXPECT_EQ(found(id_number(1)), describe(TransactionWithAttempts{claimed.state.transaction, {*claimed.state.attempt}}))
+      << "what the claim gave is what is on disk";
+}
+
+TEST_P(StoreTest, ClaimsNothingBeforeItIsDue) {
+  auto transaction = transaction_number(1);
+  transaction.next_action_at = start + milliseconds(100);
+  ASSERT_TRUE(create(transaction));
+  transaction = transaction_number(2);
+  transaction.next_action_at.reset();
+  ASSERT_TRUE(create(transaction));
+  EXPECT_THAT(claim(start + milliseconds(99)), IsEmpty());
+  EXPECT_EQ(ids_of(claim(start + milliseconds(100))), std::vector{id_number(1)});
+  EXPECT_EQ(found(id_number(2)), describe(transaction));
+}
+
+TEST_P(StoreTest, ClaimsWhatIsDueLongestFirstUpToTheLimit) {
+  const std::vector<std::int64_t> due_ms{30, 10, 50, 20, 40};
+  for (std::uint64_t i = 0; i < due_ms.size(); ++i) {
+    auto transaction = transaction_number(i, {static_cast<std::int64_t>(1 + i % 2)});
+    transaction.next_action_at = start + milliseconds(due_ms[i]);
+    ASSERT_TRUE(create(transaction));
+  }
+  EXPECT_THAT(ids_of(claim(start + seconds(1), 2)), ElementsAre(id_number(1), id_number(3)));
+  EXPECT_THAT(ids_of(claim(start + seconds(1), 2)), ElementsAre(id_number(0), id_number(4)));
+  EXPECT_THAT(ids_of(claim(start + seconds(1), 2)), ElementsAre(id_number(2)));
+  EXPECT_THAT(claim(start + seconds(1), 2), IsEmpty());
+}
+
+TEST_P(StoreTest, AClaimIsNobodyElsesUntilTheLeaseEnds) {
+  create_numbers(1, 1);
+  const auto first = claim_one(start);
+  EXPECT_THAT(claim(start + policy.lease - milliseconds(1)), IsEmpty());
+  reopen();
+  EXPECT_THAT(claim(start + policy.lease - milliseconds(1)), IsEmpty());
+
+  const auto second = claim_one(start + policy.lease);
+  EXPECT_EQ(second.action, Action::look_up);
+  EXPECT_EQ(second.state.transaction.epoch, 2);
+  EXPECT_EQ(second.state.transaction.status, Status::unknown);
+  EXPECT_EQ(second.state.attempt->idempotency_key, first.state.attempt->idempotency_key);
+  EXPECT_EQ(second.state.attempt->number, 1);
+}
+
+TEST_P(StoreTest, TwoProcessesNeverClaimTheSameTransaction) {
+  constexpr std::uint64_t count = 400;
+  std::vector<std::function<Task<Result<CreateResult>>()>> creates;
+  for (std::uint64_t number = 1; number <= count; ++number) {
+    creates.push_back([this, number] { return store_->create_transaction({transaction_number(number), {}}); });
+  }
+  for (const auto& created : run_at_once(creates)) ASSERT_TRUE(*created);
+
+  const auto other = open_again();
+  IoThreads workers(2);
+  std::vector<std::vector<TransactionId>> claimed(2);
+  std::vector<std::future<void>> working;
+  for (std::size_t i = 0; i < 2; ++i) {
+    const auto work = [&store = i == 0 ? *store_ : *other, &mine = claimed[i]]() -> Task<void> {
+      for (;;) {
+        const auto batch = co_await store.claim_due("psp", start, 3, policy);
+        EXPECT_TRUE(batch);
+        if (!batch || batch->empty()) co_return;
+        for (const auto& transition : *batch) mine.push_back(transition.state.transaction.id);
+      }
+    };
+    working.push_back(asio::co_spawn(workers.executor(i), work, asio::use_future));
+  }
+  for (auto& worker : working) worker.get();
+
+  std::set<TransactionId> all;
+  for (const auto& mine : claimed) all.insert(mine.begin(), mine.end());
+  EXPECT_EQ(claimed[0].size() + claimed[1].size(), count);
+  EXPECT_EQ(all.size(), count);
+}
+
+// --- Outcomes --------------------------------------------------------------------------------------------------
+
+TEST_P(StoreTest, SavesWhatAnAttemptCameTo) {
+  create_numbers(1, 1);
+  const auto claimed = claim_one(start);
+  const auto captured = payment::apply(claimed.state, payment::Approved{"psp-ref"}, start + seconds(1), policy);
+  ASSERT_TRUE(save(captured.state));
+  reopen();
+  EXPECT_EQ(found(id_number(1)),
+            describe(TransactionWithAttempts{captured.state.transaction, {*captured.state.attempt}}));
+  EXPECT_THAT(claim(start + std::chrono::hours(1000)), IsEmpty()) << "nothing is left to do";
+}
+
+TEST_P(StoreTest, KeepsEachAttempt) {
+  create_numbers(1, 1);
+  auto now = start;
+  const auto first = payment::apply(claim_one(now).state, payment::NotSent{"connection refused"}, now, policy);
+  ASSERT_TRUE(save(first.state));
+  now = *first.state.transaction.next_action_at;
+  const auto second = payment::apply(claim_one(now).state, payment::Declined{"51", payment::DeclineKind::hard, "psp-ref"}, now + seconds(1), policy);
+  ASSERT_TRUE(save(second.state));
+  EXPECT_EQ(found(id_number(1)),
+            describe(TransactionWithAttempts{second.state.transaction, {*first.state.attempt, *second.state.attempt}}));
+  EXPECT_EQ(second.state.transaction.status, Status::declined);
+}
+
+TEST_P(StoreTest, CountsTheLookUpsOfAnAttempt) {
+  create_numbers(1, 1);
+  auto now = start;
+  for (int look_ups = 1; look_ups <= 3; ++look_ups) {
+    const auto claimed = claim_one(now);
+    const auto unknown = payment::apply(claimed.state, payment::OutcomeUnknown{"time-out"}, now, policy);
+    ASSERT_TRUE(save(unknown.state));
+    now = *unknown.state.transaction.next_action_at;
+    const auto result = run([&] { return store_->find_transaction(alice, id_number(1)); });
+    ASSERT_THAT(result->attempts, SizeIs(1));
+    EXPECT_EQ(result->attempts[0].look_ups, look_ups);
+    EXPECT_EQ(result->attempts[0].status, AttemptStatus::unknown);
+  }
+}
+
+TEST_P(StoreTest, AnOutcomeThatComesAfterTheNextClaimChangesNothing) {
+  for (const payment::Event& late :
+       std::vector<payment::Event>{payment::Approved{"late"}, payment::Declined{"51", payment::DeclineKind::hard, "psp-ref"}, payment::NotSent{"refused"},
+                                   payment::OutcomeUnknown{"time-out"}}) {
+    const auto id = TransactionId{Uuid::generate()};
+    auto transaction = transaction_number(1);
+    transaction.id = id;
+    ASSERT_TRUE(create(transaction));
+    const auto stalled = claim_one(start);
+    const auto current = claim_one(start + policy.lease);
+    const auto before = found(id);
+
+    const auto refused = save(stalled, late, start + policy.lease + seconds(1));
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, ErrorCode::stale_epoch);
+    EXPECT_EQ(found(id), before);
+
+    EXPECT_TRUE(save(current, payment::Approved{"in time"}, start + policy.lease + seconds(2)));
+    const auto after = found(id);
+    EXPECT_FALSE(save(stalled, late, start + policy.lease + seconds(3)));
+    EXPECT_EQ(found(id), after) << "nor when the transaction is settled";
+  }
+}
+
+TEST_P(StoreTest, AnOutcomeOfATransactionThatIsNotThereChangesNothing) {
+  create_numbers(1, 1);
+  auto claimed = claim_one(start);
+  claimed.state.transaction.id = id_number(2);
+  const auto refused = save(claimed, payment::Approved{"ref"}, start);
+  EXPECT_EQ(refused.error().code, ErrorCode::stale_epoch);
+  EXPECT_EQ(found(id_number(2)), "not_found");
+}
+
+// --- Backlog and health ----------------------------------------------------------------------------------------
+
+TEST_P(StoreTest, CountsWhatStillNeedsWork) {
+  EXPECT_EQ(backlog(), 0);
+  create_numbers(1, 5);
+  create_numbers(6, 7, becky);
+  EXPECT_EQ(backlog(), 7);
+  EXPECT_EQ(backlog(7), 7);
+  EXPECT_EQ(backlog(3), 3) << "it counts no further than it is asked to";
+  const auto claimed = claim(start, 2);
+  EXPECT_EQ(backlog(), 7) << "what a worker has is not done yet";
+  ASSERT_TRUE(save(claimed[0], payment::Approved{"ref"}, start));
+  ASSERT_TRUE(save(claimed[1], payment::OutcomeUnknown{"time-out"}, start));
+  EXPECT_EQ(backlog(), 6);
+}
+
+TEST_P(StoreTest, ShowsThatItCanBeWritten) {
+  EXPECT_TRUE(run([&] { return store_->check_writable(start); }));
+  EXPECT_TRUE(run([&] { return store_->check_writable(start + seconds(1)); }));
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+
+INSTANTIATE_TEST_SUITE_P(
+    Sqlite, StoreTest,
+    ::testing::Values(StoreFactory{
+        "sqlite", [](const TempDir& folder) { return std::make_unique<SqliteStore>(folder.file("store.db")); }}),
+    [](const auto& factory) { return factory.param.name; });
+
+}  // namespace
+}  // namespace switchyard::store
