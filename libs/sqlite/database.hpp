@@ -31,6 +31,12 @@ class DatabaseError : public std::runtime_error {
 // survives the death of the process, not of the machine.
 enum class Durability { synced, process };
 
+enum class Access {
+  read_only,  // leaves the file as it is, down to its journal mode
+  existing,   // fails if there is no file
+  create,
+};
+
 // One use of a prepared statement: bind in order, step, read columns. Resets it when it goes.
 class Query {
  public:
@@ -66,8 +72,8 @@ class Query {
 
 class Database {
  public:
-  // Opens, or creates with `create`, in WAL mode. Throws DatabaseError whose message names the file.
-  Database(const std::string& path, Durability durability, bool create);
+  // Opens the file, in WAL mode unless it is only read. Throws DatabaseError whose message names the file.
+  Database(const std::string& path, Durability durability, Access access);
   ~Database();
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;

@@ -36,7 +36,7 @@ class DatabaseTest : public ::testing::Test {
  protected:
   testing::TempDir folder_;
   const std::string path_ = folder_.file("test.db");
-  Database database_{path_, Durability::synced, true};
+  Database database_{path_, Durability::synced, Access::create};
 };
 
 TEST_F(DatabaseTest, GivesBackIntegersAsTheyWereBound) {
@@ -134,7 +134,7 @@ TEST_F(DatabaseTest, SyncsEachCommitWhereItMust) {
   mode.step();
   EXPECT_EQ(mode.text(0), "wal");
   EXPECT_EQ(database_.integer("PRAGMA synchronous"), 2) << "FULL";
-  Database fast(folder_.file("fast.db"), Durability::process, true);
+  Database fast(folder_.file("fast.db"), Durability::process, Access::create);
   EXPECT_EQ(fast.integer("PRAGMA synchronous"), 0) << "OFF";
 }
 
@@ -168,16 +168,16 @@ TEST_F(DatabaseTest, AFailureLeavesTheConnectionUsable) {
 TEST(DatabaseOpen, NamesTheFileThatCannotBeOpened) {
   const testing::TempDir folder;
   const auto missing = folder.file("missing.db");
-  EXPECT_THAT(failure_of([&] { Database(missing, Durability::synced, false); }).message, StartsWith(missing + ": "));
+  EXPECT_THAT(failure_of([&] { Database(missing, Durability::synced, Access::existing); }).message, StartsWith(missing + ": "));
   EXPECT_FALSE(std::filesystem::exists(missing));
 
   const auto in_missing_folder = folder.file("missing/test.db");
-  EXPECT_THAT(failure_of([&] { Database(in_missing_folder, Durability::synced, true); }).message,
+  EXPECT_THAT(failure_of([&] { Database(in_missing_folder, Durability::synced, Access::create); }).message,
               StartsWith(in_missing_folder + ": "));
 
   const auto text_file = folder.file("text");
   std::ofstream(text_file) << std::string(5000, 'x');
-  const auto no_database = failure_of([&] { Database(text_file, Durability::synced, true); });
+  const auto no_database = failure_of([&] { Database(text_file, Durability::synced, Access::create); });
   EXPECT_THAT(no_database.message, AllOf(StartsWith(text_file + ": "), HasSubstr("not a database")));
   EXPECT_EQ(no_database.code, SQLITE_NOTADB);
 }
@@ -185,7 +185,7 @@ TEST(DatabaseOpen, NamesTheFileThatCannotBeOpened) {
 // --- A second connection ---------------------------------------------------------------------------------------
 
 TEST_F(DatabaseTest, IsBusyWhileAnotherConnectionWrites) {
-  Database other(path_, Durability::synced, false);
+  Database other(path_, Durability::synced, Access::existing);
   other.execute("BEGIN IMMEDIATE");
   // Instead of the seconds that it waits otherwise.
   database_.execute("PRAGMA busy_timeout = 1");
@@ -198,7 +198,7 @@ TEST_F(DatabaseTest, IsBusyWhileAnotherConnectionWrites) {
 }
 
 TEST_F(DatabaseTest, WaitsForTheOtherConnectionsCommit) {
-  Database other(path_, Durability::synced, false);
+  Database other(path_, Durability::synced, Access::existing);
   other.execute("BEGIN IMMEDIATE");
   other.execute("CREATE TABLE t (a INTEGER)");
   std::jthread committing([&other] {
@@ -214,7 +214,7 @@ TEST_F(DatabaseTest, WaitsForTheOtherConnectionsCommit) {
 
 TEST_F(DatabaseTest, ReadsWhileAnotherConnectionWrites) {
   database_.execute("CREATE TABLE t (a INTEGER)");
-  Database writer(path_, Durability::synced, false);
+  Database writer(path_, Durability::synced, Access::existing);
   writer.execute("BEGIN IMMEDIATE");
   writer.execute("INSERT INTO t VALUES (1)");
   EXPECT_EQ(database_.integer("SELECT count(*) FROM t"), 0);

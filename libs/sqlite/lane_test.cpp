@@ -22,7 +22,7 @@ class LaneTest : public ::testing::Test {
  protected:
   LaneTest() { open()->execute("CREATE TABLE t (a INTEGER PRIMARY KEY CHECK (a > 0)) STRICT"); }
 
-  std::unique_ptr<Database> open() const { return std::make_unique<Database>(path_, Durability::process, true); }
+  std::unique_ptr<Database> open() const { return std::make_unique<Database>(path_, Durability::process, Access::create); }
   void start(Lane::Mode mode = Lane::Mode::write, std::size_t capacity = plenty) { lane_.emplace(open(), mode, capacity); }
 
   // Submits on an io thread; the future holds what the command came to.

@@ -70,7 +70,9 @@ void append_canonical(std::string& out, const json::value& value) {
   if (const auto* object = value.if_object()) {
     std::vector<const json::key_value_pair*> members;
     for (const auto& member : *object) members.push_back(&member);
-    std::ranges::sort(members, {}, [](const auto* member) { return std::string_view(member->key_c_str()); });
+    std::ranges::sort(members, {}, [](const auto* member) {
+      return std::string_view(member->key().data(), member->key().size());
+    });
     out += '{';
     for (const auto* member : members) {
       out += json::serialize(member->key());

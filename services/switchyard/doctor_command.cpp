@@ -60,8 +60,8 @@ Finding check_store(const Environment& environment) {
   try {
     const auto path = store::sqlite_path(service::read_database_url(environment));
     if (!std::filesystem::exists(path)) return good("store", path + " does not exist yet; serve creates it");
-    sqlite::Database database(path, sqlite::Durability::synced, false);
-    store::migrate(database);
+    sqlite::Database database(path, sqlite::Durability::synced, sqlite::Access::read_only);
+    store::require_known_schema(database);
     auto row = database.query("PRAGMA quick_check(1)");
     if (!row.step() || row.text(0) != "ok") {
       return bad(

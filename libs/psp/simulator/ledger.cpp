@@ -25,7 +25,7 @@ constexpr const char* schema = R"(
 )";
 
 std::unique_ptr<Database> open(const std::string& path) {
-  auto database = std::make_unique<Database>(path, Durability::process, true);
+  auto database = std::make_unique<Database>(path, Durability::process, sqlite::Access::create);
   database->execute(schema);
   return database;
 }

@@ -36,7 +36,7 @@ class SimulatorTest : public ::testing::Test {
 
   // What the ledger's file holds, whatever the simulator says.
   std::int64_t charges(const char* sql = "SELECT count(*) FROM charges") const {
-    return sqlite::Database(path_, sqlite::Durability::process, false).integer(sql);
+    return sqlite::Database(path_, sqlite::Durability::process, sqlite::Access::existing).integer(sql);
   }
   std::int64_t approved_charges() const { return charges("SELECT count(*) FROM charges WHERE outcome = 'approved'"); }
 
@@ -146,7 +146,7 @@ TEST_F(SimulatorTest, TheLedgerOutlivesTheProcess) {
 }
 
 TEST_F(SimulatorTest, ALedgerThatFailsIsAnUnknownOutcome) {
-  sqlite::Database(path_, sqlite::Durability::process, false).execute("DROP TABLE charges");
+  sqlite::Database(path_, sqlite::Durability::process, sqlite::Access::existing).execute("DROP TABLE charges");
   EXPECT_TRUE(std::holds_alternative<OutcomeUnknown>(authorize(request(100)))) << "nobody knows, so not a decline";
   EXPECT_TRUE(std::holds_alternative<OutcomeUnknown>(look_up()));
 }

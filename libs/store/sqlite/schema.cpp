@@ -87,28 +87,29 @@ constexpr const char* version_1 = R"(
 constexpr std::array migrations{version_1};
 constexpr auto newest_version = static_cast<std::int64_t>(migrations.size());
 
-void require_own_file(sqlite::Database& database, std::int64_t version) {
-  const auto id = database.integer("PRAGMA application_id");
-  const bool fresh = version == 0 && id == 0 && database.integer("SELECT count(*) FROM sqlite_schema") == 0;
-  if (fresh || id == application_id) return;
-  throw sqlite::DatabaseError(
-      SQLITE_MISMATCH,
-      fmt::format("{}: is a SQLite database of another program; name another file in DATABASE_URL",
-                  database.path()));
-}
-
 }  // namespace
 
-void migrate(sqlite::Database& database) {
-  database.execute("BEGIN IMMEDIATE");
+std::int64_t require_known_schema(sqlite::Database& database) {
   const auto version = database.integer("PRAGMA user_version");
-  require_own_file(database, version);
+  const auto id = database.integer("PRAGMA application_id");
+  const bool fresh = version == 0 && id == 0 && database.integer("SELECT count(*) FROM sqlite_schema") == 0;
+  if (!fresh && id != application_id) {
+    throw sqlite::DatabaseError(
+        SQLITE_MISMATCH, fmt::format("{}: is a SQLite database of another program; name another file in DATABASE_URL",
+                                     database.path()));
+  }
   if (version > newest_version) {
     throw sqlite::DatabaseError(
         SQLITE_MISMATCH, fmt::format("{}: has schema version {}, and this program knows versions up to {}; "
                                      "start the newer program that wrote it",
                                      database.path(), version, newest_version));
   }
+  return version;
+}
+
+void migrate(sqlite::Database& database) {
+  database.execute("BEGIN IMMEDIATE");
+  const auto version = require_known_schema(database);
   for (auto next = version; next < newest_version; ++next) {
     database.execute(migrations[static_cast<std::size_t>(next)]);
   }

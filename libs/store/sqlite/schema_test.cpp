@@ -23,7 +23,7 @@ using ::testing::StartsWith;
 
 class SchemaTest : public ::testing::Test {
  protected:
-  Database open() const { return Database(path_, Durability::process, true); }
+  Database open() const { return Database(path_, Durability::process, Access::create); }
 
   // What the operator is told; empty if the file was taken.
   std::string refusal(const std::string& path) const {
@@ -84,10 +84,10 @@ TEST_F(SchemaTest, AFileOfAnotherProgramIsRefused) {
        }) {
     const testing::TempDir folder;
     const auto path = folder.file("other.db");
-    Database(path, Durability::process, true).execute(made_by_another);
+    Database(path, Durability::process, Access::create).execute(made_by_another);
     EXPECT_THAT(refusal(path), AllOf(StartsWith(path), HasSubstr("another program"), HasSubstr("DATABASE_URL")))
         << made_by_another;
-    Database database(path, Durability::process, false);
+    Database database(path, Durability::process, Access::existing);
     EXPECT_EQ(database.integer("SELECT count(*) FROM sqlite_schema WHERE name = 'users'"), 0) << made_by_another;
   }
 }

@@ -28,7 +28,12 @@ void create_parent_folder(const std::string& path) {
 
 std::unique_ptr<sqlite::Database> open_migrated(const std::string& path) {
   create_parent_folder(path);
-  auto database = std::make_unique<sqlite::Database>(path, sqlite::Durability::synced, true);
+  if (std::filesystem::exists(path)) {
+    // Before it is opened for use, which alone would change another program's file: its journal mode.
+    sqlite::Database untouched(path, sqlite::Durability::synced, sqlite::Access::read_only);
+    require_known_schema(untouched);
+  }
+  auto database = std::make_unique<sqlite::Database>(path, sqlite::Durability::synced, sqlite::Access::create);
   migrate(*database);
   // Opening does not show whether the file can be written; a start that could only answer 503 is no start.
   database->execute(
@@ -41,7 +46,7 @@ std::unique_ptr<sqlite::Database> open_migrated(const std::string& path) {
 
 SqliteStore::SqliteStore(const std::string& path)
     : writer_(open_migrated(path), sqlite::Lane::Mode::write, writes_waiting_max),
-      reader_(std::make_unique<sqlite::Database>(path, sqlite::Durability::synced, false),
+      reader_(std::make_unique<sqlite::Database>(path, sqlite::Durability::synced, sqlite::Access::existing),
               sqlite::Lane::Mode::read, reads_waiting_max) {}
 
 Task<Result<void>> SqliteStore::check_writable(Timestamp now) {
