@@ -1,13 +1,13 @@
 #include "http/json.hpp"
 
-#include <gmock/gmock.h>
+#include <limits>
+#include <string>
+#include <vector>
 
 #include <boost/json/array.hpp>
 #include <boost/json/monotonic_resource.hpp>
 #include <boost/json/object.hpp>
-#include <limits>
-#include <string>
-#include <vector>
+#include <gmock/gmock.h>
 
 namespace switchyard::http {
 namespace {
@@ -16,7 +16,9 @@ using ::testing::ElementsAre;
 using ::testing::UnorderedElementsAre;
 
 // `levels` arrays or objects within each other.
-std::string nested_arrays(std::size_t levels) { return std::string(levels, '[') + std::string(levels, ']'); }
+std::string nested_arrays(std::size_t levels) {
+  return std::string(levels, '[') + std::string(levels, ']');
+}
 std::string nested_objects(std::size_t levels) {
   std::string text = "1";
   for (std::size_t i = 0; i < levels; ++i) text = R"({"a":)" + text + "}";
@@ -32,7 +34,8 @@ std::vector<std::string> texts_of(std::string_view json) {
 }
 
 TEST(ParseJson, ReadsEachKindOfValue) {
-  const auto value = parse_json(R"( {"text":"a\u00e9\n","number":-7,"half":0.5,"yes":true,"no":false,"none":null,
+  const auto value =
+      parse_json(R"( {"text":"a\u00e9\n","number":-7,"half":0.5,"yes":true,"no":false,"none":null,
                                      "list":[1,"two",[]],"object":{"a":{}}} )");
   ASSERT_TRUE(value && value->is_object());
   const auto& object = value->get_object();
@@ -111,14 +114,14 @@ TEST(ParseJson, KeepsWholeNumbersExactAsLongAsTheyFit) {
 
 TEST(ParseJson, RefusesBadUtf8) {
   for (const std::string text : {
-           "\"\xff\"",                   // no byte of UTF-8
-           "\"\xc3\"",                   // cut short
-           "\"\xc0\xaf\"",               // overlong
-           "\"\xed\xa0\x80\"",           // a surrogate
-           "\"\xf4\x90\x80\x80\"",       // above U+10FFFF
-           R"("\ud800")",                // a lone surrogate, escaped
-           R"("\udc00\ud800")",          // the wrong way round
-           "{\"\xff\":1}",               // in a name
+           "\"\xff\"",              // no byte of UTF-8
+           "\"\xc3\"",              // cut short
+           "\"\xc0\xaf\"",          // overlong
+           "\"\xed\xa0\x80\"",      // a surrogate
+           "\"\xf4\x90\x80\x80\"",  // above U+10FFFF
+           R"("\ud800")",           // a lone surrogate, escaped
+           R"("\udc00\ud800")",     // the wrong way round
+           "{\"\xff\":1}",          // in a name
        }) {
     EXPECT_FALSE(parse_json(text)) << text;
   }
@@ -134,8 +137,32 @@ TEST(ParseJson, RefusesAnythingAfterTheValue) {
 
 TEST(ParseJson, RefusesWhatIsNoJson) {
   for (const char* text : {
-           "", " ", "{", "}", "[1,]", R"({"a":1,})", R"({"a"})", R"({"a":})", "{a:1}", "{'a':1}", "'a'", "01", "+1", ".5",
-           "1.", "0x10", "NaN", "Infinity", "-", "tru", "True", "nul", "\"a", "\"\\x\"", "\"\\u12\"", "/* */ 1",
+           "",
+           " ",
+           "{",
+           "}",
+           "[1,]",
+           R"({"a":1,})",
+           R"({"a"})",
+           R"({"a":})",
+           "{a:1}",
+           "{'a':1}",
+           "'a'",
+           "01",
+           "+1",
+           ".5",
+           "1.",
+           "0x10",
+           "NaN",
+           "Infinity",
+           "-",
+           "tru",
+           "True",
+           "nul",
+           "\"a",
+           "\"\\x\"",
+           "\"\\u12\"",
+           "/* */ 1",
            "\xef\xbb\xbf{}",  // a byte order mark
            "\"a\nb\"",        // a line break within a string
        }) {
@@ -145,8 +172,9 @@ TEST(ParseJson, RefusesWhatIsNoJson) {
 }
 
 TEST(ForEachText, VisitsNamesStringsAndWholeNumbersAtAnyDepth) {
-  EXPECT_THAT(texts_of(R"({"a":"b","c":[1,-2,{"d":["e",18446744073709551615]}],"f":0.5,"g":true,"h":null})"),
-              UnorderedElementsAre("a", "b", "c", "1", "-2", "d", "e", "18446744073709551615", "f", "g", "h"));
+  EXPECT_THAT(
+      texts_of(R"({"a":"b","c":[1,-2,{"d":["e",18446744073709551615]}],"f":0.5,"g":true,"h":null})"),
+      UnorderedElementsAre("a", "b", "c", "1", "-2", "d", "e", "18446744073709551615", "f", "g", "h"));
   EXPECT_THAT(texts_of("7"), ElementsAre("7"));
   EXPECT_THAT(texts_of(R"("a\u0000b")"), ElementsAre(std::string("a\0b", 3)));
   EXPECT_TRUE(texts_of("[]").empty());

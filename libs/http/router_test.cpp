@@ -1,8 +1,8 @@
 #include "http/router.hpp"
 
-#include <gmock/gmock.h>
-
 #include <stdexcept>
+
+#include <gmock/gmock.h>
 
 #include "base/io_threads.hpp"
 
@@ -17,7 +17,8 @@ using ::testing::Not;
 Handler seen_by(std::string name) {
   return [name = std::move(name)](const Request& request) -> Task<Response> {
     Response response;
-    response.body = name + " path=" + std::string(request.path) + " parameter=" + std::string(request.parameter);
+    response.body =
+        name + " path=" + std::string(request.path) + " parameter=" + std::string(request.parameter);
     co_return response;
   };
 }
@@ -63,7 +64,8 @@ TEST_F(RouterTest, ServesTheExactPath) {
 
 TEST_F(RouterTest, AnswersAnUnknownPathWith404) {
   router_.add(Method::get, "/health", seen_by("health"));
-  for (const char* path : {"", "/", "/Health", "/health/", "/health/x", "/healthx", "/heal", "*", "//health"}) {
+  for (const char* path :
+       {"", "/", "/Health", "/health/", "/health/x", "/healthx", "/heal", "*", "//health"}) {
     const auto response = get(path);
     EXPECT_EQ(response.status, 404U) << path;
     EXPECT_EQ(response.content_type, "application/problem+json");
@@ -107,7 +109,8 @@ TEST_F(RouterTest, GivesTheHandlerThePartThatStandsInThePlaceOfTheParameter) {
   router_.add(Method::post, "/transaction/{id}/capture", seen_by("capture"));
   EXPECT_EQ(get("/transaction/42").body, "show path=/transaction/42 parameter=42");
   EXPECT_EQ(get("/transaction/a.b-c~d").body, "show path=/transaction/a.b-c~d parameter=a.b-c~d");
-  EXPECT_THAT(ask(Method::post, "/transaction/42/capture").body, HasSubstr("capture path=/transaction/42/capture"));
+  EXPECT_THAT(ask(Method::post, "/transaction/42/capture").body,
+              HasSubstr("capture path=/transaction/42/capture"));
   EXPECT_THAT(ask(Method::post, "/transaction/42/capture").body, HasSubstr("parameter=42"));
 }
 
@@ -133,7 +136,8 @@ TEST_F(RouterTest, TakesThePrefixOfAMountedRouterAway) {
   EXPECT_EQ(get("/auth/user/alice").body, "user path=/user/alice parameter=alice");
   EXPECT_EQ(get("/health").body, "own path=/health parameter=");
   EXPECT_EQ(allowed_by(get("/auth/token")), "POST");
-  for (const char* path : {"/auth", "/auth/", "/authx/health", "/auth/auth/health", "/Auth/health", "/token"}) {
+  for (const char* path :
+       {"/auth", "/auth/", "/authx/health", "/auth/auth/health", "/Auth/health", "/token"}) {
     EXPECT_EQ(get(path).status, 404U) << path;
   }
 }
@@ -156,9 +160,8 @@ TEST_F(RouterTest, MakesA500OfAnExceptionAndLogsIt) {
     throw std::runtime_error("the password is hunter2");
     co_return Response{};
   });
-  router_.add(Method::get, "/broken-before-its-task", [](const Request&) -> Task<Response> {
-    throw std::runtime_error("at once");
-  });
+  router_.add(Method::get, "/broken-before-its-task",
+              [](const Request&) -> Task<Response> { throw std::runtime_error("at once"); });
   const auto response = get("/broken");
   EXPECT_EQ(response.status, 500U);
   EXPECT_EQ(response.content_type, "application/problem+json");
@@ -192,7 +195,8 @@ TEST(QueryParameter, IsFoundByItsWholeName) {
   EXPECT_EQ(query_parameter("status=captured&limit=10", "limit"), "10");
   EXPECT_EQ(query_parameter("a=1&a=2", "a"), "1");
   EXPECT_EQ(query_parameter("a=b=c", "a"), "b=c");
-  for (const char* query : {"", "limit", "limit=", "xlimit=1", "limits=1", "Limit=1", "&&", "=1", "a=limit=1"}) {
+  for (const char* query :
+       {"", "limit", "limit=", "xlimit=1", "limits=1", "Limit=1", "&&", "=1", "a=limit=1"}) {
     EXPECT_EQ(query_parameter(query, "limit"), "") << query;
   }
   EXPECT_EQ(query_parameter("&&limit=1&", "limit"), "1");

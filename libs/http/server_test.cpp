@@ -1,13 +1,13 @@
 #include "http/server.hpp"
 
-#include <arpa/inet.h>
-#include <gmock/gmock.h>
-#include <sys/socket.h>
-
-#include <boost/beast/core/string.hpp>
 #include <future>
 #include <map>
 #include <stdexcept>
+
+#include <arpa/inet.h>
+#include <boost/beast/core/string.hpp>
+#include <gmock/gmock.h>
+#include <sys/socket.h>
 
 #include "base/testing.hpp"
 
@@ -114,7 +114,8 @@ class Client {
   bool receive() {
     char bytes[4096];
     const ssize_t received = ::recv(socket_, bytes, sizeof(bytes), 0);
-    EXPECT_FALSE(received < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) << "the server neither answers nor closes";
+    EXPECT_FALSE(received < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+        << "the server neither answers nor closes";
     if (received <= 0) return false;
     input_.append(bytes, static_cast<std::size_t>(received));
     return true;
@@ -197,7 +198,8 @@ class ServerTest : public ::testing::Test {
   std::optional<Server> server_;
 };
 
-// --- Requests and responses ------------------------------------------------------------------------------------
+// --- Requests and responses
+// ------------------------------------------------------------------------------------
 
 TEST_F(ServerTest, SendsTheHeadersThatEveryResponseCarries) {
   Client client(start());
@@ -208,7 +210,8 @@ TEST_F(ServerTest, SendsTheHeadersThatEveryResponseCarries) {
   EXPECT_EQ(reply.headers["Content-Length"], "5");
   EXPECT_EQ(reply.headers["Connection"], "keep-alive");
   EXPECT_THAT(reply.headers["X-Request-Id"], MatchesRegex(uuid_pattern));
-  EXPECT_THAT(reply.headers["Date"], MatchesRegex("[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9:]{8} GMT"));
+  EXPECT_THAT(reply.headers["Date"],
+              MatchesRegex("[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9:]{8} GMT"));
 }
 
 TEST_F(ServerTest, GivesTheHandlerPathQueryAndPeer) {
@@ -237,8 +240,9 @@ TEST_F(ServerTest, AnswersHeadWithTheHeadersOfGetAndNoBody) {
 
 TEST_F(ServerTest, ReadsAChunkedBody) {
   Client client(start());
-  const auto reply = client.ask(
-      post("Transfer-Encoding: chunked\r\n", "5\r\nhello\r\n1;extension=1\r\n \r\n5\r\nworld\r\n0\r\nTrailer: x\r\n\r\n"));
+  const auto reply =
+      client.ask(post("Transfer-Encoding: chunked\r\n",
+                      "5\r\nhello\r\n1;extension=1\r\n \r\n5\r\nworld\r\n0\r\nTrailer: x\r\n\r\n"));
   EXPECT_EQ(reply.status, 200);
   EXPECT_EQ(reply.body, "hello world");
   EXPECT_EQ(client.get("/hello").status, 200);
@@ -260,8 +264,9 @@ TEST_F(ServerTest, ReportsAnExceptionAndServesOn) {
 
 TEST_F(ServerTest, SurvivesAClientThatLeavesInTheMiddle) {
   const auto port = start();
-  for (const std::string_view part : {"", "GET", "GET /hello HTTP/1.1\r\n", "POST /echo HTTP/1.1\r\nHost: test\r\n"
-                                                                           "Content-Length: 10\r\n\r\nabc"}) {
+  for (const std::string_view part : {"", "GET", "GET /hello HTTP/1.1\r\n",
+                                      "POST /echo HTTP/1.1\r\nHost: test\r\n"
+                                      "Content-Length: 10\r\n\r\nabc"}) {
     Client(port).send(part);
   }
   Client(port).send("GET /slow HTTP/1.1\r\nHost: test\r\n\r\n");
@@ -270,7 +275,8 @@ TEST_F(ServerTest, SurvivesAClientThatLeavesInTheMiddle) {
   EXPECT_EQ(Client(port).get("/hello").status, 200);
 }
 
-// --- Connections -----------------------------------------------------------------------------------------------
+// --- Connections
+// -----------------------------------------------------------------------------------------------
 
 TEST_F(ServerTest, KeepsTheConnectionBetweenRequests) {
   Client client(start());
@@ -349,7 +355,8 @@ TEST_F(ServerTest, RefusesMoreConnectionsThanItMayHave) {
   EXPECT_EQ(second.get("/hello").status, 200);
 }
 
-// --- What is refused -------------------------------------------------------------------------------------------
+// --- What is refused
+// -------------------------------------------------------------------------------------------
 
 TEST_F(ServerTest, RefusesABodyThatIsTooLarge) {
   const auto port = start({.body_bytes_max = 1000});
@@ -391,8 +398,9 @@ TEST_F(ServerTest, RefusesAHeaderThatIsTooLarge) {
 
 TEST_F(ServerTest, TellsAClientThatIsTooSlow) {
   const auto port = start({.request = milliseconds(50)});
-  for (const std::string_view part : {"G", "GET /hello HTTP/1.1\r\nHost: te", "POST /echo HTTP/1.1\r\nHost: test\r\n"
-                                                                             "Content-Length: 10\r\n\r\nabc"}) {
+  for (const std::string_view part : {"G", "GET /hello HTTP/1.1\r\nHost: te",
+                                      "POST /echo HTTP/1.1\r\nHost: test\r\n"
+                                      "Content-Length: 10\r\n\r\nabc"}) {
     Client client(port);
     auto reply = client.ask(part);
     EXPECT_EQ(reply.status, 408) << part;
@@ -403,7 +411,8 @@ TEST_F(ServerTest, TellsAClientThatIsTooSlow) {
 }
 
 TEST_F(ServerTest, TheTimeOfAHandlerIsNotTheClients) {
-  Client client(start({.request = milliseconds(50), .response = milliseconds(50), .keep_alive = milliseconds(50)}));
+  Client client(
+      start({.request = milliseconds(50), .response = milliseconds(50), .keep_alive = milliseconds(50)}));
   client.send("GET /slow HTTP/1.1\r\nHost: test\r\n\r\n");
   ASSERT_TRUE(eventually([this] { return at_gate_ == 1; }));
   // Long enough for the sweep to come by.
@@ -462,7 +471,8 @@ TEST_F(ServerTest, WantsExactlyOneHost) {
   EXPECT_EQ(Client(port).ask("GET /hello HTTP/1.0\r\n\r\n").status, 200) << "HTTP/1.0 knew no Host";
 }
 
-// --- Expect: 100-continue ---------------------------------------------------------------------------------------
+// --- Expect: 100-continue
+// ---------------------------------------------------------------------------------------
 
 TEST_F(ServerTest, TellsAClientThatAsksFirstToGoOn) {
   Client client(start());
@@ -485,7 +495,8 @@ TEST_F(ServerTest, RefusesATooLargeBodyInsteadOfAskingForIt) {
   EXPECT_EQ(client.ask(post("Content-Length: 1001\r\nExpect: 100-continue\r\n", "")).status, 413);
 }
 
-// --- X-Request-Id ----------------------------------------------------------------------------------------------
+// --- X-Request-Id
+// ----------------------------------------------------------------------------------------------
 
 TEST_F(ServerTest, EchoesARequestIdThatIsSane) {
   Client client(start());
@@ -497,8 +508,8 @@ TEST_F(ServerTest, EchoesARequestIdThatIsSane) {
 
 TEST_F(ServerTest, ReplacesARequestIdThatIsNot) {
   Client client(start());
-  for (const auto& id : std::vector<std::string>{"", std::string(129, 'x'), "a b", "a\"b", "\xc3\xa9", "<script>",
-                                                 "4111111111111111", "id-4111-1111-1111-1111"}) {
+  for (const auto& id : std::vector<std::string>{"", std::string(129, 'x'), "a b", "a\"b", "\xc3\xa9",
+                                                 "<script>", "4111111111111111", "id-4111-1111-1111-1111"}) {
     EXPECT_THAT(client.get("/hello", "X-Request-Id: " + id + "\r\n").headers["X-Request-Id"],
                 MatchesRegex(uuid_pattern))
         << id;
@@ -506,7 +517,8 @@ TEST_F(ServerTest, ReplacesARequestIdThatIsNot) {
   EXPECT_NE(client.get("/hello").headers["X-Request-Id"], client.get("/hello").headers["X-Request-Id"]);
 }
 
-// --- Start and stop --------------------------------------------------------------------------------------------
+// --- Start and stop
+// --------------------------------------------------------------------------------------------
 
 TEST_F(ServerTest, NamesTheAddressThatCannotBeHad) {
   Server::Options options;

@@ -1,10 +1,9 @@
-// Drives the state machine through hours of faults: workers that die, stall past their lease and come back late, a
-// network that loses, delays and refuses, a PSP that is only idempotent by key. What must hold whatever happens:
-// one charge at most, a settled state in the end, and no captured money that the PSP did not take.
+// Drives the state machine through hours of faults: workers that die, stall past their lease and come back
+// late, a network that loses, delays and refuses, a PSP that is only idempotent by key. What must hold
+// whatever happens: one charge at most, a settled state in the end, and no captured money that the PSP did
+// not take.
 //
 // Everything comes from one seed, which is printed; SIMULATION_SEED=<n> runs that simulation again.
-#include <gtest/gtest.h>
-
 #include <algorithm>
 #include <cstdlib>
 #include <functional>
@@ -14,6 +13,8 @@
 #include <set>
 #include <string>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 #include "payment/state_machine.hpp"
 
@@ -53,7 +54,9 @@ class Random {
 class Timeline {
  public:
   Timestamp now() const { return now_; }
-  void after(milliseconds delay, std::function<void()> what) { events_.emplace(now_ + delay, std::move(what)); }
+  void after(milliseconds delay, std::function<void()> what) {
+    events_.emplace(now_ + delay, std::move(what));
+  }
 
   void run() {
     while (!events_.empty()) {
@@ -220,12 +223,18 @@ class Simulation {
   // A simulation in which nothing goes wrong proves nothing.
   void check_that_it_was_hard() const {
     const std::map<std::string, int> wanted{
-        {"outcomes that came too late", stale_},      {"deaths of workers", deaths_},
-        {"look-ups", look_ups_},                      {"look-ups that found nothing", nothing_found_},
-        {"requests that arrived twice", psp_.resends_seen}, {"requests that arrived late", late_arrivals_},
-        {"outcomes that were not saved", unsaved_},   {"captured", count(Status::captured)},
-        {"authorized", count(Status::authorized)},    {"declined", count(Status::declined)},
-        {"failed", count(Status::failed)},            {"manual_review", count(Status::manual_review)},
+        {"outcomes that came too late", stale_},
+        {"deaths of workers", deaths_},
+        {"look-ups", look_ups_},
+        {"look-ups that found nothing", nothing_found_},
+        {"requests that arrived twice", psp_.resends_seen},
+        {"requests that arrived late", late_arrivals_},
+        {"outcomes that were not saved", unsaved_},
+        {"captured", count(Status::captured)},
+        {"authorized", count(Status::authorized)},
+        {"declined", count(Status::declined)},
+        {"failed", count(Status::failed)},
+        {"manual_review", count(Status::manual_review)},
     };
     for (const auto& [what, times] : wanted) EXPECT_GT(times, 0) << what;
   }
@@ -258,7 +267,8 @@ class Simulation {
       call_psp(worker, worker.life, std::move(claimed));
     }
     if (created_ == transactions && store_.all_settled()) return;
-    timeline_.after(random_.time_between(milliseconds(20), milliseconds(400)), [this, &worker] { poll(worker); });
+    timeline_.after(random_.time_between(milliseconds(20), milliseconds(400)),
+                    [this, &worker] { poll(worker); });
   }
 
   bool dies_now(Worker& worker) {
@@ -296,8 +306,8 @@ class Simulation {
       answer(worker, life, std::move(transition), OutcomeUnknown{"time-out"}, answered_after);
     } else {
       const bool answer_arrives = dice <= 80;
-      timeline_.after(answered_after / 2, [this, &worker, life, transition = std::move(transition), transaction, key,
-                                           answer_arrives, answered_after] {
+      timeline_.after(answered_after / 2, [this, &worker, life, transition = std::move(transition),
+                                           transaction, key, answer_arrives, answered_after] {
         const auto outcome = psp_.authorize(transaction, key);
         auto event = std::visit([](auto value) { return Event(value); }, outcome);
         if (!answer_arrives) event = OutcomeUnknown{"the answer was lost"};
@@ -313,11 +323,12 @@ class Simulation {
     } else if (random_.happens(10)) {
       answer(worker, life, std::move(transition), NotSent{"connection refused"}, answered_after);
     } else {
-      timeline_.after(answered_after / 2, [this, &worker, life, transition = std::move(transition), answered_after] {
-        const auto found = psp_.look_up(transition.state.attempt->idempotency_key);
-        if (std::holds_alternative<NoSuchCharge>(found)) ++nothing_found_;
-        answer(worker, life, transition, found, answered_after / 2);
-      });
+      timeline_.after(answered_after / 2,
+                      [this, &worker, life, transition = std::move(transition), answered_after] {
+                        const auto found = psp_.look_up(transition.state.attempt->idempotency_key);
+                        if (std::holds_alternative<NoSuchCharge>(found)) ++nothing_found_;
+                        answer(worker, life, transition, found, answered_after / 2);
+                      });
     }
   }
 

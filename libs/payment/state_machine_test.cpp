@@ -1,8 +1,8 @@
 #include "payment/state_machine.hpp"
 
-#include <gmock/gmock.h>
-
 #include <vector>
+
+#include <gmock/gmock.h>
 
 #include "payment/fingerprint.hpp"
 
@@ -57,7 +57,8 @@ class Journey {
   Timestamp now_ = start;
 };
 
-// --- Claims ----------------------------------------------------------------------------------------------------
+// --- Claims
+// ----------------------------------------------------------------------------------------------------
 
 TEST(Claim, OfAQueuedTransactionWritesDownTheIntentAndThenAuthorizes) {
   Journey journey;
@@ -88,7 +89,8 @@ TEST(Claim, RaisesTheEpochEachTime) {
 }
 
 TEST(Outcome, LeavesTheEpochAlone) {
-  for (const Event& outcome : std::vector<Event>{Approved{"ref"}, Declined{}, NotSent{"refused"}, OutcomeUnknown{}}) {
+  for (const Event& outcome :
+       std::vector<Event>{Approved{"ref"}, Declined{}, NotSent{"refused"}, OutcomeUnknown{}}) {
     Journey journey;
     journey.claim();
     journey.feed(outcome);
@@ -131,7 +133,8 @@ TEST(Claim, AfterAnAttemptThatWasNotSentStartsANewOneWithAKeyOfItsOwn) {
   EXPECT_EQ(journey.attempt().idempotency_key, std::string(example_id) + "-2");
 }
 
-// --- Outcomes --------------------------------------------------------------------------------------------------
+// --- Outcomes
+// --------------------------------------------------------------------------------------------------
 
 TEST(Approval, OfAnAutomaticCaptureTakesTheMoney) {
   Journey journey(CaptureMethod::automatic);
@@ -241,13 +244,15 @@ TEST(NotSent, OfAResendAfterALeaseThatRanOutStaysUnknown) {
   EXPECT_EQ(journey.claim(), Action::look_up);
   EXPECT_EQ(journey.feed(NoSuchCharge{}), Action::authorize);
   EXPECT_EQ(journey.feed(NotSent{"connection refused"}), Action::none);
-  EXPECT_EQ(journey.transaction().status, Status::unknown) << "the dead worker's request may still be on its way";
+  EXPECT_EQ(journey.transaction().status, Status::unknown)
+      << "the dead worker's request may still be on its way";
   EXPECT_EQ(journey.claim(), Action::look_up);
 }
 
 TEST(OutcomeUnknown, IsLookedUpWithADelayThatDoublesUpToTheLongest) {
-  Journey journey(CaptureMethod::automatic,
-                  {.look_ups_max = 6, .look_up_delay = milliseconds(500), .look_up_delay_max = milliseconds(3000)});
+  Journey journey(
+      CaptureMethod::automatic,
+      {.look_ups_max = 6, .look_up_delay = milliseconds(500), .look_up_delay_max = milliseconds(3000)});
   EXPECT_EQ(journey.claim(), Action::authorize);
   int look_ups = 0;
   for (const int delay_ms : {500, 1000, 2000, 3000, 3000, 3000}) {
@@ -315,7 +320,8 @@ TEST(Transition, StampsTheTimeOfTheChange) {
   EXPECT_EQ(journey.transaction().created_at, start);
 }
 
-// --- The request ----------------------------------------------------------------------------------------------
+// --- The request
+// ----------------------------------------------------------------------------------------------
 
 TEST(RequestBytes, AreTheSameForTheSameTransactionWhateverItsState) {
   const auto before = new_transaction();
@@ -348,7 +354,8 @@ TEST(Fingerprint, IsSha256) {
   EXPECT_EQ(fingerprint("").size(), 32U);
 }
 
-// --- What must never be ----------------------------------------------------------------------------------------
+// --- What must never be
+// ----------------------------------------------------------------------------------------
 
 Transaction captured_transaction() {
   auto transaction = new_transaction();
@@ -407,11 +414,13 @@ TEST(StateMachineDeathTest, AnEventThatTheStateDoesNotAllowIsABug) {
     EXPECT_DEATH(apply(settled, Approved{"ref"}, start, policy), "invariant broken") << to_string(status);
   }
   const State never_sent{new_transaction(), std::nullopt};
-  for (const Event& event : std::vector<Event>{Approved{}, Declined{}, NotSent{}, OutcomeUnknown{}, NoSuchCharge{}}) {
+  for (const Event& event :
+       std::vector<Event>{Approved{}, Declined{}, NotSent{}, OutcomeUnknown{}, NoSuchCharge{}}) {
     EXPECT_DEATH(apply(never_sent, event, start, policy), "invariant broken") << "event " << event.index();
   }
   const auto sent_once = apply(never_sent, Claimed{"psp"}, start, policy).state;
-  EXPECT_DEATH(apply(sent_once, NoSuchCharge{}, start, policy), "invariant broken") << "nobody has looked yet";
+  EXPECT_DEATH(apply(sent_once, NoSuchCharge{}, start, policy), "invariant broken")
+      << "nobody has looked yet";
 }
 
 }  // namespace

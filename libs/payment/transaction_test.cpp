@@ -1,9 +1,9 @@
 #include "payment/transaction.hpp"
 
-#include <gtest/gtest.h>
-
 #include <utility>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 namespace switchyard::payment {
 namespace {
@@ -30,7 +30,8 @@ TEST(TransactionStatus, HasTheNameOfTheApiBothWays) {
 }
 
 TEST(TransactionStatus, IsNotParsedFromAnythingElse) {
-  for (const char* text : {"", "Queued", "QUEUED", "queued ", " queued", "queue", "partially-refunded", "done"}) {
+  for (const char* text :
+       {"", "Queued", "QUEUED", "queued ", " queued", "queue", "partially-refunded", "done"}) {
     EXPECT_EQ(parse_status(text), std::nullopt) << text;
   }
 }

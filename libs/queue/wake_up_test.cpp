@@ -1,9 +1,9 @@
 #include "queue/wake_up.hpp"
 
-#include <gtest/gtest.h>
-
 #include <thread>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 #include "base/io_threads.hpp"
 

@@ -1,8 +1,8 @@
 #include "service/health.hpp"
 
-#include <gtest/gtest.h>
-
 #include <future>
+
+#include <gtest/gtest.h>
 
 #include "base/event.hpp"
 #include "base/io_threads.hpp"
@@ -54,18 +54,16 @@ TEST_F(HealthTest, PassesWhenEachCheckPasses) {
   const auto response = ask();
   EXPECT_EQ(response.status, 200U);
   EXPECT_EQ(response.content_type, "application/json");
-  EXPECT_EQ(response.body,
-            R"({"status":"pass","checks":{"store:writable":[{"status":"pass"}],)"
-            R"("queue:backlog":[{"status":"pass","output":"3 of 10 transactions"}]}})");
+  EXPECT_EQ(response.body, R"({"status":"pass","checks":{"store:writable":[{"status":"pass"}],)"
+                           R"("queue:backlog":[{"status":"pass","output":"3 of 10 transactions"}]}})");
 }
 
 TEST_F(HealthTest, FailsWhenOneCheckFails) {
   checks_.push_back({"queue:backlog", false, "a \"full\" queue"});
   const auto response = ask();
   EXPECT_EQ(response.status, 503U);
-  EXPECT_EQ(response.body,
-            R"({"status":"fail","checks":{"store:writable":[{"status":"pass"}],)"
-            R"("queue:backlog":[{"status":"fail","output":"a \"full\" queue"}]}})");
+  EXPECT_EQ(response.body, R"({"status":"fail","checks":{"store:writable":[{"status":"pass"}],)"
+                           R"("queue:backlog":[{"status":"fail","output":"a \"full\" queue"}]}})");
 }
 
 TEST_F(HealthTest, GivesTheMediaTypeOfHealthToThoseWhoKnowIt) {

@@ -33,11 +33,14 @@ std::string refusal(Read read, const Environment& environment) {
 template <class Read>
 void expect_refused(Read read, const std::string& name, const std::vector<std::string>& values) {
   for (const auto& value : values) {
-    EXPECT_THAT(refusal(read, with(name, value)), AllOf(StartsWith(name + " "), HasSubstr("("))) << name << "=" << value;
+    EXPECT_THAT(refusal(read, with(name, value)), AllOf(StartsWith(name + " "), HasSubstr("(")))
+        << name << "=" << value;
   }
 }
 
-HttpSettings read_http(const Environment& environment) { return read_http_settings(environment, 5000); }
+HttpSettings read_http(const Environment& environment) {
+  return read_http_settings(environment, 5000);
+}
 
 TEST(HttpSettings, HaveDefaults) {
   const auto settings = read_http(Environment());

@@ -1,11 +1,11 @@
 #include "sqlite/database.hpp"
 
-#include <gmock/gmock.h>
-#include <sqlite3.h>
-
 #include <fstream>
 #include <limits>
 #include <thread>
+
+#include <gmock/gmock.h>
+#include <sqlite3.h>
 
 #include "base/testing.hpp"
 
@@ -40,8 +40,8 @@ class DatabaseTest : public ::testing::Test {
 };
 
 TEST_F(DatabaseTest, GivesBackIntegersAsTheyWereBound) {
-  for (const std::int64_t value : {std::numeric_limits<std::int64_t>::min(), std::int64_t{-1}, std::int64_t{0},
-                                   std::numeric_limits<std::int64_t>::max()}) {
+  for (const std::int64_t value : {std::numeric_limits<std::int64_t>::min(), std::int64_t{-1},
+                                   std::int64_t{0}, std::numeric_limits<std::int64_t>::max()}) {
     auto row = database_.query("SELECT ?");
     row.bind(value);
     ASSERT_TRUE(row.step());
@@ -52,7 +52,8 @@ TEST_F(DatabaseTest, GivesBackIntegersAsTheyWereBound) {
 }
 
 TEST_F(DatabaseTest, GivesBackAnOptionalIntegerOrNull) {
-  for (const std::optional<std::int64_t> value : {std::optional<std::int64_t>(7), std::optional<std::int64_t>()}) {
+  for (const std::optional<std::int64_t> value :
+       {std::optional<std::int64_t>(7), std::optional<std::int64_t>()}) {
     auto row = database_.query("SELECT ?");
     row.bind(value);
     ASSERT_TRUE(row.step());
@@ -63,7 +64,8 @@ TEST_F(DatabaseTest, GivesBackAnOptionalIntegerOrNull) {
 
 TEST_F(DatabaseTest, GivesBackTextByteForByte) {
   using namespace std::string_view_literals;
-  for (const auto text : {"plain"sv, ""sv, std::string_view(), "z\xc3\xbcrich"sv, "a\0b"sv, "'; DROP TABLE users; --"sv}) {
+  for (const auto text :
+       {"plain"sv, ""sv, std::string_view(), "z\xc3\xbcrich"sv, "a\0b"sv, "'; DROP TABLE users; --"sv}) {
     auto row = database_.query("SELECT ?, typeof(?1)");
     row.bind(text);
     ASSERT_TRUE(row.step());
@@ -138,7 +140,8 @@ TEST_F(DatabaseTest, SyncsEachCommitWhereItMust) {
   EXPECT_EQ(fast.integer("PRAGMA synchronous"), 0) << "OFF";
 }
 
-// --- Failures --------------------------------------------------------------------------------------------------
+// --- Failures
+// --------------------------------------------------------------------------------------------------
 
 TEST_F(DatabaseTest, EachFailureNamesTheFile) {
   database_.execute("CREATE TABLE t (a INTEGER PRIMARY KEY CHECK (a > 0)) STRICT");
@@ -158,7 +161,9 @@ TEST_F(DatabaseTest, EachFailureNamesTheFile) {
 
 TEST_F(DatabaseTest, AFailureLeavesTheConnectionUsable) {
   database_.execute("CREATE TABLE t (a INTEGER PRIMARY KEY) STRICT");
-  const auto insert = [&](std::int64_t value) { database_.query("INSERT INTO t VALUES (?)").bind(value).run(); };
+  const auto insert = [&](std::int64_t value) {
+    database_.query("INSERT INTO t VALUES (?)").bind(value).run();
+  };
   insert(1);
   EXPECT_EQ(failure_of([&] { insert(1); }).code, SQLITE_CONSTRAINT);
   insert(2);
@@ -168,7 +173,8 @@ TEST_F(DatabaseTest, AFailureLeavesTheConnectionUsable) {
 TEST(DatabaseOpen, NamesTheFileThatCannotBeOpened) {
   const testing::TempDir folder;
   const auto missing = folder.file("missing.db");
-  EXPECT_THAT(failure_of([&] { Database(missing, Durability::synced, Access::existing); }).message, StartsWith(missing + ": "));
+  EXPECT_THAT(failure_of([&] { Database(missing, Durability::synced, Access::existing); }).message,
+              StartsWith(missing + ": "));
   EXPECT_FALSE(std::filesystem::exists(missing));
 
   const auto in_missing_folder = folder.file("missing/test.db");
@@ -182,7 +188,8 @@ TEST(DatabaseOpen, NamesTheFileThatCannotBeOpened) {
   EXPECT_EQ(no_database.code, SQLITE_NOTADB);
 }
 
-// --- A second connection ---------------------------------------------------------------------------------------
+// --- A second connection
+// ---------------------------------------------------------------------------------------
 
 TEST_F(DatabaseTest, IsBusyWhileAnotherConnectionWrites) {
   Database other(path_, Durability::synced, Access::existing);

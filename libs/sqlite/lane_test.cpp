@@ -1,10 +1,10 @@
 #include "sqlite/lane.hpp"
 
-#include <gmock/gmock.h>
-#include <sqlite3.h>
-
 #include <future>
 #include <optional>
+
+#include <gmock/gmock.h>
+#include <sqlite3.h>
 
 #include "base/io_threads.hpp"
 #include "base/testing.hpp"
@@ -22,14 +22,19 @@ class LaneTest : public ::testing::Test {
  protected:
   LaneTest() { open()->execute("CREATE TABLE t (a INTEGER PRIMARY KEY CHECK (a > 0)) STRICT"); }
 
-  std::unique_ptr<Database> open() const { return std::make_unique<Database>(path_, Durability::process, Access::create); }
-  void start(Lane::Mode mode = Lane::Mode::write, std::size_t capacity = plenty) { lane_.emplace(open(), mode, capacity); }
+  std::unique_ptr<Database> open() const {
+    return std::make_unique<Database>(path_, Durability::process, Access::create);
+  }
+  void start(Lane::Mode mode = Lane::Mode::write, std::size_t capacity = plenty) {
+    lane_.emplace(open(), mode, capacity);
+  }
 
   // Submits on an io thread; the future holds what the command came to.
   template <class T, class Work>
   std::future<Result<T>> submit(Work work, std::size_t thread = 0) {
     return asio::co_spawn(
-        threads_.executor(thread), [this, work = std::move(work)] { return lane_->run<T>(work); }, asio::use_future);
+        threads_.executor(thread), [this, work = std::move(work)] { return lane_->run<T>(work); },
+        asio::use_future);
   }
   std::future<Result<void>> insert(std::int64_t value) {
     return submit<void>([value](Database& database) -> Result<void> {
@@ -38,7 +43,8 @@ class LaneTest : public ::testing::Test {
     });
   }
 
-  // Keeps the lane busy until open_gate(); returns when it is. What is submitted then waits for the next group.
+  // Keeps the lane busy until open_gate(); returns when it is. What is submitted then waits for the next
+  // group.
   std::future<Result<void>> block() {
     std::promise<void> reached;
     auto blocked = submit<void>([opened = gate_.get_future().share(), &reached](Database&) -> Result<void> {
@@ -138,7 +144,8 @@ TEST_F(LaneTest, ACommandsOwnFailureLeavesItsNeighboursAlone) {
   start();
   auto blocked = block();
   auto before = insert(1);
-  auto failed = submit<void>([](Database&) -> Result<void> { return fail(ErrorCode::not_found, "nothing here"); });
+  auto failed =
+      submit<void>([](Database&) -> Result<void> { return fail(ErrorCode::not_found, "nothing here"); });
   auto after = insert(2);
   await_submissions();
   open_gate();
@@ -251,13 +258,13 @@ TEST_F(LaneTest, ContinuesThereAlsoWhenItRefuses) {
 
 TEST_F(LaneTest, AReadingLaneGivesEachCommandOneSnapshot) {
   start(Lane::Mode::read);
-  const auto counts = submit<std::pair<std::int64_t, std::int64_t>>(
-                          [this](Database& database) -> Result<std::pair<std::int64_t, std::int64_t>> {
-                            const auto before = database.integer("SELECT count(*) FROM t");
-                            open()->execute("INSERT INTO t VALUES (1)");
-                            return std::pair(before, database.integer("SELECT count(*) FROM t"));
-                          })
-                          .get();
+  const auto counts =
+      submit<std::pair<std::int64_t, std::int64_t>>([this](Database& database)
+                                                        -> Result<std::pair<std::int64_t, std::int64_t>> {
+        const auto before = database.integer("SELECT count(*) FROM t");
+        open()->execute("INSERT INTO t VALUES (1)");
+        return std::pair(before, database.integer("SELECT count(*) FROM t"));
+      }).get();
   EXPECT_EQ(*counts, std::pair(std::int64_t{0}, std::int64_t{0}));
   const auto next = submit<std::int64_t>([](Database& database) -> Result<std::int64_t> {
                       return database.integer("SELECT count(*) FROM t");

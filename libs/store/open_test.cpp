@@ -23,8 +23,8 @@ TEST(SqlitePath, AnotherUrlIsRefusedWithoutRepeatingIt) {
       sqlite_path(url);
       ADD_FAILURE() << url;
     } catch (const ConfigError& error) {
-      EXPECT_THAT(error.what(),
-                  AllOf(StartsWith("DATABASE_URL "), HasSubstr("sqlite:data/switchyard.db"), Not(HasSubstr("hunter2"))));
+      EXPECT_THAT(error.what(), AllOf(StartsWith("DATABASE_URL "), HasSubstr("sqlite:data/switchyard.db"),
+                                      Not(HasSubstr("hunter2"))));
     }
   }
 }

@@ -1,14 +1,14 @@
 // What every store promises, whatever it is made of: the suite runs once for each factory at the end.
 #include "store/store.hpp"
 
-#include <fmt/chrono.h>
-#include <fmt/format.h>
-#include <gmock/gmock.h>
-
 #include <algorithm>
 #include <future>
 #include <ostream>
 #include <set>
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <gmock/gmock.h>
 
 #include "base/io_threads.hpp"
 #include "base/testing.hpp"
@@ -37,7 +37,9 @@ struct StoreFactory {
   // Opens the store that lives in the folder; called again, it opens the same one a second time.
   std::function<std::unique_ptr<Store>(const TempDir& folder)> open;
 };
-std::ostream& operator<<(std::ostream& out, const StoreFactory& factory) { return out << factory.name; }
+std::ostream& operator<<(std::ostream& out, const StoreFactory& factory) {
+  return out << factory.name;
+}
 
 constexpr Timestamp start{milliseconds(1'700'000'000'000)};
 constexpr MerchantId alice{1};
@@ -66,22 +68,23 @@ Transaction transaction_number(std::uint64_t number, MerchantId merchant = alice
 
 // All that is remembered of it, to compare and to print.
 std::string describe(const Transaction& transaction) {
-  return fmt::format("{} merchant {} amount {} {} {} authorized {} captured {} refunded {} epoch {} attempts {} next {} "
-                     "reason '{}' created {} updated {}",
-                     transaction.id.value.to_string(), transaction.merchant_id.value, transaction.amount.to_string(),
-                     to_string(transaction.capture_method), to_string(transaction.status), transaction.authorized_minor,
-                     transaction.captured_minor, transaction.refunded_minor, transaction.epoch,
-                     transaction.attempt_count,
-                     transaction.next_action_at ? transaction.next_action_at->time_since_epoch().count() : -1,
-                     transaction.reason, transaction.created_at.time_since_epoch().count(),
-                     transaction.updated_at.time_since_epoch().count());
+  return fmt::format(
+      "{} merchant {} amount {} {} {} authorized {} captured {} refunded {} epoch {} attempts {} next {} "
+      "reason '{}' created {} updated {}",
+      transaction.id.value.to_string(), transaction.merchant_id.value, transaction.amount.to_string(),
+      to_string(transaction.capture_method), to_string(transaction.status), transaction.authorized_minor,
+      transaction.captured_minor, transaction.refunded_minor, transaction.epoch, transaction.attempt_count,
+      transaction.next_action_at ? transaction.next_action_at->time_since_epoch().count() : -1,
+      transaction.reason, transaction.created_at.time_since_epoch().count(),
+      transaction.updated_at.time_since_epoch().count());
 }
 std::string describe(const Attempt& attempt) {
-  return fmt::format("#{} at {} key {} fingerprint {} {} look-ups {} reference '{}' reason '{}' from {} to {}",
-                     attempt.number, attempt.psp, attempt.idempotency_key, attempt.request_fingerprint,
-                     to_string(attempt.status), attempt.look_ups, attempt.psp_reference, attempt.reason,
-                     attempt.started_at.time_since_epoch().count(),
-                     attempt.ended_at ? attempt.ended_at->time_since_epoch().count() : -1);
+  return fmt::format(
+      "#{} at {} key {} fingerprint {} {} look-ups {} reference '{}' reason '{}' from {} to {}",
+      attempt.number, attempt.psp, attempt.idempotency_key, attempt.request_fingerprint,
+      to_string(attempt.status), attempt.look_ups, attempt.psp_reference, attempt.reason,
+      attempt.started_at.time_since_epoch().count(),
+      attempt.ended_at ? attempt.ended_at->time_since_epoch().count() : -1);
 }
 std::string describe(const TransactionWithAttempts& found) {
   auto text = describe(found.transaction);
@@ -92,8 +95,8 @@ std::string describe(const User& user) {
   return fmt::format("{} {} {} {}", user.id.value, user.username, user.password_hash, user.enabled);
 }
 
-TransactionFilter filter(std::size_t limit, std::optional<Status> status = {}, std::optional<Currency> currency = {},
-                         std::optional<TransactionId> before = {}) {
+TransactionFilter filter(std::size_t limit, std::optional<Status> status = {},
+                         std::optional<Currency> currency = {}, std::optional<TransactionId> before = {}) {
   return {.status = status, .currency = currency, .before = before, .limit = limit};
 }
 
@@ -140,7 +143,8 @@ class StoreTest : public ::testing::TestWithParam<StoreFactory> {
     return run([&] { return store_->create_transaction({transaction, key}); });
   }
   void create_numbers(std::uint64_t first, std::uint64_t last, MerchantId merchant = alice) {
-    for (auto number = first; number <= last; ++number) ASSERT_TRUE(create(transaction_number(number, merchant)));
+    for (auto number = first; number <= last; ++number)
+      ASSERT_TRUE(create(transaction_number(number, merchant)));
   }
   std::string found(TransactionId id, MerchantId merchant = alice) {
     const auto result = run([&] { return store_->find_transaction(merchant, id); });
@@ -212,7 +216,8 @@ class StoreTest : public ::testing::TestWithParam<StoreFactory> {
     for (const auto& user : *users) names.push_back(user.username);
     return names;
   }
-  void record_failure(const std::vector<std::string>& subjects, Timestamp now, milliseconds window = seconds(300)) {
+  void record_failure(const std::vector<std::string>& subjects, Timestamp now,
+                      milliseconds window = seconds(300)) {
     EXPECT_TRUE(run([&] { return store_->record_login_failure(subjects, now, window); }));
   }
   LoginFailures failures(const std::string& subject, Timestamp now) {
@@ -226,11 +231,13 @@ class StoreTest : public ::testing::TestWithParam<StoreFactory> {
   IoThreads threads_{1};
 };
 
-// --- Users -----------------------------------------------------------------------------------------------------
+// --- Users
+// -----------------------------------------------------------------------------------------------------
 
 TEST_P(StoreTest, FindsAUserByName) {
   EXPECT_EQ(find_user("alice"), std::nullopt);
-  const auto added = add_user({.id = UserId{7}, .username = "alice", .password_hash = "$argon2id$x", .enabled = false});
+  const auto added =
+      add_user({.id = UserId{7}, .username = "alice", .password_hash = "$argon2id$x", .enabled = false});
   ASSERT_TRUE(added);
   EXPECT_EQ(describe(*added), "7 alice $argon2id$x false");
   EXPECT_EQ(describe(*find_user("alice")), describe(*added));
@@ -314,13 +321,15 @@ TEST_P(StoreTest, ChangesAPasswordHash) {
   EXPECT_EQ(unknown.error().code, ErrorCode::not_found);
 }
 
-// --- Failed logins ---------------------------------------------------------------------------------------------
+// --- Failed logins
+// ---------------------------------------------------------------------------------------------
 
 TEST_P(StoreTest, CountsTheFailuresOfEachSubject) {
   record_failure({"user:alice", "address:::1"}, start);
   record_failure({"user:alice", "address:::2"}, start);
-  const auto counted =
-      run([&] { return store_->login_failures({"address:::1", "user:alice", "user:becky", "address:::2"}, start); });
+  const auto counted = run([&] {
+    return store_->login_failures({"address:::1", "user:alice", "user:becky", "address:::2"}, start);
+  });
   std::vector<std::int64_t> counts;
   for (const auto& of_subject : *counted) counts.push_back(of_subject.count);
   EXPECT_THAT(counts, ElementsAre(1, 2, 0, 1));
@@ -345,9 +354,11 @@ TEST_P(StoreTest, AWindowThatHasEndedCountsAsNothing) {
 }
 
 TEST_P(StoreTest, ForgetsEndedWindowsOfOthersWithoutTouchingThoseThatRun) {
-  for (int i = 0; i < 100; ++i) record_failure({fmt::format("address:{}", i)}, start, seconds(i < 50 ? 1 : 100));
+  for (int i = 0; i < 100; ++i)
+    record_failure({fmt::format("address:{}", i)}, start, seconds(i < 50 ? 1 : 100));
   for (int i = 0; i < 10; ++i) record_failure({"user:alice"}, start + seconds(2), seconds(100));
-  for (int i = 50; i < 100; ++i) EXPECT_EQ(failures(fmt::format("address:{}", i), start + seconds(2)).count, 1);
+  for (int i = 50; i < 100; ++i)
+    EXPECT_EQ(failures(fmt::format("address:{}", i), start + seconds(2)).count, 1);
   EXPECT_EQ(failures("user:alice", start + seconds(2)).count, 10);
 }
 
@@ -357,7 +368,8 @@ TEST_P(StoreTest, FailuresOutliveTheProcess) {
   EXPECT_EQ(failures("user:alice", start).count, 1);
 }
 
-// --- Transactions ----------------------------------------------------------------------------------------------
+// --- Transactions
+// ----------------------------------------------------------------------------------------------
 
 TEST_P(StoreTest, GivesBackATransactionAsItWasCreated) {
   Transaction transaction{.id = {Uuid::generate()},
@@ -387,14 +399,16 @@ TEST_P(StoreTest, CreatesManyAtOnce) {
   std::vector<std::function<Task<Result<CreateResult>>()>> creates;
   for (std::uint64_t number = 1; number <= 500; ++number) {
     creates.push_back([this, number] {
-      return store_->create_transaction({transaction_number(number, {static_cast<std::int64_t>(number % 3)}), {}});
+      return store_->create_transaction(
+          {transaction_number(number, {static_cast<std::int64_t>(number % 3)}), {}});
     });
   }
   for (const auto& created : run_at_once(creates)) EXPECT_TRUE(*created);
   EXPECT_EQ(backlog(), 500);
 }
 
-// --- Idempotency -----------------------------------------------------------------------------------------------
+// --- Idempotency
+// -----------------------------------------------------------------------------------------------
 
 IdempotencyKey key(std::string name, std::string fingerprint = "fingerprint", std::string reply = "{}") {
   return {std::move(name), std::move(fingerprint), std::move(reply)};
@@ -434,7 +448,8 @@ TEST_P(StoreTest, KeepsTheKeysOfMerchantsApart) {
 }
 
 TEST_P(StoreTest, TellsKeysApartByteForByte) {
-  const std::vector<std::string> keys{"k", "K", "k ", "\"k\"", "k'", std::string(255, 'k'), std::string(254, 'k')};
+  const std::vector<std::string> keys{
+      "k", "K", "k ", "\"k\"", "k'", std::string(255, 'k'), std::string(254, 'k')};
   for (std::uint64_t i = 0; i < keys.size(); ++i) {
     const auto created = create(transaction_number(i), key(keys[i], keys[i]));
     EXPECT_TRUE(created && std::holds_alternative<Created>(*created)) << keys[i];
@@ -444,7 +459,8 @@ TEST_P(StoreTest, TellsKeysApartByteForByte) {
 TEST_P(StoreTest, ATwinOfARequestUnderWayIsToldSo) {
   std::vector<std::function<Task<Result<CreateResult>>()>> twins;
   for (std::uint64_t number = 1; number <= 5; ++number) {
-    twins.push_back([this, number] { return store_->create_transaction({transaction_number(number), key("k")}); });
+    twins.push_back(
+        [this, number] { return store_->create_transaction({transaction_number(number), key("k")}); });
   }
   const auto results = run_at_once(twins);
   EXPECT_TRUE(*results[0] && std::holds_alternative<Created>(**results[0]));
@@ -478,7 +494,8 @@ TEST_P(StoreTest, TwinsAtTwoProcessesMakeOneTransaction) {
   EXPECT_THAT(walked({}), SizeIs(20));
 }
 
-// --- Lists -----------------------------------------------------------------------------------------------------
+// --- Lists
+// -----------------------------------------------------------------------------------------------------
 
 TEST_P(StoreTest, ListsTheNewestFirst) {
   EXPECT_THAT(listed({}), IsEmpty());
@@ -550,7 +567,8 @@ TEST_P(StoreTest, FindsTheFewOldOnesThatAFilterLeavesOfVeryMany) {
   EXPECT_THAT(walked(filter(50, {}, jpy)), ElementsAre(id_number(3), id_number(2), id_number(1)));
 }
 
-// --- Claims ----------------------------------------------------------------------------------------------------
+// --- Claims
+// ----------------------------------------------------------------------------------------------------
 
 TEST_P(StoreTest, ClaimsWhatIsDueAndWritesDownTheIntent) {
   create_numbers(1, 1);
@@ -561,7 +579,8 @@ TEST_P(StoreTest, ClaimsWhatIsDueAndWritesDownTheIntent) {
   ASSERT_TRUE(claimed.state.attempt);
   EXPECT_EQ(claimed.state.attempt->psp, "psp");
   reopen();
-  EXPECT_EQ(found(id_number(1)), describe(TransactionWithAttempts{claimed.state.transaction, {*claimed.state.attempt}}))
+  EXPECT_EQ(found(id_number(1)),
+            describe(TransactionWithAttempts{claimed.state.transaction, {*claimed.state.attempt}}))
       << "what the claim gave is what is on disk";
 }
 
@@ -609,7 +628,8 @@ TEST_P(StoreTest, TwoProcessesNeverClaimTheSameTransaction) {
   constexpr std::uint64_t count = 400;
   std::vector<std::function<Task<Result<CreateResult>>()>> creates;
   for (std::uint64_t number = 1; number <= count; ++number) {
-    creates.push_back([this, number] { return store_->create_transaction({transaction_number(number), {}}); });
+    creates.push_back(
+        [this, number] { return store_->create_transaction({transaction_number(number), {}}); });
   }
   for (const auto& created : run_at_once(creates)) ASSERT_TRUE(*created);
 
@@ -636,12 +656,14 @@ TEST_P(StoreTest, TwoProcessesNeverClaimTheSameTransaction) {
   EXPECT_EQ(all.size(), count);
 }
 
-// --- Outcomes --------------------------------------------------------------------------------------------------
+// --- Outcomes
+// --------------------------------------------------------------------------------------------------
 
 TEST_P(StoreTest, SavesWhatAnAttemptCameTo) {
   create_numbers(1, 1);
   const auto claimed = claim_one(start);
-  const auto captured = payment::apply(claimed.state, payment::Approved{"psp-ref"}, start + seconds(1), policy);
+  const auto captured =
+      payment::apply(claimed.state, payment::Approved{"psp-ref"}, start + seconds(1), policy);
   ASSERT_TRUE(save(captured.state));
   reopen();
   EXPECT_EQ(found(id_number(1)),
@@ -652,13 +674,17 @@ TEST_P(StoreTest, SavesWhatAnAttemptCameTo) {
 TEST_P(StoreTest, KeepsEachAttempt) {
   create_numbers(1, 1);
   auto now = start;
-  const auto first = payment::apply(claim_one(now).state, payment::NotSent{"connection refused"}, now, policy);
+  const auto first =
+      payment::apply(claim_one(now).state, payment::NotSent{"connection refused"}, now, policy);
   ASSERT_TRUE(save(first.state));
   now = *first.state.transaction.next_action_at;
-  const auto second = payment::apply(claim_one(now).state, payment::Declined{"51", payment::DeclineKind::hard, "psp-ref"}, now + seconds(1), policy);
+  const auto second =
+      payment::apply(claim_one(now).state, payment::Declined{"51", payment::DeclineKind::hard, "psp-ref"},
+                     now + seconds(1), policy);
   ASSERT_TRUE(save(second.state));
   EXPECT_EQ(found(id_number(1)),
-            describe(TransactionWithAttempts{second.state.transaction, {*first.state.attempt, *second.state.attempt}}));
+            describe(TransactionWithAttempts{second.state.transaction,
+                                             {*first.state.attempt, *second.state.attempt}}));
   EXPECT_EQ(second.state.transaction.status, Status::declined);
 }
 
@@ -678,9 +704,9 @@ TEST_P(StoreTest, CountsTheLookUpsOfAnAttempt) {
 }
 
 TEST_P(StoreTest, AnOutcomeThatComesAfterTheNextClaimChangesNothing) {
-  for (const payment::Event& late :
-       std::vector<payment::Event>{payment::Approved{"late"}, payment::Declined{"51", payment::DeclineKind::hard, "psp-ref"}, payment::NotSent{"refused"},
-                                   payment::OutcomeUnknown{"time-out"}}) {
+  for (const payment::Event& late : std::vector<payment::Event>{
+           payment::Approved{"late"}, payment::Declined{"51", payment::DeclineKind::hard, "psp-ref"},
+           payment::NotSent{"refused"}, payment::OutcomeUnknown{"time-out"}}) {
     const auto id = TransactionId{Uuid::generate()};
     auto transaction = transaction_number(1);
     transaction.id = id;
@@ -710,7 +736,8 @@ TEST_P(StoreTest, AnOutcomeOfATransactionThatIsNotThereChangesNothing) {
   EXPECT_EQ(found(id_number(2)), "not_found");
 }
 
-// --- Backlog and health ----------------------------------------------------------------------------------------
+// --- Backlog and health
+// ----------------------------------------------------------------------------------------
 
 TEST_P(StoreTest, CountsWhatStillNeedsWork) {
   EXPECT_EQ(backlog(), 0);
@@ -733,11 +760,13 @@ TEST_P(StoreTest, ShowsThatItCanBeWritten) {
 
 // ---------------------------------------------------------------------------------------------------------------
 
-INSTANTIATE_TEST_SUITE_P(
-    Sqlite, StoreTest,
-    ::testing::Values(StoreFactory{
-        "sqlite", [](const TempDir& folder) { return std::make_unique<SqliteStore>(folder.file("store.db")); }}),
-    [](const auto& factory) { return factory.param.name; });
+INSTANTIATE_TEST_SUITE_P(Sqlite, StoreTest,
+                         ::testing::Values(StoreFactory{"sqlite",
+                                                        [](const TempDir& folder) {
+                                                          return std::make_unique<SqliteStore>(
+                                                              folder.file("store.db"));
+                                                        }}),
+                         [](const auto& factory) { return factory.param.name; });
 
 }  // namespace
 }  // namespace switchyard::store

@@ -1,11 +1,11 @@
 #include "telemetry/log.hpp"
 
-#include <gmock/gmock.h>
-
-#include <boost/json/parse.hpp>
 #include <optional>
 #include <sstream>
 #include <vector>
+
+#include <boost/json/parse.hpp>
+#include <gmock/gmock.h>
 
 #include "base/testing.hpp"
 
@@ -128,7 +128,9 @@ TEST(Log, WritesWarningsAtOnceAndTheRestWhenItIsFlushed) {
   const bool buffered = ::isatty(STDOUT_FILENO) == 0;
   Printed printed(LogFormat::text);
   printed.log().info("first");
-  if (buffered) { EXPECT_THAT(printed.lines_so_far(), SizeIs(0)); }
+  if (buffered) {
+    EXPECT_THAT(printed.lines_so_far(), SizeIs(0));
+  }
   printed.log().warning("second");
   EXPECT_THAT(printed.lines_so_far(), ElementsAre(HasSubstr("first"), HasSubstr("second")));
   printed.log().info("third");
@@ -138,7 +140,8 @@ TEST(Log, WritesWarningsAtOnceAndTheRestWhenItIsFlushed) {
   EXPECT_THAT(printed.lines_so_far(), SizeIs(4)) << "nothing is lost at the end";
 }
 
-// --- What comes from outside -----------------------------------------------------------------------------------
+// --- What comes from outside
+// -----------------------------------------------------------------------------------
 
 TEST(TextLog, NoMessageForgesALineOfItsOwn) {
   Printed printed(LogFormat::text);
@@ -164,21 +167,24 @@ TEST(JsonLog, NoMessageOrFieldForgesALineOrAMember) {
 }
 
 TEST(TextLog, HoldsNoCardNumber) {
-  for (const auto& message : std::vector<std::string>{card_number, "paid with " + card_number + ".", "4111 1111 1111 1111 was used",
-                                     "4111-1111-1111-1111", "line\n" + card_number, "4111\t1111\n1111\r1111"}) {
+  for (const auto& message :
+       std::vector<std::string>{card_number, "paid with " + card_number + ".", "4111 1111 1111 1111 was used",
+                                "4111-1111-1111-1111", "line\n" + card_number, "4111\t1111\n1111\r1111"}) {
     Printed printed(LogFormat::text);
     printed.log().info(message);
     printed.log().print(message);
-    EXPECT_THAT(printed.lines(), AllOf(SizeIs(2), Each(AllOf(HasSubstr("[card number]"), Not(HasSubstr("1111"))))))
+    EXPECT_THAT(printed.lines(),
+                AllOf(SizeIs(2), Each(AllOf(HasSubstr("[card number]"), Not(HasSubstr("1111"))))))
         << message;
   }
 }
 
 TEST(JsonLog, HoldsNoCardNumber) {
-  for (const auto& text : std::vector<std::string>{card_number, "paid with " + card_number + ".", "4111 1111 1111 1111 was used",
-                                  // In JSON a letter stands in front of the digits: \n, \t, \u0001.
-                                  "line\n" + card_number, "\t" + card_number, "\x01" + card_number,
-                                  "\"" + card_number + "\"", "\\" + card_number}) {
+  for (const auto& text :
+       std::vector<std::string>{card_number, "paid with " + card_number + ".", "4111 1111 1111 1111 was used",
+                                // In JSON a letter stands in front of the digits: \n, \t, \u0001.
+                                "line\n" + card_number, "\t" + card_number, "\x01" + card_number,
+                                "\"" + card_number + "\"", "\\" + card_number}) {
     Printed in_message(LogFormat::json);
     in_message.log().info(text);
     EXPECT_THAT(in_message.only_line(), AllOf(HasSubstr("[card number]"), Not(HasSubstr("1111")))) << text;
@@ -208,7 +214,8 @@ TEST(Log, NoLineIsLongerThan4KiB) {
     Printed as_text(LogFormat::text);
     as_text.log().info(text);
     as_text.log().print(text);
-    EXPECT_THAT(as_text.lines(), Each(SizeIs(::testing::AllOf(::testing::Gt(1000U), ::testing::Le(line_bytes_max)))));
+    EXPECT_THAT(as_text.lines(),
+                Each(SizeIs(::testing::AllOf(::testing::Gt(1000U), ::testing::Le(line_bytes_max)))));
 
     Printed as_json(LogFormat::json);
     as_json.log().info(text, {{"field", text}, {"other", text}});
@@ -232,7 +239,8 @@ TEST(Log, KeepsLinesOfSeveralThreadsApart) {
     std::vector<std::jthread> threads;
     for (int i = 0; i < 4; ++i) {
       threads.emplace_back([&printed, i] {
-        for (int line = 0; line < per_thread; ++line) printed.log().print(std::string(200, static_cast<char>('a' + i)));
+        for (int line = 0; line < per_thread; ++line)
+          printed.log().print(std::string(200, static_cast<char>('a' + i)));
       });
     }
   }

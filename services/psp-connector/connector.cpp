@@ -22,9 +22,8 @@ Settings read_settings(const Environment& environment) {
   Settings settings;
   settings.psp_timeout = environment.seconds("PSP_TIMEOUT_SECONDS", 10, 1, 300);
   // A worker that is merely slow must not lose its transaction.
-  const auto lease_default =
-      std::chrono::duration_cast<std::chrono::seconds>(settings.psp_timeout).count() * 3 / 2;
-  settings.policy.lease = environment.seconds("LEASE_SECONDS", lease_default, 1, 3'600);
+  const auto timeout_s = std::chrono::duration_cast<std::chrono::seconds>(settings.psp_timeout).count();
+  settings.policy.lease = environment.seconds("LEASE_SECONDS", (timeout_s * 3 + 1) / 2, timeout_s + 1, 3'600);
   settings.in_flight_max = static_cast<std::size_t>(environment.integer("MAX_IN_FLIGHT", 1'024, 1, 100'000));
   return settings;
 }

@@ -1,10 +1,10 @@
 #include "psp/simulator/simulator.hpp"
 
-#include <gtest/gtest.h>
-
 #include <future>
 #include <optional>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 #include "base/io_threads.hpp"
 #include "base/testing.hpp"
@@ -19,7 +19,8 @@ using payment::NoSuchCharge;
 using payment::NotSent;
 using payment::OutcomeUnknown;
 
-AuthorizeRequest request(std::int64_t amount_minor, std::string key = "key-1", std::string reference = "reference") {
+AuthorizeRequest request(std::int64_t amount_minor, std::string key = "key-1",
+                         std::string reference = "reference") {
   return {.reference = std::move(reference),
           .idempotency_key = std::move(key),
           .amount = Money(amount_minor, *Currency::parse("USD"))};
@@ -38,7 +39,9 @@ class SimulatorTest : public ::testing::Test {
   std::int64_t charges(const char* sql = "SELECT count(*) FROM charges") const {
     return sqlite::Database(path_, sqlite::Durability::process, sqlite::Access::existing).integer(sql);
   }
-  std::int64_t approved_charges() const { return charges("SELECT count(*) FROM charges WHERE outcome = 'approved'"); }
+  std::int64_t approved_charges() const {
+    return charges("SELECT count(*) FROM charges WHERE outcome = 'approved'");
+  }
 
   static Deadline deadline() { return std::chrono::steady_clock::now() + std::chrono::seconds(10); }
 
@@ -146,8 +149,10 @@ TEST_F(SimulatorTest, TheLedgerOutlivesTheProcess) {
 }
 
 TEST_F(SimulatorTest, ALedgerThatFailsIsAnUnknownOutcome) {
-  sqlite::Database(path_, sqlite::Durability::process, sqlite::Access::existing).execute("DROP TABLE charges");
-  EXPECT_TRUE(std::holds_alternative<OutcomeUnknown>(authorize(request(100)))) << "nobody knows, so not a decline";
+  sqlite::Database(path_, sqlite::Durability::process, sqlite::Access::existing)
+      .execute("DROP TABLE charges");
+  EXPECT_TRUE(std::holds_alternative<OutcomeUnknown>(authorize(request(100))))
+      << "nobody knows, so not a decline";
   EXPECT_TRUE(std::holds_alternative<OutcomeUnknown>(look_up()));
 }
 

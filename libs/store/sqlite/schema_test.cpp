@@ -1,12 +1,12 @@
 #include "store/sqlite/schema.hpp"
 
-#include <gmock/gmock.h>
-#include <sqlite3.h>
-
 #include <fstream>
 #include <iterator>
 #include <thread>
 #include <vector>
+
+#include <gmock/gmock.h>
+#include <sqlite3.h>
 
 #include "base/testing.hpp"
 #include "store/sqlite/sqlite_store.hpp"
@@ -79,16 +79,18 @@ TEST_F(SchemaTest, AFileOfAnotherProgramIsRefused) {
   for (const char* made_by_another : {
            "PRAGMA application_id = 7; PRAGMA user_version = 1; CREATE TABLE transactions (a)",
            "PRAGMA application_id = 7",
-           "CREATE TABLE notes (a)",                            // without a mark of its own
+           "CREATE TABLE notes (a)",                           // without a mark of its own
            "PRAGMA user_version = 1; CREATE TABLE notes (a)",  // with our version's number
        }) {
     const testing::TempDir folder;
     const auto path = folder.file("other.db");
     Database(path, Durability::process, Access::create).execute(made_by_another);
-    EXPECT_THAT(refusal(path), AllOf(StartsWith(path), HasSubstr("another program"), HasSubstr("DATABASE_URL")))
+    EXPECT_THAT(refusal(path),
+                AllOf(StartsWith(path), HasSubstr("another program"), HasSubstr("DATABASE_URL")))
         << made_by_another;
     Database database(path, Durability::process, Access::existing);
-    EXPECT_EQ(database.integer("SELECT count(*) FROM sqlite_schema WHERE name = 'users'"), 0) << made_by_another;
+    EXPECT_EQ(database.integer("SELECT count(*) FROM sqlite_schema WHERE name = 'users'"), 0)
+        << made_by_another;
   }
 }
 

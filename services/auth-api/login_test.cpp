@@ -1,0 +1,273 @@
+#include "auth-api/login.hpp"
+
+#include <algorithm>
+#include <future>
+#include <optional>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "base/io_threads.hpp"
+#include "base/testing.hpp"
+#include "sqlite/database.hpp"
+#include "store/sqlite/sqlite_store.hpp"
+#include "token/password.hpp"
+
+namespace switchyard::auth {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using switchyard::testing::eventually;
+
+using Attempt = std::expected<store::User, LoginRefusal>;
+
+constexpr const char* right = "correct horse battery staple";
+constexpr const char* wrong = "wrong";
+constexpr const char* demo = "password";
+
+// Hashed once: it takes a while.
+std::string hash_of(const std::string& password) {
+  static std::map<std::string, std::string> hashes;
+  auto& hash = hashes[password];
+  if (hash.empty()) hash = *token::hash_password(password);
+  return hash;
+}
+
+bool is_invalid(const Attempt& attempt) {
+  return !attempt && std::holds_alternative<InvalidCredentials>(attempt.error());
+}
+bool is_too_many(const Attempt& attempt) {
+  return !attempt && std::holds_alternative<TooManyFailures>(attempt.error());
+}
+std::optional<ErrorCode> error_of(const Attempt& attempt) {
+  if (attempt || !std::holds_alternative<Error>(attempt.error())) return std::nullopt;
+  return std::get<Error>(attempt.error()).code;
+}
+
+class LoginTest : public ::testing::Test {
+ protected:
+  LoginTest() {
+    add_user("alice", right);
+    add_user("becky", right);
+    add_user("charlie", right, false);
+  }
+
+  void add_user(const std::string& username, const std::string& password, bool enabled = true) {
+    const store::NewUser user{
+        .id = {}, .username = username, .password_hash = hash_of(password), .enabled = enabled};
+    ASSERT_TRUE(threads_.run(0, [&] { return store_.add_user(user, clock_.now()); }));
+  }
+  void change_password(const std::string& username, const std::string& password) {
+    const auto hash = hash_of(password);
+    EXPECT_TRUE(threads_.run(0, [&] { return store_.set_password_hash(username, hash); }));
+  }
+
+  Login& login(LoginLimits limits = {}, bool production = false) {
+    if (!login_) login_.emplace(store_, pool_, clock_, limits, production);
+    return *login_;
+  }
+  Attempt attempt(const std::string& username, const std::string& password,
+                  const std::string& address = "::1") {
+    return attempt_with(login(), username, password, address);
+  }
+  Attempt attempt_with(Login& login, const std::string& username, const std::string& password,
+                       const std::string& address = "::1") {
+    return threads_.run(0, [&] { return login.attempt(username, password, address); });
+  }
+
+  struct Guess {
+    std::string username;
+    std::string password;
+    std::string address;
+  };
+  std::vector<Attempt> attempt_at_once(const std::vector<Guess>& guesses) {
+    std::vector<std::future<Attempt>> running;
+    for (const auto& guess : guesses) {
+      running.push_back(asio::co_spawn(threads_.executor(running.size() % threads_.size()),
+                                       login().attempt(guess.username, guess.password, guess.address),
+                                       asio::use_future));
+    }
+    std::vector<Attempt> attempts;
+    for (auto& attempt : running) attempts.push_back(attempt.get());
+    return attempts;
+  }
+
+  std::int64_t failures(const std::string& subject) {
+    return threads_.run(0, [&] { return store_.login_failures({subject}, clock_.now()); })->at(0).count;
+  }
+
+  testing::TempDir folder_;
+  const std::string path_ = folder_.file("store.db");
+  testing::ManualClock clock_;
+  store::SqliteStore store_{path_};
+  PasswordPool pool_{2, 256};
+  std::optional<Login> login_;
+  IoThreads threads_{2};
+};
+
+TEST_F(LoginTest, TheRightPasswordGivesTheUser) {
+  for (int i = 0; i < 3; ++i) {
+    const auto user = attempt("alice", right);
+    ASSERT_TRUE(user);
+    EXPECT_EQ(user->id, UserId{1});
+    EXPECT_EQ(user->username, "alice");
+    EXPECT_TRUE(user->enabled);
+  }
+  EXPECT_EQ(failures("user:alice"), 0);
+}
+
+TEST_F(LoginTest, AnUnknownUserAndAWrongPasswordAreOneAnswerAndBothCount) {
+  EXPECT_TRUE(is_invalid(attempt("alice", wrong, "::1")));
+  EXPECT_TRUE(is_invalid(attempt("nobody", wrong, "::2")));
+  for (const char* subject : {"user:alice", "user:nobody", "address:::1", "address:::2"}) {
+    EXPECT_EQ(failures(subject), 1) << subject;
+  }
+  EXPECT_EQ(failures("user:becky"), 0);
+}
+
+TEST_F(LoginTest, AnUnknownUserCostsAHashLikeAKnownOne) {
+  PasswordPool full(1, 0);
+  Login login(store_, full, clock_, {}, false);
+  EXPECT_EQ(error_of(attempt_with(login, "alice", wrong)), ErrorCode::overloaded);
+  EXPECT_EQ(error_of(attempt_with(login, "nobody", wrong)), ErrorCode::overloaded);
+  EXPECT_EQ(failures("user:alice"), 0) << "a password that nobody looked at is no failure";
+}
+
+TEST_F(LoginTest, ADisabledUserLogsInAsOne) {
+  const auto user = attempt("charlie", right);
+  ASSERT_TRUE(user);
+  EXPECT_FALSE(user->enabled);
+}
+
+TEST_F(LoginTest, TheSamePasswordOfAnotherUserIsNotRemembered) {
+  add_user("dora", "another password");
+  EXPECT_TRUE(attempt("alice", right));
+  EXPECT_TRUE(is_invalid(attempt("dora", right)));
+}
+
+// --- Bounds
+// ----------------------------------------------------------------------------------------------------
+
+TEST_F(LoginTest, AUserWithTooManyFailuresIsRefusedEvenWithTheRightPassword) {
+  login({.failures_per_user = 3});
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(is_invalid(attempt("alice", wrong, "::" + std::to_string(i))));
+  EXPECT_TRUE(is_too_many(attempt("alice", wrong)));
+  EXPECT_TRUE(is_too_many(attempt("alice", right))) << "or the answer would tell which password it is";
+  EXPECT_TRUE(attempt("becky", right)) << "others go on";
+  EXPECT_EQ(failures("user:alice"), 3) << "what was not tried is not counted";
+}
+
+TEST_F(LoginTest, AnAddressWithTooManyFailuresIsRefusedForEachUser) {
+  login({.failures_per_user = 100, .failures_per_address = 3});
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(is_invalid(attempt("user" + std::to_string(i), wrong, "::1")));
+  EXPECT_TRUE(is_too_many(attempt("alice", right, "::1")));
+  EXPECT_TRUE(attempt("alice", right, "::2"));
+}
+
+TEST_F(LoginTest, AnUnknownUserIsBoundedLikeAKnownOne) {
+  login({.failures_per_user = 2});
+  for (const char* username : {"alice", "nobody"}) {
+    for (int i = 0; i < 2; ++i) EXPECT_TRUE(is_invalid(attempt(username, wrong))) << username;
+    EXPECT_TRUE(is_too_many(attempt(username, wrong))) << username;
+  }
+}
+
+TEST_F(LoginTest, TheBoundEndsWithItsWindow) {
+  login({.failures_per_user = 1, .window = seconds(300)});
+  EXPECT_TRUE(is_invalid(attempt("alice", wrong)));
+  clock_.advance(milliseconds(100'500));
+  const auto refused = attempt("alice", right);
+  ASSERT_TRUE(is_too_many(refused));
+  EXPECT_EQ(std::get<TooManyFailures>(refused.error()).retry_after, seconds(200)) << "rounded up";
+
+  clock_.advance(milliseconds(199'499));
+  EXPECT_TRUE(is_too_many(attempt("alice", right)));
+  clock_.advance(milliseconds(1));
+  EXPECT_TRUE(attempt("alice", right));
+}
+
+TEST_F(LoginTest, TheBoundHoldsAcrossProcesses) {
+  login({.failures_per_user = 2});
+  Login other(store_, pool_, clock_, {.failures_per_user = 2}, false);
+  EXPECT_TRUE(is_invalid(attempt("alice", wrong)));
+  EXPECT_TRUE(is_invalid(attempt_with(other, "alice", wrong)));
+  EXPECT_TRUE(is_too_many(attempt("alice", right)));
+  EXPECT_TRUE(is_too_many(attempt_with(other, "alice", right)));
+}
+
+TEST_F(LoginTest, GuessesAtOnceDoNotPassTheBound) {
+  constexpr std::int64_t limit = 5;
+  login({.failures_per_user = limit});
+  std::vector<Guess> guesses;
+  for (int i = 0; i < 40; ++i)
+    guesses.push_back({"alice", "guess " + std::to_string(i), "::" + std::to_string(i)});
+  const auto attempts = attempt_at_once(guesses);
+  const auto tried = std::ranges::count_if(attempts, is_invalid);
+  EXPECT_GE(tried, 1);
+  EXPECT_LE(tried, limit);
+  EXPECT_EQ(std::ranges::count_if(attempts, is_too_many), 40 - tried);
+  EXPECT_EQ(failures("user:alice"), tried);
+}
+
+TEST_F(LoginTest, ManyLoginsWithTheRightPasswordAreNoGuesses) {
+  login({.failures_per_user = 2, .failures_per_address = 2});
+  const auto attempts = attempt_at_once(std::vector<Guess>(12, {"alice", right, "::1"}));
+  for (const auto& user : attempts) EXPECT_TRUE(user);
+  EXPECT_EQ(failures("user:alice"), 0);
+}
+
+TEST_F(LoginTest, AWrongPasswordBesideARightOneRefusesNeither) {
+  login({.failures_per_user = 5});
+  const auto attempts =
+      attempt_at_once({{"alice", right, "::1"}, {"alice", wrong, "::2"}, {"becky", right, "::3"}});
+  EXPECT_TRUE(attempts[0]);
+  EXPECT_TRUE(is_invalid(attempts[1]));
+  EXPECT_TRUE(attempts[2]);
+}
+
+// --- Production
+// ------------------------------------------------------------------------------------------------
+
+TEST_F(LoginTest, ProductionRefusesTheDemoPasswordAndDevelopmentTakesIt) {
+  add_user("demo", demo);
+  EXPECT_TRUE(attempt("demo", demo));
+  Login production(store_, pool_, clock_, {}, true);
+  EXPECT_TRUE(is_invalid(attempt_with(production, "demo", demo)));
+  EXPECT_EQ(failures("user:demo"), 1);
+  EXPECT_TRUE(attempt_with(production, "alice", right));
+}
+
+// --- Changes
+// -----------------------------------------------------------------------------------------------------
+
+TEST_F(LoginTest, ANewPasswordWorksAtOnceAndEndsTheOldOne) {
+  EXPECT_TRUE(attempt("alice", right));
+  change_password("alice", "new password");
+  EXPECT_TRUE(attempt("alice", "new password"));
+  EXPECT_TRUE(is_invalid(attempt("alice", right)));
+}
+
+TEST_F(LoginTest, AnOldPasswordEndsAlsoWhenNobodyUsesTheNewOne) {
+  EXPECT_TRUE(attempt("alice", right));
+  change_password("alice", "new password");
+  EXPECT_TRUE(eventually([this] { return is_invalid(attempt("alice", right)); }));
+}
+
+TEST_F(LoginTest, ADisabledUserIsSeenSoonAfter) {
+  EXPECT_TRUE(attempt("alice", right)->enabled);
+  EXPECT_TRUE(threads_.run(0, [this] { return store_.set_user_enabled("alice", false); }));
+  EXPECT_TRUE(eventually([this] { return !attempt("alice", right)->enabled; }));
+}
+
+TEST_F(LoginTest, AStoreThatFailsLetsNobodyIn) {
+  sqlite::Database(path_, sqlite::Durability::process, sqlite::Access::existing)
+      .execute("DROP TABLE login_failures");
+  EXPECT_EQ(error_of(attempt("alice", right)), ErrorCode::store_unavailable);
+  EXPECT_EQ(error_of(attempt("alice", wrong)), ErrorCode::store_unavailable);
+  sqlite::Database(path_, sqlite::Durability::process, sqlite::Access::existing).execute("DROP TABLE users");
+  EXPECT_EQ(error_of(attempt("becky", right)), ErrorCode::store_unavailable);
+}
+
+}  // namespace
+}  // namespace switchyard::auth

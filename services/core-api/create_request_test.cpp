@@ -1,0 +1,268 @@
+#include "core-api/create_request.hpp"
+
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+
+#include "http/json.hpp"
+
+namespace switchyard::core {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+constexpr std::int64_t amount_max = 1'000'000'000'000;
+
+boost::json::object parse(std::string_view text) {
+  auto value = http::parse_json(text);
+  EXPECT_TRUE(value && value->is_object()) << text;
+  return value && value->is_object() ? value->get_object() : boost::json::object();
+}
+
+// The status and the short message of a refusal, such as "422 Amount is blank"; empty if it was none.
+template <class Result>
+std::string refusal(const Result& result) {
+  if (result) return "";
+  const auto body = parse(result.error().body);
+  const auto& message = body.at("error").get_string();
+  return std::to_string(result.error().status) + " " + std::string(message.data(), message.size());
+}
+
+std::expected<Money, http::Response> money(std::string_view body) {
+  return read_money(parse(body), amount_max);
+}
+std::string with_amount(std::string_view amount) {
+  return R"({"amount":)" + std::string(amount) + R"(,"currency":"USD"})";
+}
+std::string with_currency(std::string_view currency) {
+  return R"({"amount":100,"currency":)" + std::string(currency) + "}";
+}
+
+// --- Amount and currency
+// ---------------------------------------------------------------------------------------
+
+TEST(ReadMoney, TakesAWholeNumberAsNumberOrString) {
+  for (const auto& [amount, minor] : std::vector<std::pair<std::string, std::int64_t>>{
+           {"100", 100},
+           {R"("100")", 100},
+           {"1", 1},
+           {R"("1")", 1},
+           {"1000000000000", amount_max},
+           {R"("1000000000000")", amount_max},
+       }) {
+    const auto read = money(with_amount(amount));
+    ASSERT_TRUE(read) << amount;
+    EXPECT_EQ(*read, Money(minor, *Currency::parse("USD")));
+  }
+  EXPECT_EQ(money(with_currency(R"("JPY")"))->currency().code(), "JPY");
+}
+
+TEST(ReadMoney, SaysWhatIsWrongWithTheAmount) {
+  for (const auto& [amount, expected] : std::vector<std::pair<std::string, std::string>>{
+           {"null", "422 Amount is blank"},
+           {R"("")", "422 Amount is blank"},
+           {R"("  ")", "422 Amount is blank"},
+           {"0", "422 Amount must be positive"},
+           {R"("0")", "422 Amount must be positive"},
+           {"-1", "422 Amount must be positive"},
+           {R"("-1")", "422 Amount must be positive"},
+           {"-9223372036854775808", "422 Amount must be positive"},
+           {"1000000000001", "422 Amount is too large"},
+           {R"("1000000000001")", "422 Amount is too large"},
+           {"9223372036854775807", "422 Amount is too large"},
+           {"18446744073709551615", "422 Amount is too large"},
+           {"1.0", "422 Invalid amount"},
+           {"0.5", "422 Invalid amount"},
+           {"1e2", "422 Invalid amount"},
+           {"true", "422 Invalid amount"},
+           {"[100]", "422 Invalid amount"},
+           {R"({"minor":100})", "422 Invalid amount"},
+           {R"("1.00")", "422 Invalid amount"},
+           {R"("1,000")", "422 Invalid amount"},
+           {R"("ten")", "422 Invalid amount"},
+           {R"("+1")", "422 Invalid amount"},
+           {R"("-")", "422 Invalid amount"},
+           {R"("--1")", "422 Invalid amount"},
+           {R"("007")", "422 Invalid amount"},
+           {R"(" 1")", "422 Invalid amount"},
+           {R"("1 ")", "422 Invalid amount"},
+           {R"("0x10")", "422 Invalid amount"},
+           {R"("1e2")", "422 Invalid amount"},
+           {R"("1\u0000")", "422 Invalid amount"},
+           {R"("\u0661")", "422 Invalid amount"},
+           {R"("99999999999999999999")", "422 Invalid amount"},
+       }) {
+    EXPECT_EQ(refusal(money(with_amount(amount))), expected) << amount;
+  }
+  EXPECT_EQ(refusal(money(R"({"currency":"USD"})")), "422 Amount is blank");
+  EXPECT_EQ(refusal(money(R"({"Amount":100,"currency":"USD"})")), "422 Amount is blank");
+}
+
+TEST(ReadMoney, SaysWhatIsWrongWithTheCurrency) {
+  for (const auto& [currency, expected] : std::vector<std::pair<std::string, std::string>>{
+           {"null", "422 Currency is blank"},
+           {R"("")", "422 Currency is blank"},
+           {R"("   ")", "422 Currency is blank"},
+           {R"("usd")", "422 Invalid currency code"},
+           {R"("US")", "422 Invalid currency code"},
+           {R"("USDX")", "422 Invalid currency code"},
+           {R"(" USD")", "422 Invalid currency code"},
+           {R"("XXX")", "422 Invalid currency code"},
+           {R"("XAU")", "422 Invalid currency code"},
+           {R"("ZZZ")", "422 Invalid currency code"},
+           {"840", "422 Invalid currency code"},
+           {"true", "422 Invalid currency code"},
+           {R"(["USD"])", "422 Invalid currency code"},
+           {R"({"code":"USD"})", "422 Invalid currency code"},
+       }) {
+    EXPECT_EQ(refusal(money(with_currency(currency))), expected) << currency;
+  }
+  EXPECT_EQ(refusal(money(R"({"amount":100})")), "422 Currency is blank");
+}
+
+TEST(ReadMoney, NamesTheLimitThatApplies) {
+  const auto refused = read_money(parse(with_amount("1001")), 1000);
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().body, HasSubstr("at most 1000"));
+  EXPECT_TRUE(read_money(parse(with_amount("1000")), 1000));
+}
+
+// --- Card numbers
+// ----------------------------------------------------------------------------------------------
+
+TEST(RefuseCardNumbers, LooksAtEachTextNameAndNumberAtAnyDepth) {
+  for (const char* body : {
+           R"({"note":"4111111111111111"})",
+           R"({"note":"paid with 4111 1111 1111 1111"})",
+           R"({"note":"4111-1111-1111-1111"})",
+           R"({"number":4111111111111111})",
+           R"({"amount":"4111111111111111","currency":"USD"})",
+           R"({"4111111111111111":1})",
+           R"({"a":{"b":[1,{"c":"378282246310005"}]}})",
+           R"({"a":[[["5555555555554444"]]]})",
+           R"({"a":{"5555555555554444":null}})",
+           R"({"token":"4111111111111111"})",
+           R"({"note":"\u0034111111111111111"})",
+       }) {
+    const auto refused = refuse_card_numbers(parse(body));
+    ASSERT_FALSE(refused) << body;
+    EXPECT_EQ(refusal(refused), "422 Card number not allowed");
+    EXPECT_THAT(refused.error().body,
+                AllOf(Not(HasSubstr("1111")), Not(HasSubstr("5555")), Not(HasSubstr("0005"))));
+  }
+}
+
+TEST(RefuseCardNumbers, LetsOrdinaryRequestsPass) {
+  for (const char* body : {
+           R"({})",
+           R"({"amount":100,"currency":"USD","token":"eyJhbGciOiJIUzI1NiJ9.eyJ1c2VyX2lkIjoxfQ.c2ln"})",
+           R"({"note":"4111111111111112"})",  // does not pass the Luhn check
+           R"({"order":"20240101123456","amount":1000000000000})",
+           R"({"id":"017f22e2-79b0-7cc3-98c4-dc0c0c07398f"})",
+       }) {
+    EXPECT_TRUE(refuse_card_numbers(parse(body))) << body;
+  }
+}
+
+// --- Idempotency-Key
+// -------------------------------------------------------------------------------------------
+
+std::expected<std::string, http::Response> key_of(const std::vector<std::string>& values) {
+  boost::beast::http::fields headers;
+  for (const auto& value : values) headers.insert("Idempotency-Key", value);
+  return read_idempotency_key({.method = http::Method::post,
+                               .path = "/transaction",
+                               .query = {},
+                               .headers = headers,
+                               .body = {},
+                               .request_id = "id",
+                               .remote_address = {},
+                               .parameter = {}});
+}
+
+TEST(IdempotencyKey, IsOptional) {
+  EXPECT_EQ(key_of({}), "");
+}
+
+TEST(IdempotencyKey, IsTakenBareOrAsAQuotedString) {
+  EXPECT_EQ(key_of({"8e03978e-40d5-43dd-bc93-6894a57f9324"}), "8e03978e-40d5-43dd-bc93-6894a57f9324");
+  EXPECT_EQ(key_of({"\"8e03978e\""}), "8e03978e");
+  EXPECT_EQ(key_of({"a b"}), "a b");
+  EXPECT_EQ(key_of({"\"\"\"\""}), "\"\"") << "one pair of quotes only";
+  EXPECT_EQ(key_of({"k"}), "k");
+  EXPECT_EQ(key_of({std::string(255, 'k')}), std::string(255, 'k'));
+  EXPECT_EQ(key_of({"\"" + std::string(255, 'k') + "\""}), std::string(255, 'k'));
+}
+
+TEST(IdempotencyKey, IsRefusedWhenItIsNotOnePrintableValue) {
+  for (const auto& values : std::vector<std::vector<std::string>>{{""},
+                                                                  {"   "},
+                                                                  {"\"\""},
+                                                                  {"\" \""},
+                                                                  {std::string(256, 'k')},
+                                                                  {"caf\xc3\xa9"},
+                                                                  {"a\tb"},
+                                                                  {"a\x7f"},
+                                                                  {"one", "two"},
+                                                                  {"same", "same"}}) {
+    EXPECT_EQ(refusal(key_of(values)), "400 Invalid idempotency key") << values[0];
+  }
+}
+
+TEST(IdempotencyKey, MustNotBeACardNumber) {
+  EXPECT_EQ(refusal(key_of({"4111111111111111"})), "422 Card number not allowed");
+  EXPECT_EQ(refusal(key_of({"\"4111 1111 1111 1111\""})), "422 Card number not allowed");
+}
+
+// --- Fingerprint
+// -----------------------------------------------------------------------------------------------
+
+TEST(FingerprintOf, IsTheSameForRequestsThatSayTheSame) {
+  const auto original = fingerprint_of(parse(R"({"amount":100,"currency":"USD","meta":{"a":1,"b":[1,2]}})"));
+  EXPECT_EQ(original.size(), 32U);
+  for (const char* body : {
+           R"({ "currency" : "USD", "meta" : {"b":[1, 2],"a":1}, "amount" : 100 })",
+           R"({"amount":"100","currency":"USD","meta":{"a":1,"b":[1,2]}})",
+           R"({"amount":100,"currency":"USD","meta":{"a":1,"b":[1,2]},"token":"new"})",
+           R"({"amount":100,"currency":"\u0055SD","meta":{"a":1,"b":[1,2]}})",
+       }) {
+    EXPECT_EQ(fingerprint_of(parse(body)), original) << body;
+  }
+}
+
+TEST(FingerprintOf, DiffersForRequestsThatSaySomethingElse) {
+  const std::vector<std::string> bodies{
+      R"({"amount":100,"currency":"USD"})",
+      R"({"amount":101,"currency":"USD"})",
+      R"({"amount":100,"currency":"EUR"})",
+      R"({"amount":100,"currency":"USD","capture":"manual"})",
+      R"({"amount":100,"currency":"USD","meta":{}})",
+      R"({"amount":100,"currency":"USD","meta":[]})",
+      R"({"amount":100,"currency":"USD","meta":""})",
+      R"({"amount":100,"currency":"USD","meta":null})",
+      R"({"amount":100,"currency":"USD","meta":{"token":"x"}})",
+      R"({"amount":100,"currency":"USD","meta":{"amount":1}})",
+      R"({"amount":100,"currency":"USD","meta":{"amount":"1"}})",
+      R"({"amount":100,"currency":"USD","meta":[1,2]})",
+      R"({"amount":100,"currency":"USD","meta":[2,1]})",
+      R"({"amount":100,"currency":"USD","meta":[[1],2]})",
+      R"({"amount":100,"currency":"USD","meta":"[1,2]"})",
+  };
+  for (std::size_t i = 0; i < bodies.size(); ++i) {
+    for (std::size_t j = 0; j < i; ++j) {
+      EXPECT_NE(fingerprint_of(parse(bodies[i])), fingerprint_of(parse(bodies[j])))
+          << bodies[i] << " " << bodies[j];
+    }
+  }
+}
+
+TEST(FingerprintOf, OrdersNamesByAllTheirBytes) {
+  EXPECT_EQ(fingerprint_of(parse(R"({"a\u0000b":1,"a\u0000c":2})")),
+            fingerprint_of(parse(R"({"a\u0000c":2,"a\u0000b":1})")));
+}
+
+}  // namespace
+}  // namespace switchyard::core
