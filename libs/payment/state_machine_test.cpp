@@ -311,6 +311,17 @@ TEST(NoSuchCharge, SendsTheIdenticalRequestUnderTheSameKey) {
   EXPECT_EQ(journey.transaction().status, Status::captured);
 }
 
+TEST(NoSuchCharge, OfARequestThatWouldDifferFromWhatWasSentIsLeftToAPerson) {
+  const RetryPolicy policy;
+  auto state = apply({new_transaction(), std::nullopt}, Claimed{"psp"}, start, policy).state;
+  state = apply(std::move(state), Claimed{"psp"}, start + policy.lease, policy).state;
+  state.attempt->request_fingerprint = fingerprint("what another version of the program sent");
+  const auto after = apply(std::move(state), NoSuchCharge{}, start + policy.lease, policy);
+  EXPECT_EQ(after.action, Action::none);
+  EXPECT_EQ(after.state.transaction.status, Status::manual_review);
+  EXPECT_EQ(after.state.transaction.next_action_at, std::nullopt);
+}
+
 TEST(Transition, StampsTheTimeOfTheChange) {
   Journey journey;
   journey.claim();

@@ -10,6 +10,7 @@ namespace switchyard::service {
 namespace {
 
 constexpr std::chrono::milliseconds answer_valid{500};
+constexpr std::chrono::seconds check_max{2};
 
 std::string_view word(bool passed) {
   return passed ? "pass" : "fail";
@@ -41,20 +42,28 @@ Task<http::Response> Health::handle(const http::Request& request) {
   co_return response;
 }
 
-Task<Health::Answer> Health::answer() {
-  {
-    const std::lock_guard lock(mutex_);
-    const auto now = std::chrono::steady_clock::now();
-    if (now < valid_until_) co_return last_;
-    // Whoever asks while this check runs gets the last answer instead of another check.
-    if (last_.status != 0) valid_until_ = now + answer_valid;
+std::optional<Health::Answer> Health::answer_at_once() {
+  const std::lock_guard lock(mutex_);
+  const auto now = std::chrono::steady_clock::now();
+  if (now < valid_until_) return last_;
+  if (!checking_since_) {
+    checking_since_ = now;
+    return std::nullopt;
   }
+  const bool hangs = now - *checking_since_ > check_max || last_.status == 0;
+  if (!hangs) return last_;
+  return Answer{503, to_json({{"health:timely", false, "the checks have not finished yet"}}, false)};
+}
+
+Task<Health::Answer> Health::answer() {
+  if (auto known = answer_at_once()) co_return std::move(*known);
   const auto checks = co_await checks_();
   const bool passed = std::ranges::all_of(checks, &HealthCheck::passed);
   Answer answer{passed ? 200U : 503U, to_json(checks, passed)};
   const std::lock_guard lock(mutex_);
   last_ = answer;
   valid_until_ = std::chrono::steady_clock::now() + answer_valid;
+  checking_since_.reset();
   co_return answer;
 }
 

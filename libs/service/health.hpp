@@ -4,6 +4,7 @@
 #include <chrono>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,7 +21,9 @@ struct HealthCheck {
   std::string output;
 };
 
-// Runs real checks, at most once in half a second however often it is asked. Safe to use from any thread.
+// Runs real checks, one at a time and at most once in half a second however often it is asked. Who asks meanwhile
+// gets the last answer, or a failure when a check has been running for too long: then something hangs. Safe to use
+// from any thread.
 class Health {
  public:
   using Checks = std::function<Task<std::vector<HealthCheck>>()>;
@@ -37,11 +40,15 @@ class Health {
   };
 
   Task<Answer> answer();
+  // The answer without a check; nothing if it is time for one, which the caller then runs.
+  std::optional<Answer> answer_at_once();
 
   Checks checks_;
   std::mutex mutex_;
   Answer last_;
   std::chrono::steady_clock::time_point valid_until_{};
+  // Set while a check runs.
+  std::optional<std::chrono::steady_clock::time_point> checking_since_;
 };
 
 }  // namespace switchyard::service

@@ -14,6 +14,7 @@
 namespace switchyard::store {
 namespace {
 
+using sqlite::Access;
 using sqlite::Database;
 using sqlite::DatabaseError;
 using sqlite::Durability;
@@ -102,6 +103,33 @@ TEST_F(SchemaTest, AFileOfAnotherProgramIsNotChanged) {
   const auto before = content(path_);
   EXPECT_THAT(refusal(), HasSubstr("another program"));
   EXPECT_TRUE(content(path_) == before);
+}
+
+TEST_F(SchemaTest, LookingAtAFileChangesNothing) {
+  {
+    auto database = open();
+    migrate(database);
+  }
+  const auto before = content(path_);
+  {
+    Database look(path_, Durability::synced, Access::read_only);
+    EXPECT_GE(require_known_schema(look), 1);
+  }
+  EXPECT_TRUE(content(path_) == before);
+}
+
+// What is left after a SIGKILL: the file, and the log that was not copied back into it.
+TEST_F(SchemaTest, AFileWhoseProcessDiedIsTakenOverWithAllThatWasCommitted) {
+  const SqliteStore running(path_);
+  auto writer = open();
+  writer.execute("INSERT INTO users VALUES (1, 'alice', 'h', 1, 0)");
+  const auto left_behind = folder_.file("left-behind.db");
+  std::filesystem::copy_file(path_, left_behind);
+  std::filesystem::copy_file(path_ + "-wal", left_behind + "-wal");
+
+  EXPECT_EQ(refusal(left_behind), "");
+  Database database(left_behind, Durability::process, Access::existing);
+  EXPECT_EQ(database.integer("SELECT count(*) FROM users WHERE username = 'alice'"), 1);
 }
 
 TEST_F(SchemaTest, WhatIsNoDatabaseIsRefusedAndNotChanged) {
