@@ -1,5 +1,7 @@
 #include "sqlite/database.hpp"
 
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
@@ -112,6 +114,11 @@ void Database::Finalize::operator()(sqlite3_stmt* statement) const {
 }
 
 Database::Database(const std::string& path, Durability durability, Access access) : path_(path) {
+  std::error_code error;
+  if (const auto status = std::filesystem::status(path, error);
+      std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
+    throw DatabaseError(SQLITE_CANTOPEN, fmt::format("{}: is not a file", path));
+  }
   int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
   flags |= access == Access::read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
   if (access == Access::create) flags |= SQLITE_OPEN_CREATE;

@@ -4,9 +4,10 @@
 // A writing lane groups: it takes all commands that are waiting, runs them in one transaction, syncs once and
 // completes them all. A reading lane gives each command a snapshot of its own.
 //
-// run() may be called from any io thread; the coroutine continues on the thread it came from, after the
-// commit. A command that reports a failure of its own must have written nothing. If the database fails, the
-// whole group is rolled back and each command fails with store_unavailable; nothing of it is acknowledged.
+// run() may be called from any io thread, which outlives the lane: the coroutine continues there, after the
+// commit, perhaps before the lane's own thread has let go of it. A command that reports a failure of its own
+// must have written nothing. If the database fails, the whole group is rolled back and each command fails
+// with store_unavailable; nothing of it is acknowledged.
 #pragma once
 
 #include <condition_variable>

@@ -227,8 +227,9 @@ class StoreTest : public ::testing::TestWithParam<StoreFactory> {
   }
 
   TempDir folder_;
+  // Outlive the stores, which post to them.
+  IoThreads threads_{2};
   std::unique_ptr<Store> store_ = open_again();
-  IoThreads threads_{1};
 };
 
 // --- Users
@@ -634,7 +635,6 @@ TEST_P(StoreTest, TwoProcessesNeverClaimTheSameTransaction) {
   for (const auto& created : run_at_once(creates)) ASSERT_TRUE(*created);
 
   const auto other = open_again();
-  IoThreads workers(2);
   std::vector<std::vector<TransactionId>> claimed(2);
   std::vector<std::future<void>> working;
   for (std::size_t i = 0; i < 2; ++i) {
@@ -646,7 +646,7 @@ TEST_P(StoreTest, TwoProcessesNeverClaimTheSameTransaction) {
         for (const auto& transition : *batch) mine.push_back(transition.state.transaction.id);
       }
     };
-    working.push_back(asio::co_spawn(workers.executor(i), work, asio::use_future));
+    working.push_back(asio::co_spawn(threads_.executor(i), work, asio::use_future));
   }
   for (auto& worker : working) worker.get();
 

@@ -7,9 +7,9 @@
 #include <boost/json/monotonic_resource.hpp>
 #include <fmt/format.h>
 
-#include "auth-api/users_file.hpp"
 #include "http/json.hpp"
 #include "http/problem.hpp"
+#include "money/card_number.hpp"
 #include "service/request_body.hpp"
 #include "token/password.hpp"
 
@@ -43,6 +43,10 @@ std::expected<Credentials, http::Response> read_credentials(const http::Request&
     return std::unexpected(
         http::problem(422, "Password is blank", "password must be a string that is not blank"));
   }
+  if (contains_card_number(*username)) {
+    return std::unexpected(http::problem(422, "Card number not allowed",
+                                         "the username looks like a card number; card numbers must never be sent here"));
+  }
   if (username->size() > token::max_username_bytes) {
     return std::unexpected(http::problem(422, "Username is too long", "username has at most 256 bytes"));
   }
@@ -65,14 +69,16 @@ http::Response refuse(const LoginRefusal& refusal) {
 }  // namespace
 
 Settings read_settings(const Environment& environment) {
-  return {
+  Settings settings{
       .token = service::read_token_settings(environment),
       .limits = {.failures_per_user = environment.integer("LOGIN_FAILURES_PER_USER", 10, 1, 1'000'000),
                  .failures_per_address =
                      environment.integer("LOGIN_FAILURES_PER_ADDRESS", 100, 1, 1'000'000)},
       .production = service::is_production(environment),
-      .users_file = environment.text("USERS_FILE", ""),
+      .users = {},
   };
+  if (const auto path = environment.find("USERS_FILE")) settings.users = read_users_file(*path, settings.production);
+  return settings;
 }
 
 AuthApi::AuthApi(Settings settings, store::Store& store, IoThreads& threads, Log& log, const Clock& clock)
@@ -83,10 +89,8 @@ AuthApi::AuthApi(Settings settings, store::Store& store, IoThreads& threads, Log
       passwords_(hashing_threads(), logins_waiting_max),
       login_(store, passwords_, clock, settings.limits, settings.production),
       health_([this] { return check_health(); }) {
-  if (settings.users_file.empty()) return;
-  const auto users = read_users_file(settings.users_file, settings.production);
-  if (const auto count = import_users(store, threads, users, clock.now()); count > 0) {
-    log_.info(fmt::format("Imported {} users from {}", count, settings.users_file));
+  if (const auto count = import_users(store, threads, settings.users, clock.now()); count > 0) {
+    log_.info(fmt::format("Imported {} users from USERS_FILE", count));
   }
 }
 

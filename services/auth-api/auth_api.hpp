@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "auth-api/login.hpp"
+#include "auth-api/users_file.hpp"
 #include "base/environment.hpp"
 #include "base/io_threads.hpp"
 #include "http/router.hpp"
@@ -18,8 +19,8 @@ struct Settings {
   service::TokenSettings token;
   LoginLimits limits;
   bool production = false;
-  // Empty: nothing to import.
-  std::string users_file;
+  // Of USERS_FILE; empty: nothing to import.
+  std::vector<UserInFile> users;
 };
 
 // Throws ConfigError.
@@ -28,7 +29,7 @@ Settings read_settings(const Environment& environment);
 // Safe to use from any io thread. Everything it is given outlives it.
 class AuthApi {
  public:
-  // Imports the users file into an empty user table. Throws ConfigError or std::runtime_error.
+  // Imports the users into an empty user table. Throws std::runtime_error.
   AuthApi(Settings settings, store::Store& store, IoThreads& threads, Log& log, const Clock& clock);
 
   http::Router router(telemetry::Metrics& metrics);

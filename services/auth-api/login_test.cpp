@@ -100,10 +100,11 @@ class LoginTest : public ::testing::Test {
   testing::TempDir folder_;
   const std::string path_ = folder_.file("store.db");
   testing::ManualClock clock_;
+  // Outlive the store and the pool, which post to them.
+  IoThreads threads_{2};
   store::SqliteStore store_{path_};
   PasswordPool pool_{2, 256};
   std::optional<Login> login_;
-  IoThreads threads_{2};
 };
 
 TEST_F(LoginTest, TheRightPasswordGivesTheUser) {

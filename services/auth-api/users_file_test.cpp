@@ -131,8 +131,8 @@ class ImportUsersTest : public ::testing::Test {
 
   testing::TempDir folder_;
   testing::ManualClock clock_;
-  store::SqliteStore store_{folder_.file("store.db")};
   IoThreads threads_{1};
+  store::SqliteStore store_{folder_.file("store.db")};
 };
 
 TEST_F(ImportUsersTest, GivesAnEmptyStoreItsFirstUsers) {

@@ -167,13 +167,14 @@ class ConnectorTest : public ::testing::Test {
   testing::TempDir folder_;
   const std::string path_ = folder_.file("store.db");
   testing::ManualClock clock_;
+  // Outlive the store, which posts to them.
+  IoThreads threads_{1};
+  IoThreads helper_{1};
   store::SqliteStore store_{path_};
   ScriptedPsp psp_;
   telemetry::Metrics metrics_;
   std::optional<Log> log_;
   Settings settings_;
-  IoThreads threads_{1};
-  IoThreads helper_{1};
   queue::WakeUp wake_up_{threads_.executor(0)};
   std::optional<Connector> connector_;
   std::future<void> running_;
@@ -577,7 +578,8 @@ TEST(LedgerPath, IsBesideTheStoreUnlessGiven) {
 TEST_F(ConnectorTest, TheThreadTakesTransactionsToTheSimulatedPsp) {
   const auto captured = create(100);
   const auto declined = create(200'017);
-  ConnectorThread thread(settings_, folder_.file("ledger.db"), store_, metrics_, log(), clock_);
+  ConnectorThread thread(threads_, settings_, folder_.file("ledger.db"), store_, metrics_, log(), clock_);
+  thread.start();
   EXPECT_TRUE(comes_to(captured, Status::captured));
   EXPECT_TRUE(comes_to(declined, Status::declined));
   const auto hinted = create(100);

@@ -10,12 +10,15 @@ std::string read_ledger_path(const Environment& environment) {
   return store::sqlite_path(service::read_database_url(environment)) + ".psp-simulator";
 }
 
-ConnectorThread::ConnectorThread(const Settings& settings, const std::string& ledger_path,
+ConnectorThread::ConnectorThread(IoThreads& threads, const Settings& settings, const std::string& ledger_path,
                                  store::Store& store, telemetry::Metrics& metrics, Log& log,
                                  const Clock& clock)
-    : psp_(ledger_path, clock),
-      connector_(settings, thread_.executor(0), store, psp_, wake_up_, metrics, log, clock) {
-  running_ = asio::co_spawn(thread_.executor(0), [this] { return connector_.run(); }, asio::use_future);
+    : executor_(threads.executor(0)),
+      psp_(ledger_path, clock),
+      connector_(settings, executor_, store, psp_, wake_up_, metrics, log, clock) {}
+
+void ConnectorThread::start() {
+  running_ = asio::co_spawn(executor_, [this] { return connector_.run(); }, asio::use_future);
 }
 
 ConnectorThread::~ConnectorThread() {
@@ -24,7 +27,7 @@ ConnectorThread::~ConnectorThread() {
 
 void ConnectorThread::stop() {
   if (!running_.valid()) return;
-  asio::post(thread_.executor(0), [this] { connector_.stop(); });
+  asio::post(executor_, [this] { connector_.stop(); });
   running_.get();
 }
 

@@ -1,4 +1,4 @@
-// A connector on an io thread of its own, from construction to stop().
+// A connector on an io thread, from start() to stop().
 #pragma once
 
 #include <string>
@@ -14,19 +14,20 @@ std::string read_ledger_path(const Environment& environment);
 
 class ConnectorThread {
  public:
-  // Works from here on. What it is given outlives it.
-  ConnectorThread(const Settings& settings, const std::string& ledger_path, store::Store& store,
-                  telemetry::Metrics& metrics, Log& log, const Clock& clock);
+  // Works on the first of `threads`. What it is given outlives it; the threads outlive the store, too (lane.hpp).
+  ConnectorThread(IoThreads& threads, const Settings& settings, const std::string& ledger_path,
+                  store::Store& store, telemetry::Metrics& metrics, Log& log, const Clock& clock);
   ~ConnectorThread();
 
-  // From any thread: there may be work.
+  void start();
+  // From any thread, also before the start: there may be work.
   void notify() { wake_up_.notify(); }
   // Waits for the attempts under way, which are bounded by the PSP's time-out. Blocks.
   void stop();
 
  private:
-  IoThreads thread_{1};
-  queue::WakeUp wake_up_{thread_.executor(0)};
+  const Executor executor_;
+  queue::WakeUp wake_up_{executor_};
   psp::simulator::Simulator psp_;
   Connector connector_;
   std::future<void> running_;

@@ -20,9 +20,12 @@ int work() {
   const SystemClock clock;
   telemetry::Metrics metrics;
   IoThreads threads(1);
+  IoThreads connector_threads(1);
   const auto store = store::open(service::read_database_url(environment));
-  connector::ConnectorThread connector(settings, ledger_path, *store, metrics, *log, clock);
+  connector::ConnectorThread connector(connector_threads, settings, ledger_path, *store, metrics, *log,
+                                       clock);
   const auto metrics_server = service::start_metrics_server(threads, metrics, http_settings);
+  connector.start();
 
   service::wait_for_stop_signal();
   connector.stop();

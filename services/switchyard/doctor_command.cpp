@@ -5,7 +5,6 @@
 #include <sys/timex.h>
 
 #include "auth-api/auth_api.hpp"
-#include "auth-api/users_file.hpp"
 #include "core-api/core_api.hpp"
 #include "http/client.hpp"
 #include "http/json.hpp"
@@ -44,9 +43,6 @@ Finding check_configuration(const Environment& environment) {
     core::read_settings(environment);
     connector::read_settings(environment);
     store::sqlite_path(service::read_database_url(environment));
-    if (!auth_settings.users_file.empty()) {
-      auth::read_users_file(auth_settings.users_file, auth_settings.production);
-    }
     return good(
         "configuration",
         fmt::format("{}, port {}", auth_settings.production ? "production" : "development", http.port));

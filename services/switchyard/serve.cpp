@@ -25,9 +25,11 @@ int serve(const Environment& environment) {
   const SystemClock clock;
   telemetry::Metrics metrics;
   IoThreads threads(service::io_thread_count());
+  IoThreads connector_threads(1);
   const auto store = store::open(service::read_database_url(environment));
 
-  connector::ConnectorThread connector(connector_settings, ledger_path, *store, metrics, *log, clock);
+  connector::ConnectorThread connector(connector_threads, connector_settings, ledger_path, *store, metrics,
+                                       *log, clock);
   auth::AuthApi auth_api(std::move(auth_settings), *store, threads, *log, clock);
   core::CoreApi core_api(std::move(core_settings), *store, threads, metrics, *log, clock,
                          [&connector] { connector.notify(); });
@@ -36,6 +38,8 @@ int serve(const Environment& environment) {
   router.mount("/auth", auth_api.router(metrics));
   router.mount("/transaction", core_api.router());
   service::WebService web(threads, std::move(router), metrics, http_settings, *log);
+  // Last: until the port is ours, nothing is sent to anybody.
+  connector.start();
   service::log_listening(*log, "switchyard", http_settings);
 
   service::wait_for_stop_signal();

@@ -48,8 +48,8 @@ class SimulatorTest : public ::testing::Test {
   testing::TempDir folder_;
   const std::string path_ = folder_.file("ledger.db");
   testing::ManualClock clock_;
-  std::optional<Simulator> simulator_{std::in_place, path_, clock_};
   IoThreads threads_{1};
+  std::optional<Simulator> simulator_{std::in_place, path_, clock_};
 };
 
 TEST_F(SimulatorTest, ApprovesAnOrdinaryAmount) {

@@ -91,12 +91,15 @@ constexpr auto newest_version = static_cast<std::int64_t>(migrations.size());
 
 std::int64_t require_known_schema(sqlite::Database& database) {
   const auto version = database.integer("PRAGMA user_version");
+  const auto tables = database.integer("SELECT count(*) FROM sqlite_schema");
+  // Last: if another process's migration commits in between, the file is known as ours.
   const auto id = database.integer("PRAGMA application_id");
-  const bool fresh = version == 0 && id == 0 && database.integer("SELECT count(*) FROM sqlite_schema") == 0;
+  const bool fresh = version == 0 && tables == 0 && id == 0;
   if (!fresh && id != application_id) {
     throw sqlite::DatabaseError(
-        SQLITE_MISMATCH, fmt::format("{}: is a SQLite database of another program; name another file in DATABASE_URL",
-                                     database.path()));
+        SQLITE_MISMATCH,
+        fmt::format("{}: is a SQLite database of another program; name another file in DATABASE_URL",
+                    database.path()));
   }
   if (version > newest_version) {
     throw sqlite::DatabaseError(
