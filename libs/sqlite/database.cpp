@@ -157,6 +157,11 @@ std::int64_t Database::integer(const char* sql) {
   return row.step() ? row.integer(0) : 0;
 }
 
+bool is_busy(const DatabaseError& error) {
+  const int code = error.code() & 0xff;
+  return code == SQLITE_BUSY || code == SQLITE_LOCKED;
+}
+
 std::int64_t Database::changes() const {
   return sqlite3_changes64(handle());
 }

@@ -3,6 +3,7 @@
 // Belongs to one thread at a time. Failures throw DatabaseError: a lane (lane.hpp) turns them into results.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -10,6 +11,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <unordered_map>
 
 struct sqlite3;
@@ -102,5 +104,22 @@ class Database {
   std::unique_ptr<sqlite3, Close> handle_;
   std::unordered_map<const char*, std::unique_ptr<sqlite3_stmt, Finalize>> statements_;
 };
+
+// Whether the error is a lock of another connection.
+bool is_busy(const DatabaseError& error);
+
+// Calls `open` again while it fails for the lock of another process that is starting, too, for a few seconds.
+// SQLite does not wait by itself where it switches a new file to its write-ahead log.
+template <class Open>
+auto open_patiently(Open open) {
+  for (const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(5);;) {
+    try {
+      return open();
+    } catch (const DatabaseError& error) {
+      if (!is_busy(error) || std::chrono::steady_clock::now() > until) throw;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+}
 
 }  // namespace switchyard::sqlite

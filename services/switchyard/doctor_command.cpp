@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 #include <sys/timex.h>
+#include <unistd.h>
 
 #include "auth-api/auth_api.hpp"
 #include "core-api/core_api.hpp"
@@ -52,10 +53,28 @@ Finding check_configuration(const Environment& environment) {
   }
 }
 
+// The folder of a path, or the nearest one above it that exists.
+std::filesystem::path existing_folder(const std::string& path) {
+  std::error_code ignored;
+  auto folder = std::filesystem::absolute(path).parent_path();
+  while (!std::filesystem::exists(folder, ignored) && folder.has_relative_path()) folder = folder.parent_path();
+  return folder;
+}
+
+Finding check_new_store(const std::string& path) {
+  const auto folder = existing_folder(path);
+  if (!std::filesystem::is_directory(folder) || ::access(folder.c_str(), W_OK) != 0) {
+    return bad("store", fmt::format("{} cannot be created below {}", path, folder.string()),
+               "name a file in DATABASE_URL whose folder this user may write");
+  }
+  return good("store", path + " does not exist yet; serve creates it");
+}
+
 Finding check_store(const Environment& environment) {
   try {
     const auto path = store::sqlite_path(service::read_database_url(environment));
-    if (!std::filesystem::exists(path)) return good("store", path + " does not exist yet; serve creates it");
+    std::error_code ignored;
+    if (!std::filesystem::exists(path, ignored)) return check_new_store(path);
     sqlite::Database database(path, sqlite::Durability::synced, sqlite::Access::read_only);
     store::require_known_schema(database);
     auto row = database.query("PRAGMA quick_check(1)");
@@ -122,22 +141,22 @@ Finding check_clock() {
 }
 
 Finding check_disk(const Environment& environment) {
-  std::filesystem::path folder = ".";
+  std::string path = ".";
   try {
-    folder =
-        std::filesystem::absolute(store::sqlite_path(service::read_database_url(environment))).parent_path();
+    path = store::sqlite_path(service::read_database_url(environment));
   } catch (const ConfigError&) {
     // Said by the check of the store; the disk of the working folder is the next best.
   }
-  while (!std::filesystem::exists(folder) && folder.has_parent_path()) folder = folder.parent_path();
+  const auto folder = existing_folder(path);
   std::error_code error;
   const auto space = std::filesystem::space(folder, error);
-  if (error)
-    return bad("disk", fmt::format("{}: {}", folder.string(), error.message()),
-               "check that the folder can be read");
+  if (error) {
+    return bad("disk", fmt::format("{}: {}", folder.string(), error.message()), "check that the folder can be read");
+  }
   const auto text = fmt::format("{} MiB free at {}", space.available / 1024 / 1024, folder.string());
-  if (space.available < free_bytes_min)
+  if (space.available < free_bytes_min) {
     return bad("disk", text, "free some space: 1,000,000 transactions take about 0.5 GiB");
+  }
   return good("disk", text);
 }
 

@@ -45,7 +45,7 @@ std::unique_ptr<sqlite::Database> open_migrated(const std::string& path) {
 }  // namespace
 
 SqliteStore::SqliteStore(const std::string& path)
-    : writer_(open_migrated(path), sqlite::Lane::Mode::write, writes_waiting_max),
+    : writer_(sqlite::open_patiently([&path] { return open_migrated(path); }), sqlite::Lane::Mode::write, writes_waiting_max),
       reader_(std::make_unique<sqlite::Database>(path, sqlite::Durability::synced, sqlite::Access::existing),
               sqlite::Lane::Mode::read, reads_waiting_max) {}
 
