@@ -1,0 +1,580 @@
+"""What no proper client would send. Whatever arrives, the process stays alive, healthy, and takes the next good payment;
+no reply is a 500, and nothing malformed is accepted as a payment."""
+
+import json
+import os
+import random
+import resource
+import string
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from support import tokens
+from support.http_client import once
+from support.load import Load
+from support.merchants import Merchant
+from support.programs import SECRET, Switchyard, binary
+from support.raw_http import RawConnection, exchange, post
+from support.waiting import PATIENCE, eventually
+
+DEADLINE_S = 1
+TOKEN = tokens.mint(SECRET, user_id=5000, lifetime_s=36_000)
+GOOD_BODY = json.dumps({"amount": 100, "currency": "USD", "token": TOKEN}).encode()
+CREATE = "/transaction/transaction"
+GOOD = post(CREATE, GOOD_BODY)
+HEALTH = b"GET /transaction/health HTTP/1.1\r\nHost: platform\r\n\r\n"
+
+
+@pytest.fixture(scope="module")
+def target(tmp_path_factory):
+    server = Switchyard(tmp_path_factory.mktemp("hostile"), REQUEST_TIMEOUT_SECONDS=DEADLINE_S,
+                        MAX_CONNECTIONS=4096).start()
+    yield server
+    code = server.stop()
+    server.program.assert_log_is_clean()
+    assert code == 0
+
+
+@pytest.fixture(autouse=True)
+def still_healthy_afterwards(target):
+    yield
+    assert target.alive(), "the process died"
+    assert once(target.core, "GET", "/health").status == 200
+    [reply] = exchange(target.core, GOOD)
+    assert reply.status == 200
+
+
+def only_client_errors(replies, at_least=1):
+    """No reply is a success or a server's own fault (501 and 505 are proper answers to what HTTP/1.1 does not know)."""
+    assert len(replies) >= at_least, "closed without a reply"
+    for reply in replies:
+        assert 400 <= reply.status < 500 or reply.status in (501, 505), f"{reply.status}: {reply.body[:200]!r}"
+
+
+def count_of(merchant_id, server):
+    merchant = Merchant(server, user_id=merchant_id)
+    count = len(merchant.walk())
+    merchant.close()
+    return count
+
+
+# ---- bodies
+
+@pytest.mark.quick
+@pytest.mark.parametrize("path", [CREATE, "/auth/token"])
+def test_body_of_a_million_bytes_is_413(target, path):
+    replies = exchange(target.core, post(path, b"x" * 10**6))
+    assert [reply.status for reply in replies] == [413]
+
+
+def test_announced_body_is_refused_before_it_is_sent(target):
+    with RawConnection(target.core) as connection:
+        connection.send(post(CREATE, b"", length=10**12))
+        assert connection.read_reply().status == 413
+
+
+def test_body_with_expect_continue_is_refused_or_invited(target):
+    with RawConnection(target.core) as connection:
+        connection.send(post(CREATE, b"", "Expect: 100-continue", length=10**7))
+        assert connection.read_reply().status in (413, 417)
+    with RawConnection(target.core) as connection:
+        connection.send(post(CREATE, b"", "Expect: 100-continue", length=len(GOOD_BODY)))
+        reply = connection.read_reply()
+        assert reply.status in (100, 417)
+        if reply.status == 100:
+            connection.send(GOOD_BODY)
+            assert connection.read_reply().status == 200
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("opening, closing", [(b"[", b"]"), (b'{"a":', b"}")], ids=["arrays", "objects"])
+def test_depth_of_a_hundred_thousand(tmp_path_factory, opening, closing):
+    """With a body limit that lets it through, so that the parser itself has to stand it."""
+    server = Switchyard(tmp_path_factory.mktemp("deep"), MAX_BODY_BYTES=4_000_000).start()
+    nested = opening * 100_000 + b"1" + closing * 100_000
+    for body in (nested, opening * 100_000,
+                 b'{"amount":100,"currency":"USD","x":' + nested + b',"token":"' + TOKEN.encode() + b'"}'):
+        for path in (CREATE, "/auth/token"):
+            only_client_errors(exchange(server.core, post(path, body, f"Authorization: Bearer {TOKEN}")))
+    assert server.stop() == 0
+    server.program.assert_log_is_clean()
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("body", [
+    b"[" * 30_000, b"[" * 30_000 + b"]" * 30_000, b'{"amount":1e400,"currency":"USD"}',
+    b'{"amount":-1e400,"currency":"USD"}', b'{"amount":' + b"9" * 60_000 + b',"currency":"USD"}',
+    b'{"amount":1' + b"0" * 60_000 + b',"currency":"USD"}', b'{"amount":0.' + b"0" * 60_000 + b'1,"currency":"USD"}',
+    b'{"amount":100,"currency":"\xff\xfe\xfd"}', b'{"amount":100,"currency":"\xc0\xaf"}',
+    b'{"amount":100,"currency":"\xed\xa0\x80"}', b'{"amount":100,"currency":"USD","\xff":1}', b"\xff" * 1000,
+    b"\0" * 1000, b'{"amount":100,"currency":"\\u0000\\u0000\\u0000"}',
+    b'{"amount":100,"currency":"' + b"\\" * 1001 + b'"}', b'"' + b"a" * 60_000,
+    b"{" + b'"amount":100,' * 4000 + b'"currency":"USD"}', b'\xff\xfe{\x00"\x00', b'{"amount":100,"currency":"USD"',
+    b"[" + b"1," * 30_000 + b"1]",
+])
+def test_hostile_json_is_a_client_error(target, body):
+    only_client_errors(exchange(target.core, post(CREATE, body, f"Authorization: Bearer {TOKEN}")))
+
+
+# ---- lies about the length
+
+@pytest.mark.quick
+@pytest.mark.parametrize("length", [
+    "-1", "+10", "0x10", "1e2", "10 10", "10, 10", "10,11", "abc", "", "99999999999999999999999999",
+    "18446744073709551617", "1_0", "１０", "10\0",
+])
+def test_content_length_that_is_no_number_is_400(target, length):
+    head = f"POST {CREATE} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+    data = head.encode() + GOOD_BODY
+    replies = exchange(target.core, data)
+    only_client_errors(replies)
+    assert replies[0].status in (400, 411, 413)
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("extra", [
+    ["Content-Length: 10"], ["Transfer-Encoding: chunked"], ["transfer-encoding: chunked"],
+    ["Transfer-Encoding: identity"], ["Transfer-Encoding: xchunked"], ["Transfer-Encoding: chunked, identity"],
+    ["Transfer-Encoding : chunked"], ["Transfer-Encoding: \x0bchunked"],
+])
+def test_two_lengths_that_disagree_are_refused(target, extra):
+    """Request smuggling: whoever stands in front may believe the other one. The connection ends with the refusal."""
+    replies = exchange(target.core, post(CREATE, GOOD_BODY, *extra) + HEALTH)
+    only_client_errors(replies)
+    assert len(replies) == 1, "went on after an ambiguous request"
+
+
+def test_content_length_too_short_makes_the_rest_a_bad_request(target):
+    replies = exchange(target.core, post(CREATE, GOOD_BODY, length=len(GOOD_BODY) - 5))
+    only_client_errors(replies)
+
+
+def test_content_length_too_long_ends_at_the_deadline(target):
+    with RawConnection(target.core) as connection:
+        connection.send(post(CREATE, GOOD_BODY, length=len(GOOD_BODY) + 5))
+        started = time.monotonic()
+        reply = connection.read_reply()
+        assert reply is None or reply.status == 408
+        assert time.monotonic() - started < DEADLINE_S + 4 * PATIENCE
+
+
+def test_a_body_cut_off_is_not_a_payment(target):
+    before = count_of(5001, target)
+    token = tokens.mint(SECRET, user_id=5001)
+    body = json.dumps({"amount": 100, "currency": "USD", "token": token}).encode()
+    for missing in (1, 2, 10):
+        replies = exchange(target.core, post(CREATE, body[:-missing], length=len(body)))
+        assert all(reply.status in (400, 408) for reply in replies)
+    assert count_of(5001, target) == before
+
+
+# ---- chunked
+
+def chunked(*chunks, end=b"0\r\n\r\n"):
+    body = b"".join(f"{len(chunk):x}\r\n".encode() + chunk + b"\r\n" for chunk in chunks)
+    head = f"POST {CREATE} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    return head.encode() + body + end
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("cut", [1, 7, 1000])
+def test_chunked_bodies_are_understood(target, cut):
+    chunks = [GOOD_BODY[start:start + cut] for start in range(0, len(GOOD_BODY), cut)]
+    assert [reply.status for reply in exchange(target.core, chunked(*chunks) + HEALTH)] == [200, 200]
+
+
+def test_chunked_body_over_the_limit_is_413(target):
+    replies = exchange(target.core, chunked(*[b"x" * 1000] * 100))
+    assert [reply.status for reply in replies] == [413]
+
+
+@pytest.mark.parametrize("size", [b"g", b"-1", b"ffffffffffffffffff", b"", b" 5", b"0x5", b"5" * 1000])
+def test_bad_chunk_sizes_are_refused(target, size):
+    head = chunked(end=b"")
+    only_client_errors(exchange(target.core, head + size + b"\r\n" + GOOD_BODY + b"\r\n0\r\n\r\n"))
+
+
+def test_a_flood_of_chunk_extensions_and_trailers_is_bounded(target):
+    flood = b"1;" + b"x" * 1_000_000 + b"\r\na\r\n0\r\n\r\n"
+    only_client_errors(exchange(target.core, chunked(end=b"") + flood), at_least=0)
+    trailers = b"".join(b"X-%d: y\r\n" % number for number in range(100_000))
+    replies = exchange(target.core, chunked(b"{}", end=b"0\r\n" + trailers + b"\r\n"))
+    only_client_errors(replies, at_least=0)
+
+
+# ---- headers and request lines
+
+@pytest.mark.quick
+@pytest.mark.parametrize("headers", [
+    b"X-Long: " + b"y" * 1_000_000 + b"\r\n", b"".join(b"X-%d: y\r\n" % number for number in range(50_000)),
+    b"X" * 200_000 + b": y\r\n", b"Cookie: a=b\r\n" * 20_000,
+], ids=["one long value", "many", "one long name", "one name many times"])
+def test_header_floods_are_431(target, headers):
+    replies = exchange(target.core, b"GET /transaction/health HTTP/1.1\r\nHost: a\r\n" + headers + b"\r\n")
+    assert [reply.status for reply in replies] == [431]
+
+
+def test_endless_header_is_cut_off(target):
+    with RawConnection(target.core) as connection:
+        connection.send(b"GET /transaction/health HTTP/1.1\r\nX: ")
+        sent = 0
+        while sent < 50_000_000 and connection.send(b"y" * 65536):
+            sent += 65536
+        assert sent < 50_000_000, "takes a header without end"
+
+
+def test_long_path_is_refused(target):
+    replies = exchange(target.core, b"GET /transaction/" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert len(replies) == 1 and replies[0].status in (400, 414, 431)
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("line", [
+    b"GET", b"GET\r\n\r\n", b"GET /\r\n", b"GET / HTTP/0.9", b"GET / HTTP/2.0", b"GET / HTTP/9.9",
+    b"GET / HTTP/1.1x", b"GET / http/1.1", b"GET  / HTTP/1.1", b" GET / HTTP/1.1", b"G\0T / HTTP/1.1",
+    b"GET /\0 HTTP/1.1", b"GET /a b HTTP/1.1", b"GET \xff\xfe HTTP/1.1", b"GET / HTTP/1.1 x", b"\r\r\r\r",
+    b"\0" * 100, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x5a" * 200, b"PRI * HTTP/2.0\r\n\r\nSM",
+    b"*1\r\n$4\r\nPING", b"SSH-2.0-OpenSSH_9.2", b"nonsense", b"GET nonsense HTTP/1.1", b"A" * 5000 + b" / HTTP/1.1",
+    b"GET / HTTP/1.1\nHost: a\n",
+])
+def test_garbage_for_a_request_line(target, line):
+    replies = exchange(target.core, line + b"\r\nHost: a\r\n\r\n")
+    only_client_errors(replies, at_least=0)
+
+
+@pytest.mark.parametrize("header", [
+    b"no colon", b": no name", b"Bad Name: x", b"X: a\0b", b" folded: x", b"X\0Y: z", b"X: \x01\x02",
+    b"Host: a\r\nHost: b", b"Host : a", b"X: a\r\n b", b"Content-Length: 0\r\nContent-Length: 0",
+])
+def test_garbage_for_a_header(target, header):
+    """Refused, or taken where RFC 9112 leaves a choice; never a server error."""
+    for reply in exchange(target.core, b"GET /transaction/health HTTP/1.1\r\nHost: a\r\n" + header + b"\r\n\r\n"):
+        assert reply.status == 200 or 400 <= reply.status < 500
+
+
+@pytest.mark.parametrize("target_form, statuses", [
+    (b"http://platform/transaction/health", {200, 400, 404}),
+    (b"http://evil.example/transaction/health", {200, 400, 404, 421}), (b"//transaction/health", {400, 404}),
+    (b"/transaction//health", {400, 404}), (b"/transaction/./health", {200, 400, 404}),
+    (b"/transaction/x/../health", {200, 400, 404}), (b"/transaction/../auth/health", {200, 400, 404}),
+    (b"/../../../etc/passwd", {400, 404}), (b"/transaction/%2e%2e/%2e%2e/etc/passwd", {400, 404}),
+    (b"/transaction/%00", {400, 404}), (b"/transaction/%", {400, 404}), (b"/transaction/%zz", {400, 404}),
+    (b"/transaction/health%20", {400, 404}), (b"/transaction/health?", {200}),
+    (b"/transaction/health?a=b&&&=%&%00", {200, 400}), (b"/transaction/health#x", {200, 400, 404}),
+    (b"/transaction/health;x=y", {400, 404}), (b"/transaction/health/", {200, 400, 404}),
+    (b"/TRANSACTION/health", {400, 404}), (b"*", {400, 404, 405}), (b"platform:443", {400, 404}), (b"?", {400, 404}),
+    (b"/%F0%9F%8F%A6", {400, 404}), (b"/\xf0\x9f\x8f\xa6", {400, 404}), (b"/transaction\\health", {400, 404}),
+    (b"/transactionhealth", {404}), (b"/auth/transaction", {404}),
+])
+def test_weird_paths(target, target_form, statuses):
+    [reply] = exchange(target.core, b"GET " + target_form + b" HTTP/1.1\r\nHost: platform\r\n\r\n")
+    assert reply.status in statuses
+
+
+@pytest.mark.parametrize("method", [b"OPTIONS", b"TRACE", b"CONNECT", b"PROPFIND", b"BREW", b"get", b"G" * 300])
+def test_weird_methods(target, method):
+    for reply in exchange(target.core, method + b" /transaction/transaction HTTP/1.1\r\nHost: platform\r\n\r\n"):
+        assert 400 <= reply.status < 500 or reply.status == 501 or (method == b"OPTIONS" and reply.status < 300)
+
+
+def test_old_clients(target):
+    """HTTP/1.0 without a Host is served and the connection is closed."""
+    [reply] = exchange(target.core, b"GET /transaction/health HTTP/1.0\r\n\r\n", finish=False)
+    assert reply.status == 200
+
+
+def test_http_0_9_gets_no_page(target):
+    with RawConnection(target.core) as connection:
+        connection.send(b"GET /transaction/health\r\n")
+        connection.finish_sending()
+        data = connection.read_until_closed()
+        assert data == b"" or data.startswith(b"HTTP/1.1 4")
+
+
+@pytest.mark.parametrize("head", [b"GET /transaction/health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+                                  b"GET /transaction/health HTTP/1.0\r\n\r\n"])
+def test_a_connection_that_shall_be_closed_is_closed(target, head):
+    with RawConnection(target.core) as connection:
+        connection.send(head + HEALTH)
+        assert connection.read_reply().status == 200
+        assert connection.read_until_closed() == b"", "a request after the last one was answered"
+
+
+@pytest.mark.parametrize("upgrade", [
+    b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: x\r\nSec-WebSocket-Version: 13\r\n",
+    b"Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMAAABk\r\n",
+])
+def test_upgrades_are_ignored(target, upgrade):
+    [reply] = exchange(target.core, b"GET /transaction/health HTTP/1.1\r\nHost: a\r\n" + upgrade + b"\r\n")
+    assert reply.status == 200
+
+
+# ---- pipelining
+
+@pytest.mark.quick
+def test_pipelined_requests_are_answered_in_order(target):
+    token = tokens.mint(SECRET, user_id=5002)
+    bodies = [json.dumps({"amount": number, "currency": "USD", "token": token}) for number in range(1, 101)]
+    replies = exchange(target.core, b"".join(post(CREATE, body.encode()) for body in bodies))
+    assert [json.loads(reply.body)["amount"] for reply in replies] == list(range(1, 101))
+    assert count_of(5002, target) == 100
+
+
+def test_good_and_bad_requests_in_one_pipeline(target):
+    replies = exchange(target.core, GOOD + post(CREATE, b"{") + GOOD + HEALTH)
+    assert [reply.status for reply in replies] == [200, 400, 200, 200]
+
+
+def test_a_pipeline_nobody_reads_is_bounded(target):
+    """Replies that are not taken must not pile up in memory: the server stops reading, or closes."""
+    before = resident_kib(target)
+    with RawConnection(target.core, timeout_s=3) as connection:
+        sent = 0
+        try:
+            while sent < 200_000_000 and connection.send(HEALTH * 1000):
+                sent += len(HEALTH) * 1000
+        except TimeoutError:
+            pass
+        assert sent < 200_000_000
+    assert resident_kib(target) - before < 64 * 1024 * PATIENCE
+
+
+def resident_kib(server):
+    with open(f"/proc/{server.program.process.pid}/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
+
+
+# ---- slow clients
+
+@pytest.mark.quick
+@pytest.mark.parametrize("beginning", [b"G", b"GET /transaction/health HTTP/1.1\r\nHost: a\r\n", post(CREATE,
+    b'{"amo', length=100)],
+                         ids=["request line", "header", "body"])
+def test_a_request_that_never_ends_is_closed_at_the_deadline(target, beginning):
+    with RawConnection(target.core) as connection:
+        connection.send(beginning)
+        assert connection.seconds_until_closed() < DEADLINE_S + 4 * PATIENCE
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("beginning", [b"GET /transaction/health HTTP/1.1\r\nX: ", post(CREATE, b'{"x":"',
+    length=10_000)], ids=["header", "body"])
+def test_dripping_bytes_does_not_extend_the_deadline(target, beginning):
+    """Slowloris: one byte now and then keeps a connection that only measures silence open for ever."""
+    with RawConnection(target.core, timeout_s=0.1) as connection:
+        connection.send(beginning)
+        started = time.monotonic()
+        while time.monotonic() - started < DEADLINE_S + 6 * PATIENCE:
+            if not connection.send(b"y"):
+                return
+            try:
+                if connection.read_until_closed() is not None:
+                    return
+            except TimeoutError:
+                continue
+    raise AssertionError("still open")
+
+
+def test_many_slow_clients_do_not_hold_up_a_good_one(target):
+    slow = [RawConnection(target.core) for _ in range(300)]
+    for connection in slow:
+        connection.send(b"POST /transaction/transaction HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n")
+    started = time.monotonic()
+    for _ in range(20):
+        assert once(target.core, "GET", "/health").status == 200
+    assert time.monotonic() - started < 5 * PATIENCE
+    for connection in slow:
+        connection.close()
+
+
+def test_clients_that_vanish_while_they_are_answered(target):
+    for number in range(300):
+        connection = RawConnection(target.core)
+        connection.send(GOOD[:len(GOOD) - (number % 3)])
+        connection.close()
+
+
+# ---- many connections
+
+@pytest.mark.quick
+def test_two_thousand_idle_connections_while_good_traffic_flows(tmp_path_factory, seed):
+    needed = 2_300
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        pytest.skip(f"needs {needed} open files, the limit is {hard}")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard,
+        needed * 2) if hard != resource.RLIM_INFINITY else needed * 2), hard))
+    server = Switchyard(tmp_path_factory.mktemp("idle"), REQUEST_TIMEOUT_SECONDS=60, MAX_CONNECTIONS=4096).start()
+    idle = []
+    try:
+        for number in range(2000):
+            idle.append(RawConnection(server.core))
+            if number % 4 == 0:
+                idle[-1].send(b"POST /transaction/transaction HTTP/1.1\r\n")
+        slowest = 0.0
+        merchant = Merchant(server, user_id=1)
+        with Load(server, seed, workers=4) as load:
+            for number in range(50):
+                started = time.monotonic()
+                merchant.created(number + 1)
+                slowest = max(slowest, time.monotonic() - started)
+            eventually(lambda: len(load.acknowledged) >= 500, "load beside the idle connections")
+        assert slowest < 2 * PATIENCE
+        assert not load.refused and not load.unanswered
+        with RawConnection(server.core) as connection:
+            connection.send(GOOD)
+            assert connection.read_reply().status == 200
+        merchant.close()
+    finally:
+        for connection in idle:
+            connection.close()
+        assert server.stop() == 0
+
+
+def test_connections_beyond_the_bound_are_turned_away_and_room_is_made_again(tmp_path_factory):
+    server = Switchyard(tmp_path_factory.mktemp("bound"), REQUEST_TIMEOUT_SECONDS=60, MAX_CONNECTIONS=50).start()
+    crowd = [RawConnection(server.core, timeout_s=0.5) for _ in range(200)]
+    served = 0
+    for connection in crowd:
+        connection.send(HEALTH)
+    for connection in crowd:
+        try:
+            reply = connection.read_reply()
+        except TimeoutError:
+            continue  # left in the backlog of the kernel: also a bound
+        served += reply is not None and reply.status == 200
+        assert reply is None or reply.status in (200, 503)
+    assert 1 <= served <= 60
+    for connection in crowd:
+        connection.close()
+    eventually(lambda: _answers(server), "room for new connections")
+    assert server.stop() == 0
+
+
+def test_running_out_of_file_descriptors(tmp_path_factory):
+    """accept() fails, again and again: that must neither end the process nor spin it, and must pass."""
+    if b"__ubsan_handle_dynamic_type_cache_miss" in Path(binary("switchyard")).read_bytes():
+        pytest.skip("UBSan's check of virtual calls needs file descriptors itself (pipe2) and reports an error without")
+    server = Switchyard(tmp_path_factory.mktemp("descriptors"), REQUEST_TIMEOUT_SECONDS=60).start()
+    process = server.program.process
+    in_use = len(os.listdir(f"/proc/{process.pid}/fd"))
+    resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (in_use + 20, in_use + 20))
+    crowd = [RawConnection(server.core) for _ in range(100)]
+    for connection in crowd:
+        connection.send(HEALTH)
+    assert crowd[0].read_reply().status == 200
+    before, started = cpu_seconds(process.pid), time.monotonic()
+    eventually(lambda: time.monotonic() - started > 1, "a second to pass")
+    assert cpu_seconds(process.pid) - before < 0.5, "spins while it cannot accept"
+    assert server.alive()
+    for connection in crowd:
+        connection.close()
+    eventually(lambda: _answers(server), "new connections to be served")
+    assert server.stop() == 0
+
+
+def cpu_seconds(pid):
+    with open(f"/proc/{pid}/stat") as stat:
+        fields = stat.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _answers(server):
+    try:
+        return once(server.core, "GET", "/health").status == 200
+    except OSError:
+        return False
+
+
+# ---- random mutations
+
+def mutate(rng, data):
+    """One to four random edits of the bytes."""
+    data = bytearray(data)
+    for _ in range(rng.randrange(1, 5)):
+        position = rng.randrange(len(data)) if data else 0
+        kind = rng.randrange(7)
+        if kind == 0 and data:
+            data[position] = rng.randrange(256)
+        elif kind == 1 and data:
+            data[position] ^= 1 << rng.randrange(8)
+        elif kind == 2:
+            data[position:position] = bytes(rng.randrange(256) for _ in range(rng.randrange(1, 20)))
+        elif kind == 3:
+            del data[position:position + rng.randrange(1, 30)]
+        elif kind == 4:
+            data[position:position] = data[position:position + rng.randrange(1, 60)] * rng.randrange(1, 30)
+        elif kind == 5:
+            data[position:position] = rng.choice([b"\r\n", b"\r\n\r\n", b"\0", b"\xff", b'"', b"{", b"}", b"[",
+                                                  b"1e400", b"-", b"%00", b":", b"Content-Length: 5\r\n"])
+        else:
+            del data[position:]
+    return bytes(data)
+
+
+@pytest.mark.quick
+def test_random_mutations_of_good_requests(target, seed):
+    rng = random.Random(seed)
+    login = post("/auth/token", b'{"username":"alice","password":"password"}')
+    listing = (b"GET /transaction/transaction?limit=2&status=captured HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer "
+               + TOKEN.encode() + b"\r\n\r\n")
+    keyed = post(CREATE, GOOD_BODY, 'Idempotency-Key: "fuzz"', "X-Request-Id: fuzz")
+    for number in range(1500):
+        data = mutate(rng, rng.choice([GOOD, GOOD, keyed, HEALTH, listing, login if number % 10 == 0 else GOOD,
+                                       chunked(GOOD_BODY)]))
+        for reply in exchange(target.core, data):
+            assert reply.status < 500 or reply.status in (501,
+                                                          505), f"mutation {number}: {reply.status} to {data[:2000]!r}"
+        if not target.alive():
+            raise AssertionError(f"mutation {number} killed the process: {data[:2000]!r}")
+
+
+@pytest.mark.quick
+def test_random_json_values_in_every_member(target, seed):
+    rng = random.Random(seed)
+
+    def value(depth=0):
+        kind = rng.randrange(9 if depth < 3 else 7)
+        if kind == 7:
+            return [value(depth + 1) for _ in range(rng.randrange(4))]
+        if kind == 8:
+            return {"".join(rng.choices(string.printable, k=3)): value(depth + 1) for _ in range(rng.randrange(4))}
+        return rng.choice([None, True, False, 0, -1, 1, 2**31, 2**63, -2**63, 2**64, 1.5, 1e308, -0.0, "", "USD",
+                           "100", "\0", "é", "\U0001f3e6" * 50,
+                           "x" * 5000, rng.getrandbits(80), rng.random()])
+
+    merchant = Merchant(target, user_id=5003)
+    for number in range(500):
+        body = {"amount": value(), "currency": value(), "extra": value()}
+        reply = merchant.post(body)
+        good = (str(body["amount"]) in ("1", "100", str(2**31)) and type(body["amount"]) in (int,
+            str)) and body["currency"] == "USD"
+        assert reply.status in ((200, 422) if good else (400, 422)), f"value {number}: {reply.status} to {body!r}"
+    merchant.close()
+
+
+def test_garbage_from_many_connections_at_once(target, seed):
+    """Races between connections that break off and connections that are served."""
+    errors = []
+
+    def work(number):
+        rng = random.Random(f"{seed}/{number}")
+        try:
+            for _ in range(100):
+                with RawConnection(target.core) as connection:
+                    connection.send(mutate(rng, GOOD))
+                    if rng.random() < 0.5:
+                        connection.finish_sending()
+                        connection.read_until_closed()
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=120)
+    assert errors == []

@@ -1,0 +1,302 @@
+"""Disk full, read-only, corrupt, foreign, or too new a file: a clear error, and never a false acknowledgement."""
+
+import os
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+import time
+from contextlib import closing
+
+import pytest
+
+from support import storage
+from support.http_client import once
+from support.load import Load
+from support.merchants import Merchant
+from support.ports import free_port
+from support.problems import assert_problem
+from support.programs import Switchyard, ThreeServices, development_settings, run_to_exit
+from support.waiting import eventually
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """An 8 MiB tmpfs. Needs root and permission to mount."""
+    folder = tmp_path / "small-disk"
+    folder.mkdir()
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small tmpfs needs root")
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(folder)], capture_output=True,
+                             text=True)
+    if mounted.returncode != 0:
+        pytest.skip(f"cannot mount a tmpfs here: {mounted.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def remount(folder, *options):
+    subprocess.run(["mount", "-o", ",".join(["remount", *options]), str(folder)], check=True, capture_output=True)
+
+
+def fill(ballast):
+    """Writes until the disk is full."""
+    with open(ballast, "wb") as file:
+        for size in (65536, 4096):
+            try:
+                while True:
+                    os.write(file.fileno(), b"\0" * size)
+            except OSError:
+                pass
+
+
+def start_fails(folder, **overrides):
+    """Starts `serve` where it must refuse to; returns the one line that says why."""
+    settings = development_settings(folder, HTTP_PORT=free_port(), METRICS_PORT=free_port(), **overrides)
+    done = run_to_exit("switchyard", ["serve"], settings, folder)
+    assert done.returncode > 0, f"exit code {done.returncode}"
+    lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+    assert len(lines) == 1, lines
+    return lines[0]
+
+
+@pytest.fixture
+def used_database(start_switchyard):
+    """The file of a server that has worked and stopped."""
+    server = start_switchyard()
+    merchant = Merchant(server, user_id=1)
+    for number in range(100):
+        merchant.created(number + 1)
+    merchant.close()
+    assert server.stop() == 0
+    return server.database
+
+
+@pytest.mark.quick
+def test_full_disk_never_gives_a_false_200_and_recovers(small_disk, tmp_path, start_switchyard, seed):
+    ballast = small_disk / "ballast"
+    server = start_switchyard(DATABASE_URL=f"sqlite:{small_disk / 'switchyard.db'}",
+                              PSP_SIMULATOR_LEDGER=tmp_path / "ledger.db")
+    merchant = Merchant(server, user_id=1)
+    with Load(server, f"{seed}/before", limit=300) as load:
+        eventually(lambda: len(load.acknowledged) >= 100, "load before the disk is full")
+    acknowledged = dict(load.acknowledged)
+
+    fill(ballast)
+    with Load(server, f"{seed}/full", limit=20_000) as load:
+        eventually(lambda: sum(load.refused.values()) >= 50, "refusals on a full disk", timeout_s=60)
+    assert server.alive(), "a full disk is no reason to die"
+    assert set(load.refused) == {503}
+    acknowledged |= load.acknowledged
+    reply = merchant.create(100, "USD", key="refused while full")
+    assert_problem(reply, 503)
+    assert int(reply.header("Retry-After")) >= 1
+    eventually(lambda: once(server.core, "GET", "/health").status == 503, "health to tell", timeout_s=30)
+    assert once(server.core, "GET", "/health").json()["status"] == "fail"
+    known = next(iter(acknowledged))
+    assert Merchant(server, user_id=acknowledged[known].merchant_id).show(known)["id"] == known, "reading still works"
+
+    ballast.unlink()
+    reply = eventually(lambda: (r := merchant.create(100, "USD", key="refused while full")).status == 200 and r,
+                       "recovery")
+    assert reply.header("Idempotency-Replayed") is None, "the refused request had left something behind"
+    acknowledged[reply.json()["id"]] = None
+    eventually(lambda: once(server.core, "GET", "/health").status == 200, "health to pass again")
+    merchant.close()
+    server.kill()
+    server.start()
+    stored = {row.id: row for row in storage.transactions(server.database)}
+    assert set(acknowledged) <= set(stored), "an acknowledged transaction is gone"
+    for identifier, sent in acknowledged.items():
+        assert sent is None or (sent.amount, sent.currency) == (stored[identifier].amount,
+            stored[identifier].currency)
+    refused_ids = set(stored) - set(acknowledged)
+    assert len(refused_ids) <= len(load.unanswered), "a refused transaction was stored"
+    eventually(lambda: not storage.query(
+        server.database, "SELECT 1 FROM transactions WHERE status NOT IN ('captured','declined','failed') LIMIT 1"),
+        "every transaction to become final", timeout_s=60)
+    approved = [charge.reference for charge in storage.charges(server.ledger) if charge.outcome == "approved"]
+    assert len(approved) == len(set(approved)), "charged twice"
+    assert set(approved) == {row.id for row in storage.transactions(server.database) if row.status == "captured"}
+    assert server.stop() == 0
+
+
+def test_start_on_a_full_disk_is_a_clear_error(small_disk):
+    fill(small_disk / "ballast")
+    line = start_fails(small_disk.parent, DATABASE_URL=f"sqlite:{small_disk / 'switchyard.db'}")
+    assert str(small_disk / "switchyard.db") in line
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("fresh", [True, False], ids=["no file yet", "existing file"])
+def test_read_only_file_system_is_a_clear_error(small_disk, tmp_path, fresh):
+    settings = {"DATABASE_URL": f"sqlite:{small_disk / 'switchyard.db'}",
+                "PSP_SIMULATOR_LEDGER": tmp_path / "ledger.db"}
+    if not fresh:
+        server = Switchyard(tmp_path, **settings).start()
+        assert server.stop() == 0
+    remount(small_disk, "ro")
+    try:
+        line = start_fails(tmp_path, **settings)
+    finally:
+        remount(small_disk, "rw")
+    assert str(small_disk / "switchyard.db") in line
+
+
+def _overwrite(path, offset, data):
+    with open(path, "r+b") as file:
+        file.seek(offset)
+        file.write(data)
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("damage", ["schema page", "file header", "cut to one page", "cut in the middle of a page"])
+def test_corrupt_file_is_a_clear_error_at_start(used_database, tmp_path, damage):
+    if damage == "schema page":
+        _overwrite(used_database, 100, os.urandom(3900))
+    elif damage == "file header":
+        _overwrite(used_database, 0, os.urandom(100))
+    elif damage == "cut to one page":
+        os.truncate(used_database, 4096)
+    else:
+        os.truncate(used_database, used_database.stat().st_size // 2 + 1000)
+    assert str(used_database) in start_fails(tmp_path)
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("content", [b"this is no database at all\n" * 400, b'{"json": true}', os.urandom(20_000)],
+                         ids=["text", "short", "noise"])
+def test_file_that_is_no_database_is_a_clear_error(tmp_path, content):
+    path = tmp_path / "switchyard.db"
+    path.write_bytes(content)
+    assert str(path) in start_fails(tmp_path)
+    assert path.read_bytes() == content, "a file that is not ours was changed"
+
+
+@pytest.mark.quick
+def test_file_of_a_newer_schema_is_a_clear_error(used_database, tmp_path):
+    with closing(sqlite3.connect(used_database)) as connection:
+        connection.execute("PRAGMA user_version = 1000000")
+    line = start_fails(tmp_path)
+    assert str(used_database) in line and re.search(r"newer|version", line)
+    assert storage.query(used_database, "PRAGMA user_version") == [(1000000,)]
+
+
+@pytest.mark.quick
+def test_database_of_another_program_is_a_clear_error(tmp_path):
+    path = tmp_path / "switchyard.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE transactions (something_else TEXT)")
+        connection.commit()
+    assert str(path) in start_fails(tmp_path)
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("name", ["a file/switchyard.db", "a folder"])
+def test_path_that_cannot_be_a_file_is_a_clear_error(tmp_path, name):
+    (tmp_path / "a file").write_text("in the way")
+    (tmp_path / "a folder").mkdir()
+    line = start_fails(tmp_path, DATABASE_URL=f"sqlite:{tmp_path / name}")
+    assert str(tmp_path / name.split("/")[0]) in line
+
+
+def test_a_database_in_use_by_a_long_reader_still_takes_writes(start_switchyard):
+    """A backup or a curious operator with sqlite3 must not stop payments."""
+    server = start_switchyard()
+    merchant = Merchant(server, user_id=1)
+    merchant.created(1)
+    with closing(sqlite3.connect(f"file:{server.database}?mode=ro", uri=True)) as reader:
+        reader.execute("BEGIN")
+        assert reader.execute("SELECT count(*) FROM transactions").fetchone() == (1,)
+        for number in range(50):
+            merchant.wait_final(merchant.created(number + 1)["id"])
+        assert reader.execute("SELECT count(*) FROM transactions").fetchone() == (1,), "not a snapshot"
+    merchant.close()
+
+
+def test_a_writer_elsewhere_delays_but_loses_nothing(start_switchyard):
+    """Somebody holds the write lock for a moment: replies come late or as 503, and each 200 is true."""
+    server = start_switchyard()
+    merchant = Merchant(server, user_id=1)
+    acknowledged = [merchant.created(1)["id"]]
+    with closing(sqlite3.connect(server.database, isolation_level=None, timeout=30)) as writer:
+        with Load(server, "writer elsewhere", limit=2000, merchants=(1,)) as load:
+            writer.execute("BEGIN IMMEDIATE")
+            locked_at = time.monotonic()
+            eventually(lambda: load.refused or time.monotonic() - locked_at > 1, "the lock to be felt")
+            writer.execute("COMMIT")
+            before = len(load.acknowledged)
+            eventually(lambda: len(load.acknowledged) > before, "acknowledgements after the lock")
+    assert set(load.refused) <= {503}
+    stored = {row.id for row in storage.transactions(server.database)}
+    assert set(acknowledged) | set(load.acknowledged) <= stored
+    merchant.close()
+
+
+@pytest.mark.quick
+def test_durability_settings_of_the_file(start_switchyard):
+    """WAL is what the store promises to its readers; that each commit is synced is seen from outside below."""
+    server = start_switchyard()
+    assert storage.query(server.database, "PRAGMA journal_mode") == [("wal",)]
+    assert storage.query(server.database, "PRAGMA integrity_check") == [("ok",)]
+
+
+def test_every_acknowledgement_follows_a_sync(tmp_path, merchant_of):
+    """Seen by strace: between request and reply core-api begins and ends an fsync or fdatasync of its write-ahead log.
+    No connector runs, so each sync is that of the merchant's own commit."""
+    if shutil.which("strace") is None:
+        pytest.skip("strace is not installed")
+    services = ThreeServices(tmp_path).start(without_connector=True)
+    try:
+        merchant = merchant_of(services)
+        merchant.created(1)
+        trace = trace_of(services.core_api.process.pid, tmp_path / "trace",
+                         lambda: [merchant.created(number + 10) for number in range(5)])
+    finally:
+        assert services.stop() == 0
+    events = list(sync_events(trace))
+    assert events.count("request") == events.count("reply") == 5, events
+    assert [event for event in events if event != "sync"] == ["request", "reply"] * 5, events
+    assert "request reply" not in " ".join(events), f"a reply left before a sync: {events}"
+
+
+def trace_of(pid, path, work):
+    """The system calls of the process while `work` is done, one line each, with the names of the files."""
+    calls = "trace=fsync,fdatasync,sendto,sendmsg,writev,write,recvfrom,recvmsg,read,readv"
+    tracer = subprocess.Popen(["strace", "-f", "-y", "-s", "40", "-e", calls, "-o", str(path), "-p", str(pid)],
+                              stderr=subprocess.PIPE, text=True)
+    try:
+        line = tracer.stderr.readline()
+        if "attached" not in line:
+            pytest.skip(f"strace cannot attach: {line.strip()}")
+        work()
+    finally:
+        tracer.send_signal(signal.SIGINT)
+        tracer.communicate(timeout=30)
+    return path.read_text(errors="replace").splitlines()
+
+
+def sync_events(trace):
+    """"request", "reply", and "sync" for one that both began and succeeded since the last request."""
+    begun = set()
+    for line in trace:
+        thread = line.split()[0]
+        if "POST /transaction" in line:
+            begun.clear()
+            yield "request"
+        elif "HTTP/1.1 200" in line:
+            yield "reply"
+        elif re.search(r" f(data)?sync\(.*-wal>", line):
+            begun.add(thread)
+        if re.search(r"f(data)?sync(\(|\b.* resumed).*= 0$", line) and thread in begun:
+            begun.discard(thread)
+            yield "sync"
+
+
+def test_the_simulated_psps_ledger_has_a_default_place(start_switchyard):
+    server = start_switchyard(PSP_SIMULATOR_LEDGER=None)
+    merchant = Merchant(server, user_id=1)
+    identifier = merchant.wait_final(merchant.created(5)["id"])["id"]
+    assert [charge.amount for charge in storage.charges(f"{server.database}.psp-simulator", identifier)] == [5]
+    merchant.close()

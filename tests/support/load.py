@@ -1,0 +1,101 @@
+"""Sends transactions from a few threads until told to stop, and remembers what the server acknowledged."""
+
+import http.client
+import json
+import random
+import string
+import threading
+from collections import Counter
+from dataclasses import dataclass
+
+from support import amounts, tokens
+from support.http_client import Client
+from support.programs import SECRET
+
+
+@dataclass(frozen=True)
+class Sent:
+    merchant_id: int
+    amount: int
+    currency: str
+    key: str
+
+
+def mostly_plain(rng):
+    """Amounts of which one in ten makes the PSP decline, fail or lose its answer."""
+    special = (amounts.INSUFFICIENT_FUNDS, amounts.ISSUER_DECLINE, amounts.SUSPECTED_FRAUD,
+               amounts.NETWORK_ERROR_BEFORE_SENDING, amounts.ANSWER_LOST)
+    return rng.choice(special) if rng.random() < 0.1 else rng.randrange(1, 100_000)
+
+
+class Load:
+    """Bounded by `limit` requests. A request that got no reply is in `unanswered`: it may or may not have been taken."""
+
+    def __init__(self, server, seed, workers=4, limit=200_000, amount=mostly_plain, merchants=(1, 2), retry=()):
+        self.server = server
+        self.acknowledged = {}  # transaction id -> Sent
+        self.unanswered = []
+        self.refused = Counter()  # status -> how many
+        self._limit = limit
+        self._amount = amount
+        self._merchants = merchants
+        self._tokens = {merchant: tokens.mint(SECRET, user_id=merchant) for merchant in merchants}
+        self._retry = list(retry)
+        self._seed = seed
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._count = 0
+        self._threads = [threading.Thread(target=self._work, args=(number,),
+                                          daemon=True) for number in range(workers)]
+
+    def begin(self):
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def end(self):
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(timeout=120)
+            assert not thread.is_alive(), "a load thread hangs"
+        return self
+
+    def __enter__(self):
+        return self.begin()
+
+    def __exit__(self, *_):
+        self.end()
+
+    def _next(self, rng):
+        with self._lock:
+            self._count += 1
+            if self._retry:
+                return self._retry.pop()
+            if self._count > self._limit:
+                self._stop.set()
+        return Sent(rng.choice(self._merchants), self._amount(rng), rng.choice(("USD", "EUR", "JPY", "KWD")),
+                    "".join(rng.choices(string.ascii_lowercase, k=30)))
+
+    def _work(self, number):
+        rng = random.Random(f"{self._seed}/{number}")
+        client = Client(self.server.core, timeout_s=60)
+        while not self._stop.is_set():
+            sent = self._next(rng)
+            try:
+                reply = client.post("/transaction", {"amount": sent.amount, "currency": sent.currency}, headers={
+                    "Authorization": f"Bearer {self._tokens[sent.merchant_id]}", "Idempotency-Key": sent.key})
+                body = json.loads(reply.body)
+            except (OSError, http.client.HTTPException, ValueError):
+                with self._lock:
+                    self.unanswered.append(sent)
+                self._stop.wait(0.005)
+                continue
+            with self._lock:
+                if reply.status == 200:
+                    self.acknowledged[body["id"]] = sent
+                else:
+                    self.refused[reply.status] += 1
+        client.close()
+        with self._lock:
+            self.unanswered += self._retry
+            self._retry = []

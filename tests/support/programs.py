@@ -1,0 +1,220 @@
+"""Starts the real binaries, waits until they serve, and stops them by process id.
+
+A `Program` is one process with its log file. `Switchyard` is the all-in-one; `ThreeServices` are auth-api, core-api and
+psp-connector side by side over one SQLite file. Both offer the same endpoints: `auth`, `core` and `metrics`."""
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+from support.http_client import Client, Endpoint
+from support.ports import free_port
+from support.waiting import PATIENCE, eventually
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+BINARIES = Path(os.environ.get("SWITCHYARD_BIN", REPOSITORY / "build" / "release" / "bin")).resolve()
+DEMO_USERS = REPOSITORY / "services" / "auth-api" / "users.json"
+SECRET = "functional-tests-sign-with-this-secret-0123456789"
+
+# What a process inherits from the developer's shell; nothing else may change a test.
+_INHERITED = ("PATH", "HOME", "LANG", "TZ", "LD_LIBRARY_PATH", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS",
+              "LSAN_OPTIONS")
+_SANITIZER_REPORTS = ("ERROR: AddressSanitizer", "WARNING: ThreadSanitizer", "ERROR: LeakSanitizer", "runtime error:")
+
+
+def binary(name):
+    return str(BINARIES / name)
+
+
+def inherited_environment():
+    return {name: os.environ[name] for name in _INHERITED if name in os.environ}
+
+
+def development_settings(folder, **overrides):
+    """The environment of a development set-up with its files in `folder`. An override of None removes a variable."""
+    settings = {
+        "SWITCHYARD_ENV": "development",
+        "HTTP_HOST": "127.0.0.1",
+        "JWT_SECRET": SECRET,
+        "DATABASE_URL": f"sqlite:{folder / 'switchyard.db'}",
+        "PSP_SIMULATOR_LEDGER": str(folder / "ledger.db"),
+        "USERS_FILE": str(DEMO_USERS),
+        "LOG_FORMAT": "text",
+        "LEASE_SECONDS": "2",
+        "PSP_TIMEOUT_SECONDS": "1",  # below the lease
+        # Tests of throttling set their own limits; everybody else may fail as often as they like.
+        "LOGIN_FAILURES_PER_USER": "1000000",
+        "LOGIN_FAILURES_PER_ADDRESS": "1000000",
+    }
+    settings.update({name: None if value is None else str(value) for name, value in overrides.items()})
+    return {name: value for name, value in settings.items() if value is not None}
+
+
+class Program:
+    """One process: its command, its environment, and the file that holds all it printed."""
+
+    started = []  # every Program of this test run, for the report of a failing test
+
+    def __init__(self, name, arguments, settings, folder):
+        self.name = name
+        self.command = [binary(name), *arguments]
+        self.settings = settings
+        self.folder = Path(folder)
+        self.log_path = self.folder / f"{name}.log"
+        self.process = None
+
+    def start(self):
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(
+                self.command, env={**inherited_environment(), **self.settings}, cwd=self.folder,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+        Program.started.append(self)
+        return self
+
+    def alive(self):
+        return self.process is not None and self.process.poll() is None
+
+    def log(self):
+        return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+
+    def log_lines(self):
+        return self.log().splitlines()
+
+    def send_signal(self, number):
+        if self.alive():
+            self.process.send_signal(number)
+
+    def wait_exit(self, timeout_s=30.0):
+        return self.process.wait(timeout=timeout_s * PATIENCE)
+
+    def kill(self):
+        """SIGKILL, as a power cut would."""
+        self.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self):
+        """SIGTERM, then SIGKILL if it does not go. Returns the exit code."""
+        if self.process is None:
+            return 0
+        self.send_signal(signal.SIGTERM)
+        try:
+            return self.wait_exit()
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"{self.name} did not stop on SIGTERM") from None
+
+    def assert_log_is_clean(self):
+        """No sanitizer report, and neither the signing secret nor a token in the log."""
+        text = self.log()
+        for report in _SANITIZER_REPORTS:
+            assert report not in text, f"{self.name} printed a sanitizer report, see {self.log_path}"
+        assert self.settings.get("JWT_SECRET", SECRET) not in text, f"{self.name} printed JWT_SECRET"
+        assert "eyJ" not in text, f"{self.name} printed a token"
+
+
+def assert_started(program):
+    """Not an AssertionError: whoever waits for a process that has ended need not wait any longer."""
+    if not program.alive():
+        code = program.process.returncode
+        raise RuntimeError(f"{program.name} exited with {code} before it was ready:\n{program.log()[-4000:]}")
+
+
+def _listens(connector):
+    assert_started(connector)
+    return "Listening on default" in connector.log()
+
+
+def _healthy(endpoint, program):
+    assert_started(program)
+    try:
+        with Client(endpoint, timeout_s=5) as client:
+            return client.get("/health").status == 200
+    except OSError:
+        return False
+
+
+class Switchyard:
+    """`switchyard serve`: router, auth-api, core-api and psp-connector in one process."""
+
+    def __init__(self, folder, **overrides):
+        self.port = free_port()
+        self.metrics_port = free_port()
+        settings = development_settings(folder, HTTP_PORT=self.port, METRICS_PORT=self.metrics_port)
+        settings.update({name: str(value) for name, value in overrides.items() if value is not None})
+        for name, value in overrides.items():
+            if value is None:
+                settings.pop(name, None)
+        self.program = Program("switchyard", ["serve"], settings, folder)
+        self.auth = Endpoint("127.0.0.1", self.port, "/auth")
+        self.core = Endpoint("127.0.0.1", self.port, "/transaction")
+        self.metrics = Endpoint("127.0.0.1", self.metrics_port, "")
+        self.root = Endpoint("127.0.0.1", self.port, "")
+
+    programs = property(lambda self: [self.program])
+    connector_log = property(lambda self: self.program.log)
+    settings = property(lambda self: self.program.settings)
+    database = property(lambda self: Path(self.settings["DATABASE_URL"].removeprefix("sqlite:")))
+    ledger = property(lambda self: Path(self.settings["PSP_SIMULATOR_LEDGER"]))
+
+    def start(self):
+        self.program.start()
+        return self.wait_healthy()
+
+    def wait_healthy(self, timeout_s=30.0):
+        for endpoint in (self.auth, self.core):
+            eventually(lambda: _healthy(endpoint, self.program), f"{endpoint.url('/health')} to be healthy",
+                       timeout_s)
+        return self
+
+    def alive(self):
+        return self.program.alive()
+
+    def stop(self):
+        return self.program.stop()
+
+    def kill(self):
+        self.program.kill()
+
+
+class ThreeServices:
+    """auth-api, core-api and psp-connector as programs of their own over one SQLite file."""
+
+    def __init__(self, folder, **overrides):
+        self.programs = []
+        ports = {}
+        for name in ("auth-api", "core-api", "psp-connector"):
+            ports[name], metrics_port = free_port(), free_port()
+            settings = development_settings(folder, HTTP_PORT=ports[name], METRICS_PORT=metrics_port, **overrides)
+            self.programs.append(Program(name, [], settings, folder))
+        self.auth_api, self.core_api, self.psp_connector = self.programs
+        self.auth = Endpoint("127.0.0.1", ports["auth-api"], "")
+        self.core = Endpoint("127.0.0.1", ports["core-api"], "")
+        self.metrics = Endpoint("127.0.0.1", int(self.core_api.settings["METRICS_PORT"]), "")
+        self.database = Path(self.core_api.settings["DATABASE_URL"].removeprefix("sqlite:"))
+        self.ledger = Path(self.core_api.settings["PSP_SIMULATOR_LEDGER"])
+
+    def connector_log(self):
+        return self.psp_connector.log()
+
+    def start(self, without_connector=False):
+        """All at once: whoever comes first creates the schema, the others find it."""
+        for program in self.programs[:2] if without_connector else self.programs:
+            program.start()
+        for endpoint, program in ((self.auth, self.auth_api), (self.core, self.core_api)):
+            eventually(lambda: _healthy(endpoint, program), f"{program.name} to be healthy")
+        if not without_connector:
+            eventually(lambda: _listens(self.psp_connector), "psp-connector to listen")
+        return self
+
+    def alive(self):
+        return all(program.alive() for program in self.programs)
+
+    def stop(self):
+        return max(program.stop() for program in self.programs)
+
+
+def run_to_exit(name, arguments, settings, folder, stdin_text="", timeout_s=30.0):
+    """Runs a program that is expected to end by itself; returns the CompletedProcess with text output."""
+    return subprocess.run([binary(name), *arguments], env={**inherited_environment(), **settings}, cwd=folder,
+                          input=stdin_text, capture_output=True, text=True, timeout=timeout_s * PATIENCE)
