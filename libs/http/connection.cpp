@@ -91,7 +91,7 @@ void Connection::enforce_deadline(steady_clock::time_point now) {
 void Connection::stop() {
   stopping_ = true;
   boost::system::error_code ignored;
-  if (idle_) socket_.cancel(ignored);
+  if (reading_) socket_.cancel(ignored);
 }
 
 void Connection::abort() {
@@ -127,6 +127,7 @@ Task<void> Connection::serve() {
 }
 
 Task<Connection::ReadResult> Connection::read_request(Parser& parser, Response& refusal) {
+  reading_ = true;
   idle_ = input_.size() == 0;
   set_deadline(idle_ ? limits_.keep_alive : limits_.request);
   bool continue_sent = false;
@@ -135,7 +136,10 @@ Task<Connection::ReadResult> Connection::read_request(Parser& parser, Response& 
       if (std::exchange(idle_, false)) set_deadline(limits_.request);
       beast::error_code error;
       input_.consume(parser.put(input_.data(), error));
-      if (!error && parser.is_done()) break;
+      if (!error && parser.is_done()) {
+        reading_ = false;
+        break;
+      }
       if (error && error != beast::http::error::need_more) {
         refusal = refusal_for(error);
         co_return ReadResult::refused;

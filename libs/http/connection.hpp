@@ -34,7 +34,7 @@ class Connection {
   // Ends the connection if its time is up: called now and then on its thread.
   void enforce_deadline(std::chrono::steady_clock::time_point now);
 
-  // An idle connection ends at once, a busy one after its response.
+  // A connection without a whole request ends at once, a busy one after its response.
   void stop();
   // Whatever it is doing.
   void abort();
@@ -60,6 +60,7 @@ class Connection {
   std::string output_;
   std::chrono::steady_clock::time_point deadline_;
   bool idle_ = true;
+  bool reading_ = true;
   bool stopping_ = false;
   bool timed_out_ = false;
 };

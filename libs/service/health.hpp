@@ -21,9 +21,9 @@ struct HealthCheck {
   std::string output;
 };
 
-// Runs real checks, one at a time and at most once in half a second however often it is asked. Who asks meanwhile
-// gets the last answer, or a failure when a check has been running for too long: then something hangs. Safe to use
-// from any thread.
+// Runs real checks, one at a time and at most once in half a second however often it is asked. Who asks
+// meanwhile gets the last answer, or a failure when a check has been running for too long: then something
+// hangs. Safe to use from any thread.
 class Health {
  public:
   using Checks = std::function<Task<std::vector<HealthCheck>>()>;

@@ -44,8 +44,9 @@ std::expected<Credentials, http::Response> read_credentials(const http::Request&
         http::problem(422, "Password is blank", "password must be a string that is not blank"));
   }
   if (contains_card_number(*username)) {
-    return std::unexpected(http::problem(422, "Card number not allowed",
-                                         "the username looks like a card number; card numbers must never be sent here"));
+    return std::unexpected(
+        http::problem(422, "Card number not allowed",
+                      "the username looks like a card number; card numbers must never be sent here"));
   }
   if (username->size() > token::max_username_bytes) {
     return std::unexpected(http::problem(422, "Username is too long", "username has at most 256 bytes"));
@@ -77,7 +78,8 @@ Settings read_settings(const Environment& environment) {
       .production = service::is_production(environment),
       .users = {},
   };
-  if (const auto path = environment.find("USERS_FILE")) settings.users = read_users_file(*path, settings.production);
+  if (const auto path = environment.find("USERS_FILE"))
+    settings.users = read_users_file(*path, settings.production);
   return settings;
 }
 
@@ -109,7 +111,7 @@ Task<http::Response> AuthApi::post_token(const http::Request& request) {
   const auto user = co_await login_.attempt(
       std::move(credentials->username), std::move(credentials->password), request.remote_address.to_string());
   if (!user) {
-    if (const auto* error = std::get_if<Error>(&user.error())) {
+    if (const auto* error = std::get_if<Error>(&user.error()); error != nullptr && store_failures_.allow()) {
       log_.warning(fmt::format("A login could not be decided: {}", error->detail));
     }
     co_return refuse(user.error());

@@ -12,6 +12,7 @@
 #include "service/settings.hpp"
 #include "store/store.hpp"
 #include "telemetry/log.hpp"
+#include "telemetry/log_throttle.hpp"
 
 namespace switchyard::auth {
 
@@ -41,6 +42,7 @@ class AuthApi {
   service::TokenSettings token_;
   store::Store& store_;
   Log& log_;
+  LogThrottle store_failures_;
   const Clock& clock_;
   PasswordPool passwords_;
   Login login_;

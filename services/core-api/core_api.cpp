@@ -135,7 +135,7 @@ std::expected<MerchantId, http::Response> CoreApi::authenticate(std::optional<st
 }
 
 http::Response CoreApi::refuse(const Error& error) {
-  if (error.code == ErrorCode::store_unavailable) {
+  if (error.code == ErrorCode::store_unavailable && store_failures_.allow()) {
     log_.error(fmt::format("The store failed: {}", error.detail));
   }
   return http::problem(error);

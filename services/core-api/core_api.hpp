@@ -11,6 +11,7 @@
 #include "service/settings.hpp"
 #include "store/store.hpp"
 #include "telemetry/log.hpp"
+#include "telemetry/log_throttle.hpp"
 
 namespace switchyard::core {
 
@@ -54,6 +55,7 @@ class CoreApi {
   IoThreads& threads_;
   telemetry::Metrics& metrics_;
   Log& log_;
+  LogThrottle store_failures_;
   const Clock& clock_;
   std::function<void()> on_accepted_;
   Backlog backlog_;

@@ -14,7 +14,8 @@ std::string read_ledger_path(const Environment& environment);
 
 class ConnectorThread {
  public:
-  // Works on the first of `threads`. What it is given outlives it; the threads outlive the store, too (lane.hpp).
+  // Works on the first of `threads`. What it is given outlives it; the threads outlive the store, too
+  // (lane.hpp).
   ConnectorThread(IoThreads& threads, const Settings& settings, const std::string& ledger_path,
                   store::Store& store, telemetry::Metrics& metrics, Log& log, const Clock& clock);
   ~ConnectorThread();

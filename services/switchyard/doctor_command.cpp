@@ -57,7 +57,8 @@ Finding check_configuration(const Environment& environment) {
 std::filesystem::path existing_folder(const std::string& path) {
   std::error_code ignored;
   auto folder = std::filesystem::absolute(path).parent_path();
-  while (!std::filesystem::exists(folder, ignored) && folder.has_relative_path()) folder = folder.parent_path();
+  while (!std::filesystem::exists(folder, ignored) && folder.has_relative_path())
+    folder = folder.parent_path();
   return folder;
 }
 
@@ -151,7 +152,8 @@ Finding check_disk(const Environment& environment) {
   std::error_code error;
   const auto space = std::filesystem::space(folder, error);
   if (error) {
-    return bad("disk", fmt::format("{}: {}", folder.string(), error.message()), "check that the folder can be read");
+    return bad("disk", fmt::format("{}: {}", folder.string(), error.message()),
+               "check that the folder can be read");
   }
   const auto text = fmt::format("{} MiB free at {}", space.available / 1024 / 1024, folder.string());
   if (space.available < free_bytes_min) {

@@ -3,6 +3,7 @@
 
 #include "auth-api/demo_password.hpp"
 #include "http/json.hpp"
+#include "money/card_number.hpp"
 #include "service/program.hpp"
 #include "switchyard/command_line.hpp"
 #include "switchyard/offline.hpp"
@@ -46,6 +47,7 @@ void require_username(const std::string& username) {
   if (blank || control || username.size() > token::max_username_bytes) {
     throw std::runtime_error("a username has 1 to 256 bytes, is not blank and holds no control characters");
   }
+  if (contains_card_number(username)) throw std::runtime_error("the username looks like a card number");
 }
 
 int add(const Context& context, const std::string& username, bool disabled) {

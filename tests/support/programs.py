@@ -43,6 +43,7 @@ def development_settings(folder, **overrides):
         "LOG_FORMAT": "text",
         "LEASE_SECONDS": "2",
         "PSP_TIMEOUT_SECONDS": "1",  # below the lease
+        "LOOK_UPS_MAX": "4",  # some eight seconds until a person is asked
         # Tests of throttling set their own limits; everybody else may fail as often as they like.
         "LOGIN_FAILURES_PER_USER": "1000000",
         "LOGIN_FAILURES_PER_ADDRESS": "1000000",

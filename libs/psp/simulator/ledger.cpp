@@ -47,7 +47,9 @@ std::optional<Charge> find_charge(Database& database, const std::string& referen
 
 }  // namespace
 
-Ledger::Ledger(const std::string& path) : lane_(sqlite::open_patiently([&path] { return open(path); }), sqlite::Lane::Mode::write, charges_waiting_max) {}
+Ledger::Ledger(const std::string& path)
+    : lane_(sqlite::open_patiently([&path] { return open(path); }), sqlite::Lane::Mode::write,
+            charges_waiting_max) {}
 
 Task<Result<Charge>> Ledger::charge_once(Charge charge, Timestamp now) {
   return lane_.run<Charge>([charge = std::move(charge), now](Database& database) -> Result<Charge> {

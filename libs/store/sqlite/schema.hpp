@@ -7,12 +7,12 @@
 
 namespace switchyard::store {
 
-// The file's version, 0 for an empty one. Throws sqlite::DatabaseError, with a message for the operator, if the file
-// is another program's or of a newer version.
+// The file's version, 0 for an empty one. Throws sqlite::DatabaseError, with a message for the operator, if
+// the file is another program's or of a newer version.
 std::int64_t require_known_schema(sqlite::Database& database);
 
-// Brings the file to this program's version, in one transaction, also if several processes start at once. Throws as
-// require_known_schema does.
+// Brings the file to this program's version, in one transaction, also if several processes start at once.
+// Throws as require_known_schema does.
 void migrate(sqlite::Database& database);
 
 }  // namespace switchyard::store

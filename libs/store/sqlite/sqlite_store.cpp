@@ -33,7 +33,8 @@ std::unique_ptr<sqlite::Database> open_migrated(const std::string& path) {
     sqlite::Database untouched(path, sqlite::Durability::synced, sqlite::Access::read_only);
     require_known_schema(untouched);
   }
-  auto database = std::make_unique<sqlite::Database>(path, sqlite::Durability::synced, sqlite::Access::create);
+  auto database =
+      std::make_unique<sqlite::Database>(path, sqlite::Durability::synced, sqlite::Access::create);
   migrate(*database);
   // Opening does not show whether the file can be written; a start that could only answer 503 is no start.
   database->execute(
@@ -45,7 +46,8 @@ std::unique_ptr<sqlite::Database> open_migrated(const std::string& path) {
 }  // namespace
 
 SqliteStore::SqliteStore(const std::string& path)
-    : writer_(sqlite::open_patiently([&path] { return open_migrated(path); }), sqlite::Lane::Mode::write, writes_waiting_max),
+    : writer_(sqlite::open_patiently([&path] { return open_migrated(path); }), sqlite::Lane::Mode::write,
+              writes_waiting_max),
       reader_(std::make_unique<sqlite::Database>(path, sqlite::Durability::synced, sqlite::Access::existing),
               sqlite::Lane::Mode::read, reads_waiting_max) {}
 
