@@ -1,7 +1,7 @@
 # Everything comes from the distribution's packages; setup.sh names them.
 find_package(Threads REQUIRED)
 # 1.81 is the first release with everything used here; Debian 12 has it beside its default 1.74.
-find_package(Boost 1.81 REQUIRED COMPONENTS json url)
+find_package(Boost 1.81 REQUIRED COMPONENTS json)
 find_package(OpenSSL 3 REQUIRED)
 find_package(CURL REQUIRED)
 find_package(fmt REQUIRED)
@@ -9,7 +9,6 @@ find_package(spdlog REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(prometheus-cpp REQUIRED CONFIG)
 find_package(GTest REQUIRED)
-find_package(benchmark QUIET)
 
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(SODIUM REQUIRED IMPORTED_TARGET libsodium>=1.0.18)

@@ -1,13 +1,13 @@
 #include "http/connection.hpp"
 
 #include <algorithm>
-#include <ctime>
 
 #include <boost/asio/buffer.hpp>
 #include <fmt/format.h>
 
 #include "base/id.hpp"
 #include "http/problem.hpp"
+#include "http/serialize.hpp"
 #include "money/card_number.hpp"
 
 namespace switchyard::http {
@@ -29,20 +29,6 @@ bool is_request_id(std::string_view text) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
            c == '_' || c == '.' || c == ':';
   }) && !contains_card_number(text);
-}
-
-// "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110, 5.6.7), made once a second and thread.
-std::string_view http_date() {
-  thread_local std::time_t formatted_for = 0;
-  thread_local char text[sizeof("Sun, 06 Nov 1994 08:49:37 GMT")];
-  const std::time_t now = std::time(nullptr);
-  if (now != formatted_for) {
-    std::tm utc{};
-    ::gmtime_r(&now, &utc);
-    std::strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S GMT", &utc);
-    formatted_for = now;
-  }
-  return {text, sizeof(text) - 1};
 }
 
 Response refusal_for(const beast::error_code& code) {
@@ -197,14 +183,7 @@ Task<Response> Connection::respond(const Parser& parser, std::string& request_id
 Task<bool> Connection::write(const Response& response, std::string_view request_id, bool keep_alive,
                              bool with_body) {
   output_.clear();
-  auto out = std::back_inserter(output_);
-  fmt::format_to(
-      out, "HTTP/1.1 {} {}\r\nDate: {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nX-Request-Id: {}\r\n",
-      response.status, reason_phrase(response.status), http_date(), response.content_type,
-      response.body.size(), request_id);
-  for (const auto& [name, value] : response.headers) fmt::format_to(out, "{}: {}\r\n", name, value);
-  output_ += keep_alive ? "Connection: keep-alive\r\n\r\n" : "Connection: close\r\n\r\n";
-  if (with_body) output_ += response.body;
+  append_response(output_, response, request_id, keep_alive, with_body);
   co_return co_await write_all(output_);
 }
 

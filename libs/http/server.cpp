@@ -5,7 +5,9 @@
 #include <boost/asio/ip/address.hpp>
 #include <fmt/format.h>
 
+#include "base/id.hpp"
 #include "http/problem.hpp"
+#include "http/serialize.hpp"
 
 namespace switchyard::http {
 namespace {
@@ -31,11 +33,8 @@ tcp::endpoint endpoint_of(const std::string& host, std::uint16_t port) {
 void send_and_forget(Socket socket, const Response& response) {
   boost::system::error_code ignored;
   socket.non_blocking(true, ignored);
-  const auto text = fmt::format(
-      "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nRetry-After: 1\r\nConnection: "
-      "close\r\n\r\n{}",
-      response.status, reason_phrase(response.status), response.content_type, response.body.size(),
-      response.body);
+  std::string text;
+  append_response(text, response, Uuid::generate().to_string(), false, true);
   socket.write_some(asio::buffer(text), ignored);
   socket.shutdown(tcp::socket::shutdown_both, ignored);
 }
@@ -87,7 +86,7 @@ Task<void> Server::accept() {
       continue;
     }
     if (connections_ >= options_.limits.connections_max) {
-      send_and_forget(std::move(socket), problem(503, "Service overloaded", "too many connections"));
+      send_and_forget(std::move(socket), try_later(503, "Service overloaded", "too many connections", 1));
       continue;
     }
     ++connections_;

@@ -594,6 +594,21 @@ TEST_F(ServerTest, StopCutsOffWhatIsNotDoneAtTheDeadline) {
   stopped.get();
 }
 
+TEST_F(ServerTest, StopDoesNotWaitForARequestThatIsNotWhole) {
+  const auto port = start();
+  std::vector<std::unique_ptr<Client>> clients;
+  for (const std::string_view part : {"G", "GET /hello HTTP/1.1\r\nHost: te",
+                                      "POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: 10\r\n\r\nabc"}) {
+    clients.push_back(std::make_unique<Client>(port));
+    EXPECT_EQ(clients.back()->get("/hello").status, 200);
+    clients.back()->send(part);
+  }
+  auto stopped = stop_in_background(much_later());
+  for (auto& client : clients)
+    EXPECT_TRUE(client->is_closed()) << "it was not accepted, and can be sent elsewhere";
+  stopped.get();
+}
+
 TEST_F(ServerTest, CanBeStoppedTwiceAndWithoutAStart) {
   start();
   server_->stop(much_later());

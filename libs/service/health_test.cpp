@@ -110,5 +110,32 @@ TEST_F(HealthTest, DoesNotCheckTwiceAtATime) {
   for (auto& response : asked) EXPECT_EQ(response.get().status, 200U);
 }
 
+TEST_F(HealthTest, FailsWhileTheFirstCheckHasNotFinished) {
+  slow_ = true;
+  auto first = asio::co_spawn(threads_.executor(0), ask_on_thread(""), asio::use_future);
+  ASSERT_TRUE(eventually([this] { return checked_ == 1; }));
+  EXPECT_EQ(ask().status, 503U) << "nothing is known to be well";
+  EXPECT_EQ(checked_, 1);
+  slow_ = false;
+  EXPECT_EQ(first.get().status, 200U);
+  EXPECT_EQ(ask().status, 200U);
+}
+
+TEST_F(HealthTest, FailsWhenACheckHangs) {
+  EXPECT_EQ(ask().status, 200U);
+  slow_ = true;
+  std::vector<std::future<http::Response>> asked;
+  EXPECT_TRUE(eventually([&] {
+    auto response = asio::co_spawn(threads_.executor(0), ask_on_thread(""), asio::use_future);
+    if (response.wait_for(std::chrono::milliseconds(5)) == std::future_status::ready)
+      return response.get().status == 503;
+    asked.push_back(std::move(response));
+    return false;
+  }));
+  slow_ = false;
+  for (auto& response : asked) EXPECT_EQ(response.get().status, 200U);
+  EXPECT_TRUE(eventually([this] { return ask().status == 200; })) << "and is well again afterwards";
+}
+
 }  // namespace
 }  // namespace switchyard::service

@@ -1,6 +1,7 @@
 #include "service/settings.hpp"
 
 #include <boost/asio/ip/address.hpp>
+#include <fmt/format.h>
 #include <unistd.h>
 
 namespace switchyard::service {
@@ -14,6 +15,14 @@ LogLevel parse_level(std::string_view name) {
 }
 
 }  // namespace
+
+std::string local_url(const HttpSettings& settings) {
+  auto address = boost::asio::ip::make_address(settings.host);
+  if (address == boost::asio::ip::address_v4::any()) address = boost::asio::ip::address_v4::loopback();
+  if (address == boost::asio::ip::address_v6::any()) address = boost::asio::ip::address_v6::loopback();
+  const auto host = address.is_v6() ? fmt::format("[{}]", address.to_string()) : address.to_string();
+  return fmt::format("http://{}:{}", host, settings.port);
+}
 
 HttpSettings read_http_settings(const Environment& environment, std::uint16_t port_default) {
   HttpSettings settings;

@@ -21,6 +21,9 @@ struct HttpSettings {
   http::Limits limits;
 };
 
+// Where this machine reaches a server with these settings, such as "http://127.0.0.1:8080".
+std::string local_url(const HttpSettings& settings);
+
 HttpSettings read_http_settings(const Environment& environment, std::uint16_t port_default);
 
 struct TokenSettings {

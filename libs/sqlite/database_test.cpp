@@ -204,6 +204,30 @@ TEST_F(DatabaseTest, IsBusyWhileAnotherConnectionWrites) {
   database_.execute("COMMIT");
 }
 
+TEST_F(DatabaseTest, IsOpenedAgainWhileItIsBusyAndForNothingElse) {
+  Database other(path_, Durability::synced, Access::existing);
+  other.execute("BEGIN IMMEDIATE");
+  database_.execute("PRAGMA busy_timeout = 0");
+  int tries = 0;
+  const auto opened = open_patiently([&] {
+    if (++tries == 3) other.execute("COMMIT");
+    database_.execute("BEGIN IMMEDIATE");
+    return true;
+  });
+  EXPECT_TRUE(opened);
+  EXPECT_EQ(tries, 3);
+
+  tries = 0;
+  const auto refused = failure_of([&] {
+    open_patiently([&] {
+      ++tries;
+      return std::make_unique<Database>(folder_.file("missing.db"), Durability::synced, Access::existing);
+    });
+  });
+  EXPECT_EQ(refused.code, SQLITE_CANTOPEN);
+  EXPECT_EQ(tries, 1);
+}
+
 TEST_F(DatabaseTest, WaitsForTheOtherConnectionsCommit) {
   Database other(path_, Durability::synced, Access::existing);
   other.execute("BEGIN IMMEDIATE");

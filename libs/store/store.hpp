@@ -54,6 +54,8 @@ struct IdempotencyKey {
 struct NewTransaction {
   payment::Transaction transaction;
   std::optional<IdempotencyKey> idempotency_key;
+  // Answer an earlier use of the key, but store nothing new (overloaded): the backlog is full.
+  bool replay_only = false;
 };
 
 struct Created {};

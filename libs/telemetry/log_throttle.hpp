@@ -13,7 +13,8 @@ class LogThrottle {
   bool allow() {
     const auto now = std::chrono::steady_clock::now().time_since_epoch();
     auto last = last_.load(std::memory_order_relaxed);
-    if (last != std::chrono::steady_clock::duration::zero() && now - last < std::chrono::seconds(1)) return false;
+    if (last != std::chrono::steady_clock::duration::zero() && now - last < std::chrono::seconds(1))
+      return false;
     return last_.compare_exchange_strong(last, now, std::memory_order_relaxed);
   }
 

@@ -1,11 +1,25 @@
 #include "auth-api/login.hpp"
 
+#include <array>
+
+#include <fmt/format.h>
+#include <sodium.h>
+
 #include "auth-api/demo_password.hpp"
 #include "token/password.hpp"
 
 namespace switchyard::auth {
 
 using std::chrono::steady_clock;
+
+std::string failure_subject(std::string_view kind, std::string_view name) {
+  std::array<unsigned char, 16> hash;
+  crypto_generichash(hash.data(), hash.size(), reinterpret_cast<const unsigned char*>(name.data()),
+                     name.size(), nullptr, 0);
+  std::array<char, 2 * hash.size() + 1> hex;
+  sodium_bin2hex(hex.data(), hex.size(), hash.data(), hash.size());
+  return fmt::format("{}:{}", kind, hex.data());
+}
 
 Login::Login(store::Store& store, PasswordPool& passwords, const Clock& clock, LoginLimits limits,
              bool refuse_demo_passwords)
@@ -44,7 +58,8 @@ Task<std::expected<store::User, LoginRefusal>> Login::attempt(std::string userna
 Task<std::expected<store::User, LoginRefusal>> Login::verify(std::string username, std::string password,
                                                              std::string address) {
   const auto mac = verified_.mac(username, password);
-  const std::vector<std::string> subjects{"user:" + username, "address:" + address};
+  const std::vector<std::string> subjects{failure_subject("user", username),
+                                          failure_subject("address", address)};
   auto user = co_await store_.find_user(username);
   if (!user) co_return std::unexpected(user.error());
 

@@ -30,6 +30,10 @@ struct TooManyFailures {
 };
 using LoginRefusal = std::variant<InvalidCredentials, TooManyFailures, Error>;
 
+// Under which the failures of a user or an address are counted. A hash: what people type into the wrong
+// field, a password say, must not stand in the store. `kind` is "user" or "address".
+std::string failure_subject(std::string_view kind, std::string_view name);
+
 struct LoginLimits {
   std::int64_t failures_per_user = 10;
   std::int64_t failures_per_address = 100;

@@ -94,7 +94,9 @@ class LoginTest : public ::testing::Test {
   }
 
   std::int64_t failures(const std::string& subject) {
-    return threads_.run(0, [&] { return store_.login_failures({subject}, clock_.now()); })->at(0).count;
+    const auto colon = subject.find(':');
+    const auto counted = failure_subject(subject.substr(0, colon), subject.substr(colon + 1));
+    return threads_.run(0, [&] { return store_.login_failures({counted}, clock_.now()); })->at(0).count;
   }
 
   testing::TempDir folder_;

@@ -28,6 +28,11 @@ http::Response unauthorized(std::string_view error) {
             fmt::format(R"(Bearer error="invalid_token", error_description="{}")", error));
 }
 
+http::Response backlog_is_full() {
+  return http::try_later(503, "Backlog is full", "too many transactions are waiting; nothing was stored",
+                         retry_after_full_s);
+}
+
 std::expected<store::TransactionFilter, http::Response> read_filter(std::string_view query) {
   const auto wrong = [](std::string_view error, std::string_view detail) {
     return std::unexpected(http::problem(422, error, detail));
@@ -89,7 +94,8 @@ CoreApi::CoreApi(Settings settings, store::Store& store, IoThreads& threads, tel
       tasks_(threads.executor(0)),
       stop_(threads.executor(0)) {
   threads_.run(0, [this]() -> Task<void> {
-    co_await backlog_.measure();
+    // Its failure is told by the first round of the watch.
+    static_cast<void>(co_await backlog_.measure());
     tasks_.spawn([this] { return watch_backlog(); });
   });
 }
@@ -177,16 +183,17 @@ std::expected<store::NewTransaction, http::Response> CoreApi::read_created(
 Task<http::Response> CoreApi::create(const http::Request& request) {
   auto created = read_created(request);
   if (!created) co_return std::move(created.error());
-  if (!backlog_.has_room()) {
-    co_return http::try_later(503, "Backlog is full", "too many transactions are waiting; nothing was stored",
-                              retry_after_full_s);
-  }
+  const bool full = !backlog_.has_room();
+  if (full && !created->idempotency_key) co_return backlog_is_full();
+  created->replay_only = full;
   http::Response response;
   response.body = to_json(created->transaction);
   auto id = created->transaction.id;
 
   const auto result = co_await store_.create_transaction(std::move(*created));
-  if (!result) co_return refuse(result.error());
+  if (!result)
+    co_return full&& result.error().code == ErrorCode::overloaded ? backlog_is_full()
+                                                                  : refuse(result.error());
   if (const auto* replayed = std::get_if<store::Replayed>(&*result)) {
     id = replayed->id;
     response.body = replayed->reply;

@@ -131,6 +131,7 @@ Task<payment::Event> Connector::call_psp(payment::Action action, const payment::
                                   .idempotency_key = state.attempt->idempotency_key,
                                   .amount = transaction.amount,
                                   .capture_method = transaction.capture_method};
+    worker_log_.making_transaction(transaction);
     auto outcome = co_await psp_.authorize(std::move(request), deadline);
     event = std::visit(widen, std::move(outcome));
   }

@@ -521,16 +521,19 @@ TEST(ConnectorSettings, AreReadFromTheEnvironment) {
   const auto defaults = read_settings(Environment());
   EXPECT_EQ(defaults.psp_timeout, seconds(10));
   EXPECT_EQ(defaults.policy.lease, seconds(15));
+  EXPECT_EQ(defaults.policy.look_ups_max, 12);
   EXPECT_EQ(defaults.in_flight_max, 1024U);
 
   Environment environment;
   environment.set("PSP_TIMEOUT_SECONDS", "20");
   EXPECT_EQ(read_settings(environment).policy.lease, seconds(30));
   environment.set("LEASE_SECONDS", "100");
+  environment.set("LOOK_UPS_MAX", "3");
   environment.set("MAX_IN_FLIGHT", "5");
   const auto given = read_settings(environment);
   EXPECT_EQ(given.psp_timeout, seconds(20));
   EXPECT_EQ(given.policy.lease, seconds(100));
+  EXPECT_EQ(given.policy.look_ups_max, 3);
   EXPECT_EQ(given.in_flight_max, 5U);
 }
 
@@ -554,6 +557,8 @@ TEST(ConnectorSettings, RefuseBadValues) {
                                                         {"PSP_TIMEOUT_SECONDS", "10s"},
                                                         {"LEASE_SECONDS", "0"},
                                                         {"LEASE_SECONDS", "3601"},
+                                                        {"LOOK_UPS_MAX", "0"},
+                                                        {"LOOK_UPS_MAX", "1001"},
                                                         {"MAX_IN_FLIGHT", "0"},
                                                         {"MAX_IN_FLIGHT", "100001"}}) {
     Environment environment;

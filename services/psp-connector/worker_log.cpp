@@ -36,6 +36,14 @@ void WorkerLog::job_started(const payment::Transaction& transaction) {
              {"user_id", merchant},
              {"amount", amount},
              {"currency", currency}});
+}
+
+void WorkerLog::making_transaction(const payment::Transaction& transaction) {
+  if (!log_.enabled(LogLevel::info)) return;
+  const auto id = transaction.id.value.to_string();
+  const auto merchant = transaction.merchant_id.value;
+  const auto amount = transaction.amount.minor();
+  const auto currency = transaction.amount.currency().code();
   log_.print(fmt::format("==> Making transaction with PSP: User ID: {}, Amount: {}, Currency: {}", merchant,
                          amount, currency),
              {{"transaction_id", id}, {"user_id", merchant}, {"amount", amount}, {"currency", currency}});

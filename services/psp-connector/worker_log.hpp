@@ -14,6 +14,7 @@ class WorkerLog {
 
   void started();
   void job_started(const payment::Transaction& transaction);
+  void making_transaction(const payment::Transaction& transaction);
   // A decline is a job that was done; only what failed or is unknown is not.
   void job_ended(const payment::Transaction& transaction);
   void stopping();

@@ -94,8 +94,7 @@ Finding check_store(const Environment& environment) {
 }
 
 bool switchyard_answers(const service::HttpSettings& settings) {
-  const auto host = settings.host == "0.0.0.0" ? "127.0.0.1" : settings.host;
-  const auto health = http::send({.url = fmt::format("http://{}:{}/auth/health", host, settings.port),
+  const auto health = http::send({.url = service::local_url(settings) + "/auth/health",
                                   .body = {},
                                   .headers = {},
                                   .timeout = std::chrono::milliseconds(2'000)});

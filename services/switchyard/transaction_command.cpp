@@ -74,8 +74,7 @@ class TransactionClient {
   std::string base_url() const {
     if (!options_.url.empty()) return options_.url;
     const auto settings = service::read_http_settings(context_.environment, 8080);
-    const auto host = settings.host == "0.0.0.0" ? "127.0.0.1" : settings.host;
-    return fmt::format("http://{}:{}/transaction", host, settings.port);
+    return service::local_url(settings) + "/transaction";
   }
 
   const Context& context_;

@@ -27,14 +27,14 @@ Task<payment::Outcome> Simulator::authorize(AuthorizeRequest request, Deadline) 
                 .approved = behaviour.behaviour != Behaviour::decline,
                 .code = std::string(behaviour.code)};
   const auto charge = co_await ledger_.charge_once(std::move(wanted), clock_.now());
-  if (!charge) co_return payment::OutcomeUnknown{charge.error().detail};
+  if (!charge) co_return payment::OutcomeUnknown{"the simulator's ledger failed"};
   if (behaviour.behaviour == Behaviour::lose_answer) co_return payment::OutcomeUnknown{"the answer was lost"};
   co_return outcome_of<payment::Outcome>(*charge);
 }
 
 Task<LookUpResult> Simulator::look_up(std::string reference, std::string idempotency_key, Deadline) {
   const auto charge = co_await ledger_.find(std::move(reference), std::move(idempotency_key));
-  if (!charge) co_return payment::OutcomeUnknown{charge.error().detail};
+  if (!charge) co_return payment::OutcomeUnknown{"the simulator's ledger failed"};
   if (!*charge) co_return payment::NoSuchCharge{};
   co_return outcome_of<LookUpResult>(**charge);
 }

@@ -69,6 +69,7 @@ Task<Result<CreateResult>> SqliteStore::create_with_key(NewTransaction created) 
         "key = ?");
     row.bind(created.transaction.merchant_id.value).bind(key.key);
     if (row.step()) return replay(row, key);
+    if (created.replay_only) return fail(ErrorCode::overloaded, "too many transactions are waiting");
     insert_idempotency_key(database, created.transaction, key);
     insert_transaction(database, created.transaction);
     return Created{};
