@@ -140,14 +140,17 @@ Finding check_clock() {
           : "not known to be synchronized; with several machines run NTP, tokens are valid for seconds only");
 }
 
-Finding check_disk(const Environment& environment) {
-  std::string path = ".";
+// Where the store is or would be; here, if DATABASE_URL is wrong, which the check of the store says.
+std::string path_or_here(const Environment& environment) {
   try {
-    path = store::sqlite_path(service::read_database_url(environment));
+    return store::sqlite_path(service::read_database_url(environment));
   } catch (const ConfigError&) {
-    // Said by the check of the store; the disk of the working folder is the next best.
+    return ".";
   }
-  const auto folder = existing_folder(path);
+}
+
+Finding check_disk(const Environment& environment) {
+  const auto folder = existing_folder(path_or_here(environment));
   std::error_code error;
   const auto space = std::filesystem::space(folder, error);
   if (error) {
