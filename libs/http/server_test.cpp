@@ -347,6 +347,8 @@ TEST_F(ServerTest, RefusesMoreConnectionsThanItMayHave) {
   auto refused = third.read();
   EXPECT_EQ(refused.status, 503);
   EXPECT_EQ(refused.headers["Retry-After"], "1");
+  EXPECT_EQ(refused.headers["Content-Type"], "application/problem+json");
+  EXPECT_THAT(refused.headers["X-Request-Id"], MatchesRegex(uuid_pattern));
   EXPECT_EQ(refused.headers["Connection"], "close");
   EXPECT_TRUE(third.is_closed());
 

@@ -450,6 +450,20 @@ TEST_F(ConnectorTest, PrintsTheLinesOfAWorkerOfRq) {
           MatchesRegex(time + "Unsubscribing from channel rq:pubsub:[0-9a-f]{32}")));
 }
 
+TEST_F(ConnectorTest, PrintsNoPaymentForALookUp) {
+  CapturedStdout printed;
+  log_.emplace(LogFormat::text, LogLevel::info);
+  psp_.outcomes = {OutcomeUnknown{"time-out"}};
+  const auto id = create();
+  start();
+  EXPECT_TRUE(comes_to_in_time(id, Status::captured));
+  stop();
+  const auto lines = lines_of(printed.text());
+  EXPECT_EQ(psp_.looked_up.size(), 1U);
+  EXPECT_EQ(std::ranges::count_if(lines, [](const auto& line) { return line.starts_with("==> "); }), 1)
+      << "one line for each request that went to the PSP";
+}
+
 class WorkerLogTest : public ::testing::Test {
  protected:
   static payment::Transaction transaction(Status status, std::string reason = "") {
