@@ -198,8 +198,7 @@ class ServerTest : public ::testing::Test {
   std::optional<Server> server_;
 };
 
-// --- Requests and responses
-// ------------------------------------------------------------------------------------
+// --- Requests and responses --------------------------------------------------------------------
 
 TEST_F(ServerTest, SendsTheHeadersThatEveryResponseCarries) {
   Client client(start());
@@ -275,8 +274,7 @@ TEST_F(ServerTest, SurvivesAClientThatLeavesInTheMiddle) {
   EXPECT_EQ(Client(port).get("/hello").status, 200);
 }
 
-// --- Connections
-// -----------------------------------------------------------------------------------------------
+// --- Connections -------------------------------------------------------------------------------
 
 TEST_F(ServerTest, KeepsTheConnectionBetweenRequests) {
   Client client(start());
@@ -357,8 +355,7 @@ TEST_F(ServerTest, RefusesMoreConnectionsThanItMayHave) {
   EXPECT_EQ(second.get("/hello").status, 200);
 }
 
-// --- What is refused
-// -------------------------------------------------------------------------------------------
+// --- What is refused ---------------------------------------------------------------------------
 
 TEST_F(ServerTest, RefusesABodyThatIsTooLarge) {
   const auto port = start({.body_bytes_max = 1000});
@@ -473,8 +470,7 @@ TEST_F(ServerTest, WantsExactlyOneHost) {
   EXPECT_EQ(Client(port).ask("GET /hello HTTP/1.0\r\n\r\n").status, 200) << "HTTP/1.0 knew no Host";
 }
 
-// --- Expect: 100-continue
-// ---------------------------------------------------------------------------------------
+// --- Expect: 100-continue ----------------------------------------------------------------------
 
 TEST_F(ServerTest, TellsAClientThatAsksFirstToGoOn) {
   Client client(start());
@@ -497,8 +493,7 @@ TEST_F(ServerTest, RefusesATooLargeBodyInsteadOfAskingForIt) {
   EXPECT_EQ(client.ask(post("Content-Length: 1001\r\nExpect: 100-continue\r\n", "")).status, 413);
 }
 
-// --- X-Request-Id
-// ----------------------------------------------------------------------------------------------
+// --- X-Request-Id ------------------------------------------------------------------------------
 
 TEST_F(ServerTest, EchoesARequestIdThatIsSane) {
   Client client(start());
@@ -519,8 +514,7 @@ TEST_F(ServerTest, ReplacesARequestIdThatIsNot) {
   EXPECT_NE(client.get("/hello").headers["X-Request-Id"], client.get("/hello").headers["X-Request-Id"]);
 }
 
-// --- Start and stop
-// --------------------------------------------------------------------------------------------
+// --- Start and stop ----------------------------------------------------------------------------
 
 TEST_F(ServerTest, NamesTheAddressThatCannotBeHad) {
   Server::Options options;

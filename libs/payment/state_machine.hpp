@@ -37,8 +37,7 @@ struct RetryPolicy {
   std::chrono::milliseconds look_up_delay_max{300'000};
 };
 
-// --- Events
-// --------------------------------------------------------------------------------------------------
+// --- Events ------------------------------------------------------------------------------------
 
 // A worker takes a due transaction over. `psp` is where a new attempt would go.
 struct Claimed {
@@ -70,8 +69,7 @@ struct NoSuchCharge {};
 
 using Event = std::variant<Claimed, Approved, Declined, NotSent, OutcomeUnknown, NoSuchCharge>;
 
-// --- Actions
-// -------------------------------------------------------------------------------------------------
+// --- Actions -----------------------------------------------------------------------------------
 
 enum class Action {
   none,       // commit, and leave it

@@ -57,8 +57,7 @@ class Journey {
   Timestamp now_ = start;
 };
 
-// --- Claims
-// ----------------------------------------------------------------------------------------------------
+// --- Claims ------------------------------------------------------------------------------------
 
 TEST(Claim, OfAQueuedTransactionWritesDownTheIntentAndThenAuthorizes) {
   Journey journey;
@@ -133,8 +132,7 @@ TEST(Claim, AfterAnAttemptThatWasNotSentStartsANewOneWithAKeyOfItsOwn) {
   EXPECT_EQ(journey.attempt().idempotency_key, std::string(example_id) + "-2");
 }
 
-// --- Outcomes
-// --------------------------------------------------------------------------------------------------
+// --- Outcomes ----------------------------------------------------------------------------------
 
 TEST(Approval, OfAnAutomaticCaptureTakesTheMoney) {
   Journey journey(CaptureMethod::automatic);
@@ -331,8 +329,7 @@ TEST(Transition, StampsTheTimeOfTheChange) {
   EXPECT_EQ(journey.transaction().created_at, start);
 }
 
-// --- The request
-// ----------------------------------------------------------------------------------------------
+// --- The request -------------------------------------------------------------------------------
 
 TEST(RequestBytes, AreTheSameForTheSameTransactionWhateverItsState) {
   const auto before = new_transaction();
@@ -365,8 +362,7 @@ TEST(Fingerprint, IsSha256) {
   EXPECT_EQ(fingerprint("").size(), 32U);
 }
 
-// --- What must never be
-// ----------------------------------------------------------------------------------------
+// --- What must never be ------------------------------------------------------------------------
 
 Transaction captured_transaction() {
   auto transaction = new_transaction();

@@ -140,8 +140,7 @@ TEST_F(DatabaseTest, SyncsEachCommitWhereItMust) {
   EXPECT_EQ(fast.integer("PRAGMA synchronous"), 0) << "OFF";
 }
 
-// --- Failures
-// --------------------------------------------------------------------------------------------------
+// --- Failures ----------------------------------------------------------------------------------
 
 TEST_F(DatabaseTest, EachFailureNamesTheFile) {
   database_.execute("CREATE TABLE t (a INTEGER PRIMARY KEY CHECK (a > 0)) STRICT");
@@ -188,8 +187,7 @@ TEST(DatabaseOpen, NamesTheFileThatCannotBeOpened) {
   EXPECT_EQ(no_database.code, SQLITE_NOTADB);
 }
 
-// --- A second connection
-// ---------------------------------------------------------------------------------------
+// --- A second connection -----------------------------------------------------------------------
 
 TEST_F(DatabaseTest, IsBusyWhileAnotherConnectionWrites) {
   Database other(path_, Durability::synced, Access::existing);

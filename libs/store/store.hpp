@@ -89,8 +89,7 @@ class Store {
  public:
   virtual ~Store() = default;
 
-  // --- Users
-  // -------------------------------------------------------------------------------------------------
+  // --- Users -------------------------------------------------------------------------------------
 
   virtual Task<Result<std::optional<User>>> find_user(std::string username) = 0;
   // At most `limit`, by id, from the first id after `after`.
@@ -109,8 +108,7 @@ class Store {
   virtual Task<Result<void>> record_login_failure(std::vector<std::string> subjects, Timestamp now,
                                                   std::chrono::milliseconds window) = 0;
 
-  // --- Transactions, for merchants
-  // ----------------------------------------------------------------------------
+  // --- Transactions, for merchants ---------------------------------------------------------------
 
   // The transaction and its key in one commit. Errors: idempotency_key_reused_with_different_body;
   // idempotency_key_in_flight if the first use of the key is not committed yet.
@@ -119,8 +117,7 @@ class Store {
   virtual Task<Result<TransactionWithAttempts>> find_transaction(MerchantId merchant, TransactionId id) = 0;
   virtual Task<Result<TransactionPage>> list_transactions(MerchantId merchant, TransactionFilter filter) = 0;
 
-  // --- Transactions, for workers
-  // ------------------------------------------------------------------------------
+  // --- Transactions, for workers -----------------------------------------------------------------
 
   // Takes over up to `limit` transactions whose next action is due, oldest first: each is moved by
   // payment::Claimed and committed with its attempt. What a claim returns is this worker's until the lease
@@ -134,8 +131,7 @@ class Store {
   // Rows with a next action, counted up to `most`.
   virtual Task<Result<std::int64_t>> count_backlog(std::int64_t most) = 0;
 
-  // --- Health
-  // -------------------------------------------------------------------------------------------------
+  // --- Health ------------------------------------------------------------------------------------
 
   // Commits a small write, so that a full disk or a read-only file shows.
   virtual Task<Result<void>> check_writable(Timestamp now) = 0;

@@ -232,8 +232,7 @@ class StoreTest : public ::testing::TestWithParam<StoreFactory> {
   std::unique_ptr<Store> store_ = open_again();
 };
 
-// --- Users
-// -----------------------------------------------------------------------------------------------------
+// --- Users -------------------------------------------------------------------------------------
 
 TEST_P(StoreTest, FindsAUserByName) {
   EXPECT_EQ(find_user("alice"), std::nullopt);
@@ -322,8 +321,7 @@ TEST_P(StoreTest, ChangesAPasswordHash) {
   EXPECT_EQ(unknown.error().code, ErrorCode::not_found);
 }
 
-// --- Failed logins
-// ---------------------------------------------------------------------------------------------
+// --- Failed logins -----------------------------------------------------------------------------
 
 TEST_P(StoreTest, CountsTheFailuresOfEachSubject) {
   record_failure({"user:alice", "address:::1"}, start);
@@ -369,8 +367,7 @@ TEST_P(StoreTest, FailuresOutliveTheProcess) {
   EXPECT_EQ(failures("user:alice", start).count, 1);
 }
 
-// --- Transactions
-// ----------------------------------------------------------------------------------------------
+// --- Transactions ------------------------------------------------------------------------------
 
 TEST_P(StoreTest, GivesBackATransactionAsItWasCreated) {
   Transaction transaction{.id = {Uuid::generate()},
@@ -408,8 +405,7 @@ TEST_P(StoreTest, CreatesManyAtOnce) {
   EXPECT_EQ(backlog(), 500);
 }
 
-// --- Idempotency
-// -----------------------------------------------------------------------------------------------
+// --- Idempotency -------------------------------------------------------------------------------
 
 IdempotencyKey key(std::string name, std::string fingerprint = "fingerprint", std::string reply = "{}") {
   return {std::move(name), std::move(fingerprint), std::move(reply)};
@@ -495,8 +491,7 @@ TEST_P(StoreTest, TwinsAtTwoProcessesMakeOneTransaction) {
   EXPECT_THAT(walked({}), SizeIs(20));
 }
 
-// --- Lists
-// -----------------------------------------------------------------------------------------------------
+// --- Lists -------------------------------------------------------------------------------------
 
 TEST_P(StoreTest, ListsTheNewestFirst) {
   EXPECT_THAT(listed({}), IsEmpty());
@@ -568,8 +563,7 @@ TEST_P(StoreTest, FindsTheFewOldOnesThatAFilterLeavesOfVeryMany) {
   EXPECT_THAT(walked(filter(50, {}, jpy)), ElementsAre(id_number(3), id_number(2), id_number(1)));
 }
 
-// --- Claims
-// ----------------------------------------------------------------------------------------------------
+// --- Claims ------------------------------------------------------------------------------------
 
 TEST_P(StoreTest, ClaimsWhatIsDueAndWritesDownTheIntent) {
   create_numbers(1, 1);
@@ -656,8 +650,7 @@ TEST_P(StoreTest, TwoProcessesNeverClaimTheSameTransaction) {
   EXPECT_EQ(all.size(), count);
 }
 
-// --- Outcomes
-// --------------------------------------------------------------------------------------------------
+// --- Outcomes ----------------------------------------------------------------------------------
 
 TEST_P(StoreTest, SavesWhatAnAttemptCameTo) {
   create_numbers(1, 1);
@@ -736,8 +729,7 @@ TEST_P(StoreTest, AnOutcomeOfATransactionThatIsNotThereChangesNothing) {
   EXPECT_EQ(found(id_number(2)), "not_found");
 }
 
-// --- Backlog and health
-// ----------------------------------------------------------------------------------------
+// --- Backlog and health ------------------------------------------------------------------------
 
 TEST_P(StoreTest, CountsWhatStillNeedsWork) {
   EXPECT_EQ(backlog(), 0);
@@ -758,7 +750,7 @@ TEST_P(StoreTest, ShowsThatItCanBeWritten) {
   EXPECT_TRUE(run([&] { return store_->check_writable(start + seconds(1)); }));
 }
 
-// ---------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 
 INSTANTIATE_TEST_SUITE_P(Sqlite, StoreTest,
                          ::testing::Values(StoreFactory{"sqlite",

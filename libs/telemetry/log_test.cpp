@@ -140,8 +140,7 @@ TEST(Log, WritesWarningsAtOnceAndTheRestWhenItIsFlushed) {
   EXPECT_THAT(printed.lines_so_far(), SizeIs(4)) << "nothing is lost at the end";
 }
 
-// --- What comes from outside
-// -----------------------------------------------------------------------------------
+// --- What comes from outside -------------------------------------------------------------------
 
 TEST(TextLog, NoMessageForgesALineOfItsOwn) {
   Printed printed(LogFormat::text);

@@ -1,7 +1,9 @@
 #include "auth-api/login.hpp"
 
 #include <algorithm>
+#include <fstream>
 #include <future>
+#include <iterator>
 #include <optional>
 #include <vector>
 
@@ -149,8 +151,19 @@ TEST_F(LoginTest, TheSamePasswordOfAnotherUserIsNotRemembered) {
   EXPECT_TRUE(is_invalid(attempt("dora", right)));
 }
 
-// --- Bounds
-// ----------------------------------------------------------------------------------------------------
+// People type their password into the wrong field.
+TEST_F(LoginTest, WhatWasTypedAsAUsernameIsNotStored) {
+  EXPECT_TRUE(is_invalid(attempt("a-typed-password", wrong)));
+  EXPECT_EQ(failures("user:a-typed-password"), 1);
+  for (const auto* suffix : {"", "-wal"}) {
+    std::ifstream file(path_ + suffix, std::ios::binary);
+    const std::string content(std::istreambuf_iterator<char>(file), {});
+    EXPECT_FALSE(content.empty());
+    EXPECT_EQ(content.find("a-typed-password"), std::string::npos) << suffix;
+  }
+}
+
+// --- Bounds ------------------------------------------------------------------------------------
 
 TEST_F(LoginTest, AUserWithTooManyFailuresIsRefusedEvenWithTheRightPassword) {
   login({.failures_per_user = 3});
@@ -229,8 +242,7 @@ TEST_F(LoginTest, AWrongPasswordBesideARightOneRefusesNeither) {
   EXPECT_TRUE(attempts[2]);
 }
 
-// --- Production
-// ------------------------------------------------------------------------------------------------
+// --- Production --------------------------------------------------------------------------------
 
 TEST_F(LoginTest, ProductionRefusesTheDemoPasswordAndDevelopmentTakesIt) {
   add_user("demo", demo);
@@ -241,8 +253,7 @@ TEST_F(LoginTest, ProductionRefusesTheDemoPasswordAndDevelopmentTakesIt) {
   EXPECT_TRUE(attempt_with(production, "alice", right));
 }
 
-// --- Changes
-// -----------------------------------------------------------------------------------------------------
+// --- Changes -----------------------------------------------------------------------------------
 
 TEST_F(LoginTest, ANewPasswordWorksAtOnceAndEndsTheOldOne) {
   EXPECT_TRUE(attempt("alice", right));

@@ -41,8 +41,7 @@ std::string with_currency(std::string_view currency) {
   return R"({"amount":100,"currency":)" + std::string(currency) + "}";
 }
 
-// --- Amount and currency
-// ---------------------------------------------------------------------------------------
+// --- Amount and currency -----------------------------------------------------------------------
 
 TEST(ReadMoney, TakesAWholeNumberAsNumberOrString) {
   for (const auto& [amount, minor] : std::vector<std::pair<std::string, std::int64_t>>{
@@ -130,8 +129,7 @@ TEST(ReadMoney, NamesTheLimitThatApplies) {
   EXPECT_TRUE(read_money(parse(with_amount("1000")), 1000));
 }
 
-// --- Card numbers
-// ----------------------------------------------------------------------------------------------
+// --- Card numbers ------------------------------------------------------------------------------
 
 TEST(RefuseCardNumbers, LooksAtEachTextNameAndNumberAtAnyDepth) {
   for (const char* body : {
@@ -167,8 +165,7 @@ TEST(RefuseCardNumbers, LetsOrdinaryRequestsPass) {
   }
 }
 
-// --- Idempotency-Key
-// -------------------------------------------------------------------------------------------
+// --- Idempotency-Key ---------------------------------------------------------------------------
 
 std::expected<std::string, http::Response> key_of(const std::vector<std::string>& values) {
   boost::beast::http::fields headers;
@@ -217,8 +214,7 @@ TEST(IdempotencyKey, MustNotBeACardNumber) {
   EXPECT_EQ(refusal(key_of({"\"4111 1111 1111 1111\""})), "422 Card number not allowed");
 }
 
-// --- Fingerprint
-// -----------------------------------------------------------------------------------------------
+// --- Fingerprint -------------------------------------------------------------------------------
 
 TEST(FingerprintOf, IsTheSameForRequestsThatSayTheSame) {
   const auto original = fingerprint_of(parse(R"({"amount":100,"currency":"USD","meta":{"a":1,"b":[1,2]}})"));

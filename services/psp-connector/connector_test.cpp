@@ -1,5 +1,6 @@
 #include "psp-connector/connector.hpp"
 
+#include <algorithm>
 #include <deque>
 #include <functional>
 #include <future>
@@ -180,8 +181,7 @@ class ConnectorTest : public ::testing::Test {
   std::future<void> running_;
 };
 
-// --- The way of a transaction
-// ----------------------------------------------------------------------------------
+// --- The way of a transaction ------------------------------------------------------------------
 
 TEST_F(ConnectorTest, TheIntentIsOnDiskBeforeThePspIsCalled) {
   std::atomic<int> seen = 0;
@@ -324,8 +324,7 @@ TEST_F(ConnectorTest, WorksManyOffAtOnce) {
   EXPECT_EQ(psp_.calls, 400);
 }
 
-// --- What goes wrong
-// -------------------------------------------------------------------------------------------
+// --- What goes wrong ---------------------------------------------------------------------------
 
 TEST_F(ConnectorTest, AnOutcomeThatComesTooLateIsDropped) {
   // One at a time, so that the test is the worker that takes the transaction over.
@@ -377,8 +376,7 @@ TEST_F(ConnectorTest, GoesOnWhenTheStoreIsBack) {
   stop();
 }
 
-// --- Stop
-// ------------------------------------------------------------------------------------------------------
+// --- Stop --------------------------------------------------------------------------------------
 
 TEST_F(ConnectorTest, StopWaitsForTheAttemptsUnderWay) {
   psp_.held = true;
@@ -413,8 +411,7 @@ TEST_F(ConnectorTest, StopsWhileTheStoreFails) {
   stop();
 }
 
-// --- The log
-// ---------------------------------------------------------------------------------------------------
+// --- The log -----------------------------------------------------------------------------------
 
 std::vector<std::string> lines_of(const std::string& text) {
   std::vector<std::string> lines;
@@ -528,8 +525,7 @@ TEST_F(WorkerLogTest, EachWorkerHasANameOfItsOwn) {
   EXPECT_NE(lines[0].substr(9), lines[4].substr(9));
 }
 
-// --- Settings and the thread
-// -----------------------------------------------------------------------------------
+// --- Settings and the thread -------------------------------------------------------------------
 
 TEST(ConnectorSettings, AreReadFromTheEnvironment) {
   const auto defaults = read_settings(Environment());
