@@ -191,9 +191,10 @@ Task<http::Response> CoreApi::create(const http::Request& request) {
   auto id = created->transaction.id;
 
   const auto result = co_await store_.create_transaction(std::move(*created));
-  if (!result)
-    co_return full&& result.error().code == ErrorCode::overloaded ? backlog_is_full()
-                                                                  : refuse(result.error());
+  if (!result) {
+    const bool refused_as_full = full && result.error().code == ErrorCode::overloaded;
+    co_return refused_as_full ? backlog_is_full() : refuse(result.error());
+  }
   if (const auto* replayed = std::get_if<store::Replayed>(&*result)) {
     id = replayed->id;
     response.body = replayed->reply;

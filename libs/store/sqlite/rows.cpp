@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <sqlite3.h>
+
 #include "base/assert.hpp"
 
 namespace switchyard::store {
@@ -11,8 +13,7 @@ namespace {
 template <class T>
 T known(std::optional<T> value) {
   if (!value)
-    throw sqlite::DatabaseError(11 /* SQLITE_CORRUPT */,
-                                "a row holds a value that this program does not know");
+    throw sqlite::DatabaseError(SQLITE_CORRUPT, "a row holds a value that this program does not know");
   return *value;
 }
 

@@ -1,6 +1,8 @@
 // Users and failed logins.
 #include <algorithm>
 
+#include <sqlite3.h>
+
 #include "store/sqlite/rows.hpp"
 #include "store/sqlite/sqlite_store.hpp"
 
@@ -76,7 +78,7 @@ Task<Result<bool>> SqliteStore::import_users(std::vector<NewUser> users, Timesta
     for (const auto& user : users) {
       // The caller has checked that names and ids are unique, so a failure here cannot leave half of them.
       if (auto inserted = insert_user(database, user, now); !inserted)
-        throw sqlite::DatabaseError(19, inserted.error().detail);
+        throw sqlite::DatabaseError(SQLITE_CONSTRAINT, inserted.error().detail);
     }
     return true;
   });
