@@ -14,8 +14,8 @@ namespace switchyard::http {
 // The value lives in `memory`, which must outlive it. Nothing if the text is not such JSON.
 std::optional<boost::json::value> parse_json(std::string_view text, boost::json::storage_ptr memory = {});
 
-// Calls `visit(std::string_view)` with each string, name and whole number's digits in the value, at any
-// depth.
+// Calls `visit(std::string_view)` with each string, name and number in the value, at any depth; a number
+// as the digits of its whole part.
 template <class Visitor>
 void for_each_text(const boost::json::value& value, Visitor&& visit);
 

@@ -171,10 +171,10 @@ TEST(ParseJson, RefusesWhatIsNoJson) {
   EXPECT_FALSE(parse_json(std::string_view("\"a\0b\"", 5)));
 }
 
-TEST(ForEachText, VisitsNamesStringsAndWholeNumbersAtAnyDepth) {
+TEST(ForEachText, VisitsNamesStringsAndNumbersAtAnyDepth) {
   EXPECT_THAT(
-      texts_of(R"({"a":"b","c":[1,-2,{"d":["e",18446744073709551615]}],"f":0.5,"g":true,"h":null})"),
-      UnorderedElementsAre("a", "b", "c", "1", "-2", "d", "e", "18446744073709551615", "f", "g", "h"));
+      texts_of(R"({"a":"b","c":[1,-2,{"d":["e",18446744073709551615]}],"f":4e2,"g":true,"h":null})"),
+      UnorderedElementsAre("a", "b", "c", "1", "-2", "d", "e", "18446744073709551615", "f", "400", "g", "h"));
   EXPECT_THAT(texts_of("7"), ElementsAre("7"));
   EXPECT_THAT(texts_of(R"("a\u0000b")"), ElementsAre(std::string("a\0b", 3)));
   EXPECT_TRUE(texts_of("[]").empty());

@@ -1,6 +1,8 @@
 // Implementation of for_each_text; included by json.hpp.
 #pragma once
 
+#include <cmath>
+
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
@@ -30,6 +32,10 @@ void for_each_text(const boost::json::value& value, Visitor&& visit) {
       visit(std::string_view(fmt::format_int(value.get_uint64()).c_str()));
       break;
     case boost::json::kind::double_:
+      // Without its exponent and what is behind the point: 4111111111111111.0 is a card number, too.
+      if (std::abs(value.get_double()) < 1e19)
+        visit(std::string_view(fmt::format("{:.0f}", value.get_double())));
+      break;
     case boost::json::kind::bool_:
     case boost::json::kind::null:
       break;

@@ -25,6 +25,11 @@ std::optional<std::string_view> match(std::string_view pattern, std::string_view
   return parameter.find('/') == std::string_view::npos ? std::optional(parameter) : std::nullopt;
 }
 
+std::string_view name_of(Method method) {
+  const auto name = boost::beast::http::to_string(method);
+  return {name.data(), name.size()};
+}
+
 void append_method(std::string& allowed, std::string_view method) {
   if (!allowed.empty()) allowed += ", ";
   allowed += method;
@@ -36,10 +41,19 @@ Response not_found(std::string_view path) {
   return problem(404, "Not found", detail);
 }
 
+Response not_allowed(const std::string& allowed) {
+  return problem(405, "Method not allowed", "this path serves: " + allowed).with("Allow", allowed);
+}
+
 }  // namespace
 
+Router::Router(telemetry::Metrics& metrics, std::string service)
+    : metrics_(metrics),
+      service_(std::move(service)),
+      unrouted_(metrics.for_route(service_, "any", "none")) {}
+
 void Router::add(Method method, std::string pattern, Handler handler) {
-  auto metrics = metrics_.for_route(service_, pattern);
+  auto metrics = metrics_.for_route(service_, std::string(name_of(method)), pattern);
   routes_.push_back({method, std::move(pattern), std::move(handler), std::move(metrics)});
 }
 
@@ -60,8 +74,7 @@ Router::Found Router::find(Method method, std::string_view path) const {
     const auto parameter = match(route.pattern, path);
     if (!parameter) continue;
     if (route.method == wanted) return {&route, path, *parameter, {}};
-    const auto name = boost::beast::http::to_string(route.method);
-    append_method(found.allowed, {name.data(), name.size()});
+    append_method(found.allowed, name_of(route.method));
     if (route.method == Method::get) append_method(found.allowed, "HEAD");
   }
   return found;
@@ -69,16 +82,16 @@ Router::Found Router::find(Method method, std::string_view path) const {
 
 Task<Response> Router::handle(Request request,
                               const std::function<void(std::string_view)>& on_exception) const {
+  const auto started = std::chrono::steady_clock::now();
   const auto found = find(request.method, request.path);
   if (found.route == nullptr) {
-    if (found.allowed.empty()) co_return not_found(request.path);
-    co_return problem(405, "Method not allowed", "this path serves: " + found.allowed)
-        .with("Allow", found.allowed);
+    auto refusal = found.allowed.empty() ? not_found(request.path) : not_allowed(found.allowed);
+    unrouted_.observe(refusal.status, std::chrono::steady_clock::now() - started);
+    co_return refusal;
   }
   request.path = found.path;
   request.parameter = found.parameter;
 
-  const auto started = std::chrono::steady_clock::now();
   std::optional<Response> response;
   try {
     response = co_await found.route->handler(request);
@@ -95,8 +108,7 @@ Task<Response> Router::handle(Request request,
 std::vector<std::string> Router::routes() const {
   std::vector<std::string> names;
   for (const auto& route : routes_) {
-    const auto method = boost::beast::http::to_string(route.method);
-    names.push_back(std::string(method.data(), method.size()) + " " + route.pattern);
+    names.push_back(fmt::format("{} {}", name_of(route.method), route.pattern));
   }
   for (const auto& mount : mounts_) {
     for (const auto& name : mount.router.front().routes()) {

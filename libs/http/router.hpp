@@ -26,9 +26,8 @@ struct Route {
 
 class Router {
  public:
-  // `service` labels the routes' metrics.
-  Router(telemetry::Metrics& metrics, std::string service)
-      : metrics_(metrics), service_(std::move(service)) {}
+  // `service` labels the routes' metrics; what no route serves is counted as the route "none".
+  Router(telemetry::Metrics& metrics, std::string service);
 
   // HEAD is served wherever GET is.
   void add(Method method, std::string pattern, Handler handler);
@@ -59,6 +58,7 @@ class Router {
 
   telemetry::Metrics& metrics_;
   std::string service_;
+  telemetry::RequestMetrics unrouted_;
   std::vector<Route> routes_;
   std::vector<Mount> mounts_;
 };

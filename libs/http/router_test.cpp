@@ -178,8 +178,12 @@ TEST_F(RouterTest, CountsEachRouteByItsPatternAndStatus) {
   EXPECT_THAT(
       metrics_.text(),
       HasSubstr(
-          R"(switchyard_http_requests_total{route="/transaction/{id}",service="test",status="200"} 2)"));
+          R"(switchyard_http_requests_total{method="GET",route="/transaction/{id}",service="test",status="200"} 2)"));
   EXPECT_THAT(metrics_.text(), Not(HasSubstr("/transaction/1")));
+  EXPECT_THAT(
+      metrics_.text(),
+      HasSubstr(
+          R"(switchyard_http_requests_total{method="any",route="none",service="test",status="404"} 1)"));
 }
 
 TEST_F(RouterTest, ListsItsRoutes) {

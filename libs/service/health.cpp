@@ -57,7 +57,15 @@ std::optional<Health::Answer> Health::answer_at_once() {
 
 Task<Health::Answer> Health::answer() {
   if (auto known = answer_at_once()) co_return std::move(*known);
-  const auto checks = co_await checks_();
+  std::vector<HealthCheck> checks;
+  try {
+    checks = co_await checks_();
+  } catch (...) {
+    // The next who asks tries again.
+    const std::lock_guard lock(mutex_);
+    checking_since_.reset();
+    throw;
+  }
   const bool passed = std::ranges::all_of(checks, &HealthCheck::passed);
   Answer answer{passed ? 200U : 503U, to_json(checks, passed)};
   const std::lock_guard lock(mutex_);

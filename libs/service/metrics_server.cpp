@@ -1,5 +1,7 @@
 #include "service/metrics_server.hpp"
 
+#include <fmt/format.h>
+
 namespace switchyard::service {
 namespace {
 
@@ -8,7 +10,7 @@ constexpr std::size_t scrapers_max = 64;
 }  // namespace
 
 std::unique_ptr<http::Server> start_metrics_server(IoThreads& threads, telemetry::Metrics& metrics,
-                                                   const HttpSettings& settings) {
+                                                   const HttpSettings& settings, Log& log) {
   if (settings.metrics_port == 0) return nullptr;
   http::Router router(metrics, "metrics");
   router.add(http::Method::get, "/metrics", [&metrics](const http::Request&) -> Task<http::Response> {
@@ -24,6 +26,7 @@ std::unique_ptr<http::Server> start_metrics_server(IoThreads& threads, telemetry
   options.limits.connections_max = scrapers_max;
   auto server = std::make_unique<http::Server>(threads, std::move(router), std::move(options));
   server->start();
+  log.info(fmt::format("Metrics on http://{}:{}/metrics", settings.host, settings.metrics_port));
   return server;
 }
 

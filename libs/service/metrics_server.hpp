@@ -10,8 +10,8 @@
 
 namespace switchyard::service {
 
-// Started; nothing if METRICS_PORT is not set. Threads and metrics outlive it.
+// Started, and its address logged; nothing if METRICS_PORT is not set. Threads and metrics outlive it.
 std::unique_ptr<http::Server> start_metrics_server(IoThreads& threads, telemetry::Metrics& metrics,
-                                                   const HttpSettings& settings);
+                                                   const HttpSettings& settings, Log& log);
 
 }  // namespace switchyard::service

@@ -30,9 +30,9 @@ HttpSettings read_http_settings(const Environment& environment, std::uint16_t po
   boost::system::error_code error;
   boost::asio::ip::make_address(settings.host, error);
   if (error) throw ConfigError("HTTP_HOST", "must be an IP address", "for example HTTP_HOST=127.0.0.1");
-  settings.port = environment.port("HTTP_PORT", port_default);
+  if (port_default != 0) settings.port = environment.port("HTTP_PORT", port_default);
   settings.metrics_port = environment.port("METRICS_PORT", 0);
-  if (settings.metrics_port == settings.port) {
+  if (settings.metrics_port != 0 && settings.metrics_port == settings.port) {
     throw ConfigError("METRICS_PORT", "is the same as HTTP_PORT", "for example METRICS_PORT=9464");
   }
   auto& limits = settings.limits;

@@ -24,6 +24,7 @@ struct HttpSettings {
 // Where this machine reaches a server with these settings, such as "http://127.0.0.1:8080".
 std::string local_url(const HttpSettings& settings);
 
+// `port_default` 0: the program serves nothing but metrics, and HTTP_PORT is not its own.
 HttpSettings read_http_settings(const Environment& environment, std::uint16_t port_default);
 
 struct TokenSettings {

@@ -87,6 +87,13 @@ TEST(HttpSettings, RefuseBadValues) {
   expect_refused(read_http, "KEEP_ALIVE_SECONDS", {"0", "3601"});
 }
 
+TEST(HttpSettings, OfAProgramWithoutAPortLeaveHttpPortAlone) {
+  auto environment = with("METRICS_PORT", "5000");
+  environment.set("HTTP_PORT", "5000");
+  EXPECT_EQ(read_http_settings(environment, 0).metrics_port, 5000);
+  EXPECT_EQ(read_http_settings(with("HTTP_PORT", "none"), 0).port, 0);
+}
+
 TEST(HttpSettings, WantTwoDifferentPorts) {
   expect_refused(read_http, "METRICS_PORT", {"5000"});
   auto environment = with("METRICS_PORT", "5000");

@@ -27,16 +27,13 @@ std::size_t io_thread_count() {
 
 void log_listening(Log& log, std::string_view program, const HttpSettings& settings) {
   log.info(fmt::format("{} listens on http://{}:{}", program, settings.host, settings.port));
-  if (settings.metrics_port != 0) {
-    log.info(fmt::format("Metrics on http://{}:{}/metrics", settings.host, settings.metrics_port));
-  }
   log.flush();
 }
 
 WebService::WebService(IoThreads& threads, http::Router router, telemetry::Metrics& metrics,
                        const HttpSettings& settings, Log& log)
     : server_(threads, std::move(router), options_of(settings, log)),
-      metrics_server_(start_metrics_server(threads, metrics, settings)) {
+      metrics_server_(start_metrics_server(threads, metrics, settings, log)) {
   server_.start();
 }
 

@@ -19,7 +19,8 @@ void RequestMetrics::observe(unsigned status, std::chrono::nanoseconds duration)
   auto* counter = slot.load(std::memory_order_acquire);
   if (counter == nullptr) {
     // Add() gives the same counter to all who ask for the same labels.
-    counter = &requests_->Add({{"service", service_}, {"route", route_}, {"status", std::to_string(status)}});
+    counter = &requests_->Add(
+        {{"service", service_}, {"method", method_}, {"route", route_}, {"status", std::to_string(status)}});
     slot.store(counter, std::memory_order_release);
   }
   counter->Increment();
@@ -28,16 +29,18 @@ void RequestMetrics::observe(unsigned status, std::chrono::nanoseconds duration)
 
 Metrics::Metrics() : registry_(std::make_shared<prometheus::Registry>()) {}
 
-RequestMetrics Metrics::for_route(const std::string& service, const std::string& route) {
+RequestMetrics Metrics::for_route(const std::string& service, const std::string& method,
+                                  const std::string& route) {
   RequestMetrics metrics;
   metrics.requests_ = &prometheus::BuildCounter()
                            .Name("switchyard_http_requests_total")
-                           .Help("Requests answered, by service, route and status.")
+                           .Help("Requests answered, by service, method, route and status.")
                            .Register(*registry_);
   metrics.duration_ = &histogram("switchyard_http_request_duration_seconds",
                                  "From the whole request read to the response made.",
-                                 {{"service", service}, {"route", route}});
+                                 {{"service", service}, {"method", method}, {"route", route}});
   metrics.service_ = service;
+  metrics.method_ = method;
   metrics.route_ = route;
   metrics.counters_ = std::make_unique<RequestMetrics::Counters>();
   return metrics;

@@ -32,6 +32,7 @@ class RequestMetrics {
   prometheus::Family<prometheus::Counter>* requests_ = nullptr;
   prometheus::Histogram* duration_ = nullptr;
   std::string service_;
+  std::string method_;
   std::string route_;
   std::unique_ptr<Counters> counters_;
 };
@@ -40,7 +41,8 @@ class Metrics {
  public:
   Metrics();
 
-  RequestMetrics for_route(const std::string& service, const std::string& route);
+  // `method` and `route` are words of ours, never a client's: each makes a series of its own.
+  RequestMetrics for_route(const std::string& service, const std::string& method, const std::string& route);
 
   prometheus::Counter& counter(const std::string& name, const std::string& help,
                                const prometheus::Labels& labels = {});

@@ -126,6 +126,9 @@ Task<http::Response> AuthApi::post_token(const http::Request& request) {
 
 Task<std::vector<service::HealthCheck>> AuthApi::check_health() {
   const auto writable = co_await store_.check_writable(clock_.now());
+  if (!writable && store_failures_.allow()) {
+    log_.error(fmt::format("The store cannot be written: {}", writable.error().detail));
+  }
   co_return std::vector<service::HealthCheck>{
       {"store:writable", writable.has_value(), writable ? "" : "the store cannot be written; see the log"}};
 }

@@ -242,6 +242,9 @@ Task<http::Response> CoreApi::show_openapi(const http::Request&) {
 
 Task<std::vector<service::HealthCheck>> CoreApi::check_health() {
   const auto writable = co_await store_.check_writable(clock_.now());
+  if (!writable && store_failures_.allow()) {
+    log_.error(fmt::format("The store cannot be written: {}", writable.error().detail));
+  }
   const bool has_room = backlog_.has_room();
   co_return std::vector<service::HealthCheck>{
       {"store:writable", writable.has_value(), writable ? "" : "the store cannot be written; see the log"},

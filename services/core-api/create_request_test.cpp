@@ -137,6 +137,8 @@ TEST(RefuseCardNumbers, LooksAtEachTextNameAndNumberAtAnyDepth) {
            R"({"note":"paid with 4111 1111 1111 1111"})",
            R"({"note":"4111-1111-1111-1111"})",
            R"({"number":4111111111111111})",
+           R"({"number":4111111111111111.0})",
+           R"({"number":4.111111111111111e15})",
            R"({"amount":"4111111111111111","currency":"USD"})",
            R"({"4111111111111111":1})",
            R"({"a":{"b":[1,{"c":"378282246310005"}]}})",

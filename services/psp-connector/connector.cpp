@@ -60,8 +60,8 @@ Task<void> Connector::run() {
       co_await room_.wait_until(steady_clock::now() + poll_interval);
       continue;
     }
-    const std::size_t claimed = co_await claim();
-    if (claimed == claim_max) continue;
+    const bool more = co_await claim();
+    if (more) continue;
     log_.flush();
     if (!stopping_) co_await wake_up_.wait_until(steady_clock::now() + poll_interval);
   }
@@ -70,19 +70,20 @@ Task<void> Connector::run() {
   log_.flush();
 }
 
-Task<std::size_t> Connector::claim() {
+Task<bool> Connector::claim() {
   const auto limit = std::min(claim_max, settings_.in_flight_max - attempts_.size());
   auto claimed = co_await store_.claim_due(std::string(psp_.name()), clock_.now(), limit, settings_.policy);
   if (!claimed) {
     log_.error(fmt::format("Due transactions cannot be claimed: {}", claimed.error().detail));
     co_await pause(pause_after_failure);
-    co_return 0;
+    co_return false;
   }
+  const bool more = claimed->size() == limit;
   for (auto& transition : *claimed) {
     attempts_.spawn(
         [this, transition = std::move(transition)]() mutable { return process(std::move(transition)); });
   }
-  co_return claimed->size();
+  co_return more;
 }
 
 Task<void> Connector::pause(milliseconds duration) {
@@ -108,17 +109,19 @@ Task<void> Connector::process(payment::Transition claimed) {
 }
 
 Task<payment::Transition> Connector::carry_out(payment::Transition transition) {
+  // One for all calls of this claim, so that they end before its lease does.
+  const auto deadline = steady_clock::now() + settings_.psp_timeout;
   while (transition.action != payment::Action::none) {
-    const auto event = co_await call_psp(transition.action, transition.state);
+    const auto event = co_await call_psp(transition.action, transition.state, deadline);
     transition = payment::apply(std::move(transition.state), event, clock_.now(), settings_.policy);
   }
   co_return transition;
 }
 
-Task<payment::Event> Connector::call_psp(payment::Action action, const payment::State& state) {
+Task<payment::Event> Connector::call_psp(payment::Action action, const payment::State& state,
+                                         psp::Deadline deadline) {
   const auto& transaction = state.transaction;
   const auto started = steady_clock::now();
-  const auto deadline = started + settings_.psp_timeout;
   auto reference = transaction.id.value.to_string();
   const auto widen = [](auto outcome) { return payment::Event(std::move(outcome)); };
 

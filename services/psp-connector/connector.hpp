@@ -25,6 +25,7 @@ namespace switchyard::connector {
 
 struct Settings {
   payment::RetryPolicy policy;
+  // For all calls of one claim together: a look-up and the resend that may follow it.
   std::chrono::milliseconds psp_timeout{10'000};
   // Attempts under way at once.
   std::size_t in_flight_max = 1024;
@@ -43,10 +44,11 @@ class Connector {
   void stop();
 
  private:
-  Task<std::size_t> claim();
+  // Whether more may be due than there was room for.
+  Task<bool> claim();
   Task<void> process(payment::Transition claimed);
   Task<payment::Transition> carry_out(payment::Transition transition);
-  Task<payment::Event> call_psp(payment::Action action, const payment::State& state);
+  Task<payment::Event> call_psp(payment::Action action, const payment::State& state, psp::Deadline deadline);
   Task<void> pause(std::chrono::milliseconds duration);
   void count(const payment::Transaction& transaction);
 

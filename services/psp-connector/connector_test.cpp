@@ -64,7 +64,8 @@ class ScriptedPsp final : public psp::Adapter {
   }
 
   Task<psp::LookUpResult> look_up(std::string reference, std::string idempotency_key,
-                                  psp::Deadline) override {
+                                  psp::Deadline deadline) override {
+    look_up_deadlines.push_back(deadline);
     looked_up.push_back(reference + " " + idempotency_key);
     ++calls;
     if (found.empty()) co_return Approved{"psp-ref"};
@@ -81,6 +82,7 @@ class ScriptedPsp final : public psp::Adapter {
   // Read when the connector has ended, or on its thread.
   std::vector<psp::AuthorizeRequest> requests;
   std::vector<psp::Deadline> deadlines;
+  std::vector<psp::Deadline> look_up_deadlines;
   std::vector<std::string> looked_up;
 
   std::atomic<int> calls = 0;
@@ -283,6 +285,8 @@ TEST_F(ConnectorTest, SendsTheSameAgainWhenThePspKnowsNothing) {
   EXPECT_EQ(psp_.requests[0].idempotency_key, psp_.requests[1].idempotency_key);
   EXPECT_EQ(psp_.requests[0].reference, psp_.requests[1].reference);
   EXPECT_EQ(psp_.requests[0].amount, psp_.requests[1].amount);
+  ASSERT_THAT(psp_.look_up_deadlines, SizeIs(1));
+  EXPECT_EQ(psp_.deadlines[1], psp_.look_up_deadlines[0]) << "both must end before the lease of their claim";
   EXPECT_THAT(find(id).attempts, SizeIs(1));
 }
 

@@ -13,7 +13,7 @@ int work() {
   service::prepare_process();
   const auto environment = Environment::of_process();
   const auto settings = connector::read_settings(environment);
-  const auto http_settings = service::read_http_settings(environment, 5000);
+  const auto http_settings = service::read_http_settings(environment, 0);
   const auto ledger_path = connector::read_ledger_path(environment);
   const auto log = service::make_log(environment);
 
@@ -24,7 +24,7 @@ int work() {
   const auto store = store::open(service::read_database_url(environment));
   connector::ConnectorThread connector(connector_threads, settings, ledger_path, *store, metrics, *log,
                                        clock);
-  const auto metrics_server = service::start_metrics_server(threads, metrics, http_settings);
+  const auto metrics_server = service::start_metrics_server(threads, metrics, http_settings, *log);
   connector.start();
 
   service::wait_for_stop_signal();

@@ -1,4 +1,6 @@
 // switchyard: all services in one process, and the command line.
+#include <fmt/format.h>
+
 #include "base/version.hpp"
 #include "service/program.hpp"
 #include "switchyard/command_line.hpp"
@@ -17,6 +19,11 @@ Examples:
   switchyard --env-file .env doctor
 
 Exit codes: 0 done, 1 it failed, 2 the command line or the configuration is wrong.)";
+
+// --help and --version end the parsing, too.
+int fail(const CLI::App& app, const CLI::ParseError& error) {
+  return app.exit(error) == 0 ? service::exit_ok : service::exit_configuration;
+}
 
 int run(int argc, char** argv) {
   CLI::App app("Switchyard, a payment switch");
@@ -38,8 +45,14 @@ int run(int argc, char** argv) {
 
   try {
     app.parse(argc, argv);
+  } catch (const CLI::RequiredError& error) {
+    // CLI11 only says that a subcommand is missing, also where a word that is none stands in its place.
+    const auto unknown = app.remaining();
+    if (unknown.empty()) return fail(app, error);
+    fmt::print(stderr, "switchyard: there is no command '{}'; see: switchyard --help\n", unknown.front());
+    return service::exit_configuration;
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? service::exit_ok : service::exit_configuration;
+    return fail(app, error);
   }
   context.environment = Environment::of_process();
   if (!env_file.empty()) context.environment.add_file(env_file);

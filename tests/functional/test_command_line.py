@@ -54,6 +54,13 @@ def failed(done):
 # ---- help
 
 @pytest.mark.quick
+def test_unknown_command(offline):
+    done = offline("transactions")
+    assert done.returncode == 2
+    assert failed(done) == "switchyard: there is no command 'transactions'; see: switchyard --help\n"
+
+
+@pytest.mark.quick
 @pytest.mark.parametrize("arguments", [[], ["user"], ["user", "add"], ["token"], ["transaction"], ["transaction",
     "create"], ["serve"], ["doctor"]])
 def test_help_has_an_example(offline, arguments):

@@ -9,11 +9,12 @@
 namespace switchyard::store {
 namespace {
 
-// A value that the schema's readers do not know: written by something else than this program.
+// A value that the schema's readers do not know: written by something else than this program. Concerns one
+// row, and so one command of a group.
 template <class T>
 T known(std::optional<T> value) {
   if (!value)
-    throw sqlite::DatabaseError(SQLITE_CORRUPT, "a row holds a value that this program does not know");
+    throw sqlite::DatabaseError(SQLITE_MISMATCH, "a row holds a value that this program does not know");
   return *value;
 }
 
