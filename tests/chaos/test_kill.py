@@ -116,13 +116,24 @@ def test_kill_under_load(start_switchyard, tmp_path, seed):
     assert storage.query(server.database, "PRAGMA integrity_check") == [("ok",)]
 
 
+def pause_outside_a_commit(program, database):
+    """Stops the program when it does not hold SQLite's write lock, which a stopped process keeps."""
+    def paused():
+        program.send_signal(signal.SIGSTOP)
+        if storage.is_writable(database):
+            return True
+        program.send_signal(signal.SIGCONT)
+        return False
+    eventually(paused, "a moment outside a commit")
+
+
 def test_a_worker_that_wakes_up_late_changes_nothing(three_services, merchant_of, tmp_path, seed):
     """Stopped for longer than its lease, as a virtual machine is when it moves: another worker takes over meanwhile,
     and what the late one then reports is dropped."""
     late = three_services.psp_connector
     with Load(three_services, seed, workers=2, limit=5_000) as load:
         eventually(lambda: len(load.acknowledged) >= 100, "load")
-        late.send_signal(signal.SIGSTOP)
+        pause_outside_a_commit(late, three_services.database)
         eventually(lambda: len(load.acknowledged) >= 300, "more load")
     (tmp_path / "second").mkdir()
     settings = {**late.settings, "METRICS_PORT": str(free_port())}

@@ -1,4 +1,4 @@
-"""Read-only views of the files Switchyard writes: its own store, and the simulated PSP's ledger of charges."""
+"""The files Switchyard writes: its own store, and the simulated PSP's ledger of charges. Changes nothing in them."""
 
 import sqlite3
 import uuid
@@ -33,3 +33,14 @@ def charges(ledger, reference=None):
 def bytes_on_disk(folder):
     """The contents of every file below `folder`: for "this string was never written anywhere"."""
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def is_writable(database, patience_s=1):
+    """Whether a writer gets its turn: nobody holds the write lock for longer."""
+    with closing(sqlite3.connect(database, timeout=patience_s, isolation_level=None)) as connection:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return False
+        connection.execute("ROLLBACK")
+        return True
