@@ -55,6 +55,10 @@ class Machine {
       // Whoever claimed it before died or was too slow: the PSP may have been called.
       transaction_.status = Status::unknown;
       state_.attempt->status = AttemptStatus::unknown;
+      if (state_.attempt->psp != claimed.psp) {
+        return stay_unknown(
+            fmt::format("the attempt was made at {}, which is not configured here", state_.attempt->psp));
+      }
       action_ = Action::look_up;
       return;
     }
@@ -99,6 +103,11 @@ class Machine {
     // The identical request under the identical key: if the first one arrives after all, the PSP makes one
     // charge of the two.
     action_ = Action::authorize;
+  }
+
+  void operator()(const ReportedFailed& failed) {
+    end_attempt(AttemptStatus::failed, failed.reason);
+    end(Status::failed, failed.reason);
   }
 
  private:
@@ -153,6 +162,13 @@ Transition apply(State state, const Event& event, Timestamp now, const RetryPoli
   Machine machine(std::move(state), now, policy);
   std::visit(machine, event);
   return std::move(machine).finish();
+}
+
+State settle(Transaction queued, std::string_view psp, const Event& outcome, Timestamp now) {
+  RetryPolicy nobody_to_ask;
+  nobody_to_ask.look_ups_max = 0;
+  auto claimed = apply({std::move(queued), std::nullopt}, Claimed{psp}, now, nobody_to_ask);
+  return apply(std::move(claimed.state), outcome, now, nobody_to_ask).state;
 }
 
 void assert_invariants(const Transaction& transaction) {

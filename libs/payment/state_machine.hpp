@@ -7,7 +7,8 @@
 // The rules it keeps:
 //  - Intent before effect: Claimed yields the action, and the caller commits the state before it acts.
 //  - One unresolved attempt at a time: a claim of a transaction whose last attempt is unresolved asks the PSP
-//    about that attempt, and never starts another.
+//    about that attempt, and never starts another. Another PSP than the attempt's is not asked: it would say
+//    that it knows nothing, which is no answer.
 //  - The same attempt is always resent with the same key; only an attempt that was provably not sent is
 //    followed by a new one.
 #pragma once
@@ -67,7 +68,14 @@ using Outcome = std::variant<Approved, Declined, NotSent, OutcomeUnknown>;
 // The answer to a look-up: the PSP knows no charge for the reference.
 struct NoSuchCharge {};
 
-using Event = std::variant<Claimed, Approved, Declined, NotSent, OutcomeUnknown, NoSuchCharge>;
+// A worker that is not ours made the attempt and says that it failed. Whether anything reached a PSP is not
+// ours to find out, so it is never tried again.
+struct ReportedFailed {
+  std::string reason;
+};
+
+using Event =
+    std::variant<Claimed, Approved, Declined, NotSent, OutcomeUnknown, NoSuchCharge, ReportedFailed>;
 
 // --- Actions -----------------------------------------------------------------------------------
 
@@ -89,6 +97,10 @@ struct Transition {
 };
 
 Transition apply(State state, const Event& event, Timestamp now, const RetryPolicy& policy);
+
+// A queued transaction after a worker that is not ours worked it off at `psp`. There is nobody to ask about
+// an OutcomeUnknown, so that one goes to a person.
+State settle(Transaction queued, std::string_view psp, const Event& outcome, Timestamp now);
 
 // captured <= authorized <= amount, refunded <= captured, nothing negative, and a status that fits them.
 // Asserted before each write and after each read.

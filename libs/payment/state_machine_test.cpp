@@ -41,9 +41,9 @@ class Journey {
   }
 
   // A claim at the moment at which the transaction is due.
-  Action claim() {
+  Action claim(std::string_view psp = "psp") {
     now_ = *state_.transaction.next_action_at - milliseconds(1000);
-    return feed(Claimed{"psp"});
+    return feed(Claimed{psp});
   }
 
   const Transaction& transaction() const { return state_.transaction; }
@@ -428,6 +428,48 @@ TEST(StateMachineDeathTest, AnEventThatTheStateDoesNotAllowIsABug) {
   const auto sent_once = apply(never_sent, Claimed{"psp"}, start, policy).state;
   EXPECT_DEATH(apply(sent_once, NoSuchCharge{}, start, policy), "invariant broken")
       << "nobody has looked yet";
+}
+
+// --- Workers and PSPs that are not ours --------------------------------------------------------
+
+TEST(Claim, NeverAsksAnotherPspAboutAnAttempt) {
+  RetryPolicy policy;
+  policy.look_ups_max = 2;
+  Journey journey(CaptureMethod::automatic, policy);
+  journey.claim("elsewhere");
+  for (int look_up = 1; look_up <= 2; ++look_up) {
+    EXPECT_EQ(journey.claim("psp"), Action::none);
+    EXPECT_EQ(journey.transaction().status, Status::unknown);
+    EXPECT_EQ(journey.attempt().psp, "elsewhere");
+    EXPECT_THAT(journey.transaction().reason, StartsWith("the attempt was made at elsewhere"));
+  }
+  EXPECT_EQ(journey.claim("elsewhere"), Action::look_up) << "the PSP's own worker may still come";
+  EXPECT_EQ(journey.feed(OutcomeUnknown{"time-out"}), Action::none);
+  EXPECT_EQ(journey.transaction().status, Status::manual_review);
+}
+
+TEST(Settle, TakesTheWordOfAForeignWorker) {
+  const auto settled = [](const Event& outcome) {
+    return settle(new_transaction(), "rq-worker", outcome, start + milliseconds(1));
+  };
+  const auto captured = settled(Approved{});
+  EXPECT_EQ(captured.transaction.status, Status::captured);
+  EXPECT_EQ(captured.transaction.captured_minor, 1000);
+  EXPECT_EQ(captured.transaction.epoch, 1);
+  EXPECT_EQ(captured.transaction.next_action_at, std::nullopt);
+  EXPECT_EQ(captured.attempt->psp, "rq-worker");
+  EXPECT_EQ(captured.attempt->status, AttemptStatus::approved);
+
+  const auto failed = settled(ReportedFailed{"ValueError: no"});
+  EXPECT_EQ(failed.transaction.status, Status::failed);
+  EXPECT_EQ(failed.transaction.reason, "ValueError: no");
+  EXPECT_EQ(failed.transaction.next_action_at, std::nullopt) << "it may have been charged: never again";
+  EXPECT_EQ(failed.attempt->status, AttemptStatus::failed);
+  EXPECT_EQ(failed.attempt->ended_at, start + milliseconds(1));
+
+  const auto unknown = settled(OutcomeUnknown{"the worker died"});
+  EXPECT_EQ(unknown.transaction.status, Status::manual_review) << "nobody can be asked";
+  EXPECT_EQ(unknown.transaction.reason, "the worker died");
 }
 
 }  // namespace

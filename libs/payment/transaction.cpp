@@ -30,12 +30,13 @@ constexpr Names<CaptureMethod, 2> capture_method_names{{
     {CaptureMethod::manual, "manual"},
 }};
 
-constexpr Names<AttemptStatus, 5> attempt_status_names{{
+constexpr Names<AttemptStatus, 6> attempt_status_names{{
     {AttemptStatus::started, "started"},
     {AttemptStatus::approved, "approved"},
     {AttemptStatus::declined, "declined"},
     {AttemptStatus::not_sent, "not_sent"},
     {AttemptStatus::unknown, "unknown"},
+    {AttemptStatus::failed, "failed"},
 }};
 
 template <class Enum, std::size_t size>

@@ -22,7 +22,7 @@ enum class Status : std::uint8_t {
   partially_refunded,  // part of the captured money was returned
   refunded,            // all of it was
   declined,            // the issuer or the PSP said no
-  failed,              // provably never reached a PSP, and the tries are used up
+  failed,              // never reached a PSP and the tries are used up, or a foreign worker says so
   unknown,             // sent, and the answer did not arrive or cannot be read
   manual_review,       // still unknown after all look-ups: a person decides
 };
@@ -71,6 +71,7 @@ enum class AttemptStatus : std::uint8_t {
   declined,  // the PSP said no
   not_sent,  // provably never reached the PSP
   unknown,   // sent, no readable answer
+  failed,    // a worker that is not ours says so
 };
 
 std::string_view to_string(AttemptStatus status);

@@ -65,6 +65,7 @@ TEST(AttemptStatus, HasItsNameBothWaysAndIsResolvedOnceTheOutcomeIsKnown) {
            Row{AttemptStatus::declined, "declined", true},
            Row{AttemptStatus::not_sent, "not_sent", true},
            Row{AttemptStatus::unknown, "unknown", false},
+           Row{AttemptStatus::failed, "failed", true},
        }) {
     EXPECT_EQ(to_string(status), name);
     EXPECT_EQ(parse_attempt_status(name), status);

@@ -128,18 +128,4 @@ void Lane::checkpoint_if_due() {
   wal_frames_ = 0;
 }
 
-void Lane::complete_all(Commands commands) {
-  // One post per io thread, not one per command.
-  while (!commands.empty()) {
-    auto& home = commands.back()->home();
-    const auto others_end = std::partition(commands.begin(), commands.end(),
-                                           [&](const auto& command) { return &command->home() != &home; });
-    Commands at_home(std::make_move_iterator(others_end), std::make_move_iterator(commands.end()));
-    commands.erase(others_end, commands.end());
-    asio::post(home, [completed = std::move(at_home)] {
-      for (const auto& command : completed) command->complete();
-    });
-  }
-}
-
 }  // namespace switchyard::sqlite

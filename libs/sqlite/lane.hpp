@@ -17,39 +17,27 @@
 #include <utility>
 #include <vector>
 
-#include <boost/asio/post.hpp>
-
+#include "base/completion.hpp"
 #include "base/error.hpp"
 #include "base/task.hpp"
 #include "sqlite/database.hpp"
 
 namespace switchyard::sqlite {
 
-// Type-erased by hand: asio's any_completion_handler of Boost 1.81 cannot be kept in a vector.
-class Command {
+class Command : public Completion {
  public:
-  explicit Command(asio::io_context& home) : home_(home) {}
-  virtual ~Command() = default;
+  using Completion::Completion;
 
   // On the lane's thread, perhaps more than once: a group that failed is tried again one by one.
   virtual void execute(Database& database) = 0;
   virtual void fail(const Error& error) = 0;
-  // On the thread of home().
-  virtual void complete() = 0;
-
-  asio::io_context& home() const { return home_; }
-
- private:
-  asio::io_context& home_;
 };
 
 template <class T, class Work, class Handler>
 class TypedCommand final : public Command {
  public:
   TypedCommand(Work work, Handler handler)
-      : Command(asio::get_associated_executor(handler).context()),
-        work_(std::move(work)),
-        handler_(std::move(handler)) {}
+      : Command(home_of(handler)), work_(std::move(work)), handler_(std::move(handler)) {}
 
   void execute(Database& database) override { result_ = work_(database); }
   void fail(const Error& error) override { result_ = std::unexpected(error); }
@@ -92,7 +80,6 @@ class Lane {
   void execute_group(std::span<std::unique_ptr<Command>> commands);
   void execute_in_transaction(std::span<std::unique_ptr<Command>> commands);
   void checkpoint_if_due();
-  static void complete_all(Commands commands);
 
   std::unique_ptr<Database> database_;
   const Mode mode_;

@@ -65,6 +65,10 @@ struct Replayed {
 };
 using CreateResult = std::variant<Created, Replayed>;
 
+// Which due transactions a worker takes over. While an outside queue hands out the `queued` ones, the store
+// hands out what has been started: retries, look-ups and leases that have ended.
+enum class Due { all, started };
+
 struct TransactionWithAttempts {
   payment::Transaction transaction;
   std::vector<payment::Attempt> attempts;
@@ -124,10 +128,30 @@ class Store {
   // ends.
   virtual Task<Result<std::vector<payment::Transition>>> claim_due(std::string psp, Timestamp now,
                                                                    std::size_t limit,
-                                                                   payment::RetryPolicy policy) = 0;
+                                                                   payment::RetryPolicy policy, Due due) = 0;
   // Commits what an attempt came to. stale_epoch if the transaction was claimed again in the meantime: then
   // nothing changed, and the result is worthless.
   virtual Task<Result<void>> save_outcome(payment::State state) = 0;
+
+  // --- Transactions, for a queue outside the store -----------------------------------------------
+
+  // Takes over the transactions of these jobs, in their order. One that is `queued` is claimed, due or not;
+  // one that the store does not know is stored first, as the job tells it; any other comes back as it is,
+  // with Action::none, because a job may be doubled or late.
+  virtual Task<Result<std::vector<payment::Transition>>> claim_jobs(std::string psp,
+                                                                    std::vector<payment::Transaction> jobs,
+                                                                    Timestamp now,
+                                                                    payment::RetryPolicy policy) = 0;
+  // Up to `limit` transactions that are `queued` and whose next action is due by `due_by`, longest due first,
+  // and puts their next action off to `until`: what the outside queue should hold.
+  virtual Task<Result<std::vector<payment::Transaction>>> lease_queued(Timestamp due_by, Timestamp until,
+                                                                       std::size_t limit) = 0;
+  // What a worker that is not ours made of a transaction: its claim and its outcome in one commit. There is
+  // nobody to ask about an OutcomeUnknown, so that one is for a person. False, and nothing is changed, if the
+  // transaction is not `queued` any more.
+  virtual Task<Result<bool>> settle_queued(MerchantId merchant, TransactionId id, std::string psp,
+                                           payment::Event outcome, Timestamp now) = 0;
+
   // Rows with a next action, counted up to `most`.
   virtual Task<Result<std::int64_t>> count_backlog(std::int64_t most) = 0;
 

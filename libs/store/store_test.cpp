@@ -174,8 +174,13 @@ class StoreTest : public ::testing::TestWithParam<StoreFactory> {
 
   // --- Work ---
 
-  std::vector<Transition> claim(Timestamp now, std::size_t limit = 100) {
-    auto claimed = run([&] { return store_->claim_due("psp", now, limit, policy); });
+  std::vector<Transition> claim(Timestamp now, std::size_t limit = 100, Due due = Due::all) {
+    auto claimed = run([&] { return store_->claim_due("psp", now, limit, policy, due); });
+    EXPECT_TRUE(claimed);
+    return std::move(*claimed);
+  }
+  std::vector<Transition> claim_jobs(const std::vector<Transaction>& jobs) {
+    auto claimed = run([&] { return store_->claim_jobs("psp", jobs, start, policy); });
     EXPECT_TRUE(claimed);
     return std::move(*claimed);
   }
@@ -634,7 +639,7 @@ TEST_P(StoreTest, TwoProcessesNeverClaimTheSameTransaction) {
   for (std::size_t i = 0; i < 2; ++i) {
     const auto work = [&store = i == 0 ? *store_ : *other, &mine = claimed[i]]() -> Task<void> {
       for (;;) {
-        const auto batch = co_await store.claim_due("psp", start, 3, policy);
+        const auto batch = co_await store.claim_due("psp", start, 3, policy, Due::all);
         EXPECT_TRUE(batch);
         if (!batch || batch->empty()) co_return;
         for (const auto& transition : *batch) mine.push_back(transition.state.transaction.id);
@@ -727,6 +732,106 @@ TEST_P(StoreTest, AnOutcomeOfATransactionThatIsNotThereChangesNothing) {
   const auto refused = save(claimed, payment::Approved{"ref"}, start);
   EXPECT_EQ(refused.error().code, ErrorCode::stale_epoch);
   EXPECT_EQ(found(id_number(2)), "not_found");
+}
+
+// --- A queue outside the store -----------------------------------------------------------------
+
+TEST_P(StoreTest, LeavesWhatIsQueuedToAnOutsideQueue) {
+  create_numbers(1, 2);
+  ASSERT_TRUE(save(claim_one(start), payment::NotSent{"refused"}, start));
+  EXPECT_THAT(ids_of(claim(start + seconds(10), 100, Due::started)), ElementsAre(id_number(1)));
+  EXPECT_THAT(ids_of(claim(start + seconds(10))), ElementsAre(id_number(2)));
+}
+
+TEST_P(StoreTest, ClaimsTheTransactionsOfJobsDueOrNot) {
+  auto later = transaction_number(1);
+  later.next_action_at = start + seconds(30);
+  ASSERT_TRUE(create(later));
+  const auto stored = transaction_number(1);
+  const auto unheard_of = transaction_number(2, becky);
+  const auto claimed = claim_jobs({unheard_of, stored});
+  ASSERT_THAT(claimed, SizeIs(2));
+  EXPECT_THAT(ids_of(claimed), ElementsAre(id_number(2), id_number(1))) << "in the order of the jobs";
+  for (const auto& transition : claimed) {
+    EXPECT_EQ(transition.action, Action::authorize);
+    EXPECT_EQ(transition.state.transaction.epoch, 1);
+    const auto& transaction = transition.state.transaction;
+    EXPECT_EQ(found(transaction.id, transaction.merchant_id),
+              describe(TransactionWithAttempts{transaction, {*transition.state.attempt}}));
+  }
+}
+
+TEST_P(StoreTest, AJobThatIsDoubledOrLateClaimsNothing) {
+  const auto job = transaction_number(1);
+  const auto twice = claim_jobs({job, job});
+  ASSERT_THAT(twice, SizeIs(2));
+  EXPECT_EQ(twice[0].action, Action::authorize);
+  EXPECT_EQ(twice[1].action, Action::none);
+  EXPECT_EQ(twice[1].state.transaction.status, Status::processing);
+
+  ASSERT_TRUE(save(twice[0], payment::Approved{"ref"}, start));
+  const auto settled = found(id_number(1));
+  const auto late = claim_jobs({job});
+  EXPECT_EQ(late.at(0).action, Action::none);
+  EXPECT_EQ(late.at(0).state.transaction.status, Status::captured);
+  EXPECT_EQ(found(id_number(1)), settled);
+}
+
+TEST_P(StoreTest, TwinsOfAJobInTwoProcessesClaimItOnce) {
+  const auto other = open_again();
+  for (std::uint64_t round = 0; round < 20; ++round) {
+    std::vector<std::function<Task<Result<std::vector<Transition>>>()>> twins;
+    for (auto* store : {store_.get(), other.get()}) {
+      twins.push_back([store, round] {
+        return store->claim_jobs("psp", {transaction_number(2 * round), transaction_number(2 * round + 1)},
+                                 start, policy);
+      });
+    }
+    int claimed = 0;
+    for (const auto& transitions : run_at_once(twins)) {
+      ASSERT_TRUE(*transitions);
+      ASSERT_THAT(**transitions, SizeIs(2));
+      for (const auto& transition : **transitions) claimed += transition.action == Action::authorize ? 1 : 0;
+    }
+    EXPECT_EQ(claimed, 2);
+  }
+  EXPECT_THAT(walked({}), SizeIs(40));
+}
+
+TEST_P(StoreTest, LeasesWhatIsQueuedToTheQueueThatShouldHoldIt) {
+  create_numbers(1, 3);
+  claim_one(start);
+  const auto lease = [this](Timestamp due_by, Timestamp until, std::size_t limit) {
+    const auto leased = run([&] { return store_->lease_queued(due_by, until, limit); });
+    EXPECT_TRUE(leased);
+    std::vector<TransactionId> ids;
+    for (const auto& transaction : *leased) ids.push_back(transaction.id);
+    return ids;
+  };
+  EXPECT_THAT(lease(start - milliseconds(1), start + seconds(30), 100), IsEmpty());
+  EXPECT_THAT(lease(start, start + seconds(30), 1), SizeIs(1));
+  EXPECT_THAT(lease(start, start + seconds(30), 100), SizeIs(1)) << "not the one that was leased before";
+  EXPECT_THAT(lease(start + policy.lease + seconds(1), start + seconds(90), 100), IsEmpty())
+      << "what has been started is not queued any more";
+  EXPECT_THAT(lease(start + seconds(30), start + seconds(60), 100), SizeIs(2));
+  EXPECT_EQ(backlog(), 3);
+}
+
+TEST_P(StoreTest, SettlesWhatAForeignWorkerDid) {
+  create_numbers(1, 2);
+  const auto settle = [this](std::uint64_t number, const payment::Event& outcome) {
+    return run([&] { return store_->settle_queued(alice, id_number(number), "rq-worker", outcome, start); });
+  };
+  EXPECT_EQ(settle(1, payment::Approved{}), true);
+  auto expected = payment::settle(transaction_number(1), "rq-worker", payment::Approved{}, start);
+  EXPECT_EQ(found(id_number(1)),
+            describe(TransactionWithAttempts{expected.transaction, {*expected.attempt}}));
+  EXPECT_EQ(settle(1, payment::ReportedFailed{"late"}), false);
+  EXPECT_EQ(settle(3, payment::Approved{}), false);
+
+  const auto claimed = claim_one(start);
+  EXPECT_EQ(settle(2, payment::Approved{}), false) << "one of ours has it";
+  EXPECT_TRUE(save(claimed, payment::Declined{"51", payment::DeclineKind::hard, "ref"}, start));
 }
 
 // --- Backlog and health ------------------------------------------------------------------------

@@ -72,7 +72,8 @@ Task<void> Connector::run() {
 
 Task<bool> Connector::claim() {
   const auto limit = std::min(claim_max, settings_.in_flight_max - attempts_.size());
-  auto claimed = co_await store_.claim_due(std::string(psp_.name()), clock_.now(), limit, settings_.policy);
+  auto claimed = co_await store_.claim_due(std::string(psp_.name()), clock_.now(), limit, settings_.policy,
+                                           store::Due::all);
   if (!claimed) {
     log_.error(fmt::format("Due transactions cannot be claimed: {}", claimed.error().detail));
     co_await pause(pause_after_failure);

@@ -304,7 +304,8 @@ TEST_F(ConnectorTest, FinishesWhatAWorkerThatDiedHadClaimed) {
   const auto id = create();
   std::string key;
   helper_.run(0, [&]() -> Task<void> {
-    const auto claimed = co_await store_.claim_due("scripted", clock_.now(), 1, settings_.policy);
+    const auto claimed =
+        co_await store_.claim_due("scripted", clock_.now(), 1, settings_.policy, store::Due::all);
     key = claimed->at(0).state.attempt->idempotency_key;
   });
   psp_.found = {Approved{"found-ref"}};
@@ -340,7 +341,7 @@ TEST_F(ConnectorTest, AnOutcomeThatComesTooLateIsDropped) {
   ASSERT_TRUE(eventually([this] { return psp_.under_way == 1; }));
   clock_.advance(settings_.policy.lease);
   helper_.run(0, [this]() -> Task<void> {
-    auto claimed = co_await store_.claim_due("scripted", clock_.now(), 1, settings_.policy);
+    auto claimed = co_await store_.claim_due("scripted", clock_.now(), 1, settings_.policy, store::Due::all);
     EXPECT_THAT(*claimed, SizeIs(1));
     auto captured = payment::apply(claimed->at(0).state, Approved{"in time"}, clock_.now(), settings_.policy);
     EXPECT_TRUE(co_await store_.save_outcome(captured.state));

@@ -6,14 +6,32 @@
 namespace switchyard::store {
 namespace {
 
-std::vector<payment::Transaction> read_due(sqlite::Database& database, Timestamp now, std::size_t limit) {
+constexpr const char* all_due =
+    "SELECT " SWITCHYARD_TRANSACTION_COLUMNS
+    " FROM transactions WHERE next_action_at_ms <= ? ORDER BY next_action_at_ms LIMIT ?";
+constexpr const char* started_due = "SELECT " SWITCHYARD_TRANSACTION_COLUMNS
+                                    " FROM transactions WHERE next_action_at_ms <= ? AND status <> 'queued' "
+                                    "ORDER BY next_action_at_ms LIMIT ?";
+constexpr const char* queued_due = "SELECT " SWITCHYARD_TRANSACTION_COLUMNS
+                                   " FROM transactions WHERE next_action_at_ms <= ? AND status = 'queued' "
+                                   "ORDER BY next_action_at_ms LIMIT ?";
+
+std::vector<payment::Transaction> read_due(sqlite::Database& database, const char* sql, Timestamp now,
+                                           std::size_t limit) {
   std::vector<payment::Transaction> due;
-  auto row =
-      database.query("SELECT " SWITCHYARD_TRANSACTION_COLUMNS
-                     " FROM transactions WHERE next_action_at_ms <= ? ORDER BY next_action_at_ms LIMIT ?");
+  auto row = database.query(sql);
   row.bind(to_ms(now)).bind(static_cast<std::int64_t>(limit));
   while (row.step()) due.push_back(read_transaction(row));
   return due;
+}
+
+std::optional<payment::Transaction> read_one(sqlite::Database& database, MerchantId merchant,
+                                             TransactionId id) {
+  auto row = database.query("SELECT " SWITCHYARD_TRANSACTION_COLUMNS
+                            " FROM transactions WHERE merchant_id = ? AND id = ?");
+  row.bind(merchant.value).bind_blob(id.value.bytes);
+  if (!row.step()) return std::nullopt;
+  return read_transaction(row);
 }
 
 std::optional<payment::Attempt> read_last_attempt(sqlite::Database& database,
@@ -28,27 +46,36 @@ std::optional<payment::Attempt> read_last_attempt(sqlite::Database& database,
   return read_attempt(row);
 }
 
+void write(sqlite::Database& database, const payment::State& state, std::int64_t expected_epoch) {
+  SWITCHYARD_ASSERT(update_transaction(database, state.transaction, expected_epoch));
+  upsert_attempt(database, state.transaction, *state.attempt);
+}
+
+// Within a write transaction, so nobody else can claim in between.
+payment::Transition claim(sqlite::Database& database, payment::Transaction transaction, std::string_view psp,
+                          Timestamp now, const payment::RetryPolicy& policy) {
+  const auto epoch = transaction.epoch;
+  auto attempt = read_last_attempt(database, transaction);
+  auto transition =
+      payment::apply({std::move(transaction), std::move(attempt)}, payment::Claimed{psp}, now, policy);
+  write(database, transition.state, epoch);
+  return transition;
+}
+
+using Transitions = std::vector<payment::Transition>;
+
 }  // namespace
 
-Task<Result<std::vector<payment::Transition>>> SqliteStore::claim_due(std::string psp, Timestamp now,
-                                                                      std::size_t limit,
-                                                                      payment::RetryPolicy policy) {
-  using Transitions = std::vector<payment::Transition>;
-  return writer_.run<Transitions>([psp = std::move(psp), now, limit,
-                                   policy](sqlite::Database& database) -> Result<Transitions> {
-    Transitions claimed;
-    for (auto& transaction : read_due(database, now, limit)) {
-      const auto epoch = transaction.epoch;
-      auto attempt = read_last_attempt(database, transaction);
-      auto transition =
-          payment::apply({std::move(transaction), std::move(attempt)}, payment::Claimed{psp}, now, policy);
-      const auto& state = transition.state;
-      SWITCHYARD_ASSERT(update_transaction(database, state.transaction, epoch));
-      upsert_attempt(database, state.transaction, *state.attempt);
-      claimed.push_back(std::move(transition));
-    }
-    return claimed;
-  });
+Task<Result<Transitions>> SqliteStore::claim_due(std::string psp, Timestamp now, std::size_t limit,
+                                                 payment::RetryPolicy policy, Due due) {
+  return writer_.run<Transitions>(
+      [psp = std::move(psp), now, limit, policy, due](sqlite::Database& database) -> Result<Transitions> {
+        Transitions claimed;
+        for (auto& transaction : read_due(database, due == Due::all ? all_due : started_due, now, limit)) {
+          claimed.push_back(claim(database, std::move(transaction), psp, now, policy));
+        }
+        return claimed;
+      });
 }
 
 Task<Result<void>> SqliteStore::save_outcome(payment::State state) {
@@ -59,6 +86,55 @@ Task<Result<void>> SqliteStore::save_outcome(payment::State state) {
     }
     upsert_attempt(database, transaction, *state.attempt);
     return {};
+  });
+}
+
+Task<Result<Transitions>> SqliteStore::claim_jobs(std::string psp, std::vector<payment::Transaction> jobs,
+                                                  Timestamp now, payment::RetryPolicy policy) {
+  return writer_.run<Transitions>([psp = std::move(psp), jobs = std::move(jobs), now,
+                                   policy](sqlite::Database& database) -> Result<Transitions> {
+    Transitions transitions;
+    for (const auto& job : jobs) {
+      auto stored = read_one(database, job.merchant_id, job.id);
+      if (!stored) {
+        insert_transaction(database, job);
+        stored = job;
+      }
+      if (stored->status == payment::Status::queued) {
+        transitions.push_back(claim(database, std::move(*stored), psp, now, policy));
+      } else {
+        auto attempt = read_last_attempt(database, *stored);
+        transitions.push_back({{std::move(*stored), std::move(attempt)}, payment::Action::none});
+      }
+    }
+    return transitions;
+  });
+}
+
+Task<Result<std::vector<payment::Transaction>>> SqliteStore::lease_queued(Timestamp due_by, Timestamp until,
+                                                                          std::size_t limit) {
+  using Transactions = std::vector<payment::Transaction>;
+  return writer_.run<Transactions>(
+      [due_by, until, limit](sqlite::Database& database) -> Result<Transactions> {
+        auto queued = read_due(database, queued_due, due_by, limit);
+        for (auto& transaction : queued) {
+          transaction.next_action_at = until;
+          SWITCHYARD_ASSERT(update_transaction(database, transaction, transaction.epoch));
+        }
+        return queued;
+      });
+}
+
+Task<Result<bool>> SqliteStore::settle_queued(MerchantId merchant, TransactionId id, std::string psp,
+                                              payment::Event outcome, Timestamp now) {
+  return writer_.run<bool>([merchant, id, psp = std::move(psp), outcome = std::move(outcome),
+                            now](sqlite::Database& database) -> Result<bool> {
+    auto queued = read_one(database, merchant, id);
+    if (!queued || queued->status != payment::Status::queued) return false;
+    const auto epoch = queued->epoch;
+    const auto settled = payment::settle(std::move(*queued), psp, outcome, now);
+    write(database, settled, epoch);
+    return true;
   });
 }
 
