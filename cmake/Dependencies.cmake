@@ -13,3 +13,5 @@ find_package(GTest REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(SODIUM REQUIRED IMPORTED_TARGET libsodium>=1.0.18)
 pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3>=3.40)
+# Pipeline mode came with libpq 14.
+pkg_check_modules(POSTGRES REQUIRED IMPORTED_TARGET libpq>=14)

@@ -20,7 +20,7 @@ boost_packages() {
 build_packages() {
   echo g++ cmake ninja-build pkg-config ccache
   boost_packages
-  echo libssl-dev libsodium-dev libsqlite3-dev libcurl4-openssl-dev
+  echo libssl-dev libsodium-dev libsqlite3-dev libcurl4-openssl-dev libpq-dev
   echo libfmt-dev libspdlog-dev libcli11-dev prometheus-cpp-dev
   # CMake looks for GoogleTest in every configuration, also where only the programs are built.
   echo libgtest-dev libgmock-dev
@@ -30,7 +30,7 @@ build_packages() {
 
 # Debian's own python3 and its modules; an interpreter of pyenv or conda on PATH has none of them.
 test_packages() {
-  echo httpie python3 python3-jose python3-jwt python3-pytest python3-requests sqlite3 git
+  echo httpie python3 python3-jose python3-jwt python3-pytest python3-requests sqlite3 git strace
   echo libbenchmark-dev
 }
 

@@ -1,0 +1,251 @@
+#include "postgres/connection.hpp"
+
+#include <array>
+
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <fmt/format.h>
+#include <libpq-fe.h>
+
+#include "base/assert.hpp"
+
+namespace switchyard::postgres {
+namespace {
+
+using namespace asio::experimental::awaitable_operators;
+using std::chrono::steady_clock;
+
+constexpr int binary_format = 1;
+
+// One line without the line breaks and indentation that libpq's messages have.
+std::string one_line(std::string_view message) {
+  std::string line;
+  for (const char c : message) {
+    const bool space = c == '\n' || c == '\t' || c == ' ';
+    if (!space) {
+      line += c;
+    } else if (!line.empty() && line.back() != ' ') {
+      line += ' ';
+    }
+  }
+  while (line.ends_with(' ')) line.pop_back();
+  return line;
+}
+
+bool is_error(const pg_result* result) {
+  const auto status = PQresultStatus(result);
+  return status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK && status != PGRES_PIPELINE_SYNC;
+}
+
+Failure refusal(const pg_result* result) {
+  const auto field = [result](int code) {
+    const char* text = PQresultErrorField(result, code);
+    return std::string(text == nullptr ? "" : text);
+  };
+  return {Failure::Kind::refused, field(PG_DIAG_SQLSTATE), one_line(field(PG_DIAG_MESSAGE_PRIMARY))};
+}
+
+// The server is going down, or is not the one that may write any more: another connection may reach one that
+// is.
+bool ends_the_connection(const std::string& sqlstate) {
+  return sqlstate.starts_with("57P") || sqlstate.starts_with("08") || sqlstate == "25006";
+}
+
+}  // namespace
+
+void Connection::Finish::operator()(pg_conn* connection) const {
+  PQfinish(connection);
+}
+
+Connection::Connection(Executor executor, pg_conn* connection)
+    : executor_(executor), connection_(connection), socket_(executor), timer_(executor) {}
+
+Connection::~Connection() {
+  // libpq closes it.
+  if (socket_.is_open()) socket_.release();
+}
+
+Task<Outcome<std::unique_ptr<Connection>>> Connection::connect(Executor executor, std::string url,
+                                                               Deadline deadline) {
+  // What stands before dbname, the URL may overrule.
+  const std::array<const char*, 8> names{"fallback_application_name",
+                                         "target_session_attrs",
+                                         "tcp_user_timeout",
+                                         "keepalives_idle",
+                                         "dbname",
+                                         "client_encoding",
+                                         "connect_timeout",
+                                         nullptr};
+  const std::array<const char*, 8> values{"switchyard", "read-write", "10000", "10",
+                                          url.c_str(),  "UTF8",       "0",     nullptr};
+  constexpr int expand_dbname = 1;
+  std::unique_ptr<Connection> made(
+      new Connection(executor, PQconnectStartParams(names.data(), values.data(), expand_dbname)));
+  const auto established = co_await made->establish(deadline);
+  if (!established) co_return std::unexpected(established.error());
+  co_return made;
+}
+
+void Connection::follow_socket() {
+  const int current = PQsocket(connection_.get());
+  if (socket_.is_open()) socket_.release();
+  if (current >= 0) socket_.assign(current);
+}
+
+Task<Outcome<void>> Connection::establish(Deadline deadline) {
+  if (PQstatus(connection_.get()) == CONNECTION_BAD) co_return lost(Failure::Kind::unreachable, "");
+  for (auto polled = PGRES_POLLING_WRITING; polled != PGRES_POLLING_OK;) {
+    if (polled == PGRES_POLLING_FAILED) co_return lost(Failure::Kind::unreachable, "");
+    follow_socket();
+    const bool ready = co_await wait(polled == PGRES_POLLING_READING ? Wait::read : Wait::write, deadline);
+    if (!ready) co_return lost(Failure::Kind::unreachable, "the server did not answer in time");
+    polled = PQconnectPoll(connection_.get());
+  }
+  follow_socket();
+  SWITCHYARD_ASSERT(PQsetnonblocking(connection_.get(), 1) == 0);
+  SWITCHYARD_ASSERT(PQenterPipelineMode(connection_.get()) == 1);
+  usable_ = true;
+  co_return co_await prepare_session(deadline);
+}
+
+Task<Outcome<void>> Connection::prepare_session(Deadline deadline) {
+  std::vector<Statement> statements;
+  // What is acknowledged is on disk, whatever the server's default says; stricter settings are left as they
+  // are.
+  statements.emplace_back(
+      "SELECT set_config('synchronous_commit', 'on', false) "
+      "WHERE current_setting('synchronous_commit') IN ('off', 'local')");
+  statements.emplace_back("SET default_transaction_isolation = 'read committed'");
+  // A statement that nobody waits for any more, and a transaction whose program hangs, hold locks.
+  statements.emplace_back("SET statement_timeout = '30s'");
+  statements.emplace_back("SET idle_in_transaction_session_timeout = '10s'");
+  auto done = co_await run(std::move(statements), deadline);
+  if (!done) co_return std::unexpected(std::move(done.error()));
+  co_return Outcome<void>{};
+}
+
+Task<bool> Connection::wait(Wait what, Deadline deadline) {
+  timer_.expires_at(deadline);
+  auto timed_out = timer_.async_wait(use_tuple);
+  auto readable = socket_.async_wait(Descriptor::wait_read, use_tuple);
+  std::size_t first = 0;
+  if (what == Wait::read) {
+    auto either = std::move(readable) || std::move(timed_out);
+    const auto ended = co_await std::move(either);
+    first = ended.index();
+  } else if (what == Wait::write) {
+    auto writable = socket_.async_wait(Descriptor::wait_write, use_tuple);
+    auto either = std::move(writable) || std::move(timed_out);
+    const auto ended = co_await std::move(either);
+    first = ended.index();
+  } else {
+    auto writable = socket_.async_wait(Descriptor::wait_write, use_tuple);
+    auto either = std::move(readable) || std::move(timed_out) || std::move(writable);
+    const auto ended = co_await std::move(either);
+    first = ended.index();
+  }
+  co_return first != 1;
+}
+
+bool Connection::send(const Statement& statement) {
+  const auto& parameters = statement.parameters();
+  auto& name = prepared_[statement.sql()];
+  if (name.empty()) {
+    name = fmt::format("s{}", ++names_given_);
+    newly_prepared_.push_back(statement.sql());
+    is_preparation_.push_back(true);
+    if (PQsendPrepare(connection_.get(), name.c_str(), statement.sql(), 0, nullptr) != 1) return false;
+  }
+  std::vector<const char*> values;
+  std::vector<int> lengths;
+  for (const auto& parameter : parameters) {
+    values.push_back(parameter ? parameter->data() : nullptr);
+    lengths.push_back(parameter ? static_cast<int>(parameter->size()) : 0);
+  }
+  const std::vector<int> formats(parameters.size(), binary_format);
+  is_preparation_.push_back(false);
+  return PQsendQueryPrepared(connection_.get(), name.c_str(), static_cast<int>(parameters.size()),
+                             values.data(), lengths.data(), formats.data(), binary_format) == 1;
+}
+
+bool Connection::send(const std::vector<Statement>& statements) {
+  for (const auto& statement : statements) {
+    if (!send(statement)) return false;
+  }
+  return PQpipelineSync(connection_.get()) == 1;
+}
+
+Task<bool> Connection::flush(Deadline deadline) {
+  for (;;) {
+    const int left = PQflush(connection_.get());
+    if (left <= 0) co_return left == 0;
+    // The server may want to be read before it reads on.
+    const bool ready = co_await wait(Wait::read_or_write, deadline);
+    if (!ready || PQconsumeInput(connection_.get()) != 1) co_return false;
+  }
+}
+
+Task<pg_result*> Connection::next_result(Deadline deadline) {
+  while (PQisBusy(connection_.get()) != 0) {
+    const bool ready = co_await wait(Wait::read, deadline);
+    if (!ready || PQconsumeInput(connection_.get()) != 1) {
+      usable_ = false;
+      co_return nullptr;
+    }
+  }
+  co_return PQgetResult(connection_.get());
+}
+
+Task<Outcome<std::vector<Rows>>> Connection::run(std::vector<Statement> statements, Deadline deadline) {
+  SWITCHYARD_ASSERT(usable_);
+  is_preparation_.clear();
+  newly_prepared_.clear();
+  // Sent in part is sent: the server works a statement off before it sees the end of the run.
+  if (!send(statements)) co_return lost(Failure::Kind::unknown, "the statements could not be sent");
+  const bool flushed = co_await flush(deadline);
+  if (!flushed) co_return lost(Failure::Kind::unknown, "the server did not take the statements in time");
+  co_return co_await receive(statements.size(), deadline);
+}
+
+Task<Outcome<std::vector<Rows>>> Connection::receive(std::size_t count, Deadline deadline) {
+  std::vector<Rows> results;
+  results.reserve(count);
+  std::optional<Failure> refused;
+  for (const bool preparation : is_preparation_) {
+    for (;;) {
+      auto* result = co_await next_result(deadline);
+      if (!usable_) co_return lost(Failure::Kind::unknown, "the connection was lost before the answer");
+      if (result == nullptr) break;
+      Rows rows(result);
+      // After the first error the rest of the pipeline is only reported as not done.
+      if (is_error(result) && !refused) refused = refusal(result);
+      if (!preparation) results.push_back(std::move(rows));
+    }
+    if (PQstatus(connection_.get()) == CONNECTION_BAD) {
+      co_return lost(Failure::Kind::unknown, "the connection was lost before the answer");
+    }
+  }
+  // The transaction is committed when the server has answered to its end, and not before.
+  auto* end = co_await next_result(deadline);
+  const Rows end_rows(end);
+  if (!usable_ || end == nullptr || PQresultStatus(end) != PGRES_PIPELINE_SYNC) {
+    if (end != nullptr && is_error(end)) {
+      // The commit itself was refused, such as by a deferred constraint or a server going down.
+      usable_ = false;
+      co_return std::unexpected(refusal(end));
+    }
+    co_return lost(Failure::Kind::unknown, "the connection was lost before the commit was confirmed");
+  }
+  if (!refused) co_return results;
+  for (const char* sql : newly_prepared_) prepared_.erase(sql);
+  if (ends_the_connection(refused->sqlstate)) usable_ = false;
+  co_return std::unexpected(std::move(*refused));
+}
+
+std::unexpected<Failure> Connection::lost(Failure::Kind kind, std::string_view what) {
+  usable_ = false;
+  auto message = connection_ ? one_line(PQerrorMessage(connection_.get())) : std::string();
+  if (message.empty()) message = what;
+  return std::unexpected(Failure{kind, {}, std::move(message)});
+}
+
+}  // namespace switchyard::postgres
