@@ -181,6 +181,9 @@ install_everything() {
       skip "tests that need $name" "$system_name has no such package"
     fi
   done
+  if [[ " ${installable[*]} " == *' postgresql '* ]]; then
+    install_postgresql_without_cluster
+  fi
   install_packages 'to run the tests' "${installable[@]}"
 }
 

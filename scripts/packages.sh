@@ -32,6 +32,17 @@ build_packages() {
 test_packages() {
   echo httpie python3 python3-jose python3-jwt python3-pytest python3-requests sqlite3 git strace
   echo libbenchmark-dev
+  # Servers that the tests start themselves. redis-tools has the server's program without the service of redis-server.
+  echo postgresql redis-tools
+  echo python3-psycopg2 python3-redis python3-rq python3-venv
+}
+
+# PostgreSQL's package creates a cluster and starts it at once and at each boot, unless this is said between its common
+# part and the server. A machine that has PostgreSQL already is left as it is.
+install_postgresql_without_cluster() {
+  [[ -n $(missing_packages postgresql-common) ]] || return 0
+  install_packages 'to prepare for PostgreSQL' postgresql-common
+  as_root pg_conftool /etc/postgresql-common/createcluster.conf set create_main_cluster off
 }
 
 # clang 19 is what CI uses. A release without it gets the newest one it has, which may warn about other things.

@@ -4,12 +4,12 @@ A `Program` is one process with its log file. `Switchyard` is the all-in-one; `T
 psp-connector side by side over one SQLite file. Both offer the same endpoints: `auth`, `core` and `metrics`."""
 
 import os
-import signal
 import subprocess
 from pathlib import Path
 
 from support.http_client import Client, Endpoint
 from support.ports import free_port
+from support.processes import Process, inherited_environment
 from support.waiting import PATIENCE, eventually
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -17,18 +17,11 @@ BINARIES = Path(os.environ.get("SWITCHYARD_BIN", REPOSITORY / "build" / "release
 DEMO_USERS = REPOSITORY / "services" / "auth-api" / "users.json"
 SECRET = "functional-tests-sign-with-this-secret-0123456789"
 
-# What a process inherits from the developer's shell; nothing else may change a test.
-_INHERITED = ("PATH", "HOME", "LANG", "TZ", "LD_LIBRARY_PATH", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS",
-              "LSAN_OPTIONS")
 _SANITIZER_REPORTS = ("ERROR: AddressSanitizer", "WARNING: ThreadSanitizer", "ERROR: LeakSanitizer", "runtime error:")
 
 
 def binary(name):
     return str(BINARIES / name)
-
-
-def inherited_environment():
-    return {name: os.environ[name] for name in _INHERITED if name in os.environ}
 
 
 def development_settings(folder, **overrides):
@@ -52,58 +45,13 @@ def development_settings(folder, **overrides):
     return {name: value for name, value in settings.items() if value is not None}
 
 
-class Program:
-    """One process: its command, its environment, and the file that holds all it printed."""
-
-    started = []  # every Program of this test run, for the report of a failing test
+class Program(Process):
+    """One of our binaries; `settings` are its environment."""
 
     def __init__(self, name, arguments, settings, folder):
-        self.name = name
-        self.command = [binary(name), *arguments]
-        self.settings = settings
-        self.folder = Path(folder)
-        self.log_path = self.folder / f"{name}.log"
-        self.process = None
+        super().__init__(name, [binary(name), *arguments], folder, settings)
 
-    def start(self):
-        with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen(
-                self.command, env={**inherited_environment(), **self.settings}, cwd=self.folder,
-                stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
-        Program.started.append(self)
-        return self
-
-    def alive(self):
-        return self.process is not None and self.process.poll() is None
-
-    def log(self):
-        return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
-
-    def log_lines(self):
-        return self.log().splitlines()
-
-    def send_signal(self, number):
-        if self.alive():
-            self.process.send_signal(number)
-
-    def wait_exit(self, timeout_s=30.0):
-        return self.process.wait(timeout=timeout_s * PATIENCE)
-
-    def kill(self):
-        """SIGKILL, as a power cut would."""
-        self.send_signal(signal.SIGKILL)
-        self.process.wait()
-
-    def stop(self):
-        """SIGTERM, then SIGKILL if it does not go. Returns the exit code."""
-        if self.process is None:
-            return 0
-        self.send_signal(signal.SIGTERM)
-        try:
-            return self.wait_exit()
-        except subprocess.TimeoutExpired:
-            self.kill()
-            raise AssertionError(f"{self.name} did not stop on SIGTERM") from None
+    settings = property(lambda self: self.environment)
 
     def assert_log_is_clean(self):
         """No sanitizer report, and neither the signing secret nor a token in the log."""
