@@ -1,24 +1,41 @@
 include(GoogleTest)
 
+foreach(what start stop)
+  add_test(NAME postgres.${what}
+    COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/support/postgres_for_unit_tests.py ${what}
+            ${PROJECT_BINARY_DIR}/postgres-for-tests)
+endforeach()
+set_tests_properties(postgres.start PROPERTIES FIXTURES_SETUP postgres)
+set_tests_properties(postgres.stop PROPERTIES FIXTURES_CLEANUP postgres)
+
 # switchyard_library(<name> SOURCES ... DEPENDS ... [TESTS ...])
 # A static library libs/<name>, included as "<name>/file.hpp", and its unit tests, which stand beside the sources.
 function(switchyard_library name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS;TESTS;TEST_DEPENDS" ${ARGN})
+  cmake_parse_arguments(ARG "TEST_NEEDS_POSTGRES" "" "SOURCES;DEPENDS;TESTS;TEST_DEPENDS" ${ARGN})
   add_library(switchyard_${name} STATIC ${ARG_SOURCES})
   target_include_directories(switchyard_${name} PUBLIC "${PROJECT_SOURCE_DIR}/libs" "${PROJECT_SOURCE_DIR}/services")
   target_link_libraries(switchyard_${name} PUBLIC ${ARG_DEPENDS})
   if(ARG_TESTS)
-    switchyard_unit_test(${name} SOURCES ${ARG_TESTS} DEPENDS switchyard_${name} ${ARG_TEST_DEPENDS})
+    if(ARG_TEST_NEEDS_POSTGRES)
+      set(needs NEEDS_POSTGRES)
+    endif()
+    switchyard_unit_test(${name} SOURCES ${ARG_TESTS} DEPENDS switchyard_${name} ${ARG_TEST_DEPENDS} ${needs})
   endif()
 endfunction()
 
+# NEEDS_POSTGRES: a server is started before the first test that needs one and stopped after the last.
 function(switchyard_unit_test name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
+  cmake_parse_arguments(ARG "NEEDS_POSTGRES" "" "SOURCES;DEPENDS" ${ARGN})
   add_executable(${name}_test ${ARG_SOURCES})
   target_link_libraries(${name}_test PRIVATE ${ARG_DEPENDS} GTest::gmock GTest::gtest_main)
   # Each test file may have helpers of the same name.
   set_target_properties(${name}_test PROPERTIES UNITY_BUILD OFF RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/unit")
-  gtest_discover_tests(${name}_test TEST_PREFIX "${name}." DISCOVERY_MODE PRE_TEST PROPERTIES LABELS unit TIMEOUT 120)
+  set(properties LABELS unit TIMEOUT 120)
+  if(ARG_NEEDS_POSTGRES)
+    list(APPEND properties FIXTURES_REQUIRED postgres
+         ENVIRONMENT "SWITCHYARD_TEST_POSTGRES=${PROJECT_BINARY_DIR}/postgres-for-tests")
+  endif()
+  gtest_discover_tests(${name}_test TEST_PREFIX "${name}." DISCOVERY_MODE PRE_TEST PROPERTIES ${properties})
 endfunction()
 
 # switchyard_program(<name> SOURCES ... DEPENDS ...): an executable in <build>/bin.

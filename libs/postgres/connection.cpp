@@ -80,6 +80,8 @@ Task<Outcome<std::unique_ptr<Connection>>> Connection::connect(Executor executor
   constexpr int expand_dbname = 1;
   std::unique_ptr<Connection> made(
       new Connection(executor, PQconnectStartParams(names.data(), values.data(), expand_dbname)));
+  // Notices would go to standard error.
+  PQsetNoticeProcessor(made->connection_.get(), [](void*, const char*) {}, nullptr);
   const auto established = co_await made->establish(deadline);
   if (!established) co_return std::unexpected(established.error());
   co_return made;
@@ -115,6 +117,11 @@ Task<Outcome<void>> Connection::prepare_session(Deadline deadline) {
       "SELECT set_config('synchronous_commit', 'on', false) "
       "WHERE current_setting('synchronous_commit') IN ('off', 'local')");
   statements.emplace_back("SET default_transaction_isolation = 'read committed'");
+  // A plan is made once, perhaps while the tables are still empty. All statements here find their rows
+  // through an index, so that a plan without one is never right.
+  statements.emplace_back("SET enable_seqscan = off");
+  statements.emplace_back("SET enable_hashjoin = off");
+  statements.emplace_back("SET enable_mergejoin = off");
   // A statement that nobody waits for any more, and a transaction whose program hangs, hold locks.
   statements.emplace_back("SET statement_timeout = '30s'");
   statements.emplace_back("SET idle_in_transaction_session_timeout = '10s'");

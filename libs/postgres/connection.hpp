@@ -56,6 +56,8 @@ class Connection {
 
   // False once it was lost, or given up at a deadline.
   bool is_usable() const { return usable_; }
+  // For whoever leaves it in the middle of a transaction: the server rolls back when it is closed.
+  void give_up() { usable_ = false; }
 
  private:
   struct Finish {

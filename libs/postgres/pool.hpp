@@ -37,6 +37,8 @@ class Pool {
 
   // Waits for a free connection, and tries again and again to reach the server, until the deadline.
   Task<Outcome<Lease>> acquire(Deadline deadline);
+  // Closes what is idle.
+  void close() { idle_.clear(); }
 
  private:
   Task<bool> wait_for_turn(Deadline deadline);

@@ -1,20 +1,27 @@
 #include "store/open.hpp"
 
+#include "store/postgres/postgres_store.hpp"
 #include "store/sqlite/sqlite_store.hpp"
 
 namespace switchyard::store {
+
+bool is_postgres(const std::string& database_url) {
+  return database_url.starts_with("postgresql://") || database_url.starts_with("postgres://");
+}
 
 std::string sqlite_path(const std::string& database_url) {
   constexpr std::string_view scheme = "sqlite:";
   if (!database_url.starts_with(scheme) || database_url.size() == scheme.size()) {
     // The URL itself stays out of the message: it may hold a password.
-    throw ConfigError("DATABASE_URL", "must name a SQLite file",
-                      "for example DATABASE_URL=sqlite:data/switchyard.db");
+    throw ConfigError("DATABASE_URL", "must name a SQLite file or a PostgreSQL database",
+                      "for example DATABASE_URL=sqlite:data/switchyard.db or "
+                      "DATABASE_URL=postgresql://switchyard@db.example/switchyard");
   }
   return database_url.substr(scheme.size());
 }
 
 std::unique_ptr<Store> open(const std::string& database_url) {
+  if (is_postgres(database_url)) return std::make_unique<PostgresStore>(database_url);
   return std::make_unique<SqliteStore>(sqlite_path(database_url));
 }
 

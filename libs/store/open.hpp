@@ -9,11 +9,14 @@
 
 namespace switchyard::store {
 
+// Whether it is a URL as libpq takes it, such as "postgresql://user:password@host/database".
+bool is_postgres(const std::string& database_url);
+
 // The path of a URL such as "sqlite:data/switchyard.db". Throws ConfigError for anything else.
 std::string sqlite_path(const std::string& database_url);
 
-// Opens, creates and migrates. Throws ConfigError for a URL that is not understood, and std::runtime_error
-// with a line for the operator if the store cannot serve.
+// Opens, creates and migrates; creates no PostgreSQL database, only its tables. Throws ConfigError for a URL
+// that is not understood, and std::runtime_error with a line for the operator if the store cannot serve.
 std::unique_ptr<Store> open(const std::string& database_url);
 
 }  // namespace switchyard::store

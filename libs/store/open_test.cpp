@@ -35,6 +35,7 @@ TEST(OpenStore, OpensTheFileThatTheUrlNames) {
   EXPECT_NE(open("sqlite:" + path), nullptr);
   EXPECT_TRUE(std::filesystem::exists(path));
   EXPECT_THROW(open("postgres:x"), ConfigError);
+  EXPECT_THROW(open("mysql://x"), ConfigError);
 }
 
 }  // namespace

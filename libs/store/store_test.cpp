@@ -12,6 +12,8 @@
 
 #include "base/io_threads.hpp"
 #include "base/testing.hpp"
+#include "postgres/testing.hpp"
+#include "store/postgres/postgres_store.hpp"
 #include "store/sqlite/sqlite_store.hpp"
 
 namespace switchyard::store {
@@ -34,6 +36,8 @@ using ::testing::SizeIs;
 
 struct StoreFactory {
   std::string name;
+  // Why this machine cannot have it; empty if it can.
+  std::function<std::string()> why_not;
   // Opens the store that lives in the folder; called again, it opens the same one a second time.
   std::function<std::unique_ptr<Store>(const TempDir& folder)> open;
 };
@@ -105,6 +109,13 @@ using ResultOf = typename std::invoke_result_t<Operation&>::value_type;
 
 class StoreTest : public ::testing::TestWithParam<StoreFactory> {
  protected:
+  void SetUp() override {
+    if (GetParam().why_not) {
+      if (const auto reason = GetParam().why_not(); !reason.empty()) GTEST_SKIP() << reason;
+    }
+    store_ = open_again();
+  }
+
   std::unique_ptr<Store> open_again() const { return GetParam().open(folder_); }
   // Everything but the file is lost, as with the death of the process.
   void reopen() {
@@ -234,7 +245,7 @@ class StoreTest : public ::testing::TestWithParam<StoreFactory> {
   TempDir folder_;
   // Outlive the stores, which post to them.
   IoThreads threads_{2};
-  std::unique_ptr<Store> store_ = open_again();
+  std::unique_ptr<Store> store_;
 };
 
 // --- Users -------------------------------------------------------------------------------------
@@ -857,12 +868,17 @@ TEST_P(StoreTest, ShowsThatItCanBeWritten) {
 
 // -------------------------------------------------------------------------------------------------
 
-INSTANTIATE_TEST_SUITE_P(Sqlite, StoreTest,
-                         ::testing::Values(StoreFactory{"sqlite",
-                                                        [](const TempDir& folder) {
-                                                          return std::make_unique<SqliteStore>(
-                                                              folder.file("store.db"));
-                                                        }}),
+const StoreFactory sqlite{.name = "sqlite", .why_not = {}, .open = [](const TempDir& folder) {
+                            return std::make_unique<SqliteStore>(folder.file("store.db"));
+                          }};
+
+const StoreFactory postgres_factory{
+    .name = "postgres", .why_not = testing::why_no_postgres, .open = [](const TempDir& folder) {
+      const auto path = std::filesystem::path(folder.file("")).parent_path();
+      return std::make_unique<PostgresStore>(testing::postgres_schema_url(path.filename().string()));
+    }};
+
+INSTANTIATE_TEST_SUITE_P(Each, StoreTest, ::testing::Values(sqlite, postgres_factory),
                          [](const auto& factory) { return factory.param.name; });
 
 }  // namespace

@@ -7,7 +7,9 @@ namespace switchyard::connector {
 
 std::string read_ledger_path(const Environment& environment) {
   if (const auto path = environment.find("PSP_SIMULATOR_LEDGER")) return *path;
-  return store::sqlite_path(service::read_database_url(environment)) + ".psp-simulator";
+  const auto database_url = service::read_database_url(environment);
+  if (store::is_postgres(database_url)) return "data/psp-simulator.db";
+  return store::sqlite_path(database_url) + ".psp-simulator";
 }
 
 ConnectorThread::ConnectorThread(IoThreads& threads, const Settings& settings, const std::string& ledger_path,

@@ -14,6 +14,7 @@
 #include "service/program.hpp"
 #include "sqlite/database.hpp"
 #include "store/open.hpp"
+#include "store/postgres/inspect.hpp"
 #include "store/sqlite/schema.hpp"
 #include "switchyard/command_line.hpp"
 
@@ -43,7 +44,8 @@ Finding check_configuration(const Environment& environment) {
     const auto auth_settings = auth::read_settings(environment);
     core::read_settings(environment);
     connector::read_settings(environment);
-    store::sqlite_path(service::read_database_url(environment));
+    const auto database_url = service::read_database_url(environment);
+    if (!store::is_postgres(database_url)) store::sqlite_path(database_url);
     return good(
         "configuration",
         fmt::format("{}, port {}", auth_settings.production ? "production" : "development", http.port));
@@ -71,9 +73,26 @@ Finding check_new_store(const std::string& path) {
   return good("store", path + " does not exist yet; serve creates it");
 }
 
-Finding check_store(const Environment& environment) {
+Finding check_postgres(const std::string& database_url) {
   try {
-    const auto path = store::sqlite_path(service::read_database_url(environment));
+    const auto found = store::inspect_postgres(database_url);
+    if (found.schema_version == 0) {
+      return good("store",
+                  fmt::format("PostgreSQL {}, no tables yet; serve creates them", found.server_version));
+    }
+    return good("store", fmt::format("PostgreSQL {}, schema version {}, {} users", found.server_version,
+                                     found.schema_version, found.users));
+  } catch (const std::exception& error) {
+    return bad("store", error.what(),
+               "check DATABASE_URL, that the server runs, and that its pg_hba.conf lets this user in");
+  }
+}
+
+Finding check_store(const Environment& environment) {
+  const auto database_url = service::read_database_url(environment);
+  if (store::is_postgres(database_url)) return check_postgres(database_url);
+  try {
+    const auto path = store::sqlite_path(database_url);
     std::error_code ignored;
     if (!std::filesystem::exists(path, ignored)) return check_new_store(path);
     sqlite::Database database(path, sqlite::Durability::synced, sqlite::Access::read_only);
@@ -140,10 +159,13 @@ Finding check_clock() {
           : "not known to be synchronized; with several machines run NTP, tokens are valid for seconds only");
 }
 
-// Where the store is or would be; here, if DATABASE_URL is wrong, which the check of the store says.
+// Where the store is or would be; here, if it is on another machine, or DATABASE_URL is wrong, which the
+// check of the store says.
 std::string path_or_here(const Environment& environment) {
+  const auto database_url = service::read_database_url(environment);
+  if (store::is_postgres(database_url)) return ".";
   try {
-    return store::sqlite_path(service::read_database_url(environment));
+    return store::sqlite_path(database_url);
   } catch (const ConfigError&) {
     return ".";
   }

@@ -1,0 +1,106 @@
+// The store in PostgreSQL 15 or newer, for any number of processes on any number of machines.
+//
+// All connections live on one thread of the store's own. Creations and outcomes that wait at the same time
+// become one statement each, in one commit; what cannot be batched takes a connection of its own.
+//
+// A connection that is lost leaves open whether the last commit was done. Every write here that may be
+// acknowledged is therefore one that can be sent again: it finds its own rows, changes nothing twice, and
+// reads back what is there. What stays open at the deadline is an error, never a success.
+#pragma once
+
+#include "base/io_threads.hpp"
+#include "postgres/batcher.hpp"
+#include "postgres/pool.hpp"
+#include "store/keys_in_flight.hpp"
+#include "store/store.hpp"
+
+namespace switchyard::store {
+
+class PostgresStore final : public Store {
+ public:
+  // Connects and migrates; waits a while for a server that is starting. Throws std::runtime_error with a line
+  // for the operator, which never holds the URL's password.
+  explicit PostgresStore(const std::string& url);
+  // Nothing may be under way any more.
+  ~PostgresStore() override;
+
+  Task<Result<std::optional<User>>> find_user(std::string username) override;
+  Task<Result<std::vector<User>>> list_users(UserId after, std::size_t limit) override;
+  Task<Result<User>> add_user(NewUser user, Timestamp now) override;
+  Task<Result<bool>> import_users(std::vector<NewUser> users, Timestamp now) override;
+  Task<Result<void>> set_user_enabled(std::string username, bool enabled) override;
+  Task<Result<void>> set_password_hash(std::string username, std::string password_hash) override;
+  Task<Result<std::vector<LoginFailures>>> login_failures(std::vector<std::string> subjects,
+                                                          Timestamp now) override;
+  Task<Result<void>> record_login_failure(std::vector<std::string> subjects, Timestamp now,
+                                          std::chrono::milliseconds window) override;
+
+  Task<Result<CreateResult>> create_transaction(NewTransaction transaction) override;
+  Task<Result<TransactionWithAttempts>> find_transaction(MerchantId merchant, TransactionId id) override;
+  Task<Result<TransactionPage>> list_transactions(MerchantId merchant, TransactionFilter filter) override;
+
+  Task<Result<std::vector<payment::Transition>>> claim_due(std::string psp, Timestamp now, std::size_t limit,
+                                                           payment::RetryPolicy policy, Due due) override;
+  Task<Result<void>> save_outcome(payment::State state) override;
+
+  Task<Result<std::vector<payment::Transition>>> claim_jobs(std::string psp,
+                                                            std::vector<payment::Transaction> jobs,
+                                                            Timestamp now,
+                                                            payment::RetryPolicy policy) override;
+  Task<Result<std::vector<payment::Transaction>>> lease_queued(Timestamp due_by, Timestamp until,
+                                                               std::size_t limit) override;
+  Task<Result<bool>> settle_queued(MerchantId merchant, TransactionId id, std::string psp,
+                                   payment::Event outcome, Timestamp now) override;
+  Task<Result<std::int64_t>> count_backlog(std::int64_t most) override;
+
+  Task<Result<void>> check_writable(Timestamp now) override;
+
+ private:
+  using Statements = std::vector<postgres::Statement>;
+  using RowSets = std::vector<postgres::Rows>;
+  using Transitions = std::vector<payment::Transition>;
+  struct Locked;
+
+  // --- On the store's own thread ---
+
+  // Runs the statements as one transaction. `again`: they may be sent again while it is open whether they
+  // were done.
+  enum class Again { yes, no };
+  Task<postgres::Outcome<RowSets>> execute(Statements statements, Again again);
+
+  Task<std::vector<Result<CreateResult>>> create_all(std::vector<NewTransaction> created);
+  Task<postgres::Outcome<std::vector<Result<CreateResult>>>> create_together(
+      const std::vector<NewTransaction>& created);
+  Task<std::vector<Result<CreateResult>>> create_all_with_keys(std::vector<NewTransaction> created);
+  Task<postgres::Outcome<std::vector<Result<CreateResult>>>> create_together_with_keys(
+      const std::vector<NewTransaction>& created);
+  Task<Result<CreateResult>> replay(NewTransaction created);
+
+  Task<std::vector<Result<bool>>> save_all(std::vector<payment::State> states);
+  Task<postgres::Outcome<std::vector<Result<bool>>>> save_together(const std::vector<payment::State>& states);
+
+  // Locks rows, lets `decide` turn them into states to write, and commits those. Locks end with the
+  // transaction, whatever happens to this process.
+  template <class Decide>
+  Task<Result<void>> change_locked(Statements lock, Decide decide);
+
+  // --- On the caller's thread ---
+
+  // Runs a callable that returns Task<Result<T>> on the store's own thread.
+  template <class T, class Operation>
+  Task<Result<T>> on_own_thread(Operation operation);
+  // One transaction, whose rows `read` turns into a Result<T>.
+  template <class T, class Read>
+  Task<Result<T>> query(Statements statements, Again again, Read read);
+
+  IoThreads thread_{1};
+  postgres::Pool pool_;
+  TaskGroup tasks_;
+  std::atomic<std::size_t> under_way_{0};
+  KeysInFlight keys_in_flight_;
+  postgres::Batcher<NewTransaction, CreateResult> creations_;
+  postgres::Batcher<NewTransaction, CreateResult> creations_with_keys_;
+  postgres::Batcher<payment::State, bool> outcomes_;
+};
+
+}  // namespace switchyard::store

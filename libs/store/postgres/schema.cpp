@@ -1,0 +1,123 @@
+#include "store/postgres/schema.hpp"
+
+#include <array>
+#include <span>
+#include <stdexcept>
+
+#include <fmt/format.h>
+
+namespace switchyard::store {
+namespace {
+
+using postgres::Statement;
+
+// Version 1: the tables of the SQLite store (sqlite/schema.cpp says why they are so), with PostgreSQL's own
+// types for ids and times. The primary keys begin with the merchant, by which the tables could be sharded.
+constexpr std::array version_1{
+    R"(CREATE TABLE users (
+      id            bigint      PRIMARY KEY CHECK (id > 0),
+      username      text        NOT NULL UNIQUE,
+      password_hash text        NOT NULL,
+      enabled       boolean     NOT NULL,
+      created_at    timestamptz NOT NULL
+    ))",
+    R"(CREATE TABLE login_failures (
+      subject        text        PRIMARY KEY,
+      count          bigint      NOT NULL,
+      window_ends_at timestamptz NOT NULL
+    ))",
+    "CREATE INDEX login_failures_window ON login_failures (window_ends_at)",
+    R"(CREATE TABLE transactions (
+      merchant_id      bigint      NOT NULL,
+      id               uuid        NOT NULL,
+      amount_minor     bigint      NOT NULL CHECK (amount_minor > 0),
+      currency         text        NOT NULL CHECK (length(currency) = 3),
+      capture_method   text        NOT NULL,
+      status           text        NOT NULL,
+      authorized_minor bigint      NOT NULL CHECK (authorized_minor BETWEEN 0 AND amount_minor),
+      captured_minor   bigint      NOT NULL CHECK (captured_minor BETWEEN 0 AND authorized_minor),
+      refunded_minor   bigint      NOT NULL CHECK (refunded_minor BETWEEN 0 AND captured_minor),
+      epoch            bigint      NOT NULL,
+      attempt_count    bigint      NOT NULL,
+      next_action_at   timestamptz,
+      reason           text        NOT NULL,
+      created_at       timestamptz NOT NULL,
+      updated_at       timestamptz NOT NULL,
+      PRIMARY KEY (merchant_id, id)
+    ))",
+    "CREATE INDEX transactions_due ON transactions (next_action_at) WHERE next_action_at IS NOT NULL",
+    R"(CREATE TABLE attempts (
+      merchant_id         bigint      NOT NULL,
+      transaction_id      uuid        NOT NULL,
+      number              bigint      NOT NULL,
+      psp                 text        NOT NULL,
+      idempotency_key     text        NOT NULL,
+      request_fingerprint bytea       NOT NULL,
+      status              text        NOT NULL,
+      look_ups            bigint      NOT NULL,
+      psp_reference       text        NOT NULL,
+      reason              text        NOT NULL,
+      started_at          timestamptz NOT NULL,
+      ended_at            timestamptz,
+      PRIMARY KEY (merchant_id, transaction_id, number)
+    ))",
+    R"(CREATE TABLE idempotency_keys (
+      merchant_id         bigint      NOT NULL,
+      key                 text        NOT NULL,
+      request_fingerprint bytea       NOT NULL,
+      transaction_id      uuid        NOT NULL,
+      reply               text        NOT NULL,
+      created_at          timestamptz NOT NULL,
+      PRIMARY KEY (merchant_id, key)
+    ))",
+    R"(CREATE TABLE health (
+      id         bigint      PRIMARY KEY CHECK (id = 1),
+      checked_at timestamptz NOT NULL
+    ))",
+};
+
+using Migration = std::span<const char* const>;
+constexpr std::array<Migration, 1> migrations{Migration(version_1)};
+constexpr auto newest_version = static_cast<std::int64_t>(migrations.size());
+
+// "SWYD": the advisory lock of those who migrate.
+constexpr std::int64_t migration_lock = 0x53575944;
+
+// A table that another process is changing, or a slow disk; nobody can be served meanwhile anyhow.
+constexpr std::chrono::minutes migration_time{5};
+
+Task<std::vector<postgres::Rows>> run(postgres::Connection& connection, std::vector<Statement> statements) {
+  auto done =
+      co_await connection.run(std::move(statements), std::chrono::steady_clock::now() + migration_time);
+  if (!done) throw std::runtime_error(fmt::format("the schema: {}", done.error().message));
+  co_return std::move(*done);
+}
+
+}  // namespace
+
+Task<void> migrate(postgres::Connection& connection) {
+  std::vector<Statement> begin;
+  begin.emplace_back("BEGIN");
+  begin.emplace_back("SET LOCAL statement_timeout = '300s'");
+  begin.emplace_back("SET LOCAL client_min_messages = 'warning'");
+  begin.emplace_back("SELECT pg_advisory_xact_lock($1::bigint)").bind(migration_lock);
+  begin.emplace_back("CREATE TABLE IF NOT EXISTS switchyard_schema (version bigint NOT NULL)");
+  begin.emplace_back("SELECT coalesce(max(version), 0) FROM switchyard_schema");
+  const auto begun = co_await run(connection, std::move(begin));
+  const auto version = begun.back().integer(0, 0);
+  if (version > newest_version) {
+    throw std::runtime_error(
+        fmt::format("the database has schema version {}, and this program knows versions up to {}; start the "
+                    "newer program that wrote it",
+                    version, newest_version));
+  }
+  std::vector<Statement> rest;
+  for (auto next = version; next < newest_version; ++next) {
+    for (const char* sql : migrations[static_cast<std::size_t>(next)]) rest.emplace_back(sql);
+    rest.emplace_back("INSERT INTO switchyard_schema (version) VALUES ($1::bigint)").bind(next + 1);
+  }
+  rest.emplace_back("COMMIT");
+  co_await run(connection, std::move(rest));
+}
+
+}  // namespace switchyard::store

@@ -1,0 +1,13 @@
+// The schema in PostgreSQL and its versions.
+#pragma once
+
+#include "postgres/connection.hpp"
+
+namespace switchyard::store {
+
+// Brings the database to this program's version. Processes that start at once take turns. Throws
+// std::runtime_error with a line for the operator if the database is of a newer version, or cannot be brought
+// to this one.
+Task<void> migrate(postgres::Connection& connection);
+
+}  // namespace switchyard::store

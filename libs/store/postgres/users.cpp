@@ -1,0 +1,181 @@
+// Users and failed logins.
+#include <algorithm>
+
+#include "store/postgres/rows.hpp"
+#include "store/postgres/run.hpp"
+
+namespace switchyard::store {
+namespace {
+
+// Of those who add users, so that each sees the last one's id.
+constexpr std::int64_t users_lock = 0x53575955;
+
+// A subject whose window has ended is forgotten when another one is written: no table of strangers grows.
+constexpr std::int64_t expired_windows_removed_max = 16;
+
+constexpr const char* take_users_lock = "SELECT pg_advisory_xact_lock($1::bigint)";
+
+// PostgreSQL's text holds no NUL, so no user has such a name.
+bool can_be_a_name(std::string_view username) {
+  return postgres::storable_text(username) == username;
+}
+
+Result<void> require_one_change(const std::vector<Rows>& sets) {
+  if (sets.front().changed() == 1) return {};
+  return fail(ErrorCode::not_found, "there is no user of this name");
+}
+
+}  // namespace
+
+Task<Result<std::optional<User>>> PostgresStore::find_user(std::string username) {
+  if (!can_be_a_name(username)) co_return std::nullopt;
+  Statements statements;
+  statements.emplace_back("SELECT id, username, password_hash, enabled FROM users WHERE username = $1::text")
+      .bind(username);
+  const auto read = [](const RowSets& sets) -> Result<std::optional<User>> {
+    if (sets.front().size() == 0) return std::nullopt;
+    return read_user(sets.front(), 0);
+  };
+  co_return co_await query<std::optional<User>>(std::move(statements), Again::yes, read);
+}
+
+Task<Result<std::vector<User>>> PostgresStore::list_users(UserId after, std::size_t limit) {
+  Statements statements;
+  statements
+      .emplace_back(
+          "SELECT id, username, password_hash, enabled FROM users WHERE id > $1::bigint ORDER BY id "
+          "LIMIT $2::bigint")
+      .bind(after.value)
+      .bind(static_cast<std::int64_t>(limit));
+  const auto read = [](const RowSets& sets) -> Result<std::vector<User>> {
+    std::vector<User> users;
+    for (int row = 0; row < sets.front().size(); ++row) users.push_back(read_user(sets.front(), row));
+    return users;
+  };
+  return query<std::vector<User>>(std::move(statements), Again::yes, read);
+}
+
+Task<Result<User>> PostgresStore::add_user(NewUser user, Timestamp now) {
+  if (!can_be_a_name(user.username)) {
+    co_return fail(ErrorCode::invalid_argument, "a user's name must be UTF-8 without NUL");
+  }
+  Statements statements;
+  statements.emplace_back(take_users_lock).bind(users_lock);
+  statements.emplace_back("SELECT FROM users WHERE username = $1::text").bind(user.username);
+  auto& insert = statements.emplace_back(
+      "INSERT INTO users (id, username, password_hash, enabled, created_at) "
+      "SELECT coalesce($1::bigint, coalesce(max(id), 0) + 1), $2::text, $3::text, $4::boolean, "
+      "$5::timestamptz FROM users ON CONFLICT DO NOTHING RETURNING id, username, password_hash, enabled");
+  if (user.id) {
+    insert.bind(user.id->value);
+  } else {
+    insert.bind_null();
+  }
+  insert.bind(user.username).bind(user.password_hash).bind(user.enabled).bind(now);
+  const auto read = [](const RowSets& sets) -> Result<User> {
+    if (sets[1].size() == 1) return fail(ErrorCode::already_exists, "there is a user of this name");
+    if (sets[2].size() == 0) return fail(ErrorCode::already_exists, "there is a user with this id");
+    return read_user(sets[2], 0);
+  };
+  co_return co_await query<User>(std::move(statements), Again::no, read);
+}
+
+Task<Result<bool>> PostgresStore::import_users(std::vector<NewUser> users, Timestamp now) {
+  Column ids(Type::bigint);
+  Column names(Type::text);
+  Column hashes(Type::text);
+  Column enabled(Type::boolean);
+  std::int64_t last_id = 0;
+  for (const auto& user : users) {
+    last_id = user.id ? user.id->value : last_id + 1;
+    ids.add(last_id);
+    names.add(postgres::storable_text(user.username));
+    hashes.add(user.password_hash);
+    enabled.add(user.enabled);
+  }
+  Statements statements;
+  statements.emplace_back(take_users_lock).bind(users_lock);
+  statements
+      .emplace_back(
+          "INSERT INTO users (id, username, password_hash, enabled, created_at) "
+          "SELECT i.*, $5::timestamptz FROM unnest($1::bigint[], $2::text[], $3::text[], $4::boolean[]) i "
+          "WHERE NOT EXISTS (SELECT FROM users)")
+      .bind(ids)
+      .bind(names)
+      .bind(hashes)
+      .bind(enabled)
+      .bind(now);
+  const auto read = [](const RowSets& sets) -> Result<bool> { return sets[1].changed() > 0; };
+  return query<bool>(std::move(statements), Again::no, read);
+}
+
+Task<Result<void>> PostgresStore::set_user_enabled(std::string username, bool enabled) {
+  Statements statements;
+  statements.emplace_back("UPDATE users SET enabled = $2::boolean WHERE username = $1::text")
+      .bind(postgres::storable_text(username))
+      .bind(enabled);
+  return query<void>(std::move(statements), Again::yes, require_one_change);
+}
+
+Task<Result<void>> PostgresStore::set_password_hash(std::string username, std::string password_hash) {
+  Statements statements;
+  statements.emplace_back("UPDATE users SET password_hash = $2::text WHERE username = $1::text")
+      .bind(postgres::storable_text(username))
+      .bind(password_hash);
+  return query<void>(std::move(statements), Again::yes, require_one_change);
+}
+
+Task<Result<std::vector<LoginFailures>>> PostgresStore::login_failures(std::vector<std::string> subjects,
+                                                                       Timestamp now) {
+  Column names(Type::text);
+  for (const auto& subject : subjects) names.add(postgres::storable_text(subject));
+  Statements statements;
+  statements
+      .emplace_back(
+          "SELECT f.count, f.window_ends_at FROM unnest($1::text[]) WITH ORDINALITY AS i (subject, position) "
+          "LEFT JOIN login_failures f ON f.subject = i.subject AND f.window_ends_at > $2::timestamptz "
+          "ORDER BY i.position")
+      .bind(names)
+      .bind(now);
+  const auto read = [](const RowSets& sets) -> Result<std::vector<LoginFailures>> {
+    std::vector<LoginFailures> failures;
+    const auto& rows = sets.front();
+    for (int row = 0; row < rows.size(); ++row) {
+      failures.push_back(rows.is_null(row, 0) ? LoginFailures{}
+                                              : LoginFailures{rows.integer(row, 0), rows.timestamp(row, 1)});
+    }
+    return failures;
+  };
+  return query<std::vector<LoginFailures>>(std::move(statements), Again::yes, read);
+}
+
+Task<Result<void>> PostgresStore::record_login_failure(std::vector<std::string> subjects, Timestamp now,
+                                                       std::chrono::milliseconds window) {
+  // In one order, so that two processes wait for each other and not in a circle.
+  std::ranges::sort(subjects);
+  Column names(Type::text);
+  for (const auto& subject : subjects) names.add(postgres::storable_text(subject));
+  Statements statements;
+  statements
+      .emplace_back(
+          "DELETE FROM login_failures WHERE subject IN (SELECT subject FROM login_failures "
+          "WHERE window_ends_at <= $1::timestamptz LIMIT $2::bigint FOR UPDATE SKIP LOCKED)")
+      .bind(now)
+      .bind(expired_windows_removed_max);
+  statements
+      .emplace_back(
+          "INSERT INTO login_failures AS f (subject, count, window_ends_at) "
+          "SELECT i.subject, 1, $3::timestamptz FROM unnest($1::text[]) AS i (subject) "
+          "ON CONFLICT (subject) DO UPDATE SET "
+          "count = CASE WHEN f.window_ends_at > $2::timestamptz THEN f.count + 1 ELSE 1 END, "
+          "window_ends_at = CASE WHEN f.window_ends_at > $2::timestamptz THEN f.window_ends_at "
+          "ELSE $3::timestamptz END")
+      .bind(names)
+      .bind(now)
+      .bind(now + window);
+  const auto read = [](const RowSets&) -> Result<void> { return {}; };
+  // Not again: a failure that is counted twice locks its user out too soon.
+  return query<void>(std::move(statements), Again::no, read);
+}
+
+}  // namespace switchyard::store

@@ -1,0 +1,276 @@
+// What workers do: claim what is due, save what came of it, and what a queue outside the store needs.
+#include <map>
+
+#include "base/assert.hpp"
+#include "store/postgres/rows.hpp"
+#include "store/postgres/run.hpp"
+
+namespace switchyard::store {
+namespace {
+
+using Transitions = std::vector<payment::Transition>;
+using Statements = std::vector<Statement>;
+
+#define SWITCHYARD_PG_WITH_LAST_ATTEMPT \
+  "SELECT " SWITCHYARD_PG_TRANSACTION("t.") ", " SWITCHYARD_PG_ATTEMPT("a.") " FROM transactions t "     \
+  "LEFT JOIN attempts a ON a.merchant_id = t.merchant_id AND a.transaction_id = t.id "                   \
+  "AND a.number = t.attempt_count "
+
+// Another worker's rows are skipped, not waited for.
+constexpr const char* lock_all_due = SWITCHYARD_PG_WITH_LAST_ATTEMPT
+    "WHERE t.next_action_at <= $1::timestamptz ORDER BY t.next_action_at LIMIT $2::bigint "
+    "FOR UPDATE OF t SKIP LOCKED";
+constexpr const char* lock_started_due = SWITCHYARD_PG_WITH_LAST_ATTEMPT
+    "WHERE t.next_action_at <= $1::timestamptz AND t.status <> 'queued' ORDER BY t.next_action_at "
+    "LIMIT $2::bigint FOR UPDATE OF t SKIP LOCKED";
+// In one order everywhere, so that two workers with the same jobs wait for each other and not in a circle.
+constexpr const char* lock_jobs = SWITCHYARD_PG_WITH_LAST_ATTEMPT
+    "WHERE (t.merchant_id, t.id) IN (SELECT * FROM unnest($1::bigint[], $2::uuid[])) "
+    "ORDER BY t.merchant_id, t.id FOR UPDATE OF t";
+constexpr const char* insert_unknown_jobs =
+    "INSERT INTO transactions (" SWITCHYARD_PG_TRANSACTION("") ") "
+    "SELECT * FROM unnest(" SWITCHYARD_PG_TRANSACTION_ARRAYS ") AS i (" SWITCHYARD_PG_TRANSACTION("") ") "
+    "ORDER BY i.merchant_id, i.id ON CONFLICT (merchant_id, id) DO NOTHING";
+
+#define SWITCHYARD_PG_UPDATE                                                                \
+  "UPDATE transactions t SET status = i.status, authorized_minor = i.authorized_minor, "    \
+  "captured_minor = i.captured_minor, refunded_minor = i.refunded_minor, epoch = i.epoch, " \
+  "attempt_count = i.attempt_count, next_action_at = i.next_action_at, reason = i.reason, " \
+  "updated_at = i.updated_at FROM unnest(" SWITCHYARD_PG_TRANSACTION_ARRAYS                 \
+  ") "                                                                                      \
+  "AS i (" SWITCHYARD_PG_TRANSACTION("") ") WHERE t.merchant_id = i.merchant_id AND t.id = i.id"
+constexpr const char* update_locked = SWITCHYARD_PG_UPDATE;
+constexpr const char* update_of_same_epoch = SWITCHYARD_PG_UPDATE " AND t.epoch = i.epoch RETURNING t.id";
+
+#define SWITCHYARD_PG_UPSERT_ATTEMPTS \
+  "INSERT INTO attempts (merchant_id, transaction_id, " SWITCHYARD_PG_ATTEMPT("") ") "                    \
+  "SELECT i.merchant_id, i.transaction_id, " SWITCHYARD_PG_ATTEMPT("i.") " FROM "
+#define SWITCHYARD_PG_ON_ATTEMPT                                                                     \
+  "ON CONFLICT (merchant_id, transaction_id, number) DO UPDATE SET status = excluded.status, "       \
+  "look_ups = excluded.look_ups, psp_reference = excluded.psp_reference, reason = excluded.reason, " \
+  "ended_at = excluded.ended_at"
+constexpr const char* upsert_attempts = SWITCHYARD_PG_UPSERT_ATTEMPTS
+    "unnest(" SWITCHYARD_PG_ATTEMPT_ARRAYS
+    ") AS i (merchant_id, transaction_id, " SWITCHYARD_PG_ATTEMPT("") ") " SWITCHYARD_PG_ON_ATTEMPT;
+// Runs behind update_of_same_epoch in its transaction: the rows that one changed are locked, and the others'
+// epoch can only have grown.
+constexpr const char* upsert_attempts_of_same_epoch = SWITCHYARD_PG_UPSERT_ATTEMPTS
+    "unnest(" SWITCHYARD_PG_ATTEMPT_ARRAYS ", $13::bigint[]) "
+    "AS i (merchant_id, transaction_id, " SWITCHYARD_PG_ATTEMPT("") ", epoch) "
+    "JOIN transactions t ON t.merchant_id = i.merchant_id AND t.id = i.transaction_id AND t.epoch = i.epoch "
+    SWITCHYARD_PG_ON_ATTEMPT;
+
+// A row of SWITCHYARD_PG_WITH_LAST_ATTEMPT. Nothing if it holds a value that this program does not know: then
+// it is left to the program that wrote it.
+std::optional<payment::State> read_state(const Rows& rows, int row) {
+  auto transaction = read_transaction(rows, row);
+  if (!transaction) return std::nullopt;
+  payment::State state{std::move(*transaction), std::nullopt};
+  if (state.transaction.attempt_count == 0) return state;
+  SWITCHYARD_ASSERT(!rows.is_null(row, transaction_columns));
+  state.attempt = read_attempt(rows, row, transaction_columns);
+  if (!state.attempt) return std::nullopt;
+  return state;
+}
+
+// What has been decided about rows that are locked.
+class LockedChanges {
+ public:
+  void add(const payment::State& state) {
+    transactions_.add(state.transaction);
+    attempts_.add(state.transaction, *state.attempt);
+    empty_ = false;
+  }
+
+  Statements statements() const {
+    Statements statements;
+    if (empty_) return statements;
+    transactions_.bind_to(statements.emplace_back(update_locked));
+    attempts_.bind_to(statements.emplace_back(upsert_attempts));
+    return statements;
+  }
+
+ private:
+  TransactionColumns transactions_;
+  AttemptColumns attempts_;
+  bool empty_ = true;
+};
+
+}  // namespace
+
+Task<Result<Transitions>> PostgresStore::claim_due(std::string psp, Timestamp now, std::size_t limit,
+                                                   payment::RetryPolicy policy, Due due) {
+  auto operation = [this, psp = std::move(psp), now, limit, policy, due]() -> Task<Result<Transitions>> {
+    Statements lock;
+    lock.emplace_back(due == Due::all ? lock_all_due : lock_started_due)
+        .bind(now)
+        .bind(static_cast<std::int64_t>(limit));
+    Transitions claimed;
+    auto decide = [&](const RowSets& sets) {
+      LockedChanges changes;
+      const auto& rows = sets.back();
+      for (int row = 0; row < rows.size(); ++row) {
+        auto state = read_state(rows, row);
+        if (!state) continue;
+        claimed.push_back(payment::apply(std::move(*state), payment::Claimed{psp}, now, policy));
+        changes.add(claimed.back().state);
+      }
+      return changes.statements();
+    };
+    const auto done = co_await change_locked(std::move(lock), std::move(decide));
+    if (!done) co_return std::unexpected(done.error());
+    co_return claimed;
+  };
+  co_return co_await on_own_thread<Transitions>(std::move(operation));
+}
+
+Task<Result<Transitions>> PostgresStore::claim_jobs(std::string psp, std::vector<payment::Transaction> jobs,
+                                                    Timestamp now, payment::RetryPolicy policy) {
+  auto operation = [this, psp = std::move(psp), jobs = std::move(jobs), now,
+                    policy]() -> Task<Result<Transitions>> {
+    TransactionColumns columns;
+    Column merchants(Type::bigint);
+    Column ids(Type::uuid);
+    for (const auto& job : jobs) {
+      columns.add(job);
+      merchants.add(job.merchant_id.value);
+      ids.add(job.id.value);
+    }
+    Statements lock;
+    columns.bind_to(lock.emplace_back(insert_unknown_jobs));
+    lock.emplace_back(lock_jobs).bind(merchants).bind(ids);
+    std::map<std::pair<MerchantId, TransactionId>, payment::Transition> transitions;
+    auto decide = [&](const RowSets& sets) {
+      LockedChanges changes;
+      const auto& rows = sets.back();
+      for (int row = 0; row < rows.size(); ++row) {
+        auto state = read_state(rows, row);
+        if (!state) continue;
+        payment::Transition transition{std::move(*state), payment::Action::none};
+        if (transition.state.transaction.status == payment::Status::queued) {
+          transition = payment::apply(std::move(transition.state), payment::Claimed{psp}, now, policy);
+          changes.add(transition.state);
+        }
+        const auto& transaction = transition.state.transaction;
+        transitions.emplace(std::pair(transaction.merchant_id, transaction.id), std::move(transition));
+      }
+      return changes.statements();
+    };
+    const auto done = co_await change_locked(std::move(lock), std::move(decide));
+    if (!done) co_return std::unexpected(done.error());
+    Transitions in_order;
+    for (const auto& job : jobs) {
+      const auto found = transitions.find(std::pair(job.merchant_id, job.id));
+      if (found == transitions.end()) co_return std::unexpected(unreadable_row());
+      in_order.push_back(found->second);
+      // A job that is doubled within the list is claimed once.
+      found->second.action = payment::Action::none;
+    }
+    co_return in_order;
+  };
+  co_return co_await on_own_thread<Transitions>(std::move(operation));
+}
+
+Task<Result<std::vector<payment::Transaction>>> PostgresStore::lease_queued(Timestamp due_by, Timestamp until,
+                                                                            std::size_t limit) {
+  using Transactions = std::vector<payment::Transaction>;
+  Statements statements;
+  statements
+      .emplace_back(
+          "UPDATE transactions t SET next_action_at = $2::timestamptz FROM "
+          "(SELECT merchant_id, id FROM transactions WHERE next_action_at <= $1::timestamptz "
+          "AND status = 'queued' ORDER BY next_action_at LIMIT $3::bigint FOR UPDATE SKIP LOCKED) q "
+          "WHERE t.merchant_id = q.merchant_id AND t.id = q.id "
+          "RETURNING " SWITCHYARD_PG_TRANSACTION("t."))
+      .bind(due_by)
+      .bind(until)
+      .bind(static_cast<std::int64_t>(limit));
+  const auto read = [](const RowSets& sets) -> Result<Transactions> {
+    Transactions leased;
+    for (int row = 0; row < sets.front().size(); ++row) {
+      if (auto transaction = read_transaction(sets.front(), row)) leased.push_back(std::move(*transaction));
+    }
+    return leased;
+  };
+  // Not again: what a lost answer has leased comes due once more at `until`.
+  return query<Transactions>(std::move(statements), Again::no, read);
+}
+
+Task<Result<bool>> PostgresStore::settle_queued(MerchantId merchant, TransactionId id, std::string psp,
+                                                payment::Event outcome, Timestamp now) {
+  auto operation = [this, merchant, id, psp = std::move(psp), outcome = std::move(outcome),
+                    now]() -> Task<Result<bool>> {
+    Statements lock;
+    lock
+        .emplace_back("SELECT " SWITCHYARD_PG_TRANSACTION(
+            "") " FROM transactions WHERE merchant_id = $1::bigint AND id = $2::uuid "
+                "AND status = 'queued' FOR UPDATE")
+        .bind(merchant.value)
+        .bind(id.value);
+    bool settled = false;
+    auto decide = [&](const RowSets& sets) {
+      LockedChanges changes;
+      auto queued = sets.back().size() == 1 ? read_transaction(sets.back(), 0) : std::nullopt;
+      settled = queued.has_value();
+      if (queued) changes.add(payment::settle(std::move(*queued), psp, outcome, now));
+      return changes.statements();
+    };
+    const auto done = co_await change_locked(std::move(lock), std::move(decide));
+    if (!done) co_return std::unexpected(done.error());
+    co_return settled;
+  };
+  co_return co_await on_own_thread<bool>(std::move(operation));
+}
+
+Task<Result<void>> PostgresStore::save_outcome(payment::State state) {
+  const auto saved = co_await outcomes_.run(std::move(state));
+  if (!saved) co_return std::unexpected(saved.error());
+  if (!*saved) co_return fail(ErrorCode::stale_epoch, "another worker has taken the transaction over");
+  co_return Result<void>{};
+}
+
+Task<std::vector<Result<bool>>> PostgresStore::save_all(std::vector<payment::State> states) {
+  auto together = [this](const std::vector<payment::State>& some) { return save_together(some); };
+  return run_together_or_alone<bool>(std::move(states), std::move(together));
+}
+
+Task<postgres::Outcome<std::vector<Result<bool>>>> PostgresStore::save_together(
+    const std::vector<payment::State>& states) {
+  TransactionColumns transactions;
+  AttemptColumns attempts;
+  Column epochs(Type::bigint);
+  for (const auto& state : states) {
+    transactions.add(state.transaction);
+    attempts.add(state.transaction, *state.attempt);
+    epochs.add(state.transaction.epoch);
+  }
+  Statements statements;
+  transactions.bind_to(statements.emplace_back(update_of_same_epoch));
+  attempts.bind_to(statements.emplace_back(upsert_attempts_of_same_epoch));
+  statements.back().bind(epochs);
+  auto done = co_await execute(std::move(statements), Again::yes);
+  if (!done) co_return std::unexpected(std::move(done.error()));
+
+  std::vector<Uuid> updated;
+  const auto& rows = done->front();
+  for (int row = 0; row < rows.size(); ++row) updated.push_back(rows.uuid(row, 0));
+  std::ranges::sort(updated);
+  std::vector<Result<bool>> results;
+  for (const auto& state : states) {
+    results.emplace_back(std::ranges::binary_search(updated, state.transaction.id.value));
+  }
+  co_return results;
+}
+
+Task<Result<std::int64_t>> PostgresStore::count_backlog(std::int64_t most) {
+  Statements statements;
+  statements
+      .emplace_back(
+          "SELECT count(*) FROM (SELECT FROM transactions WHERE next_action_at IS NOT NULL LIMIT $1::bigint) "
+          "b")
+      .bind(most);
+  const auto read = [](const RowSets& sets) -> Result<std::int64_t> { return sets.front().integer(0, 0); };
+  return query<std::int64_t>(std::move(statements), Again::yes, read);
+}
+
+}  // namespace switchyard::store
