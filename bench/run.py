@@ -26,6 +26,9 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests"))
+from support import postgres_server  # noqa: E402
+
 CONNECTIONS = 64
 CONSTANT_REPLY = '{"amount":100,"currency":"USD","user_id":1,"id":"01a203dc-53c3-7565-8f83-eaa943c33b69","status":"queued"}'
 PASSWORD = "correct horse battery staple"
@@ -149,7 +152,7 @@ class Bench:
                 {"id": number, "username": f"merchant{number}", "password": PASSWORD, "enabled": True}
                 for number in range(1, 102)]))
         environment = {
-            "PATH": "/usr/bin:/bin", "JWT_SECRET": self.secret, "DATABASE_URL": f"sqlite:{store}",
+            "PATH": "/usr/bin:/bin", "JWT_SECRET": self.secret, "DATABASE_URL": store if str(store).startswith("postgresql:") else f"sqlite:{store}",
             "TOKEN_TTL_SECONDS": "86400", "MAX_BACKLOG": "100000000", "LOG_FORMAT": "text", "USERS_FILE": str(users),
             "LOGIN_FAILURES_PER_ADDRESS": "1000000",
         }
@@ -245,6 +248,29 @@ class Bench:
         self.report("the same through `switchyard serve`, which captures as fast at the same time", "(none)",
                     f"{ratio:.2f} ({rate:,.0f}/s; nginx {base:,.0f}/s), p99 {p99:.1f} ms", True)
 
+    def postgres_scenario(self):
+        """core-api over SQLite and over PostgreSQL in turn, each commit synced before its reply."""
+        seconds, rounds = (2, 2) if self.quick else (6, 4)
+        with postgres_server.PostgresServer.create() as server:
+            runs = []
+            for store in (self.new_store(), server.url()):
+                self.stop(self.start_service("auth-api", store))
+                service = self.start_service("core-api", store)
+                runs.append((service, f"http://127.0.0.1:{service.port}/transaction", self.transaction_body(store), []))
+            for _ in range(rounds + 1):
+                for _, url, body, results in runs:
+                    results.append(self.wrk(url, seconds, body))
+            for service, *_ in runs:
+                self.stop(service)
+        # The first round warms up.
+        sqlite, postgres = (results[1:] for *_, results in runs)
+        ratio = statistics.median(p["rate"] / s["rate"] for p, s in zip(postgres, sqlite))
+        p99 = statistics.median(p["p99_ms"] for p in postgres)
+        self.report("`POST /transaction` on PostgreSQL, committed before the reply", ">= 0.5 of SQLite, p99 <= 25 ms",
+                    f"{ratio:.2f} ({statistics.median(p['rate'] for p in postgres):,.0f}/s; SQLite "
+                    f"{statistics.median(s['rate'] for s in sqlite):,.0f}/s), p99 {p99:.1f} ms",
+                    ratio >= 0.5 and p99 <= 25)
+
     def flow_scenario(self):
         seconds = 10 if self.quick else 60
         store = self.new_store()
@@ -339,7 +365,7 @@ class Bench:
                     f"{start:.2f} s / {idle:.0f} MiB / {after:.0f} MiB", start <= 0.3 and idle <= 32 and after <= 96)
 
     SCENARIOS = {
-        "token": token_scenario, "transaction": transaction_scenario, "serve": serve_scenario, "flow": flow_scenario,
+        "token": token_scenario, "transaction": transaction_scenario, "serve": serve_scenario, "postgres": postgres_scenario, "flow": flow_scenario,
         "logins": logins_scenario, "growth": growth_scenario, "memory": memory_scenario,
     }
 
