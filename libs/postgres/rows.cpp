@@ -18,6 +18,10 @@ int Rows::size() const {
   return PQntuples(result_.get());
 }
 
+int Rows::columns() const {
+  return PQnfields(result_.get());
+}
+
 std::int64_t Rows::changed() const {
   const std::string_view text = PQcmdTuples(result_.get());
   std::int64_t count = 0;

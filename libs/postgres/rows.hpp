@@ -18,6 +18,7 @@ class Rows {
   explicit Rows(pg_result* result) : result_(result) {}
 
   int size() const;
+  int columns() const;
   // Rows that an INSERT, UPDATE or DELETE changed.
   std::int64_t changed() const;
 

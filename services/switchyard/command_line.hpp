@@ -24,6 +24,7 @@ void add_serve_command(CLI::App& app, Context& context);
 void add_user_commands(CLI::App& app, Context& context);
 void add_token_command(CLI::App& app, Context& context);
 void add_transaction_commands(CLI::App& app, Context& context);
+void add_store_commands(CLI::App& app, Context& context);
 void add_doctor_command(CLI::App& app, Context& context);
 
 }  // namespace switchyard::cli

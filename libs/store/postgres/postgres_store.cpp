@@ -77,6 +77,7 @@ PostgresStore::PostgresStore(const std::string& url)
   thread_.run(0, [this, url]() -> Task<void> {
     auto connection = co_await connect_at_start(thread_.executor(0), url);
     co_await migrate(*connection);
+    co_await require_finished_copy(*connection);
   });
 }
 

@@ -82,9 +82,9 @@ void TransactionColumns::bind_to(postgres::Statement& statement) const {
   }
 }
 
-void AttemptColumns::add(const payment::Transaction& transaction, const payment::Attempt& attempt) {
-  merchant_id_.add(transaction.merchant_id.value);
-  transaction_id_.add(transaction.id.value);
+void AttemptColumns::add(MerchantId merchant, TransactionId transaction, const payment::Attempt& attempt) {
+  merchant_id_.add(merchant.value);
+  transaction_id_.add(transaction.value);
   number_.add(std::int64_t{attempt.number});
   psp_.add(attempt.psp);
   idempotency_key_.add(attempt.idempotency_key);

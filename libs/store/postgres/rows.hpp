@@ -61,7 +61,7 @@ class TransactionColumns {
 // The columns of many attempts, in the order of SWITCHYARD_PG_ATTEMPT_ARRAYS.
 class AttemptColumns {
  public:
-  void add(const payment::Transaction& transaction, const payment::Attempt& attempt);
+  void add(MerchantId merchant, TransactionId transaction, const payment::Attempt& attempt);
   void bind_to(postgres::Statement& statement) const;
 
  private:

@@ -70,6 +70,10 @@ constexpr std::array version_1{
       created_at          timestamptz NOT NULL,
       PRIMARY KEY (merchant_id, key)
     ))",
+    R"(CREATE TABLE copies (
+      started_at  timestamptz NOT NULL,
+      finished_at timestamptz
+    ))",
     R"(CREATE TABLE health (
       id         bigint      PRIMARY KEY CHECK (id = 1),
       checked_at timestamptz NOT NULL
@@ -94,6 +98,16 @@ Task<std::vector<postgres::Rows>> run(postgres::Connection& connection, std::vec
 }
 
 }  // namespace
+
+Task<void> require_finished_copy(postgres::Connection& connection) {
+  std::vector<Statement> statements;
+  statements.emplace_back("SELECT count(*) FROM copies WHERE finished_at IS NULL");
+  const auto unfinished = co_await run(connection, std::move(statements));
+  if (unfinished.front().integer(0, 0) == 0) co_return;
+  throw std::runtime_error(
+      "a copy into this database has not been finished; run `switchyard store copy` again, it goes on where "
+      "it was");
+}
 
 Task<void> migrate(postgres::Connection& connection) {
   std::vector<Statement> begin;

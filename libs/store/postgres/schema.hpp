@@ -10,4 +10,7 @@ namespace switchyard::store {
 // to this one.
 Task<void> migrate(postgres::Connection& connection);
 
+// Throws if `switchyard store copy` (store/copy.hpp) was interrupted: half of the data is not there yet.
+Task<void> require_finished_copy(postgres::Connection& connection);
+
 }  // namespace switchyard::store

@@ -78,7 +78,7 @@ class LockedChanges {
  public:
   void add(const payment::State& state) {
     transactions_.add(state.transaction);
-    attempts_.add(state.transaction, *state.attempt);
+    attempts_.add(state.transaction.merchant_id, state.transaction.id, *state.attempt);
     empty_ = false;
   }
 
@@ -241,7 +241,7 @@ Task<postgres::Outcome<std::vector<Result<bool>>>> PostgresStore::save_together(
   Column epochs(Type::bigint);
   for (const auto& state : states) {
     transactions.add(state.transaction);
-    attempts.add(state.transaction, *state.attempt);
+    attempts.add(state.transaction.merchant_id, state.transaction.id, *state.attempt);
     epochs.add(state.transaction.epoch);
   }
   Statements statements;

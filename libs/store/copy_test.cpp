@@ -1,0 +1,190 @@
+#include "store/copy.hpp"
+
+#include <gmock/gmock.h>
+
+#include "base/io_threads.hpp"
+#include "base/testing.hpp"
+#include "postgres/testing.hpp"
+#include "store/postgres/postgres_store.hpp"
+#include "store/sqlite/sqlite_store.hpp"
+
+namespace switchyard::store {
+namespace {
+
+using switchyard::testing::TempDir;
+using ::testing::ElementsAre;
+using ::testing::Field;
+using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
+
+constexpr Timestamp start{std::chrono::milliseconds(1'700'000'000'000)};
+constexpr int transactions = 5'000;
+
+class CopyTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (const auto reason = testing::why_no_postgres(); !reason.empty()) GTEST_SKIP() << reason;
+    url_ = testing::postgres_schema_url(
+        std::filesystem::path(folder_.file("")).parent_path().filename().string());
+    SqliteStore store(path_);
+    fill(store);
+  }
+
+  // Two merchants, keys, attempts, and some of each status.
+  void fill(Store& store) {
+    threads_.run(0, [&]() -> Task<void> {
+      for (const char* name : {"alice",
+                               "b\xc3\xa9"
+                               "a"}) {
+        const NewUser user{.id = {}, .username = name, .password_hash = "h", .enabled = name[0] == 'a'};
+        const auto added = co_await store.add_user(user, start);
+        EXPECT_TRUE(added);
+      }
+      for (int i = 0; i < transactions; ++i) co_await create(store, i);
+      const auto claimed = co_await store.claim_due("psp", start, transactions / 2, policy_, Due::all);
+      for (const auto& transition : *claimed) {
+        auto captured = payment::apply(transition.state, payment::Approved{"ref"}, start, policy_);
+        const auto saved = co_await store.save_outcome(std::move(captured.state));
+        EXPECT_TRUE(saved);
+      }
+    });
+  }
+
+  Task<void> create(Store& store, int number) {
+    payment::Transaction transaction{.id = {Uuid::generate()},
+                                     .merchant_id = {1 + number % 2},
+                                     .amount = Money(900'000'000'000 + number, *Currency::parse("USD")),
+                                     .next_action_at = start,
+                                     .reason = {},
+                                     .created_at = start,
+                                     .updated_at = start};
+    NewTransaction created{transaction, std::nullopt};
+    if (number % 3 == 0)
+      created.idempotency_key = IdempotencyKey{fmt::format("Key {}", number), "f\xff\x01", "{}"};
+    const auto done = co_await store.create_transaction(std::move(created));
+    EXPECT_TRUE(done);
+  }
+
+  // Every transaction with its attempts, of both merchants, through the interface.
+  std::vector<std::string> contents(Store& store) {
+    std::vector<std::string> lines;
+    threads_.run(0, [&]() -> Task<void> {
+      for (const std::int64_t merchant : {1, 2}) {
+        TransactionFilter filter{.status = {}, .currency = {}, .before = {}, .limit = 100};
+        for (bool more = true; more; more = filter.before.has_value()) {
+          const auto page = co_await store.list_transactions({merchant}, filter);
+          for (const auto& item : page->items) {
+            const auto found = co_await store.find_transaction({merchant}, item.id);
+            lines.push_back(fmt::format("{} {} {} {} {}", item.id.value.to_string(), item.amount.minor(),
+                                        to_string(item.status), item.epoch, found->attempts.size()));
+            for (const auto& attempt : found->attempts) lines.back() += " " + attempt.idempotency_key;
+          }
+          filter.before = page->next;
+        }
+      }
+    });
+    return lines;
+  }
+
+  std::vector<CopiedTable> copy(bool restart = false) {
+    return copy_sqlite_to_postgres(path_, url_, {.restart = restart, .on_progress = {}});
+  }
+  // Dies after so many batches.
+  void interrupt_copy(int batches) {
+    const auto give_up = [&batches](const CopiedTable&) {
+      if (--batches == 0) throw std::runtime_error("interrupted");
+    };
+    EXPECT_THROW(copy_sqlite_to_postgres(path_, url_, {.restart = false, .on_progress = give_up}),
+                 std::runtime_error);
+  }
+
+  TempDir folder_;
+  std::string path_ = folder_.file("store.db");
+  std::string url_;
+  payment::RetryPolicy policy_;
+  IoThreads threads_{1};
+};
+
+TEST_F(CopyTest, TakesEverythingOver) {
+  const auto tables = copy();
+  const auto rows = [](std::int64_t count) { return Field(&CopiedTable::rows, count); };
+  EXPECT_THAT(tables,
+              ElementsAre(rows(2), rows(transactions), rows(transactions / 2), rows((transactions + 2) / 3)));
+  SqliteStore original(path_);
+  PostgresStore copied(url_);
+  EXPECT_EQ(contents(copied), contents(original));
+  threads_.run(0, [&]() -> Task<void> {
+    const auto user = co_await copied.find_user(
+        "b\xc3\xa9"
+        "a");
+    EXPECT_FALSE((*user)->enabled);
+    const NewUser next{.id = {}, .username = "next", .password_hash = "h"};
+    const auto added = co_await copied.add_user(next, start);
+    EXPECT_EQ(added->id, UserId{3});
+    // A key of the old store is answered by the new one.
+    payment::Transaction again{.id = {Uuid::generate()},
+                               .merchant_id = {1},
+                               .amount = Money(1, *Currency::parse("USD")),
+                               .next_action_at = start,
+                               .reason = {},
+                               .created_at = start,
+                               .updated_at = start};
+    NewTransaction repeated{again, IdempotencyKey{"Key 6", "f\xff\x01", "{}"}};
+    const auto replayed = co_await copied.create_transaction(std::move(repeated));
+    EXPECT_TRUE(replayed && std::holds_alternative<Replayed>(*replayed));
+  });
+}
+
+TEST_F(CopyTest, GoesOnWhereItWasInterrupted) {
+  interrupt_copy(3);
+  EXPECT_THAT([&] { PostgresStore store(url_); },
+              ThrowsMessage<std::runtime_error>(HasSubstr("a copy into this database has not been finished")))
+      << "no service may start over half of the data";
+  const auto tables = copy();
+  EXPECT_EQ(tables[0].copied_now, 0);
+  EXPECT_EQ(tables[1].copied_now, transactions - 4'000);
+  EXPECT_EQ(tables[1].rows, transactions);
+  SqliteStore original(path_);
+  PostgresStore copied(url_);
+  EXPECT_EQ(contents(copied), contents(original));
+}
+
+TEST_F(CopyTest, SeesThatTheSourceChangedBetweenTwoRuns) {
+  interrupt_copy(4);
+  {
+    SqliteStore store(path_);
+    threads_.run(0, [&]() -> Task<void> {
+      const auto claimed = co_await store.claim_due("psp", start, transactions, policy_, Due::all);
+      EXPECT_THAT(*claimed, ::testing::SizeIs(transactions / 2));
+    });
+  }
+  EXPECT_THAT([&] { copy(); }, ThrowsMessage<std::runtime_error>(HasSubstr("begin again with --restart")));
+  copy(true);
+  SqliteStore original(path_);
+  PostgresStore copied(url_);
+  EXPECT_EQ(contents(copied), contents(original));
+}
+
+TEST_F(CopyTest, RefusesADatabaseThatHoldsData) {
+  {
+    PostgresStore store(url_);
+    threads_.run(0, [&]() -> Task<void> { co_await create(store, 1); });
+  }
+  EXPECT_THAT([&] { copy(); }, ThrowsMessage<std::runtime_error>(HasSubstr("has transactions already")));
+  EXPECT_THAT([&] { copy(true); }, ThrowsMessage<std::runtime_error>(HasSubstr("has transactions already")))
+      << "--restart drops what a copy has left, and nothing else";
+}
+
+TEST_F(CopyTest, IsDoneOnce) {
+  copy();
+  EXPECT_THAT([&] { copy(); }, ThrowsMessage<std::runtime_error>(HasSubstr("has users already")));
+}
+
+TEST_F(CopyTest, NeedsASourceThatIsAStore) {
+  path_ = folder_.file("none.db");
+  EXPECT_THROW(copy(), sqlite::DatabaseError);
+  EXPECT_FALSE(std::filesystem::exists(path_));
+}
+
+}  // namespace
+}  // namespace switchyard::store
