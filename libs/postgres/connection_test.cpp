@@ -1,0 +1,250 @@
+#include "postgres/connection.hpp"
+
+#include <boost/asio/ip/tcp.hpp>
+#include <gmock/gmock.h>
+
+#include "base/task_group.hpp"
+#include "base/testing.hpp"
+#include "postgres/pool.hpp"
+#include "postgres/testing.hpp"
+
+namespace switchyard::postgres {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using std::chrono::steady_clock;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+Deadline in(milliseconds time) {
+  return steady_clock::now() + time;
+}
+
+class ConnectionTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (const auto reason = testing::why_no_postgres(); !reason.empty()) GTEST_SKIP() << reason;
+    const auto folder = std::filesystem::path(folder_.file("")).parent_path().filename().string();
+    url_ = testing::postgres_schema_url(folder);
+  }
+
+  Task<std::unique_ptr<Connection>> connect() {
+    auto connection = co_await Connection::connect(thread_.executor(0), url_, in(seconds(30)));
+    if (!connection) throw std::runtime_error(connection.error().message);
+    co_return std::move(*connection);
+  }
+  template <class... Sql>
+  static Task<Outcome<std::vector<Rows>>> run(Connection& connection, Sql... sql) {
+    std::vector<Statement> statements{Statement(sql)...};
+    return connection.run(std::move(statements), in(seconds(30)));
+  }
+  template <class Test>
+  void on_thread(Test test) {
+    thread_.run(0, std::move(test));
+  }
+
+  switchyard::testing::TempDir folder_;
+  std::string url_;
+  IoThreads thread_{1};
+};
+
+TEST_F(ConnectionTest, CarriesEveryTypeBothWays) {
+  on_thread([this]() -> Task<void> {
+    const auto connection = co_await connect();
+    const auto id = Uuid::generate();
+    const Timestamp now{milliseconds(1'700'000'000'123)};
+    std::vector<Statement> statements;
+    statements
+        .emplace_back(
+            "SELECT $1::bigint, $2::text, $3::boolean, $4::timestamptz, $5::uuid, $6::bytea, $7::bigint")
+        .bind(std::int64_t{INT64_MIN})
+        .bind(std::string_view("\xc3\xa9'\""))
+        .bind(true)
+        .bind(now)
+        .bind(id)
+        .bind(std::string_view("\0\xff", 2))
+        .bind_null();
+    Column numbers(Type::bigint);
+    numbers.add(std::int64_t{-1});
+    numbers.add_null();
+    Column times(Type::timestamptz);
+    times.add(std::optional<Timestamp>());
+    times.add(now);
+    statements.emplace_back("SELECT * FROM unnest($1::bigint[], $2::timestamptz[])")
+        .bind(numbers)
+        .bind(times);
+    const auto sets = co_await connection->run(std::move(statements), in(seconds(30)));
+    EXPECT_TRUE(sets);
+    const auto& one = sets->at(0);
+    EXPECT_EQ(one.integer(0, 0), INT64_MIN);
+    EXPECT_EQ(one.bytes(0, 1), "\xc3\xa9'\"");
+    EXPECT_TRUE(one.boolean(0, 2));
+    EXPECT_EQ(one.timestamp(0, 3), now);
+    EXPECT_EQ(one.uuid(0, 4), id);
+    EXPECT_EQ(one.bytes(0, 5), std::string_view("\0\xff", 2));
+    EXPECT_TRUE(one.is_null(0, 6));
+    const auto& many = sets->at(1);
+    EXPECT_EQ(many.size(), 2);
+    EXPECT_EQ(many.integer(0, 0), -1);
+    EXPECT_TRUE(many.is_null(0, 1));
+    EXPECT_TRUE(many.is_null(1, 0));
+    EXPECT_EQ(many.timestamp(1, 1), now);
+  });
+}
+
+TEST_F(ConnectionTest, RunsAllStatementsOrNone) {
+  on_thread([this]() -> Task<void> {
+    const auto connection = co_await connect();
+    const auto made = co_await run(*connection, "CREATE TABLE t (id bigint PRIMARY KEY)");
+    EXPECT_TRUE(made);
+    const auto refused = co_await run(*connection, "INSERT INTO t VALUES (1)", "INSERT INTO t VALUES (1)",
+                                      "INSERT INTO t VALUES (2)");
+    EXPECT_FALSE(refused);
+    EXPECT_EQ(refused.error().kind, Failure::Kind::refused);
+    EXPECT_EQ(refused.error().sqlstate, "23505");
+    EXPECT_THAT(refused.error().message, HasSubstr("t_pkey"));
+    EXPECT_TRUE(connection->is_usable()) << "a refusal is no reason to connect again";
+    const auto counted = co_await run(*connection, "SELECT count(*) FROM t");
+    EXPECT_EQ(counted->at(0).integer(0, 0), 0);
+    const auto again = co_await run(*connection, "INSERT INTO t VALUES (1)", "SELECT count(*) FROM t");
+    EXPECT_EQ(again->at(0).changed(), 1) << "statements that were prepared in a run that failed can be used";
+    EXPECT_EQ(again->at(1).integer(0, 0), 1);
+  });
+}
+
+TEST_F(ConnectionTest, SyncsEveryCommitWhateverTheServersDefault) {
+  url_ += "%20-csynchronous_commit%3Doff";
+  on_thread([this]() -> Task<void> {
+    const auto connection = co_await connect();
+    const auto set = co_await run(*connection, "SELECT current_setting('synchronous_commit')");
+    EXPECT_EQ(set->at(0).bytes(0, 0), "on");
+  });
+}
+
+TEST_F(ConnectionTest, GivesUpAtTheDeadlineAndClaimsNothing) {
+  on_thread([this]() -> Task<void> {
+    const auto connection = co_await connect();
+    std::vector<Statement> slow{Statement("SELECT pg_sleep(60)")};
+    const auto late = co_await connection->run(std::move(slow), in(milliseconds(50)));
+    EXPECT_FALSE(late);
+    EXPECT_EQ(late.error().kind, Failure::Kind::unknown);
+    EXPECT_FALSE(connection->is_usable());
+  });
+}
+
+TEST_F(ConnectionTest, ALostConnectionLeavesTheOutcomeOpen) {
+  on_thread([this]() -> Task<void> {
+    const auto connection = co_await connect();
+    const auto killer = co_await connect();
+    const auto pid = co_await run(*connection, "SELECT pg_backend_pid()::bigint");
+    std::vector<Statement> statements;
+    statements.emplace_back("SELECT pg_terminate_backend($1::bigint::int)").bind(pid->at(0).integer(0, 0));
+    const auto killed = co_await killer->run(std::move(statements), in(seconds(30)));
+    EXPECT_TRUE(killed);
+    const auto lost = co_await run(*connection, "SELECT 1::bigint");
+    EXPECT_FALSE(lost);
+    EXPECT_FALSE(connection->is_usable());
+  });
+}
+
+TEST_F(ConnectionTest, AServerThatIsNotThereIsUnreachable) {
+  asio::io_context context;
+  // Bound and never listening.
+  asio::ip::tcp::acceptor taken(context, asio::ip::tcp::v4());
+  taken.bind({asio::ip::make_address("127.0.0.1"), 0});
+  url_ = fmt::format("postgresql://alice:hunter2@127.0.0.1:{}/db", taken.local_endpoint().port());
+  on_thread([this]() -> Task<void> {
+    const auto refused = co_await Connection::connect(thread_.executor(0), url_, in(seconds(30)));
+    EXPECT_FALSE(refused);
+    EXPECT_EQ(refused.error().kind, Failure::Kind::unreachable);
+    EXPECT_THAT(refused.error().message, AllOf(HasSubstr("refused"), Not(HasSubstr("hunter2"))));
+  });
+}
+
+TEST_F(ConnectionTest, AServerThatDoesNotAnswerIsGivenUpAtTheDeadline) {
+  asio::io_context context;
+  asio::ip::tcp::acceptor silent(context, {asio::ip::make_address("127.0.0.1"), 0});
+  url_ = fmt::format("postgresql://127.0.0.1:{}/db", silent.local_endpoint().port());
+  on_thread([this]() -> Task<void> {
+    const auto late = co_await Connection::connect(thread_.executor(0), url_, in(milliseconds(100)));
+    EXPECT_FALSE(late);
+    EXPECT_EQ(late.error().kind, Failure::Kind::unreachable);
+  });
+}
+
+TEST_F(ConnectionTest, WrongUrlsAreToldWithoutThePassword) {
+  const std::vector<std::string> wrong{"postgresql://alice:hunter2@127.0.0.1:port/db",
+                                       "postgresql://alice:hunter2@127.0.0.1/db?no_such_option=1"};
+  for (const auto& url : wrong) {
+    on_thread([this, url]() -> Task<void> {
+      const auto refused = co_await Connection::connect(thread_.executor(0), url, in(seconds(30)));
+      EXPECT_FALSE(refused);
+      EXPECT_THAT(refused.error().message, AllOf(Not(HasSubstr("hunter2")), Not(::testing::IsEmpty())));
+    });
+  }
+}
+
+// --- Pool ----------------------------------------------------------------------------------------
+
+TEST_F(ConnectionTest, APoolHandsOutSoManyConnectionsAndUsesThemAgain) {
+  on_thread([this]() -> Task<void> {
+    Pool pool(thread_.executor(0), url_, 2);
+    const auto pid_of = [](Connection& connection) -> Task<std::int64_t> {
+      const auto rows = co_await run(connection, "SELECT pg_backend_pid()::bigint");
+      co_return rows->at(0).integer(0, 0);
+    };
+    std::int64_t first_pid = 0;
+    {
+      auto first = co_await pool.acquire(in(seconds(30)));
+      auto second = co_await pool.acquire(in(seconds(30)));
+      EXPECT_TRUE(first && second);
+      first_pid = co_await pid_of(**first);
+      const auto second_pid = co_await pid_of(**second);
+      EXPECT_NE(first_pid, second_pid);
+      const auto third = co_await pool.acquire(in(milliseconds(20)));
+      EXPECT_FALSE(third);
+      EXPECT_EQ(third.error().kind, Failure::Kind::unreachable);
+    }
+    {
+      auto reused = co_await pool.acquire(in(seconds(30)));
+      auto other = co_await pool.acquire(in(seconds(30)));
+      const auto one = co_await pid_of(**reused);
+      const auto two = co_await pid_of(**other);
+      EXPECT_TRUE(one == first_pid || two == first_pid);
+      (*reused)->give_up();
+      (*other)->give_up();
+    }
+    auto fresh = co_await pool.acquire(in(seconds(30)));
+    const auto fresh_pid = co_await pid_of(**fresh);
+    EXPECT_NE(fresh_pid, first_pid) << "what was given up is not used again";
+    pool.close();
+  });
+}
+
+TEST_F(ConnectionTest, WhoeverWaitsGetsTheConnectionThatIsGivenBack) {
+  on_thread([this]() -> Task<void> {
+    Pool pool(thread_.executor(0), url_, 1);
+    TaskGroup tasks(thread_.executor(0));
+    int served = 0;
+    auto held = std::make_unique<Outcome<Pool::Lease>>(co_await pool.acquire(in(seconds(30))));
+    for (int i = 0; i < 5; ++i) {
+      tasks.spawn([&]() -> Task<void> {
+        const auto lease = co_await pool.acquire(in(seconds(30)));
+        if (!lease) co_return;
+        const auto done = co_await run(**lease, "SELECT 1::bigint");
+        if (done) ++served;
+      });
+    }
+    EXPECT_EQ(served, 0);
+    held.reset();
+    const bool all_done = co_await tasks.join_until(in(seconds(30)));
+    EXPECT_TRUE(all_done);
+    EXPECT_EQ(served, 5);
+    pool.close();
+  });
+}
+
+}  // namespace
+}  // namespace switchyard::postgres
