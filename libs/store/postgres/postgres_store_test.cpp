@@ -1,0 +1,317 @@
+// What only the store in PostgreSQL must withstand; store_test.cpp holds what every store promises.
+#include "store/postgres/postgres_store.hpp"
+
+#include <charconv>
+#include <future>
+
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/write.hpp>
+#include <gmock/gmock.h>
+
+#include "base/testing.hpp"
+#include "postgres/testing.hpp"
+
+namespace switchyard::store {
+namespace {
+
+using asio::ip::tcp;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using switchyard::testing::eventually;
+using switchyard::testing::TempDir;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::SizeIs;
+using ::testing::ThrowsMessage;
+
+constexpr Timestamp start{milliseconds(1'700'000'000'000)};
+constexpr MerchantId merchant{1};
+
+payment::Transaction new_transaction() {
+  return {.id = {Uuid::generate()},
+          .merchant_id = merchant,
+          .amount = Money(100, *Currency::parse("USD")),
+          .next_action_at = start,
+          .reason = {},
+          .created_at = start,
+          .updated_at = start};
+}
+
+// Stands between the store and the server, and can lose an answer after the server has given it.
+class LossyProxy {
+ public:
+  explicit LossyProxy(std::uint16_t server_port) : server_port_(server_port) {
+    tasks_.emplace(thread_.executor(0));
+    thread_.run(0, [this]() -> Task<void> {
+      acceptor_.emplace(thread_.executor(0), tcp::endpoint(asio::ip::address_v4::loopback(), 0));
+      tasks_->spawn([this] { return accept(); });
+      co_return;
+    });
+  }
+  ~LossyProxy() {
+    thread_.run(0, [this]() -> Task<void> {
+      acceptor_->close();
+      for (auto& pair : pairs_) pair->close();
+      co_await tasks_->join_until(std::chrono::steady_clock::time_point::max());
+    });
+  }
+
+  std::uint16_t port() const { return acceptor_->local_endpoint().port(); }
+
+  // The next request, or a later one, reaches the server; its answer gets lost, and the connection with it.
+  void lose_next_answer(int but_not_the_first = 0) {
+    answers_let_through_ = but_not_the_first;
+    lose_next_answer_ = true;
+  }
+  bool has_lost_it() const { return !lose_next_answer_; }
+  void refuse_connections(bool refuse) { refuse_ = refuse; }
+
+ private:
+  using Socket = asio::basic_stream_socket<tcp, Executor>;
+  struct Pair {
+    explicit Pair(Executor executor) : client(executor), server(executor) {}
+    void close() {
+      boost::system::error_code ignored;
+      client.close(ignored);
+      server.close(ignored);
+    }
+    Socket client;
+    Socket server;
+    bool asked_since_armed = false;
+  };
+
+  Task<void> accept() {
+    for (;;) {
+      auto pair = std::make_shared<Pair>(thread_.executor(0));
+      const auto [error] = co_await acceptor_->async_accept(pair->client, use_tuple);
+      if (error) co_return;
+      if (refuse_) continue;
+      pairs_.push_back(pair);
+      tasks_->spawn([this, pair] { return serve(pair); });
+    }
+  }
+  Task<void> serve(std::shared_ptr<Pair> pair) {
+    const tcp::endpoint server(asio::ip::address_v4::loopback(), server_port_);
+    const auto [error] = co_await pair->server.async_connect(server, use_tuple);
+    if (error) co_return pair->close();
+    tasks_->spawn([this, pair] { return answer(pair); });
+    std::array<char, 65536> buffer;
+    for (;;) {
+      const auto [failed, size] = co_await pair->client.async_read_some(asio::buffer(buffer), use_tuple);
+      if (failed) co_return pair->close();
+      pair->asked_since_armed = lose_next_answer_;
+      const auto [unsent, sent] =
+          co_await asio::async_write(pair->server, asio::buffer(buffer, size), use_tuple);
+      if (unsent) co_return pair->close();
+    }
+  }
+  Task<void> answer(std::shared_ptr<Pair> pair) {
+    std::array<char, 65536> buffer;
+    for (;;) {
+      const auto [failed, size] = co_await pair->server.async_read_some(asio::buffer(buffer), use_tuple);
+      if (failed) co_return pair->close();
+      const bool armed = pair->asked_since_armed && lose_next_answer_;
+      if (armed && answers_let_through_-- == 0) {
+        lose_next_answer_ = false;
+        co_return pair->close();
+      }
+      const auto [unsent, sent] =
+          co_await asio::async_write(pair->client, asio::buffer(buffer, size), use_tuple);
+      if (unsent) co_return pair->close();
+    }
+  }
+
+  const std::uint16_t server_port_;
+  IoThreads thread_{1};
+  std::optional<TaskGroup> tasks_;
+  std::optional<asio::basic_socket_acceptor<tcp, Executor>> acceptor_;
+  std::vector<std::shared_ptr<Pair>> pairs_;
+  std::atomic<bool> lose_next_answer_ = false;
+  std::atomic<int> answers_let_through_ = 0;
+  std::atomic<bool> refuse_ = false;
+};
+
+class PostgresStoreTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (const auto reason = testing::why_no_postgres(); !reason.empty()) GTEST_SKIP() << reason;
+    url_ = testing::postgres_schema_url(
+        std::filesystem::path(folder_.file("")).parent_path().filename().string());
+    const auto colon = url_.rfind(':', url_.find('/', url_.find('@')));
+    std::uint16_t port = 0;
+    std::from_chars(url_.data() + colon + 1, url_.data() + url_.size(), port);
+    proxy_.emplace(port);
+    auto through_proxy = url_;
+    through_proxy.replace(colon + 1, std::to_string(port).size(), std::to_string(proxy_->port()));
+    // Without TLS, which answers in several steps.
+    store_.emplace(through_proxy + "&sslmode=disable");
+  }
+
+  template <class Operation>
+  auto run(Operation operation) {
+    using Result = typename std::invoke_result_t<Operation&>::value_type;
+    if constexpr (std::is_void_v<Result>) {
+      threads_.run(0, std::move(operation));
+    } else {
+      std::optional<Result> result;
+      threads_.run(0, [&]() -> Task<void> { result.emplace(co_await operation()); });
+      return std::move(*result);
+    }
+  }
+  std::size_t stored() {
+    return run([&]() -> Task<std::size_t> {
+      const TransactionFilter filter{.status = {}, .currency = {}, .before = {}, .limit = 100};
+      const auto page = co_await store_->list_transactions(merchant, filter);
+      co_return page->items.size();
+    });
+  }
+
+  TempDir folder_;
+  std::string url_;
+  IoThreads threads_{1};
+  std::optional<LossyProxy> proxy_;
+  std::optional<PostgresStore> store_;
+};
+
+TEST_F(PostgresStoreTest, ACommitWhoseAnswerIsLostIsFoundAndNotMadeTwice) {
+  for (int i = 1; i <= 5; ++i) {
+    proxy_->lose_next_answer();
+    const auto created = run(
+        [&]() -> Task<Result<CreateResult>> { return store_->create_transaction({new_transaction(), {}}); });
+    EXPECT_TRUE(proxy_->has_lost_it());
+    ASSERT_TRUE(created);
+    EXPECT_TRUE(std::holds_alternative<Created>(*created));
+    EXPECT_EQ(stored(), static_cast<std::size_t>(i));
+  }
+}
+
+TEST_F(PostgresStoreTest, ACommitWithAKeyWhoseAnswerIsLostIsTheFirstUseOfTheKey) {
+  const auto create = [this] {
+    return run([&]() -> Task<Result<CreateResult>> {
+      return store_->create_transaction({new_transaction(), IdempotencyKey{"k", "f", "{}"}});
+    });
+  };
+  proxy_->lose_next_answer();
+  const auto first = create();
+  EXPECT_TRUE(proxy_->has_lost_it());
+  ASSERT_TRUE(first);
+  EXPECT_TRUE(std::holds_alternative<Created>(*first)) << "not a replay of itself";
+  const auto again = create();
+  ASSERT_TRUE(again);
+  EXPECT_TRUE(std::holds_alternative<Replayed>(*again));
+  EXPECT_EQ(stored(), 1U);
+}
+
+TEST_F(PostgresStoreTest, AnOutcomeWhoseAnswerIsLostIsSavedOnce) {
+  payment::RetryPolicy policy;
+  const auto transaction = new_transaction();
+  const auto claimed = run([&]() -> Task<payment::Transition> {
+    const NewTransaction wanted{transaction, {}};
+    const auto created = co_await store_->create_transaction(wanted);
+    EXPECT_TRUE(created);
+    auto transitions = co_await store_->claim_due("psp", start, 1, policy, Due::all);
+    co_return transitions->at(0);
+  });
+  const auto captured = payment::apply(claimed.state, payment::Approved{"ref"}, start, policy);
+  proxy_->lose_next_answer();
+  EXPECT_TRUE(run([&]() -> Task<Result<void>> { return store_->save_outcome(captured.state); }));
+  EXPECT_TRUE(proxy_->has_lost_it());
+  const auto found = run([&]() -> Task<Result<TransactionWithAttempts>> {
+    return store_->find_transaction(merchant, transaction.id);
+  });
+  EXPECT_EQ(found->transaction.status, payment::Status::captured);
+  EXPECT_EQ(found->transaction.epoch, 1);
+  EXPECT_THAT(found->attempts, SizeIs(1));
+}
+
+TEST_F(PostgresStoreTest, AClaimWhoseAnswerIsLostIsTakenUpAfterItsLease) {
+  payment::RetryPolicy policy;
+  run([&]() -> Task<void> {
+    const NewTransaction wanted{new_transaction(), {}};
+    const auto created = co_await store_->create_transaction(wanted);
+    EXPECT_TRUE(created);
+    // First the answer with the rows, then the one to the commit.
+    for (const int let_through : {0, 1}) {
+      const auto connected = co_await store_->check_writable(start);
+      EXPECT_TRUE(connected);
+      proxy_->lose_next_answer(let_through);
+      const auto lost = co_await store_->claim_due("psp", start, 1, policy, Due::all);
+      EXPECT_FALSE(lost);
+      EXPECT_TRUE(proxy_->has_lost_it());
+    }
+    const auto too_early = co_await store_->claim_due("psp", start, 1, policy, Due::all);
+    EXPECT_THAT(*too_early, SizeIs(0)) << "the second claim was committed";
+    const auto claimed = co_await store_->claim_due("psp", start + policy.lease, 1, policy, Due::all);
+    EXPECT_THAT(*claimed, SizeIs(1));
+    EXPECT_EQ(claimed->at(0).action, payment::Action::look_up);
+  });
+}
+
+TEST_F(PostgresStoreTest, GoesOnWhenTheServerIsBack) {
+  run([&]() -> Task<void> {
+    const auto writable = co_await store_->check_writable(start);
+    EXPECT_TRUE(writable);
+  });
+  proxy_->refuse_connections(true);
+  proxy_->lose_next_answer();
+  const auto while_away = run([&]() -> Task<Result<void>> { return store_->check_writable(start); });
+  ASSERT_FALSE(while_away);
+  EXPECT_EQ(while_away.error().code, ErrorCode::store_unavailable);
+  proxy_->refuse_connections(false);
+  EXPECT_TRUE(run([&]() -> Task<Result<void>> { return store_->check_writable(start); }));
+}
+
+TEST_F(PostgresStoreTest, ManyProcessesMayStartAtOnceOverAnEmptyDatabase) {
+  const auto empty = testing::postgres_schema_url(
+      std::filesystem::path(folder_.file("")).parent_path().filename().string() + "-empty");
+  std::vector<std::future<void>> starting;
+  for (int i = 0; i < 10; ++i) {
+    starting.push_back(std::async(std::launch::async, [&empty] { const PostgresStore store(empty); }));
+  }
+  for (auto& one : starting) EXPECT_NO_THROW(one.get());
+}
+
+TEST_F(PostgresStoreTest, ADatabaseOfANewerVersionIsRefused) {
+  IoThreads thread(1);
+  thread.run(0, [&]() -> Task<void> {
+    const auto deadline = std::chrono::steady_clock::now() + seconds(30);
+    auto connection = co_await postgres::Connection::connect(thread.executor(0), url_, deadline);
+    std::vector<postgres::Statement> statements{
+        postgres::Statement("INSERT INTO switchyard_schema VALUES (99)")};
+    const auto done = co_await (*connection)->run(std::move(statements), deadline);
+    EXPECT_TRUE(done);
+  });
+  EXPECT_THAT(
+      [&] { PostgresStore store(url_); },
+      ThrowsMessage<std::runtime_error>(AllOf(HasSubstr("schema version 99"), HasSubstr("newer program"))));
+}
+
+TEST_F(PostgresStoreTest, AWrongPasswordIsToldAtOnceAndNotRepeated) {
+  auto wrong = url_;
+  const auto begin = wrong.find(':', sizeof("postgresql://")) + 1;
+  wrong.replace(begin, wrong.find('@') - begin, "hunter2");
+  EXPECT_THAT([&] { PostgresStore store(wrong); },
+              ThrowsMessage<std::runtime_error>(AllOf(HasSubstr("password"), Not(HasSubstr("hunter2")))));
+}
+
+TEST_F(PostgresStoreTest, WordsOfAPspThatAreNoTextDoNotKeepAnOutcomeFromBeingSaved) {
+  payment::RetryPolicy policy;
+  const auto transaction = new_transaction();
+  run([&]() -> Task<void> {
+    const NewTransaction wanted{transaction, {}};
+    const auto created = co_await store_->create_transaction(wanted);
+    EXPECT_TRUE(created);
+    const auto claimed = co_await store_->claim_due("psp", start, 1, policy, Due::all);
+    const payment::Declined declined{std::string("5\0001", 3), payment::DeclineKind::hard, "\xff\xfe"};
+    auto state = payment::apply(claimed->at(0).state, declined, start, policy).state;
+    const auto saved = co_await store_->save_outcome(std::move(state));
+    EXPECT_TRUE(saved);
+    const auto found = co_await store_->find_transaction(merchant, transaction.id);
+    EXPECT_EQ(found->transaction.reason, "5?1");
+    EXPECT_EQ(found->attempts.at(0).psp_reference, "??");
+  });
+}
+
+}  // namespace
+}  // namespace switchyard::store
