@@ -1,6 +1,7 @@
 #include "postgres/connection.hpp"
 
 #include <array>
+#include <optional>
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <fmt/format.h>
@@ -50,6 +51,20 @@ bool ends_the_connection(const std::string& sqlstate) {
   return sqlstate.starts_with("57P") || sqlstate.starts_with("08") || sqlstate == "25006";
 }
 
+// What is wrong with a URL that cannot be read, if so. libpq's words quote what it could not read, which may
+// be or hold the password.
+std::optional<std::string> what_is_malformed(const std::string& url) {
+  char* words = nullptr;
+  PQconninfoOption* const options = PQconninfoParse(url.c_str(), &words);
+  const std::string message = words == nullptr ? "" : words;
+  PQfreemem(words);
+  if (options != nullptr) {
+    PQconninfoFree(options);
+    return std::nullopt;
+  }
+  return "the URL cannot be read: " + one_line(message.substr(0, message.find(": \"")));
+}
+
 }  // namespace
 
 void Connection::Finish::operator()(pg_conn* connection) const {
@@ -66,6 +81,10 @@ Connection::~Connection() {
 
 Task<Outcome<std::unique_ptr<Connection>>> Connection::connect(Executor executor, std::string url,
                                                                Deadline deadline) {
+  if (auto malformed = what_is_malformed(url)) {
+    Failure failure{Failure::Kind::unreachable, "", std::move(*malformed)};
+    co_return std::unexpected(std::move(failure));
+  }
   // What stands before dbname, the URL may overrule.
   const std::array<const char*, 8> names{"fallback_application_name",
                                          "target_session_attrs",
