@@ -51,9 +51,9 @@ bool ends_the_connection(const std::string& sqlstate) {
   return sqlstate.starts_with("57P") || sqlstate.starts_with("08") || sqlstate == "25006";
 }
 
-// What is wrong with a URL that cannot be read, if so. libpq's words quote what it could not read, which may
-// be or hold the password.
-std::optional<std::string> what_is_malformed(const std::string& url) {
+}  // namespace
+
+std::optional<std::string> why_malformed(const std::string& url) {
   char* words = nullptr;
   PQconninfoOption* const options = PQconninfoParse(url.c_str(), &words);
   const std::string message = words == nullptr ? "" : words;
@@ -62,10 +62,9 @@ std::optional<std::string> what_is_malformed(const std::string& url) {
     PQconninfoFree(options);
     return std::nullopt;
   }
+  // libpq quotes what it could not read, which may be or hold the password.
   return "the URL cannot be read: " + one_line(message.substr(0, message.find(": \"")));
 }
-
-}  // namespace
 
 void Connection::Finish::operator()(pg_conn* connection) const {
   PQfinish(connection);
@@ -81,7 +80,7 @@ Connection::~Connection() {
 
 Task<Outcome<std::unique_ptr<Connection>>> Connection::connect(Executor executor, std::string url,
                                                                Deadline deadline) {
-  if (auto malformed = what_is_malformed(url)) {
+  if (auto malformed = why_malformed(url)) {
     Failure failure{Failure::Kind::unreachable, "", std::move(*malformed)};
     co_return std::unexpected(std::move(failure));
   }

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <expected>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -38,6 +39,9 @@ struct Failure {
 
 template <class T>
 using Outcome = std::expected<T, Failure>;
+
+// What is wrong with a URL that libpq cannot read, without repeating any of it; nothing if it can.
+std::optional<std::string> why_malformed(const std::string& url);
 
 class Connection {
  public:

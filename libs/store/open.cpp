@@ -21,7 +21,13 @@ std::string sqlite_path(const std::string& database_url) {
 }
 
 std::unique_ptr<Store> open(const std::string& database_url) {
-  if (is_postgres(database_url)) return std::make_unique<PostgresStore>(database_url);
+  if (is_postgres(database_url)) {
+    if (const auto wrong = postgres::why_malformed(database_url)) {
+      throw ConfigError("DATABASE_URL", *wrong,
+                        "for example DATABASE_URL=postgresql://switchyard@db.example/switchyard");
+    }
+    return std::make_unique<PostgresStore>(database_url);
+  }
   return std::make_unique<SqliteStore>(sqlite_path(database_url));
 }
 

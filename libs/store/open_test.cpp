@@ -29,6 +29,18 @@ TEST(SqlitePath, AnotherUrlIsRefusedWithoutRepeatingIt) {
   }
 }
 
+TEST(OpenStore, AMalformedUrlOfPostgresIsRefusedWithoutRepeatingIt) {
+  for (const char* url :
+       {"postgresql://alice:hunter2@host/db?nonsense=1", "postgresql://alice:hunter2%zz@host/db"}) {
+    try {
+      open(url);
+      ADD_FAILURE() << url;
+    } catch (const ConfigError& error) {
+      EXPECT_THAT(error.what(), AllOf(StartsWith("DATABASE_URL "), Not(HasSubstr("hunter2"))));
+    }
+  }
+}
+
 TEST(OpenStore, OpensTheFileThatTheUrlNames) {
   const testing::TempDir folder;
   const auto path = folder.file("switchyard.db");
