@@ -23,7 +23,7 @@ constexpr std::size_t counts_shown_max = 1000;
 // JSON that is cut off.
 constexpr std::string_view garbage = R"({"id":"sim_)";
 
-const std::string& with_folder(const std::string& path) {
+std::string with_folder(std::string path) {
   std::error_code ignored;
   const auto folder = std::filesystem::path(path).parent_path();
   if (!folder.empty()) std::filesystem::create_directories(folder, ignored);

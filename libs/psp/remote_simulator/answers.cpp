@@ -81,7 +81,7 @@ LookUpResult read_look_up_answer(const http::CallResult& answer, std::string_vie
   }
   if (answer->status != 200) return OutcomeUnknown{reason_of_status(answer->status)};
 
-  const OutcomeUnknown unreadable{"the PSP's list of charges cannot be read"};
+  OutcomeUnknown unreadable{"the PSP's list of charges cannot be read"};
   const auto value = http::parse_json(answer->body);
   if (!value || !value->is_object()) return unreadable;
   const auto* items = value->get_object().if_contains("items");
