@@ -13,7 +13,7 @@ namespace switchyard::connector {
 struct PspSettings {
   // PSP_URL: where psp-simulator answers. Empty: the simulated PSP in this process. May hold a password.
   std::string url;
-  // Of the one in this process: PSP_SIMULATOR_LEDGER, or beside the store's file.
+  // Of the one in this process: PSP_SIMULATOR_LEDGER, or beside the store's file if it has one.
   std::string ledger_path;
 };
 

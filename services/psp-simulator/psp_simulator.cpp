@@ -79,7 +79,7 @@ http::Response json_response(std::string body) {
 }  // namespace
 
 std::string read_ledger_path(const Environment& environment) {
-  return environment.text("PSP_SIMULATOR_LEDGER", "data/psp-simulator.db");
+  return environment.text("PSP_SIMULATOR_LEDGER", "data/psp-ledger.db");
 }
 
 PspSimulator::PspSimulator(const std::string& ledger_path, telemetry::Metrics& metrics, Log& log,
