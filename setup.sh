@@ -297,7 +297,7 @@ install_build_packages() {
 }
 
 build_programs() {
-  build release switchyard auth-api core-api psp-connector
+  build release switchyard auth-api core-api psp-connector psp-simulator
 }
 
 write_env_file() {

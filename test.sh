@@ -35,7 +35,7 @@ failures=()
 skips=()
 closing_lines=()
 
-programs=(switchyard auth-api core-api psp-connector)
+programs=(switchyard auth-api core-api psp-connector psp-simulator)
 
 # What a program of the chosen preset has to be started with; filled in by choose_sanitizer_options.
 run_prefix=()

@@ -7,7 +7,7 @@ import pytest
 
 from support import programs
 from support.merchants import Merchant
-from support.programs import Program, Switchyard, ThreeServices
+from support.programs import Program, PspSimulator, Switchyard, ThreeServices
 
 _TAIL_LINES = 60
 _started_before = pytest.StashKey[int]()
@@ -95,12 +95,33 @@ def start_switchyard(tmp_path):
 
 
 @pytest.fixture
-def three_services(tmp_path):
-    server = ThreeServices(tmp_path)
-    try:
-        yield server.start()
-    finally:
-        _finish([server])
+def three_services(start_three_services):
+    return start_three_services()
+
+
+@pytest.fixture
+def start_psp_simulator(tmp_path):
+    """Starts `psp-simulator`; same folder and so same ledger, unless told otherwise."""
+    simulators = []
+
+    def start(folder=tmp_path, **overrides):
+        simulators.append(PspSimulator(folder, **overrides))
+        return simulators[-1].start()
+
+    yield start
+    _finish(simulators)
+
+
+@pytest.fixture
+def start_three_services(tmp_path):
+    servers = []
+
+    def start(**overrides):
+        servers.append(ThreeServices(tmp_path, **overrides))
+        return servers[-1].start()
+
+    yield start
+    _finish(servers)
 
 
 @pytest.fixture

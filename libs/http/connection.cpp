@@ -104,6 +104,7 @@ Task<void> Connection::serve() {
       co_return;
     }
     response = co_await respond(parser, request_id);
+    if (!co_await deliver(response)) co_return;
     keep_alive = parser.keep_alive() && !stopping_;
     set_deadline(limits_.response);
     if (!co_await write(response, request_id, keep_alive, parser.get().method() != Method::head)) co_return;
@@ -210,6 +211,39 @@ Task<void> Connection::linger() {
     input_.consume(input_.size());
     if (!co_await read_some()) co_return;
   }
+}
+
+// Waits, reading on so that a client that leaves is noticed: true if it is there at the end.
+Task<bool> Connection::hold(std::chrono::milliseconds duration) {
+  const auto input_bytes_max = limits_.header_bytes_max + limits_.body_bytes_max;
+  set_deadline(duration);
+  while (input_.size() < input_bytes_max) {
+    if (co_await read_some()) continue;
+    const bool waited = timed_out_ && socket_.is_open();
+    timed_out_ = false;
+    co_return waited;
+  }
+  co_return false;
+}
+
+// True if the response is to be written.
+Task<bool> Connection::deliver(const Response& response) {
+  if (response.delay.count() > 0 && !co_await hold(response.delay)) co_return false;
+  boost::system::error_code ignored;
+  switch (response.delivery) {
+    case Delivery::sent:
+      co_return true;
+    case Delivery::reset:
+      socket_.set_option(asio::socket_base::linger(true, 0), ignored);
+      socket_.close(ignored);
+      break;
+    case Delivery::withheld:
+      // Like an idle connection, it ends at once when the server stops.
+      reading_ = true;
+      if (!stopping_) co_await hold(limits_.keep_alive);
+      break;
+  }
+  co_return false;
 }
 
 }  // namespace switchyard::http

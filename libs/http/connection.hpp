@@ -49,6 +49,8 @@ class Connection {
   Task<bool> write(const Response& response, std::string_view request_id, bool keep_alive, bool with_body);
   Task<bool> write_all(std::string_view bytes);
   Task<void> linger();
+  Task<bool> hold(std::chrono::milliseconds duration);
+  Task<bool> deliver(const Response& response);
   void set_deadline(std::chrono::milliseconds from_now);
 
   Socket socket_;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -36,12 +37,23 @@ struct Request {
   }
 };
 
+// What becomes of a response. Anything but `sent` is for programs that misbehave on purpose: the client gets
+// no byte of the response, and its connection ends.
+enum class Delivery {
+  sent,
+  reset,     // the connection is reset (RST)
+  withheld,  // the connection is held open until the client leaves, at most for Limits::keep_alive
+};
+
 struct Response {
   unsigned status = 200;
   std::string_view content_type = "application/json";
   std::string body;
   // Beside Content-Type, Content-Length, Date, X-Request-Id and Connection, which every response carries.
   std::vector<std::pair<std::string_view, std::string>> headers;
+  Delivery delivery = Delivery::sent;
+  // Before the delivery; a quarter of a second more may pass. No client that leaves meanwhile is waited for.
+  std::chrono::milliseconds delay{0};
 
   Response&& with(std::string_view name, std::string value) && {
     headers.emplace_back(name, std::move(value));

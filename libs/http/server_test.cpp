@@ -97,6 +97,9 @@ class Client {
     return ask("GET " + std::string(path) + " HTTP/1.1\r\nHost: test\r\n" + std::string(headers) + "\r\n");
   }
 
+  // Whether the server has reset the connection, without another byte.
+  bool is_reset() { return input_.empty() && !receive() && reset_; }
+
   // Whether the server has ended the connection, without another byte.
   bool is_closed() { return input_.empty() && !receive(); }
 
@@ -116,6 +119,7 @@ class Client {
     const ssize_t received = ::recv(socket_, bytes, sizeof(bytes), 0);
     EXPECT_FALSE(received < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
         << "the server neither answers nor closes";
+    reset_ = received < 0 && errno == ECONNRESET;
     if (received <= 0) return false;
     input_.append(bytes, static_cast<std::size_t>(received));
     return true;
@@ -123,6 +127,7 @@ class Client {
 
   int socket_;
   bool connected_ = false;
+  bool reset_ = false;
   std::string input_;
 };
 
@@ -160,6 +165,25 @@ class ServerTest : public ::testing::Test {
       throw std::runtime_error("broken handler");
       co_return Response{};
     });
+    router.add(Method::get, "/late", [](const Request&) -> Task<Response> {
+      Response response;
+      response.body = "late";
+      response.delay = milliseconds(100);
+      co_return response;
+    });
+    router.add(Method::get, "/reset", [](const Request&) -> Task<Response> {
+      Response response;
+      response.body = "never seen";
+      response.delivery = Delivery::reset;
+      co_return response;
+    });
+    router.add(Method::get, "/withheld", [this](const Request&) -> Task<Response> {
+      ++withheld_;
+      Response response;
+      response.body = "never seen";
+      response.delivery = Delivery::withheld;
+      co_return response;
+    });
     router.add(Method::get, "/slow", [this](const Request& request) { return wait_for_gate(request); });
     Server::Options options;
     options.limits = limits;
@@ -194,6 +218,7 @@ class ServerTest : public ::testing::Test {
   std::vector<std::string> exceptions_;
   std::atomic<bool> gate_open_ = false;
   std::atomic<int> at_gate_ = 0;
+  std::atomic<int> withheld_ = 0;
   IoThreads threads_{2};
   std::optional<Server> server_;
 };
@@ -272,6 +297,62 @@ TEST_F(ServerTest, SurvivesAClientThatLeavesInTheMiddle) {
   ASSERT_TRUE(eventually([this] { return at_gate_ == 1; }));
   gate_open_ = true;
   EXPECT_EQ(Client(port).get("/hello").status, 200);
+}
+
+// --- Misbehaving on purpose --------------------------------------------------------------------
+
+constexpr const char* get_withheld = "GET /withheld HTTP/1.1\r\nHost: test\r\n\r\n";
+
+TEST_F(ServerTest, AnswersLateAndGoesOn) {
+  Client client(start());
+  const auto started = steady_clock::now();
+  EXPECT_EQ(client.get("/late").body, "late");
+  EXPECT_GE(steady_clock::now() - started, milliseconds(100));
+  client.send("GET /late HTTP/1.1\r\nHost: test\r\n\r\nGET /hello HTTP/1.1\r\nHost: test\r\n\r\n");
+  EXPECT_EQ(client.read().body, "late");
+  EXPECT_EQ(client.read().body, "hello") << "what was sent meanwhile is not lost";
+}
+
+TEST_F(ServerTest, ResetsTheConnectionInsteadOfAnswering) {
+  const auto port = start();
+  Client client(port);
+  client.send("GET /reset HTTP/1.1\r\nHost: test\r\n\r\n");
+  EXPECT_TRUE(client.is_reset());
+  EXPECT_EQ(Client(port).get("/hello").status, 200);
+}
+
+TEST_F(ServerTest, WithholdsTheAnswerUntilTheClientLeaves) {
+  const auto port = start({.connections_max = 1});
+  {
+    Client client(port);
+    client.send(get_withheld);
+    ASSERT_TRUE(eventually([this] { return withheld_ == 1; }));
+    EXPECT_EQ(Client(port).get("/hello").status, 503);
+  }
+  EXPECT_TRUE(eventually([port] { return Client(port).get("/hello").status == 200; }));
+}
+
+TEST_F(ServerTest, WithholdsTheAnswerNoLongerThanAConnectionMayBeIdle) {
+  Client client(start({.keep_alive = milliseconds(50)}));
+  client.send(get_withheld);
+  EXPECT_TRUE(client.is_closed());
+}
+
+TEST_F(ServerTest, AnAnswerThatIsWithheldDoesNotHoldUpTheStop) {
+  Client client(start());
+  client.send(get_withheld);
+  ASSERT_TRUE(eventually([this] { return withheld_ == 1; }));
+  auto stopped = stop_in_background(much_later());
+  EXPECT_TRUE(client.is_closed());
+  EXPECT_EQ(stopped.wait_for(std::chrono::seconds(30)), std::future_status::ready);
+}
+
+TEST_F(ServerTest, ALateAnswerIsCutOffAtTheDeadlineOfTheStop) {
+  Client client(start());
+  client.send("GET /late HTTP/1.1\r\nHost: test\r\n\r\n");
+  stop_in_background(steady_clock::now()).get();
+  EXPECT_THAT(client.read().body, ::testing::AnyOf("", "late"));
+  EXPECT_TRUE(client.is_closed());
 }
 
 // --- Connections -------------------------------------------------------------------------------

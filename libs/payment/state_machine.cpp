@@ -181,10 +181,13 @@ void assert_invariants(const Transaction& transaction) {
   SWITCHYARD_ASSERT(!is_final(transaction.status) || !transaction.next_action_at);
 }
 
+std::string request_bytes(std::string_view reference, Money amount, CaptureMethod capture_method) {
+  return fmt::format(R"({{"reference":"{}","amount":{},"currency":"{}","capture_method":"{}"}})", reference,
+                     amount.minor(), amount.currency().code(), to_string(capture_method));
+}
+
 std::string request_bytes(const Transaction& transaction) {
-  return fmt::format(R"({{"reference":"{}","amount":{},"currency":"{}","capture_method":"{}"}})",
-                     transaction.id.value.to_string(), transaction.amount.minor(),
-                     transaction.amount.currency().code(), to_string(transaction.capture_method));
+  return request_bytes(transaction.id.value.to_string(), transaction.amount, transaction.capture_method);
 }
 
 }  // namespace switchyard::payment

@@ -106,7 +106,9 @@ State settle(Transaction queued, std::string_view psp, const Event& outcome, Tim
 // Asserted before each write and after each read.
 void assert_invariants(const Transaction& transaction);
 
-// The bytes by which an attempt's request is known to be the same when it is sent again.
+// The bytes by which an attempt's request is known to be the same when it is sent again. Adapters whose PSP
+// takes JSON of our own making send precisely these.
+std::string request_bytes(std::string_view reference, Money amount, CaptureMethod capture_method);
 std::string request_bytes(const Transaction& transaction);
 
 }  // namespace switchyard::payment

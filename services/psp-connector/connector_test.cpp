@@ -35,6 +35,7 @@ using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::MatchesRegex;
+using ::testing::Not;
 using ::testing::SizeIs;
 using ::testing::StartsWith;
 
@@ -587,18 +588,43 @@ TEST(ConnectorSettings, RefuseBadValues) {
   }
 }
 
-TEST(LedgerPath, IsBesideTheStoreUnlessGiven) {
+TEST(PspSettings, TheLedgerIsBesideTheStoreUnlessGiven) {
   Environment environment;
   environment.set("DATABASE_URL", "sqlite:/tmp/x.db");
-  EXPECT_EQ(read_ledger_path(environment), "/tmp/x.db.psp-simulator");
+  EXPECT_EQ(read_psp_settings(environment).ledger_path, "/tmp/x.db.psp-simulator");
   environment.set("PSP_SIMULATOR_LEDGER", "/tmp/ledger");
-  EXPECT_EQ(read_ledger_path(environment), "/tmp/ledger");
+  EXPECT_EQ(read_psp_settings(environment).ledger_path, "/tmp/ledger");
+  EXPECT_EQ(read_psp_settings(environment).url, "");
+}
+
+TEST(PspSettings, WithAUrlThereIsNoLedger) {
+  Environment environment;
+  environment.set("PSP_SIMULATOR_LEDGER", "/tmp/ledger");
+  environment.set("PSP_URL", "https://user:password@psp.example/sandbox");
+  EXPECT_EQ(read_psp_settings(environment).url, "https://user:password@psp.example/sandbox");
+  EXPECT_EQ(read_psp_settings(environment).ledger_path, "");
+}
+
+TEST(PspSettings, AMalformedUrlIsRefusedWithoutItsPassword) {
+  for (const auto* url : {"psp.example", "ftp://user:hunter2@psp.example", "http://user:hunter2@:80",
+                          "http://user:hunter2@psp.example/?a=b", "http://user:hunter2@psp.example:x"}) {
+    Environment environment;
+    environment.set("PSP_URL", url);
+    try {
+      read_psp_settings(environment);
+      ADD_FAILURE() << url;
+    } catch (const ConfigError& error) {
+      EXPECT_THAT(error.what(),
+                  AllOf(StartsWith("PSP_URL "), HasSubstr("example"), Not(HasSubstr("hunter2"))));
+    }
+  }
 }
 
 TEST_F(ConnectorTest, TheThreadTakesTransactionsToTheSimulatedPsp) {
   const auto captured = create(100);
   const auto declined = create(200'017);
-  ConnectorThread thread(threads_, settings_, folder_.file("ledger.db"), store_, metrics_, log(), clock_);
+  const PspSettings psp_settings{.url = {}, .ledger_path = folder_.file("ledger.db")};
+  ConnectorThread thread(threads_, settings_, psp_settings, store_, metrics_, log(), clock_);
   thread.start();
   EXPECT_TRUE(comes_to(captured, Status::captured));
   EXPECT_TRUE(comes_to(declined, Status::declined));
@@ -609,6 +635,21 @@ TEST_F(ConnectorTest, TheThreadTakesTransactionsToTheSimulatedPsp) {
   thread.stop();
   const auto after = create(100);
   EXPECT_EQ(status(after), Status::queued);
+}
+
+TEST_F(ConnectorTest, TheThreadGoesToThePspAtTheUrlAndOpensNoLedger) {
+  const auto id = create(100);
+  // Port 1 (tcpmux) of this machine: nobody is there.
+  const PspSettings psp_settings{.url = "http://127.0.0.1:1", .ledger_path = {}};
+  {
+    ConnectorThread thread(threads_, settings_, psp_settings, store_, metrics_, log(), clock_);
+    thread.start();
+    EXPECT_TRUE(comes_to_in_time(id, Status::failed));
+  }
+  const auto found = find(id);
+  ASSERT_THAT(found.attempts, SizeIs(3));
+  EXPECT_EQ(found.attempts[0].psp, "psp-simulator");
+  EXPECT_EQ(in_file("SELECT count(*) FROM attempts WHERE status = 'not_sent'"), 3);
 }
 
 }  // namespace

@@ -1,35 +1,62 @@
 #include "psp-connector/connector_thread.hpp"
 
+#include "http/async_client.hpp"
+#include "psp/remote_simulator/remote_simulator.hpp"
+#include "psp/simulator/simulator.hpp"
 #include "service/settings.hpp"
 #include "store/open.hpp"
 
 namespace switchyard::connector {
+namespace {
 
-std::string read_ledger_path(const Environment& environment) {
-  if (const auto path = environment.find("PSP_SIMULATOR_LEDGER")) return *path;
-  const auto database_url = service::read_database_url(environment);
-  if (store::is_postgres(database_url)) return "data/psp-simulator.db";
-  return store::sqlite_path(database_url) + ".psp-simulator";
+std::unique_ptr<psp::Adapter> make_psp(Executor executor, const PspSettings& settings,
+                                       std::size_t connections_max, const Clock& clock) {
+  if (settings.url.empty()) return std::make_unique<psp::simulator::Simulator>(settings.ledger_path, clock);
+  return std::make_unique<psp::remote_simulator::RemoteSimulator>(executor, settings.url, connections_max);
 }
 
-ConnectorThread::ConnectorThread(IoThreads& threads, const Settings& settings, const std::string& ledger_path,
-                                 store::Store& store, telemetry::Metrics& metrics, Log& log,
-                                 const Clock& clock)
-    : executor_(threads.executor(0)),
-      psp_(ledger_path, clock),
-      connector_(settings, executor_, store, psp_, wake_up_, metrics, log, clock) {}
+}  // namespace
+
+PspSettings read_psp_settings(const Environment& environment) {
+  if (auto url = environment.find("PSP_URL")) {
+    const auto problem = http::problem_of_base_url(*url);
+    if (!problem.empty()) {
+      throw ConfigError("PSP_URL", problem, "for example PSP_URL=http://127.0.0.1:5003");
+    }
+    return {.url = std::move(*url), .ledger_path = {}};
+  }
+  if (auto path = environment.find("PSP_SIMULATOR_LEDGER")) {
+    return {.url = {}, .ledger_path = std::move(*path)};
+  }
+  const auto database_url = service::read_database_url(environment);
+  if (store::is_postgres(database_url)) return {.url = {}, .ledger_path = "data/psp-simulator.db"};
+  return {.url = {}, .ledger_path = store::sqlite_path(database_url) + ".psp-simulator"};
+}
+
+// As many connections as calls: one that waited for a connection until its deadline would count as a try.
+ConnectorThread::ConnectorThread(IoThreads& threads, const Settings& settings,
+                                 const PspSettings& psp_settings, store::Store& store,
+                                 telemetry::Metrics& metrics, Log& log, const Clock& clock)
+    : threads_(threads),
+      psp_(make_psp(threads.executor(0), psp_settings, settings.in_flight_max, clock)),
+      connector_(std::in_place, settings, threads.executor(0), store, *psp_, wake_up_, metrics, log, clock) {}
 
 void ConnectorThread::start() {
-  running_ = asio::co_spawn(executor_, [this] { return connector_.run(); }, asio::use_future);
+  running_ = asio::co_spawn(threads_.executor(0), [this] { return connector_->run(); }, asio::use_future);
 }
 
 ConnectorThread::~ConnectorThread() {
   stop();
+  threads_.run(0, [this]() -> Task<void> {
+    connector_.reset();
+    psp_.reset();
+    co_return;
+  });
 }
 
 void ConnectorThread::stop() {
   if (!running_.valid()) return;
-  asio::post(executor_, [this] { connector_.stop(); });
+  asio::post(threads_.executor(0), [this] { connector_->stop(); });
   running_.get();
 }
 

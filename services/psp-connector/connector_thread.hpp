@@ -1,22 +1,30 @@
-// A connector on an io thread, from start() to stop().
+// A connector on an io thread with the PSP it goes to, from start() to stop().
 #pragma once
 
+#include <memory>
+#include <optional>
 #include <string>
 
 #include "base/io_threads.hpp"
 #include "psp-connector/connector.hpp"
-#include "psp/simulator/simulator.hpp"
 
 namespace switchyard::connector {
 
-// Where the simulated PSP keeps its ledger: PSP_SIMULATOR_LEDGER, or beside the store's file.
-std::string read_ledger_path(const Environment& environment);
+struct PspSettings {
+  // PSP_URL: where psp-simulator answers. Empty: the simulated PSP in this process. May hold a password.
+  std::string url;
+  // Of the one in this process: PSP_SIMULATOR_LEDGER, or beside the store's file if it has one.
+  std::string ledger_path;
+};
+
+// Throws ConfigError.
+PspSettings read_psp_settings(const Environment& environment);
 
 class ConnectorThread {
  public:
   // Works on the first of `threads`. What it is given outlives it; the threads outlive the store, too
   // (lane.hpp).
-  ConnectorThread(IoThreads& threads, const Settings& settings, const std::string& ledger_path,
+  ConnectorThread(IoThreads& threads, const Settings& settings, const PspSettings& psp_settings,
                   store::Store& store, telemetry::Metrics& metrics, Log& log, const Clock& clock);
   ~ConnectorThread();
 
@@ -27,10 +35,11 @@ class ConnectorThread {
   void stop();
 
  private:
-  const Executor executor_;
-  queue::WakeUp wake_up_{executor_};
-  psp::simulator::Simulator psp_;
-  Connector connector_;
+  IoThreads& threads_;
+  queue::WakeUp wake_up_{threads_.executor(0)};
+  // Destroyed on the thread, to which it belongs.
+  std::unique_ptr<psp::Adapter> psp_;
+  std::optional<Connector> connector_;
   std::future<void> running_;
 };
 

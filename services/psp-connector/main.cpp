@@ -14,7 +14,7 @@ int work() {
   const auto environment = Environment::of_process();
   const auto settings = connector::read_settings(environment);
   const auto http_settings = service::read_http_settings(environment, 0);
-  const auto ledger_path = connector::read_ledger_path(environment);
+  const auto psp_settings = connector::read_psp_settings(environment);
   const auto log = service::make_log(environment);
 
   const SystemClock clock;
@@ -22,7 +22,7 @@ int work() {
   IoThreads threads(1);
   IoThreads connector_threads(1);
   const auto store = store::open(service::read_database_url(environment));
-  connector::ConnectorThread connector(connector_threads, settings, ledger_path, *store, metrics, *log,
+  connector::ConnectorThread connector(connector_threads, settings, psp_settings, *store, metrics, *log,
                                        clock);
   const auto metrics_server = service::start_metrics_server(threads, metrics, http_settings, *log);
   connector.start();

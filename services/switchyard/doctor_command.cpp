@@ -44,6 +44,7 @@ Finding check_configuration(const Environment& environment) {
     const auto auth_settings = auth::read_settings(environment);
     core::read_settings(environment);
     connector::read_settings(environment);
+    connector::read_psp_settings(environment);
     const auto database_url = service::read_database_url(environment);
     if (!store::is_postgres(database_url)) store::sqlite_path(database_url);
     return good(
@@ -112,11 +113,10 @@ Finding check_store(const Environment& environment) {
   }
 }
 
-bool switchyard_answers(const service::HttpSettings& settings) {
-  const auto health = http::send({.url = service::local_url(settings) + "/auth/health",
-                                  .body = {},
-                                  .headers = {},
-                                  .timeout = std::chrono::milliseconds(2'000)});
+// Whether a service of ours says there how it is, well or not.
+bool tells_its_health(const std::string& url) {
+  const auto health =
+      http::send({.url = url, .body = {}, .headers = {}, .timeout = std::chrono::milliseconds(2'000)});
   return health && health->body.find(R"("status")") != std::string::npos;
 }
 
@@ -128,7 +128,8 @@ Finding check_port(const Environment& environment) {
     return bad("port", error.what(), "set HTTP_HOST and HTTP_PORT");
   }
   const auto address = fmt::format("{}:{}", settings.host, settings.port);
-  if (switchyard_answers(settings)) return good("port", "Switchyard answers on " + address);
+  if (tells_its_health(service::local_url(settings) + "/auth/health"))
+    return good("port", "Switchyard answers on " + address);
   try {
     telemetry::Metrics metrics;
     IoThreads threads(1);
@@ -139,6 +140,21 @@ Finding check_port(const Environment& environment) {
     return bad(
         "port", error.what(),
         fmt::format("another program has it; see: ss -ltnp 'sport = :{}', or set HTTP_PORT", settings.port));
+  }
+}
+
+Finding check_psp(const Environment& environment) {
+  try {
+    if (!environment.find("PSP_URL")) return good("psp", "the simulated one in this process; no money moves");
+    const auto url = connector::read_psp_settings(environment).url;
+    // The address stays out of the text: it may hold a password.
+    if (tells_its_health(url + (url.ends_with('/') ? "health" : "/health"))) {
+      return good("psp", "psp-simulator answers at PSP_URL; no money moves");
+    }
+    return bad("psp", "nobody answers at PSP_URL",
+               "start psp-simulator there, or empty PSP_URL for the simulated PSP in this process");
+  } catch (const ConfigError& error) {
+    return bad("psp", error.what(), "set PSP_URL, or empty it for the simulated PSP in this process");
   }
 }
 
@@ -205,8 +221,12 @@ void print(const Context& context, const std::vector<Finding>& findings) {
 
 int examine(const Context& context) {
   const auto& environment = context.environment;
-  const std::vector<Finding> findings{check_configuration(environment), check_store(environment),
-                                      check_port(environment), check_clock(), check_disk(environment)};
+  const std::vector<Finding> findings{check_configuration(environment),
+                                      check_store(environment),
+                                      check_port(environment),
+                                      check_psp(environment),
+                                      check_clock(),
+                                      check_disk(environment)};
   print(context, findings);
   return std::ranges::all_of(findings, &Finding::good) ? service::exit_ok : service::exit_failure;
 }
@@ -214,7 +234,7 @@ int examine(const Context& context) {
 }  // namespace
 
 void add_doctor_command(CLI::App& app, Context& context) {
-  app.add_subcommand("doctor", "Check configuration, store, port, clock and disk")->callback([&context] {
+  app.add_subcommand("doctor", "Check configuration, store, port, PSP, clock and disk")->callback([&context] {
     context.action = [&context] { return examine(context); };
   });
 }

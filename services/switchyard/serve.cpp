@@ -18,7 +18,7 @@ int serve(const Environment& environment) {
   auto auth_settings = auth::read_settings(environment);
   auto core_settings = core::read_settings(environment);
   const auto connector_settings = connector::read_settings(environment);
-  const auto ledger_path = connector::read_ledger_path(environment);
+  const auto psp_settings = connector::read_psp_settings(environment);
   const auto shutdown_time = service::read_shutdown_time(environment);
   const auto log = service::make_log(environment);
 
@@ -28,7 +28,7 @@ int serve(const Environment& environment) {
   IoThreads connector_threads(1);
   const auto store = store::open(service::read_database_url(environment));
 
-  connector::ConnectorThread connector(connector_threads, connector_settings, ledger_path, *store, metrics,
+  connector::ConnectorThread connector(connector_threads, connector_settings, psp_settings, *store, metrics,
                                        *log, clock);
   auth::AuthApi auth_api(std::move(auth_settings), *store, threads, *log, clock);
   core::CoreApi core_api(std::move(core_settings), *store, threads, metrics, *log, clock,

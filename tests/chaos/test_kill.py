@@ -53,9 +53,12 @@ def print_histogram(stored, charges_of):
 
 
 @pytest.mark.slow
-def test_kill_under_load(start_switchyard, tmp_path, seed):
+@pytest.mark.parametrize("psp_is", ["in the process", "a program"])
+def test_kill_under_load(start_switchyard, start_psp_simulator, psp_is, seed):
+    """With the PSP in the process that is killed, and with one that lives on and counts for itself."""
     rng = random.Random(seed)
-    server = start_switchyard()
+    psp = start_psp_simulator() if psp_is == "a program" else None
+    server = start_switchyard(PSP_URL=psp.url if psp else None)
     server.kill()
     acknowledged, unanswered, keys = {}, [], {}
 
@@ -83,8 +86,11 @@ def test_kill_under_load(start_switchyard, tmp_path, seed):
                interval_s=0.2)
 
     stored = {row.id: row for row in storage.transactions(server.database)}
-    charges = storage.charges(server.ledger)
+    charges = storage.charges(psp.ledger if psp else server.ledger)
     charges_of = Counter(charge.reference for charge in charges)
+    if psp:
+        assert {reference: count for reference, (count, _) in psp.counts().items()} == charges_of
+        assert not server.ledger.exists()
     print(f"{ROUNDS} kills, {len(acknowledged)} acknowledged, {len(stored)} stored, {len(charges)} charges")
     print_histogram(stored, charges_of)
 

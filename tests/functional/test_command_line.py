@@ -283,6 +283,15 @@ def test_doctor_finds_what_is_wrong(offline, overrides, named):
     assert done.returncode > 0 and named in done.stdout + done.stderr
 
 
+def test_doctor_asks_the_psp_at_psp_url(offline, start_psp_simulator):
+    assert "psp-simulator answers" in succeeded(offline("doctor", PSP_URL=start_psp_simulator().url))
+
+
+def test_doctor_finds_no_psp_and_prints_no_password(offline):
+    done = offline("doctor", PSP_URL=f"http://user:hunter2secret@127.0.0.1:{free_port()}/")
+    assert done.returncode > 0 and "PSP_URL" in done.stdout and "hunter2secret" not in done.stdout + done.stderr
+
+
 def test_doctor_prints_no_secret(offline):
     done = offline("doctor")
     assert SECRET not in done.stdout + done.stderr

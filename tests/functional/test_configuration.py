@@ -66,6 +66,8 @@ MALFORMED = [(variable, value) for variables, values in [
     (("LOG_FORMAT",), ("xml", "JSON ")),
     (("LOG_LEVEL",), ("loud", "9")),
     (("USERS_FILE",), ("/no/such/users.json",)),
+    (("PSP_URL",), ("psp", "127.0.0.1:5000", "ftp://127.0.0.1/", "http://", "http://127.0.0.1:x", "http://a b/",
+                    "http://127.0.0.1/?a=b")),
     (NUMBERS, ("abc", "-1", "0", "1.5", "99999999999999999999999")),
 ] for variable in variables for value in values]
 
@@ -88,6 +90,13 @@ def test_every_program_checks_its_environment(tmp_path, program, variable, value
 def test_a_password_in_a_database_url_is_not_printed(tmp_path):
     line = refused(tmp_path, DATABASE_URL="mysql://switchyard:hunter2secret@db/x")
     assert "hunter2secret" not in line and "DATABASE_URL" in line
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("program", ["switchyard", "psp-connector"])
+def test_a_password_in_a_psp_url_is_not_printed(tmp_path, program):
+    line = refused(tmp_path, program, PSP_URL="ftp://switchyard:hunter2secret@psp.example/")
+    assert "hunter2secret" not in line and "PSP_URL" in line and names_an_example(line)
 
 
 A_USER = {"id": 1, "username": "anna", "password": "a password of anna", "enabled": True}

@@ -1,8 +1,10 @@
 """Starts the real binaries, waits until they serve, and stops them by process id.
 
 A `Program` is one process with its log file. `Switchyard` is the all-in-one; `ThreeServices` are auth-api, core-api and
-psp-connector side by side over one SQLite file. Both offer the same endpoints: `auth`, `core` and `metrics`."""
+psp-connector side by side over one SQLite file. Both offer the same endpoints: `auth`, `core` and `metrics`.
+`PspSimulator` is the PSP as a program of its own, for the others' PSP_URL."""
 
+import json as json_codec
 import os
 import subprocess
 from pathlib import Path
@@ -161,6 +163,64 @@ class ThreeServices:
 
     def stop(self):
         return max(program.stop() for program in self.programs)
+
+
+class PspSimulator:
+    """`psp-simulator`: its charges, and the script by which it breaks."""
+
+    def __init__(self, folder, **overrides):
+        self.port = free_port()
+        settings = {"HTTP_HOST": "127.0.0.1", "HTTP_PORT": str(self.port), "METRICS_PORT": str(free_port()),
+                    "PSP_SIMULATOR_LEDGER": str(folder / "psp.db"), "LOG_FORMAT": "text"}
+        settings.update({name: str(value) for name, value in overrides.items()})
+        self.program = Program("psp-simulator", [], settings, folder)
+        self.endpoint = Endpoint("127.0.0.1", self.port, "")
+        self.metrics = Endpoint("127.0.0.1", int(settings["METRICS_PORT"]), "")
+        self.ledger = Path(settings["PSP_SIMULATOR_LEDGER"])
+
+    programs = property(lambda self: [self.program])
+    url = property(lambda self: self.endpoint.url(""))
+
+    def start(self):
+        self.program.start()
+        eventually(lambda: _healthy(self.endpoint, self.program), "psp-simulator to be healthy")
+        return self
+
+    def stop(self):
+        return self.program.stop()
+
+    def kill(self):
+        self.program.kill()
+
+    def ask(self, method, path, json=None, headers=None, timeout_s=60):
+        with Client(self.endpoint, timeout_s) as client:
+            if json is None:
+                return client.request(method, path, headers=headers)
+            body = json_codec.dumps(json).encode()
+            return client.request(method, path, body, {"Content-Type": "application/json", **(headers or {})})
+
+    def charges(self, reference):
+        """What it booked for a merchant's reference."""
+        reply = self.ask("GET", f"/charges?reference={reference}")
+        assert reply.status == 200 and reply.json()["more"] is False, reply
+        return reply.json()["items"]
+
+    def counts(self, limit=1000):
+        """{reference: (charges, of which approved)} of the whole ledger, page by page."""
+        counts, after = {}, ""
+        while after is not None:
+            page = self.ask("GET", f"/charges/counts?limit={limit}&after={after}").json()
+            counts.update({item["reference"]: (item["charges"], item["approved"]) for item in page["items"]})
+            after = page["next"]
+        return counts
+
+    def play(self, *rules, seed=0):
+        """From now on it behaves by these rules."""
+        reply = self.ask("PUT", "/script", {"rules": list(rules), "seed": seed})
+        assert reply.status == 200, reply.body
+
+    def behave(self):
+        assert self.ask("DELETE", "/script").status == 200
 
 
 def run_to_exit(name, arguments, settings, folder, stdin_text="", timeout_s=30.0):

@@ -53,13 +53,13 @@ class SimulatorTest : public ::testing::Test {
 };
 
 TEST_F(SimulatorTest, ApprovesAnOrdinaryAmount) {
-  for (const std::int64_t amount : {1, 100, 200'010, 200'013, 300'013, 500'000, 1'000'000'000}) {
+  for (const std::int64_t amount : {1, 100, 200'010, 200'013, 300'013, 500'000, 600'000, 600'006}) {
     const auto key = std::to_string(amount);
     const auto outcome = authorize(request(amount, key));
     ASSERT_TRUE(std::holds_alternative<Approved>(outcome)) << amount;
     EXPECT_EQ(std::get<Approved>(outcome).psp_reference, "sim_" + key);
   }
-  EXPECT_EQ(approved_charges(), 7);
+  EXPECT_EQ(approved_charges(), 8);
 }
 
 TEST_F(SimulatorTest, DeclinesTheAmountsThatStandForADecline) {
@@ -99,6 +99,33 @@ TEST_F(SimulatorTest, ChargesAndLosesTheAnswerWithTheAmountThatStandsForThat) {
   const auto found = look_up();
   ASSERT_TRUE(std::holds_alternative<Approved>(found));
   EXPECT_EQ(std::get<Approved>(found).psp_reference, "sim_key-1");
+}
+
+TEST_F(SimulatorTest, ChargesAndBreaksTheAnswerWithTheAmountsThatStandForThat) {
+  for (const std::int64_t amount : {600'003, 600'004, 600'005}) {
+    const auto key = std::to_string(amount);
+    EXPECT_TRUE(std::holds_alternative<OutcomeUnknown>(authorize(request(amount, key)))) << amount;
+    EXPECT_TRUE(std::holds_alternative<Approved>(look_up(key))) << amount;
+  }
+  EXPECT_EQ(approved_charges(), 3);
+}
+
+TEST_F(SimulatorTest, ChargesWhatItLostTheFirstTimeWhenItComesAgain) {
+  EXPECT_TRUE(std::holds_alternative<OutcomeUnknown>(authorize(request(600'002))));
+  EXPECT_TRUE(std::holds_alternative<NoSuchCharge>(look_up()));
+  EXPECT_TRUE(std::holds_alternative<Approved>(authorize(request(600'002))));
+  EXPECT_EQ(approved_charges(), 1);
+}
+
+TEST_F(SimulatorTest, IsLateButNeverAfterTheDeadline) {
+  const auto started = std::chrono::steady_clock::now();
+  const auto soon = started + usual_delay / 10;
+  EXPECT_TRUE(std::holds_alternative<OutcomeUnknown>(
+      threads_.run(0, [&] { return simulator_->authorize(request(600'001), soon); })));
+  EXPECT_LT(std::chrono::steady_clock::now(), started + usual_delay);
+  EXPECT_TRUE(std::holds_alternative<Approved>(authorize(request(600'001))));
+  EXPECT_GE(std::chrono::steady_clock::now(), started + usual_delay);
+  EXPECT_EQ(approved_charges(), 1);
 }
 
 TEST_F(SimulatorTest, OneKeyIsOneChargeHoweverOftenItIsSent) {

@@ -1,0 +1,27 @@
+// What the answers of psp-simulator mean. Pure, so that the whole table is a unit test.
+//
+// | answer to POST /charges                                    | outcome                           |
+// |------------------------------------------------------------|-----------------------------------|
+// | 200, 201 that says what was asked, approved or declined    | Approved, Declined                |
+// | 400, 401, 403, 404, 405, 413, 415, 429, 431                | NotSent: refused as it was read,  |
+// |                                                            | before anything could be charged  |
+// | any other status, an answer that cannot be read or that    | OutcomeUnknown                    |
+// | speaks of another charge, none at all                      |                                   |
+// | no byte of the request left                                | NotSent                           |
+//
+// 409 and 422 are unknown: there may be a charge under this key. 5xx, too: it may have come after the charge.
+// A refusal of the second sending of an attempt says nothing about the first one, which the state machine
+// knows. A look-up is believed only as 200 with a whole list: a 404 may be a router's.
+#pragma once
+
+#include "http/async_client.hpp"
+#include "psp/adapter.hpp"
+
+namespace switchyard::psp::remote_simulator {
+
+payment::Outcome read_authorize_answer(const http::CallResult& answer, const AuthorizeRequest& request);
+
+LookUpResult read_look_up_answer(const http::CallResult& answer, std::string_view reference,
+                                 std::string_view idempotency_key);
+
+}  // namespace switchyard::psp::remote_simulator

@@ -1,0 +1,34 @@
+// psp-simulator: a PSP that can be broken on purpose, on HTTP_PORT. No money moves.
+#include "psp-simulator/psp_simulator.hpp"
+#include "service/program.hpp"
+#include "service/web_service.hpp"
+
+namespace {
+
+using namespace switchyard;
+
+int serve() {
+  service::prepare_process();
+  const auto environment = Environment::of_process();
+  const auto http_settings = service::read_http_settings(environment, 5000);
+  const auto ledger_path = psp_simulator::read_ledger_path(environment);
+  const auto shutdown_time = service::read_shutdown_time(environment);
+  const auto log = service::make_log(environment);
+
+  const SystemClock clock;
+  telemetry::Metrics metrics;
+  IoThreads threads(service::io_thread_count());
+  psp_simulator::PspSimulator simulator(ledger_path, metrics, *log, clock);
+
+  service::WebService web(threads, simulator.router(), metrics, http_settings, *log);
+  service::log_listening(*log, "psp-simulator", http_settings);
+  service::wait_for_stop_signal();
+  web.stop(shutdown_time);
+  return service::exit_ok;
+}
+
+}  // namespace
+
+int main() {
+  return service::run_program("psp-simulator", serve);
+}

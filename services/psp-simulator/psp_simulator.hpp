@@ -1,0 +1,48 @@
+// psp-simulator: a payment service provider for tests, which approves, declines, and breaks on purpose. It
+// makes one charge of all requests with one key, and books it on disk before it answers.
+#pragma once
+
+#include <string>
+
+#include "base/environment.hpp"
+#include "http/router.hpp"
+#include "psp-simulator/script.hpp"
+#include "psp/simulator/ledger.hpp"
+#include "service/health.hpp"
+#include "telemetry/log.hpp"
+#include "telemetry/log_throttle.hpp"
+
+namespace switchyard::psp_simulator {
+
+// PSP_SIMULATOR_LEDGER.
+std::string read_ledger_path(const Environment& environment);
+
+// Safe to use from any io thread. Everything it is given outlives it.
+class PspSimulator {
+ public:
+  // Throws DatabaseError with a line for the operator.
+  PspSimulator(const std::string& ledger_path, telemetry::Metrics& metrics, Log& log, const Clock& clock);
+
+  http::Router router();
+
+ private:
+  Task<http::Response> charge(const http::Request& request);
+  Task<http::Response> list(const http::Request& request);
+  Task<http::Response> count(const http::Request& request);
+  Task<http::Response> put_script(const http::Request& request);
+  http::Response show_script() const;
+  Task<std::vector<service::HealthCheck>> check_health();
+  http::Response refuse(const Error& error);
+
+  telemetry::Metrics& metrics_;
+  Log& log_;
+  const Clock& clock_;
+  LogThrottle ledger_failures_;
+  psp::simulator::Ledger ledger_;
+  Script script_;
+  service::Health health_;
+  prometheus::Counter& approved_;
+  prometheus::Counter& declined_;
+};
+
+}  // namespace switchyard::psp_simulator

@@ -1,0 +1,167 @@
+#include "psp-simulator/script.hpp"
+
+#include <algorithm>
+
+#include <boost/json/array.hpp>
+#include <fmt/format.h>
+
+#include "psp-simulator/charge_json.hpp"
+
+namespace switchyard::psp_simulator {
+namespace {
+
+namespace json = boost::json;
+using psp::simulator::named_behaviours;
+
+constexpr std::size_t rules_max = 100;
+constexpr std::int64_t requests_max = 1'000'000'000;
+constexpr std::int64_t delay_ms_max = 60'000;
+
+std::string_view view(json::string_view text) {
+  return {text.data(), text.size()};
+}
+
+// Reads one rule; `problem_` holds the first thing that is wrong.
+class RuleReader {
+ public:
+  std::expected<Rule, std::string> read(const json::object& object) {
+    if (!object.contains("behaviour")) return std::unexpected("behaviour is missing");
+    for (const auto& member : object) {
+      if (!read_member(view(member.key()), member.value())) return std::unexpected(std::move(problem_));
+    }
+    if (object.contains("delay_ms") && rule_.behaviour.answer != psp::simulator::Answer::late) {
+      return std::unexpected("delay_ms is for the behaviour slow only");
+    }
+    return std::move(rule_);
+  }
+
+ private:
+  bool read_member(std::string_view name, const json::value& value) {
+    if (name == "behaviour") return read_behaviour(value);
+    if (name == "reference") return read_reference(value);
+    if (name == "probability") return read_probability(value);
+    if (name == "requests") {
+      const auto number = whole_number(name, value, requests_max);
+      rule_.requests = number;
+      return number.has_value();
+    }
+    if (name == "delay_ms") {
+      const auto number = whole_number(name, value, delay_ms_max);
+      rule_.delay = std::chrono::milliseconds(number.value_or(0));
+      return number.has_value();
+    }
+    return wrong(fmt::format(
+        "{} is no member of a rule: behaviour, reference, requests, probability and delay_ms are", name));
+  }
+
+  bool read_behaviour(const json::value& value) {
+    const auto text = value.is_string() ? view(value.get_string()) : std::string_view();
+    const auto named = std::ranges::find(named_behaviours, text, &psp::simulator::NamedBehaviour::name);
+    if (named == named_behaviours.end()) {
+      std::string names;
+      for (const auto& known : named_behaviours) {
+        fmt::format_to(std::back_inserter(names), "{}{}", names.empty() ? "" : ", ", known.name);
+      }
+      return wrong("behaviour must be one of: " + names);
+    }
+    rule_.name = named->name;
+    rule_.behaviour = named->behaviour;
+    return true;
+  }
+
+  bool read_reference(const json::value& value) {
+    if (!value.is_string() || !is_reference(view(value.get_string()))) {
+      return wrong("reference must be 1 to 64 letters, digits and -._:");
+    }
+    rule_.reference = view(value.get_string());
+    return true;
+  }
+
+  bool read_probability(const json::value& value) {
+    const double number = value.is_double()  ? value.get_double()
+                          : value.is_int64() ? static_cast<double>(value.get_int64())
+                                             : 0;
+    rule_.probability = number;
+    return (number > 0 && number <= 1) || wrong("probability must be a number above 0 and not above 1");
+  }
+
+  std::optional<std::int64_t> whole_number(std::string_view name, const json::value& value,
+                                           std::int64_t most) {
+    if (value.is_int64() && value.get_int64() >= 1 && value.get_int64() <= most) return value.get_int64();
+    wrong(fmt::format("{} must be a whole number from 1 to {}", name, most));
+    return std::nullopt;
+  }
+
+  bool wrong(std::string problem) {
+    problem_ = std::move(problem);
+    return false;
+  }
+
+  Rule rule_;
+  std::string problem_;
+};
+
+}  // namespace
+
+std::expected<ScriptRules, std::string> read_script(const json::object& object) {
+  for (const auto& member : object) {
+    if (member.key() != "rules" && member.key() != "seed") {
+      return std::unexpected(
+          fmt::format("{} is no member of a script: rules and seed are", view(member.key())));
+    }
+  }
+  const auto* rules = object.if_contains("rules");
+  if (rules == nullptr || !rules->is_array() || rules->get_array().size() > rules_max) {
+    return std::unexpected(fmt::format("rules must be a list of at most {}", rules_max));
+  }
+  ScriptRules script;
+  script.seed = std::random_device()();
+  if (const auto* seed = object.if_contains("seed")) {
+    if (!seed->is_int64() || seed->get_int64() < 0) return std::unexpected("seed must be a whole number");
+    script.seed = static_cast<std::uint64_t>(seed->get_int64());
+  }
+  for (const auto& value : rules->get_array()) {
+    auto rule = value.is_object() ? RuleReader().read(value.get_object())
+                                  : std::expected<Rule, std::string>(std::unexpected("must be an object"));
+    if (!rule) return std::unexpected(fmt::format("rules[{}]: {}", script.rules.size(), rule.error()));
+    script.rules.push_back(std::move(*rule));
+  }
+  return script;
+}
+
+void Script::replace(ScriptRules rules) {
+  const std::lock_guard lock(mutex_);
+  script_ = std::move(rules);
+  dice_.seed(script_.seed);
+}
+
+Script::Decision Script::decide(std::string_view reference, std::int64_t amount_minor) {
+  const std::lock_guard lock(mutex_);
+  for (auto& rule : script_.rules) {
+    if (rule.requests == 0 || (!rule.reference.empty() && rule.reference != reference)) continue;
+    if (rule.probability < 1 && std::uniform_real_distribution<>()(dice_) >= rule.probability) continue;
+    if (rule.requests) --*rule.requests;
+    return {rule.behaviour, rule.delay};
+  }
+  return {psp::simulator::behaviour_of(amount_minor), psp::simulator::usual_delay};
+}
+
+std::string Script::to_json() const {
+  const std::lock_guard lock(mutex_);
+  std::string text = R"({"rules":[)";
+  const auto out = std::back_inserter(text);
+  for (const auto& rule : script_.rules) {
+    fmt::format_to(out, R"({}{{"behaviour":"{}")", &rule == &script_.rules.front() ? "" : ",", rule.name);
+    if (!rule.reference.empty()) fmt::format_to(out, R"(,"reference":"{}")", rule.reference);
+    if (rule.requests) fmt::format_to(out, R"(,"requests":{})", *rule.requests);
+    if (rule.probability < 1) fmt::format_to(out, R"(,"probability":{})", rule.probability);
+    if (rule.behaviour.answer == psp::simulator::Answer::late) {
+      fmt::format_to(out, R"(,"delay_ms":{})", rule.delay.count());
+    }
+    text += '}';
+  }
+  fmt::format_to(out, R"(],"seed":{}}})", script_.seed);
+  return text;
+}
+
+}  // namespace switchyard::psp_simulator

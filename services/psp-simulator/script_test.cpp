@@ -1,0 +1,124 @@
+#include "psp-simulator/script.hpp"
+
+#include <algorithm>
+#include <vector>
+
+#include <gmock/gmock.h>
+
+#include "http/json.hpp"
+
+namespace switchyard::psp_simulator {
+namespace {
+
+using psp::simulator::Answer;
+using psp::simulator::Charging;
+using ::testing::HasSubstr;
+
+std::expected<ScriptRules, std::string> read(std::string_view text) {
+  const auto value = http::parse_json(text);
+  EXPECT_TRUE(value && value->is_object()) << text;
+  return read_script(value->get_object());
+}
+
+void load(Script& script, std::string_view text) {
+  auto rules = read(text);
+  ASSERT_TRUE(rules) << rules.error();
+  script.replace(std::move(*rules));
+}
+
+TEST(Script, WithoutRulesTheAmountDecides) {
+  Script script;
+  EXPECT_EQ(script.decide("a", 100).behaviour.answer, Answer::given);
+  EXPECT_EQ(script.decide("a", 200'017).behaviour.charging, Charging::decline);
+  EXPECT_EQ(script.decide("a", 600'001).delay, psp::simulator::usual_delay);
+}
+
+TEST(Script, ARuleAppliesToSoManyRequests) {
+  Script script;
+  load(script, R"({"rules":[{"behaviour":"reset_after_charge","requests":2}]})");
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(script.decide("a", 100).behaviour.answer, Answer::reset);
+  EXPECT_EQ(script.decide("a", 100).behaviour.answer, Answer::given);
+}
+
+TEST(Script, ARuleAppliesToItsReference) {
+  Script script;
+  load(script,
+       R"({"rules":[{"behaviour":"hard_decline","reference":"a"},{"behaviour":"slow","delay_ms":20}]})");
+  EXPECT_EQ(script.decide("a", 100).behaviour.charging, Charging::decline);
+  const auto other = script.decide("b", 100);
+  EXPECT_EQ(other.behaviour.answer, Answer::late);
+  EXPECT_EQ(other.delay, std::chrono::milliseconds(20));
+}
+
+TEST(Script, AProbabilityIsRepeatedByItsSeed) {
+  const auto decisions = [](std::string_view seed) {
+    Script script;
+    load(script, R"({"rules":[{"behaviour":"error_before_charge","probability":0.3}],"seed":)" +
+                     std::string(seed) + "}");
+    std::vector<bool> errors;
+    for (int i = 0; i < 1000; ++i) {
+      errors.push_back(script.decide("a", 100).behaviour.answer == Answer::error);
+    }
+    return errors;
+  };
+  const auto errors = decisions("7");
+  const auto count = std::ranges::count(errors, true);
+  EXPECT_GT(count, 200);
+  EXPECT_LT(count, 400);
+  EXPECT_EQ(decisions("7"), errors);
+  EXPECT_NE(decisions("8"), errors);
+}
+
+TEST(Script, IsShownWithWhatIsLeft) {
+  Script script;
+  load(script, R"({"rules":[{"behaviour":"slow","requests":2,"delay_ms":20,"reference":"a","probability":1},)"
+               R"({"behaviour":"approve","probability":0.5}],"seed":7})");
+  script.decide("a", 100);
+  EXPECT_EQ(script.to_json(), R"({"rules":[{"behaviour":"slow","reference":"a","requests":1,"delay_ms":20},)"
+                              R"({"behaviour":"approve","probability":0.5}],"seed":7})");
+  EXPECT_TRUE(read(script.to_json()));
+}
+
+TEST(ScriptRules, TheErrorSaysWhatIsWrong) {
+  const auto rule = [](std::string_view members) {
+    return R"({"rules":[{"behaviour":"approve"},{)" + std::string(members) + "}]}";
+  };
+  const std::vector<std::pair<std::string, const char*>> wrong{
+      {"{}", "rules must be a list"},
+      {R"({"rules":{}})", "rules must be a list"},
+      {R"({"rules":[],"more":1})", "more is no member"},
+      {R"({"rules":[],"seed":-1})", "seed"},
+      {R"({"rules":[],"seed":"7"})", "seed"},
+      {R"({"rules":[1]})", "rules[0]: must be an object"},
+      {rule(""), "rules[1]: behaviour is missing"},
+      {rule(R"("requests":1)"), "rules[1]: behaviour is missing"},
+      {rule(R"("behaviour":"explode")"), "time_out_after_charge"},
+      {rule(R"("behaviour":1)"), "behaviour must be one of"},
+      {rule(R"("behaviour":"approve","next":1)"), "next is no member"},
+      {rule(R"("behaviour":"approve","requests":0)"), "requests must be"},
+      {rule(R"("behaviour":"approve","requests":1.5)"), "requests must be"},
+      {rule(R"("behaviour":"approve","probability":0)"), "probability must be"},
+      {rule(R"("behaviour":"approve","probability":1.1)"), "probability must be"},
+      {rule(R"("behaviour":"approve","probability":"1")"), "probability must be"},
+      {rule(R"("behaviour":"approve","reference":"")"), "reference must be"},
+      {rule(R"("behaviour":"approve","reference":"a b")"), "reference must be"},
+      {rule(R"("behaviour":"approve","delay_ms":20)"), "delay_ms is for"},
+      {rule(R"("behaviour":"slow","delay_ms":60001)"), "delay_ms must be"},
+      {rule(R"("behaviour":"slow","delay_ms":-1)"), "delay_ms must be"},
+  };
+  for (const auto& [text, problem] : wrong) {
+    const auto rules = read(text);
+    ASSERT_FALSE(rules) << text;
+    EXPECT_THAT(rules.error(), HasSubstr(problem)) << text;
+  }
+}
+
+TEST(ScriptRules, AreBounded) {
+  std::string text = R"({"rules":[{"behaviour":"approve"})";
+  for (int i = 1; i < 100; ++i) text += R"(,{"behaviour":"approve"})";
+  EXPECT_TRUE(read(text + "]}"));
+  EXPECT_FALSE(read(text + R"(,{"behaviour":"approve"}]})"));
+}
+
+}  // namespace
+}  // namespace switchyard::psp_simulator
