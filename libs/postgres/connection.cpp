@@ -13,7 +13,6 @@ namespace switchyard::postgres {
 namespace {
 
 using namespace asio::experimental::awaitable_operators;
-using std::chrono::steady_clock;
 
 constexpr int binary_format = 1;
 

@@ -309,6 +309,7 @@ std::vector<CopiedTable> copy_sqlite_to_postgres(const std::string& sqlite_path,
   Destination destination(postgres_url);
   begin(destination, options.restart);
   std::vector<CopiedTable> copied;
+  copied.reserve(tables.size());
   for (const auto& table : tables) copied.push_back(copy(source, destination, table, options));
   destination.run(Statement("UPDATE copies SET finished_at = now()"));
   source.execute("ROLLBACK");

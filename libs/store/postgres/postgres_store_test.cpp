@@ -17,7 +17,6 @@ namespace {
 using asio::ip::tcp;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-using switchyard::testing::eventually;
 using switchyard::testing::TempDir;
 using ::testing::AllOf;
 using ::testing::HasSubstr;

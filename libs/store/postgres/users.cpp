@@ -49,6 +49,7 @@ Task<Result<std::vector<User>>> PostgresStore::list_users(UserId after, std::siz
       .bind(static_cast<std::int64_t>(limit));
   const auto read = [](const RowSets& sets) -> Result<std::vector<User>> {
     std::vector<User> users;
+    users.reserve(static_cast<std::size_t>(sets.front().size()));
     for (int row = 0; row < sets.front().size(); ++row) users.push_back(read_user(sets.front(), row));
     return users;
   };
@@ -138,8 +139,9 @@ Task<Result<std::vector<LoginFailures>>> PostgresStore::login_failures(std::vect
       .bind(names)
       .bind(now);
   const auto read = [](const RowSets& sets) -> Result<std::vector<LoginFailures>> {
-    std::vector<LoginFailures> failures;
     const auto& rows = sets.front();
+    std::vector<LoginFailures> failures;
+    failures.reserve(static_cast<std::size_t>(rows.size()));
     for (int row = 0; row < rows.size(); ++row) {
       failures.push_back(rows.is_null(row, 0) ? LoginFailures{}
                                               : LoginFailures{rows.integer(row, 0), rows.timestamp(row, 1)});

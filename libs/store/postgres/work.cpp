@@ -251,11 +251,13 @@ Task<postgres::Outcome<std::vector<Result<bool>>>> PostgresStore::save_together(
   auto done = co_await execute(std::move(statements), Again::yes);
   if (!done) co_return std::unexpected(std::move(done.error()));
 
-  std::vector<Uuid> updated;
   const auto& rows = done->front();
+  std::vector<Uuid> updated;
+  updated.reserve(states.size());
   for (int row = 0; row < rows.size(); ++row) updated.push_back(rows.uuid(row, 0));
   std::ranges::sort(updated);
   std::vector<Result<bool>> results;
+  results.reserve(states.size());
   for (const auto& state : states) {
     results.emplace_back(std::ranges::binary_search(updated, state.transaction.id.value));
   }
