@@ -9,6 +9,8 @@ from support import programs
 from support.merchants import Merchant
 from support.programs import Program, PspSimulator, Switchyard, ThreeServices
 
+pytest_plugins = ["support.servers"]
+
 _TAIL_LINES = 60
 _started_before = pytest.StashKey[int]()
 

@@ -161,7 +161,7 @@ class PostgresServer:
 
     def __exit__(self, *_):
         try:
-            self.stop()
+            self.kill9()  # nothing of it is kept, so nothing need be written
         finally:
             self.remove()
 
