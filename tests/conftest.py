@@ -6,6 +6,7 @@ import random
 import pytest
 
 from support import programs
+from support.fleet import Fleet
 from support.merchants import Merchant
 from support.programs import Program, PspSimulator, Switchyard, ThreeServices
 
@@ -124,6 +125,19 @@ def start_three_services(tmp_path):
 
     yield start
     _finish(servers)
+
+
+@pytest.fixture
+def start_fleet(tmp_path):
+    """Starts any number of each service over one database; in the test's own folder, with settings of its own."""
+    fleets = []
+
+    def start(**arguments):
+        fleets.append(Fleet(tmp_path, **arguments))
+        return fleets[-1].start()
+
+    yield start
+    _finish(fleets)
 
 
 @pytest.fixture

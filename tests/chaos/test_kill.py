@@ -34,12 +34,6 @@ def start_interrupted(server, rng):
     server.start()
 
 
-def open_transactions(database):
-    [(count,)] = storage.query(
-        database, "SELECT count(*) FROM transactions WHERE status NOT IN ('captured', 'declined', 'failed', 'manual_review')")
-    return count
-
-
 def may_be(status, amount):
     return status == amounts.expected_status(amount) or (
         amount == amounts.NETWORK_ERROR_BEFORE_SENDING and status == "manual_review")
@@ -82,7 +76,7 @@ def test_kill_under_load(start_switchyard, start_psp_simulator, psp_is, seed):
         identifier = merchants[sent.merchant_id].created(sent.amount, sent.currency, key=sent.key)["id"]
         assert keys.setdefault(sent.key, identifier) == identifier
         acknowledged[identifier] = sent
-    eventually(lambda: open_transactions(server.database) == 0, "every transaction to become final", timeout_s=90,
+    eventually(lambda: storage.open_transactions(server.database) == 0, "every transaction to become final", timeout_s=90,
                interval_s=0.2)
 
     stored = {row.id: row for row in storage.transactions(server.database)}
@@ -144,7 +138,7 @@ def test_a_worker_that_wakes_up_late_changes_nothing(three_services, merchant_of
     (tmp_path / "second").mkdir()
     settings = {**late.settings, "METRICS_PORT": str(free_port())}
     second = Program("psp-connector", [], settings, tmp_path / "second").start()
-    eventually(lambda: open_transactions(three_services.database) == 0, "the second worker to finish everything", 60)
+    eventually(lambda: storage.open_transactions(three_services.database) == 0, "the second worker to finish everything", 60)
     final = storage.transactions(three_services.database)
     late.send_signal(signal.SIGCONT)
     merchant = merchant_of(three_services)
@@ -170,7 +164,7 @@ def test_kill_of_the_connector_alone(three_services, merchant_of, seed):
             connector.kill()
             connector.start()
     assert not load.refused and not load.unanswered
-    eventually(lambda: open_transactions(three_services.database) == 0, "every transaction to become final",
+    eventually(lambda: storage.open_transactions(three_services.database) == 0, "every transaction to become final",
                timeout_s=90, interval_s=0.2)
     stored = {row.id: row for row in storage.transactions(three_services.database)}
     charges_of = Counter(charge.reference for charge in storage.charges(three_services.ledger))

@@ -6,12 +6,15 @@ from support.http_client import Client
 
 
 def at_once(endpoint, count, request):
-    """Calls `request(client, number)` from `count` threads at the same moment; what each returned, by number."""
+    """Calls `request(client, number)` from `count` threads at the same moment; what each returned, by number.
+
+    Of several endpoints each gets its share."""
+    endpoints = endpoint if isinstance(endpoint, list) else [endpoint]
     barrier, results, errors = threading.Barrier(count), [None] * count, []
 
     def work(number):
         try:
-            with Client(endpoint) as client:
+            with Client(endpoints[number % len(endpoints)]) as client:
                 client.get("/health")
                 barrier.wait(timeout=60)
                 results[number] = request(client, number)

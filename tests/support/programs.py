@@ -48,10 +48,10 @@ def development_settings(folder, **overrides):
 
 
 class Program(Process):
-    """One of our binaries; `settings` are its environment."""
+    """One of our binaries; `settings` are its environment. `label` tells it from others of the same binary."""
 
-    def __init__(self, name, arguments, settings, folder):
-        super().__init__(name, [binary(name), *arguments], folder, settings)
+    def __init__(self, name, arguments, settings, folder, label=None):
+        super().__init__(label or name, [binary(name), *arguments], folder, settings)
 
     settings = property(lambda self: self.environment)
 
@@ -71,12 +71,14 @@ def assert_started(program):
         raise RuntimeError(f"{program.name} exited with {code} before it was ready:\n{program.log()[-4000:]}")
 
 
-def _listens(connector):
+def listens(connector):
+    """Whether a psp-connector is at work."""
     assert_started(connector)
     return "Listening on default" in connector.log()
 
 
-def _healthy(endpoint, program):
+def healthy(endpoint, program):
+    """Whether a program that has not ended answers 200 to a health check."""
     assert_started(program)
     try:
         with Client(endpoint, timeout_s=5) as client:
@@ -110,11 +112,11 @@ class Switchyard:
 
     def start(self):
         self.program.start()
-        return self.wait_healthy()
+        return self.waithealthy()
 
-    def wait_healthy(self, timeout_s=30.0):
+    def waithealthy(self, timeout_s=30.0):
         for endpoint in (self.auth, self.core):
-            eventually(lambda: _healthy(endpoint, self.program), f"{endpoint.url('/health')} to be healthy",
+            eventually(lambda: healthy(endpoint, self.program), f"{endpoint.url('/health')} to be healthy",
                        timeout_s)
         return self
 
@@ -153,9 +155,9 @@ class ThreeServices:
         for program in self.programs[:2] if without_connector else self.programs:
             program.start()
         for endpoint, program in ((self.auth, self.auth_api), (self.core, self.core_api)):
-            eventually(lambda: _healthy(endpoint, program), f"{program.name} to be healthy")
+            eventually(lambda: healthy(endpoint, program), f"{program.name} to be healthy")
         if not without_connector:
-            eventually(lambda: _listens(self.psp_connector), "psp-connector to listen")
+            eventually(lambda: listens(self.psp_connector), "psp-connector to listen")
         return self
 
     def alive(self):

@@ -38,7 +38,7 @@ class RedisServer:
     def __init__(self, password=None, tls=False, name="redis", **settings):
         # Not below the test's folder: the path of a socket has at most 107 bytes.
         self.home = Path(tempfile.mkdtemp(prefix="switchyard-redis-"))
-        self.port = free_port()
+        self.port = settings.get("port") or free_port()
         self.password = password
         self.socket = self.home / "redis.sock"
         self.certificates = certificates.make(self.home) if tls else None
@@ -135,6 +135,10 @@ class SentinelGroup:
         self.home = Path(tempfile.mkdtemp(prefix="switchyard-sentinel-"))
         self.ports = [free_port() for _ in range(3)]
         self.sentinels = [self._sentinel(number, port) for number, port in enumerate(self.ports)]
+
+    def url(self, database=0):
+        login = "" if self.password is None else f":{quote(self.password, safe='')}@"
+        return f"redis+sentinel://{login}{','.join(f'127.0.0.1:{port}' for port in self.ports)}/{self.NAME}/{database}"
 
     def _sentinel(self, number, port):
         folder = self.home / str(number)

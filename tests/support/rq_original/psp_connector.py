@@ -1,7 +1,8 @@
 """The psp-connector that Switchyard replaces, as a program: an RQ worker whose jobs are `__main__.make_transaction`.
 
 It is started with the Python of the RQ under test, so it uses nothing but that RQ. Each charge is a line in the file that
-CHARGES_FILE names: job id, user, amount, currency. Environment, besides: REDIS_URL, WORKER (Worker or SimpleWorker)."""
+CHARGES_FILE names, if it is set: job id, user, amount, currency. Environment, besides: REDIS_URL, WORKER (Worker or
+SimpleWorker)."""
 
 import os
 import sys
@@ -21,6 +22,11 @@ def make_transaction(user_id, amount, currency):
     if amount == TAKES_A_SECOND:
         time.sleep(1)
     print(f"==> Making transaction with PSP: User ID: {user_id}, Amount: {amount}, Currency: {currency}", flush=True)
+    if "CHARGES_FILE" in os.environ:
+        count_charge(user_id, amount, currency)
+
+
+def count_charge(user_id, amount, currency):
     line = f"{rq.get_current_job().id} {user_id} {amount} {currency}\n"
     charges = os.open(os.environ["CHARGES_FILE"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     os.write(charges, line.encode())
