@@ -1,0 +1,320 @@
+"""PostgreSQL killed, stopped, cut off, and shared by many processes: what was acknowledged is there, and once in effect.
+
+KILL_ROUNDS sets the number of kills of the slow run (20), TEST_SEED repeats a run's choices."""
+
+import os
+import random
+import subprocess
+import time
+from collections import Counter
+from contextlib import closing
+
+import pytest
+
+from support import postgres_server, storage
+from support.bookkeeping import assert_balanced, wait_until_all_final
+from support.concurrency import at_once
+from support.fleet import Fleet
+from support.http_client import Client, once
+from support.load import Load
+from support.merchants import Merchant
+from support.ports import free_port
+from support.problems import assert_problem
+from support.programs import development_settings, run_to_exit
+from support.recovery import describe, seconds_until_acknowledged
+from support.waiting import PATIENCE, eventually
+
+psycopg2 = pytest.importorskip("psycopg2")
+
+ROUNDS = int(os.environ.get("KILL_ROUNDS", "20"))
+# What the service must not exceed after the server accepts connections again.
+RESUMES_WITHIN_S = 2.0
+
+
+def plain(rng):
+    return rng.randrange(1, 100_000)
+
+
+def charges_of(fleet):
+    return Counter(charge.reference for charge in storage.charges(fleet.ledger) if charge.outcome == "approved")
+
+
+def execute(url, statement, parameters=()):
+    with closing(psycopg2.connect(url)) as connection, connection, connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        return cursor.fetchall() if cursor.description else None
+
+
+def finish(load, fleet):
+    """The load ends, its client sends again what was not taken, and the books must balance."""
+    eventually(lambda: not load.waiting(), "every request to be acknowledged in the end", timeout_s=60)
+    load.end()
+    wait_until_all_final(fleet.database)
+    stored = assert_balanced(load, fleet.database, charges_of(fleet))
+    assert {row.status for row in stored.values()} == {"captured"}
+    assert set(load.refused) <= {409, 503}, load.refused
+
+
+def kill_rounds(server, fleet, seed, rounds):
+    rng, resumed = random.Random(seed), []
+    load = Load(fleet, seed, workers=6, amount=plain, persistent=True).begin()
+    for number in range(rounds):
+        before = len(load.acknowledged)
+        eventually(lambda: len(load.acknowledged) >= before + 50, f"load in round {number}", timeout_s=60)
+        time.sleep(rng.uniform(0.0, 0.4))  # the random moment is what is tested
+        server.kill9()
+        time.sleep(rng.uniform(0.0, 0.3))  # for how long the server is away
+        server.start()
+        resumed.append(seconds_until_acknowledged(fleet))
+        print(f"round {number}: acknowledged again {resumed[-1]:.2f} s after the server accepted connections")
+    load.no_more()
+    finish(load, fleet)
+    print(f"service resumes after the server: {describe(resumed)}")
+    assert max(resumed) <= RESUMES_WITHIN_S * PATIENCE
+
+
+@pytest.mark.parametrize("rounds", [3, pytest.param(ROUNDS, marks=pytest.mark.slow)], ids=["a few", "many"])
+def test_killed_and_restarted_under_load(own_postgres, start_fleet, seed, rounds):
+    fleet = start_fleet(DATABASE_URL=own_postgres.url(), core_apis=2, psp_connectors=2)
+    kill_rounds(own_postgres, fleet, seed, rounds)
+
+
+def test_a_server_that_hangs_gives_503_in_time(own_postgres, start_fleet, merchant_of):
+    """SIGSTOP: connections stay open and no answer comes, as when the network to a machine is gone."""
+    fleet = start_fleet(DATABASE_URL=own_postgres.url())
+    merchant = merchant_of(fleet)
+    merchant.wait_final(merchant.created()["id"])
+    own_postgres.pause()
+    try:
+        for attempt in range(2):
+            started = time.monotonic()
+            reply = merchant.create(100, "USD", key="while it hangs")
+            seconds = time.monotonic() - started
+            print(f"refused after {seconds:.2f} s")
+            assert reply.status in (409, 503) if attempt else reply.status == 503
+            assert seconds < 12 * PATIENCE
+            assert_problem(reply, reply.status)
+        assert int(merchant.create(key="other").header("Retry-After")) >= 1
+        eventually(lambda: once(fleet.core, "GET", "/health").status == 503, "health to tell", timeout_s=60)
+        with Client(fleet.core) as client:
+            assert client.get("/nothing-here").status == 404, "what needs no store is answered"
+    finally:
+        own_postgres.resume()
+    reply = eventually(lambda: (r := merchant.create(100, "USD", key="while it hangs")).status == 200 and r,
+                       "recovery")
+    identifier = reply.json()["id"]
+    merchant.wait_final(identifier)
+    assert [row.id for row in storage.transactions(fleet.database, merchant.user_id)].count(identifier) == 1
+    assert charges_of(fleet)[identifier] == 1
+    eventually(lambda: once(fleet.core, "GET", "/health").status == 200, "health to pass again")
+
+
+def test_connections_cut_under_load(own_postgres, start_fleet, seed):
+    fleet = start_fleet(DATABASE_URL=own_postgres.url(), core_apis=2, psp_connectors=2)
+    load = Load(fleet, seed, workers=6, amount=plain, persistent=True).begin()
+    for _ in range(20):
+        before = len(load.acknowledged)
+        eventually(lambda: len(load.acknowledged) >= before + 20, "load", timeout_s=60)
+        execute(own_postgres.url(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                                    "WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'")
+    load.no_more()
+    finish(load, fleet)
+    assert fleet.alive()
+
+
+def test_restarted_gracefully_under_load(own_postgres, start_fleet, seed):
+    """A minor upgrade: the server ends every session and comes back."""
+    fleet = start_fleet(DATABASE_URL=own_postgres.url())
+    load = Load(fleet, seed, workers=4, amount=plain, persistent=True).begin()
+    eventually(lambda: len(load.acknowledged) >= 50, "load")
+    own_postgres.stop()
+    own_postgres.start()
+    seconds_until_acknowledged(fleet)
+    load.no_more()
+    finish(load, fleet)
+
+
+def test_ten_processes_start_at_once_on_an_empty_database(postgres_url, tmp_path):
+    fleet = Fleet(tmp_path, auth_apis=3, core_apis=4, psp_connectors=3, DATABASE_URL=postgres_url)
+    try:
+        fleet.begin().wait_healthy(timeout_s=60)
+        merchant = Merchant(fleet)
+        merchant.wait_final(merchant.created()["id"])
+        users = execute(postgres_url, "SELECT count(*) FROM users")
+        assert users == [(3,)], "the demo users were imported more than once, or not at all"
+        merchant.close()
+    finally:
+        codes = [program.stop() for program in fleet.programs]
+    assert codes == [0] * 10
+    for program in fleet.programs:
+        program.assert_log_is_clean()
+
+
+# ---- many processes, one database
+
+
+@pytest.fixture
+def many(start_fleet, postgres_url):
+    return start_fleet(DATABASE_URL=postgres_url, auth_apis=3, core_apis=3, psp_connectors=3,
+                       LOGIN_FAILURES_PER_USER=10)
+
+
+def test_a_merchant_may_ask_any_of_them(many, merchant_of):
+    merchant = merchant_of(many)
+    clients = [Client(endpoint) for endpoint in many.cores]
+    created = []
+    for number in range(60):
+        reply = clients[number % 3].post("/transaction", {"amount": number + 1, "currency": "USD"},
+                                         headers=merchant.authorization)
+        assert reply.status == 200
+        created.append(reply.json()["id"])
+        shown = clients[(number + 1) % 3].get(f"/transaction/{created[-1]}", merchant.authorization)
+        assert (shown.status, shown.json()["amount"]) == (200, number + 1), "not seen by the next process"
+    for identifier in created:
+        assert merchant.wait_final(identifier)["status"] == "captured"
+    lists = [[item["id"] for item in client.get("/transaction?limit=100", merchant.authorization).json()["items"]]
+             for client in clients]
+    assert lists[0] == lists[1] == lists[2] == created[::-1]
+    assert charges_of(many) == {identifier: 1 for identifier in created}
+    for client in clients:
+        client.close()
+
+
+def test_one_key_a_hundred_times_at_once_on_three_processes(many, merchant_of):
+    merchant = merchant_of(many)
+
+    def request(client, number):
+        return client.post("/transaction", {"amount": 100, "currency": "USD"},
+                           headers={**merchant.authorization, "Idempotency-Key": "order-1"})
+
+    replies = at_once(many.cores, 100, request)
+    statuses = Counter(reply.status for reply in replies)
+    assert set(statuses) <= {200, 409} and statuses[200] >= 1, statuses
+    taken = [reply for reply in replies if reply.status == 200]
+    assert len({reply.json()["id"] for reply in taken}) == 1
+    assert len([reply for reply in taken if reply.header("Idempotency-Replayed") is None]) == 1
+    assert len(storage.transactions(many.database, merchant.user_id)) == 1
+    for endpoint in many.cores:
+        with Client(endpoint) as client:
+            reply = client.post("/transaction", {"amount": 101, "currency": "USD"},
+                                headers={**merchant.authorization, "Idempotency-Key": "order-1"})
+            assert_problem(reply, 422)
+            assert request(client, 0).body == taken[0].body
+    identifier = taken[0].json()["id"]
+    merchant.wait_final(identifier)
+    assert charges_of(many)[identifier] == 1
+
+
+def test_different_keys_at_once_are_different_transactions(many, merchant_of):
+    merchant = merchant_of(many)
+
+    def request(client, number):
+        return client.post("/transaction", {"amount": 100, "currency": "USD"},
+                           headers={**merchant.authorization, "Idempotency-Key": f"order-{number}"})
+
+    replies = at_once(many.cores, 60, request)
+    assert {reply.status for reply in replies} == {200}
+    assert len({reply.json()["id"] for reply in replies}) == 60
+
+
+def test_logins_are_throttled_across_processes(many):
+    clients = [Client(endpoint) for endpoint in many.auths]
+    statuses = [clients[number % 3].post("/token", {"username": "alice", "password": "wrong"}).status
+                for number in range(15)]
+    assert statuses == [401] * 10 + [429] * 5
+    for client in clients:
+        assert client.post("/token", {"username": "alice", "password": "password"}).status == 429
+        assert client.post("/token", {"username": "becky", "password": "password"}).status == 200
+        client.close()
+
+
+def test_three_connectors_share_the_work_and_one_may_die(many, seed):
+    load = Load(many, seed, workers=6, amount=plain, persistent=True, limit=100_000).begin()
+    for program in many.psp_connectors[:2]:
+        before = len(load.acknowledged)
+        eventually(lambda: len(load.acknowledged) >= before + 100, "load")
+        program.kill()
+    load.no_more()
+    finish(load, many)
+    logs = [program.log().count("==> Making transaction") for program in many.psp_connectors]
+    print(f"charges by connector: {logs}")
+    assert min(logs) > 0, "a connector got nothing to do"
+    for program in many.psp_connectors[:2]:
+        program.start()
+
+
+# ---- errors at start
+
+
+def start_fails(tmp_path, database_url, secret, program="core-api"):
+    """The one line that says why, which never holds the password."""
+    settings = development_settings(tmp_path, HTTP_PORT=free_port(), METRICS_PORT=free_port(),
+                                    DATABASE_URL=database_url)
+    started = time.monotonic()
+    done = run_to_exit(program, [], settings, tmp_path, timeout_s=60)
+    assert time.monotonic() - started < 30 * PATIENCE
+    output = done.stdout + done.stderr
+    assert done.returncode in (1, 2), f"{done.returncode}: {output}"
+    lines = [line for line in output.splitlines() if line.strip()]
+    assert len(lines) == 1, lines
+    assert secret not in output
+    return lines[0]
+
+
+@pytest.mark.parametrize("program", ["auth-api", "core-api", "psp-connector"])
+def test_a_wrong_password_is_a_clear_error(shared_postgres, tmp_path, program):
+    line = start_fails(tmp_path, shared_postgres.url(password="wr0ng-s3cret"), "wr0ng-s3cret", program)
+    assert "password authentication failed" in line
+
+
+def test_an_unknown_database_is_a_clear_error(shared_postgres, tmp_path):
+    line = start_fails(tmp_path, shared_postgres.url("not_there"), shared_postgres.password)
+    assert "not_there" in line
+
+
+def test_an_unknown_user_is_a_clear_error(shared_postgres, tmp_path):
+    line = start_fails(tmp_path, shared_postgres.url(user="nobody_here"), shared_postgres.password)
+    assert "nobody_here" in line
+
+
+def test_no_server_is_a_clear_error(tmp_path):
+    port = free_port()
+    line = start_fails(tmp_path, f"postgresql://switchyard:s3cret-word@127.0.0.1:{port}/switchyard", "s3cret-word")
+    assert str(port) in line
+
+
+def test_tls_that_the_server_does_not_offer_is_a_clear_error(shared_postgres, tmp_path):
+    line = start_fails(tmp_path, shared_postgres.url(sslmode="require"), shared_postgres.password)
+    assert "SSL" in line or "TLS" in line
+
+
+@pytest.mark.parametrize("url", ["postgresql://u:s3cret@127.0.0.1:notaport/db", "postgresql://u:s3cret@[::1/db",
+                                 "postgresql://u:s3cret@127.0.0.1:5432/db?nonsense=1",
+                                 "postgresql://u:s3cret%zz@127.0.0.1:5432/db", "postgresql://u:%s3cret@127.0.0.1/db"])
+def test_a_malformed_url_names_the_variable(tmp_path, url):
+    """libpq's own words quote what it could not read."""
+    assert "DATABASE_URL" in start_fails(tmp_path, url, "s3cret")
+
+
+def test_a_database_of_a_newer_version_is_a_clear_error(postgres_url, shared_postgres, tmp_path):
+    fleet = Fleet(tmp_path, auth_apis=0, psp_connectors=0, DATABASE_URL=postgres_url)
+    try:
+        fleet.start()
+    finally:
+        assert fleet.stop() == 0
+    execute(postgres_url, "UPDATE switchyard_schema SET version = 999")
+    line = start_fails(tmp_path, postgres_url, shared_postgres.password)
+    assert "999" in line and "newer" in line
+
+
+def test_a_database_of_another_program_is_left_alone(postgres_url, shared_postgres, tmp_path):
+    execute(postgres_url, "CREATE TABLE transactions (theirs text); INSERT INTO transactions VALUES ('precious')")
+    start_fails(tmp_path, postgres_url, shared_postgres.password)
+    assert execute(postgres_url, "SELECT theirs FROM transactions") == [("precious",)]
+
+
+def test_the_servers_binaries_are_of_a_version_we_support():
+    if postgres_server.BINARIES is None:
+        pytest.skip(postgres_server.why_not_here())
+    text = subprocess.run([postgres_server.BINARIES / "postgres", "--version"], capture_output=True, text=True).stdout
+    assert int(text.split()[2].split(".")[0]) >= 15, text
