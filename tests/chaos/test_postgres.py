@@ -134,6 +134,19 @@ def test_restarted_gracefully_under_load(own_postgres, start_fleet, seed):
     finish(load, fleet)
 
 
+def test_programs_started_before_the_server_wait_for_it(own_postgres, tmp_path):
+    """As after a power cut, when everything starts at once. Each waits up to 15 s."""
+    own_postgres.kill9()
+    fleet = Fleet(tmp_path, DATABASE_URL=own_postgres.url())
+    try:
+        fleet.begin()
+        time.sleep(1)  # all are up and find nobody
+        own_postgres.start()
+        fleet.wait_healthy()
+    finally:
+        assert [program.stop() for program in fleet.programs] == [0] * 3
+
+
 def test_ten_processes_start_at_once_on_an_empty_database(postgres_url, tmp_path):
     fleet = Fleet(tmp_path, auth_apis=3, core_apis=4, psp_connectors=3, DATABASE_URL=postgres_url)
     try:

@@ -30,12 +30,14 @@ class Process:
         self.folder = Path(folder)
         self.log_path = self.folder / f"{name}.log"
         self.process = None
+        self._log_start = 0
         self._account = account
         self._program = program
         self._outlives_us = outlives_us
 
     def start(self):
         with open(self.log_path, "ab") as log:
+            self._log_start = log.tell()
             self.process = subprocess.Popen(
                 self.command, executable=self._program, env={**inherited_environment(), **self.environment},
                 cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
@@ -48,6 +50,10 @@ class Process:
 
     def log(self):
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+
+    def log_since_start(self):
+        """What it has printed since it was last started."""
+        return self.log_path.read_bytes()[self._log_start:].decode(errors="replace")
 
     def log_lines(self):
         return self.log().splitlines()

@@ -74,7 +74,7 @@ def assert_started(program):
 def listens(connector):
     """Whether a psp-connector is at work."""
     assert_started(connector)
-    return "Listening on default" in connector.log()
+    return "Listening on default" in connector.log_since_start()
 
 
 def healthy(endpoint, program):
