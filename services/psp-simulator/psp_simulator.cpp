@@ -1,7 +1,6 @@
 #include "psp-simulator/psp_simulator.hpp"
 
 #include <charconv>
-#include <filesystem>
 
 #include <fmt/format.h>
 
@@ -22,13 +21,6 @@ constexpr std::size_t counts_shown_max = 1000;
 
 // JSON that is cut off.
 constexpr std::string_view garbage = R"({"id":"sim_)";
-
-std::string with_folder(std::string path) {
-  std::error_code ignored;
-  const auto folder = std::filesystem::path(path).parent_path();
-  if (!folder.empty()) std::filesystem::create_directories(folder, ignored);
-  return path;
-}
 
 prometheus::Counter& charges_counter(telemetry::Metrics& metrics, const char* outcome) {
   return metrics.counter("switchyard_psp_simulator_charges_total", "Charges booked, by their outcome.",
@@ -87,7 +79,7 @@ PspSimulator::PspSimulator(const std::string& ledger_path, telemetry::Metrics& m
     : metrics_(metrics),
       log_(log),
       clock_(clock),
-      ledger_(with_folder(ledger_path), Ledger::Use::program),
+      ledger_(ledger_path, Ledger::Use::program),
       health_([this] { return check_health(); }),
       approved_(charges_counter(metrics, "approved")),
       declined_(charges_counter(metrics, "declined")) {}

@@ -163,6 +163,17 @@ def test_ten_processes_start_at_once_on_an_empty_database(postgres_url, tmp_path
         program.assert_log_is_clean()
 
 
+def test_the_defaults_are_enough(postgres_url, tmp_path):
+    """Nothing but the URL says where anything is; the simulated PSP's ledger finds its folder."""
+    fleet = Fleet(tmp_path, DATABASE_URL=postgres_url, PSP_SIMULATOR_LEDGER=None)
+    try:
+        merchant = Merchant(fleet.start())
+        assert merchant.wait_final(merchant.created()["id"])["status"] == "captured"
+        merchant.close()
+    finally:
+        assert fleet.stop() == 0
+
+
 # ---- many processes, one database
 
 

@@ -1,5 +1,6 @@
 #include "psp/simulator/ledger.hpp"
 
+#include <filesystem>
 #include <utility>
 
 #include "base/assert.hpp"
@@ -47,6 +48,10 @@ constexpr const char* unique_keys =
     "CREATE UNIQUE INDEX IF NOT EXISTS charges_by_key ON charges (idempotency_key)";
 
 std::unique_ptr<Database> open(const std::string& path, Ledger::Use use) {
+  // What is wrong with the folder, opening the file tells.
+  std::error_code ignored;
+  const auto folder = std::filesystem::path(path).parent_path();
+  if (!folder.empty()) std::filesystem::create_directories(folder, ignored);
   const bool synced = use == Ledger::Use::program;
   auto database = std::make_unique<Database>(path, synced ? Durability::synced : Durability::process,
                                              sqlite::Access::create);

@@ -1,5 +1,6 @@
 #include "psp/simulator/ledger.hpp"
 
+#include <filesystem>
 #include <optional>
 
 #include <gmock/gmock.h>
@@ -124,6 +125,11 @@ TEST_F(LedgerTest, TakesOverALedgerOfVersion01) {
     EXPECT_TRUE((*found)->charge.approved);
     EXPECT_FALSE((*found)->is_new);
   }
+}
+
+TEST_F(LedgerTest, MakesItsFolder) {
+  const Ledger ledger(folder_.file("not/there/yet.db"));
+  EXPECT_TRUE(std::filesystem::exists(folder_.file("not/there/yet.db")));
 }
 
 TEST_F(LedgerTest, EveryNameOfABehaviourIsFound) {
