@@ -147,6 +147,22 @@ def test_programs_started_before_the_server_wait_for_it(own_postgres, tmp_path):
         assert [program.stop() for program in fleet.programs] == [0] * 3
 
 
+def test_a_server_that_dies_while_programs_start(own_postgres, tmp_path, seed):
+    """Each start makes or reads the schema; a connection lost in the middle of it is no reason to give up."""
+    rng = random.Random(seed)
+    for number in range(6):
+        (tmp_path / str(number)).mkdir()
+        fleet = Fleet(tmp_path / str(number), core_apis=2, DATABASE_URL=own_postgres.url())
+        try:
+            fleet.begin()
+            time.sleep(rng.uniform(0.0, 0.25))  # the random moment is what is tested
+            own_postgres.kill9()
+            own_postgres.start()
+            fleet.wait_healthy()
+        finally:
+            assert [program.stop() for program in fleet.programs] == [0] * 4
+
+
 def test_ten_processes_start_at_once_on_an_empty_database(postgres_url, tmp_path):
     fleet = Fleet(tmp_path, auth_apis=3, core_apis=4, psp_connectors=3, DATABASE_URL=postgres_url)
     try:

@@ -34,7 +34,7 @@ bool is_transient(const std::string& sqlstate) {
 
 // libpq gives no code for a connection that failed, only its words.
 bool may_be_starting(std::string_view message) {
-  constexpr std::array<std::string_view, 11> words{"onnection refused",
+  constexpr std::array<std::string_view, 12> words{"onnection refused",
                                                    "starting up",
                                                    "shutting down",
                                                    "in recovery",
@@ -44,18 +44,36 @@ bool may_be_starting(std::string_view message) {
                                                    "server closed the connection",
                                                    "session is read-only",
                                                    "could not translate host name",
-                                                   "not accepting connections"};
+                                                   "not accepting connections",
+                                                   "not yet accepting connections"};
   return std::ranges::any_of(words, [&](auto word) { return message.find(word) != message.npos; });
 }
 
-Task<std::unique_ptr<postgres::Connection>> connect_at_start(Executor executor, std::string url) {
-  const auto deadline = steady_clock::now() + start_time;
+Task<std::unique_ptr<postgres::Connection>> connect_at_start(Executor executor, std::string url,
+                                                             steady_clock::time_point deadline) {
   for (;;) {
     auto connection = co_await postgres::Connection::connect(executor, url, deadline);
     if (connection) co_return std::move(*connection);
     const auto& message = connection.error().message;
     if (!may_be_starting(message) || steady_clock::now() + start_pause >= deadline) {
       throw std::runtime_error(fmt::format("PostgreSQL: {}; see DATABASE_URL", message));
+    }
+    SteadyTimer pause(executor, start_pause);
+    co_await pause.async_wait(use_tuple);
+  }
+}
+
+// A server that goes down meanwhile comes back; what it refuses, it refuses again.
+Task<void> prepare_database(Executor executor, std::string url) {
+  const auto deadline = steady_clock::now() + start_time;
+  for (;;) {
+    const auto connection = co_await connect_at_start(executor, url, deadline);
+    try {
+      co_await migrate(*connection);
+      co_await require_finished_copy(*connection);
+      co_return;
+    } catch (const std::runtime_error&) {
+      if (connection->is_usable() || steady_clock::now() + start_pause >= deadline) throw;
     }
     SteadyTimer pause(executor, start_pause);
     co_await pause.async_wait(use_tuple);
@@ -74,11 +92,7 @@ PostgresStore::PostgresStore(const std::string& url)
           [this](std::vector<NewTransaction> created) { return create_all_with_keys(std::move(created)); }),
       outcomes_(thread_.executor(0), tasks_, write_limits,
                 [this](std::vector<payment::State> states) { return save_all(std::move(states)); }) {
-  thread_.run(0, [this, url]() -> Task<void> {
-    auto connection = co_await connect_at_start(thread_.executor(0), url);
-    co_await migrate(*connection);
-    co_await require_finished_copy(*connection);
-  });
+  thread_.run(0, [this, url]() -> Task<void> { return prepare_database(thread_.executor(0), url); });
 }
 
 PostgresStore::~PostgresStore() {
