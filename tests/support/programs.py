@@ -185,7 +185,7 @@ class PspSimulator:
 
     def start(self):
         self.program.start()
-        eventually(lambda: _healthy(self.endpoint, self.program), "psp-simulator to be healthy")
+        eventually(lambda: healthy(self.endpoint, self.program), "psp-simulator to be healthy")
         return self
 
     def stop(self):

@@ -63,7 +63,7 @@ class RqPeer:
     def enqueue(self, *lines):
         """Jobs as the original core-api makes them; their ids."""
         text = "".join(json.dumps(line) + "\n" for line in lines)
-        return self._run([self.rq.python, _ORIGINAL / "core_api.py"], text).split()
+        return self._run([self.rq.python, _ORIGINAL / "core_api.py"], text).splitlines()
 
     def enqueue_transaction(self, user_id=1, amount=100, currency="USD", **options):
         line = {"user_id": user_id, "amount": amount, "currency": currency}

@@ -8,7 +8,6 @@ import pytest
 from support import postgres_server, redis_server, rq_versions
 from support.postgres_server import PostgresServer
 from support.processes import inherited_environment
-from support.psp_simulator import PspSimulator
 from support.redis_server import RedisServer, SentinelGroup
 from support.rq_peer import RqPeer
 
@@ -73,20 +72,6 @@ def sentinels():
     _skip_without(redis_server)
     with SentinelGroup(replicas=2, password="sentinel-test") as group:
         yield group
-
-
-@pytest.fixture
-def start_psp_simulator(tmp_path):
-    """Starts the PSP that one can break on purpose, in the test's own folder."""
-    simulators = []
-
-    def start(**settings):
-        simulators.append(PspSimulator(tmp_path, **settings))
-        return simulators[-1].start()
-
-    yield start
-    for simulator in simulators:
-        simulator.program.stop()
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ MAKE_TRANSACTION = "__main__.make_transaction"
 def enqueue(queue, line):
     options = line.pop("options", {})
     if "function" in line:
-        return queue.enqueue(line["function"], args=line.get("args", ()), kwargs=line.get("kwargs", {}), **options)
+        return queue.enqueue(line["function"], args=tuple(line.get("args", ())), kwargs=line.get("kwargs", {}), **options)
     return queue.enqueue(MAKE_TRANSACTION, user_id=line["user_id"], amount=line["amount"], currency=line["currency"],
                          **options)
 
