@@ -23,6 +23,8 @@ enum class ErrorCode {
   overloaded,
   // The store cannot serve: disk full, file damaged, file read-only, locked for too long.
   store_unavailable,
+  // The outside queue cannot be reached, or answered with an error. What was sent to it may have been done.
+  queue_unavailable,
 };
 
 std::string_view to_string(ErrorCode code);

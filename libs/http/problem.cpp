@@ -39,6 +39,8 @@ Response problem(const Error& error) {
       // The detail names files and causes: that is for the operator's log, not for a merchant.
       return try_later(503, "Store unavailable", "the store cannot take this at the moment; nothing was done",
                        5);
+    // Never between a merchant and a reply: the queue is a hint, and stale outcomes are workers'.
+    case ErrorCode::queue_unavailable:
     case ErrorCode::stale_epoch:
       break;
   }
