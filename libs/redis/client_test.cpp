@@ -335,16 +335,8 @@ TEST_F(RedisTlsTest, RefusesAnAuthorityThatIsNotTrusted) {
   EXPECT_THAT(losses(), ElementsAre(HasSubstr("TLS")));
 }
 
-// A sentinel that watches nothing but what it is told to; the "sentinels" of these tests are Redis servers
-// with one more role, as in redis-sentinel.
 class RedisSentinelTest : public RedisClientTest {
  protected:
-  void SetUp() override {
-    RedisClientTest::SetUp();
-    if (::access("/usr/bin/redis-sentinel", X_OK) != 0) GTEST_SKIP() << "there is no redis-sentinel";
-  }
-
-  // Debian's redis-sentinel is redis-server under another name and takes the role from --sentinel.
   void watch(const Server& master) {
     const auto path = folder_.file("sentinel.conf");
     auto* file = std::fopen(path.c_str(), "w");
@@ -359,7 +351,7 @@ class RedisSentinelTest : public RedisClientTest {
       ::prctl(PR_SET_PDEATHSIG, SIGKILL);
       const auto port = std::to_string(sentinel_port_);
       const auto log = folder_.file("sentinel.log");
-      ::execl(testing::server_path, testing::server_path, path.c_str(), "--sentinel", "--port", port.c_str(),
+      ::execl(testing::server_path(), "redis-sentinel", path.c_str(), "--sentinel", "--port", port.c_str(),
               "--bind", "127.0.0.1", "--logfile", log.c_str(), nullptr);
       ::_exit(127);
     }

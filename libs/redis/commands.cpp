@@ -41,4 +41,9 @@ Commands& Commands::word(std::int64_t number) {
   return word(std::string_view(digits.data(), end));
 }
 
+Commands& Commands::encoded_words(std::string_view words) {
+  bytes_ += words;
+  return *this;
+}
+
 }  // namespace switchyard::redis

@@ -21,6 +21,9 @@ class Commands {
   Commands& word(std::string_view text);
   Commands& word(std::int64_t number);
 
+  // Words as word() wrote them elsewhere.
+  Commands& encoded_words(std::string_view words);
+
   std::size_t count() const { return count_; }
   bool empty() const { return count_ == 0; }
   const std::string& bytes() const { return bytes_; }

@@ -111,13 +111,17 @@ Result<void> Connection::deliver() {
       on_message_(std::move(**reply));
       continue;
     }
+    // A master that was replaced: a new connection finds the one that has taken its place.
+    const bool is_replica = (*reply)->is_error() && (*reply)->text.find("READONLY ") != std::string::npos;
     const auto& first = pending_.front();
     first->replies.push_back(std::move(**reply));
     --commands_pending_;
-    if (first->replies.size() < first->expected) continue;
-    first->finished = true;
-    first->done.set();
-    pending_.pop_front();
+    if (first->replies.size() == first->expected) {
+      first->finished = true;
+      first->done.set();
+      pending_.pop_front();
+    }
+    if (is_replica) return unavailable("the server has become a replica");
   }
   return {};
 }

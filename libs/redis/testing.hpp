@@ -22,13 +22,19 @@
 
 namespace switchyard::redis::testing {
 
-inline constexpr const char* server_path = "/usr/bin/redis-server";
+// The server's program; Debian's redis-tools has it, too, under the name of a tool: what it does goes by the
+// name it is called by. Null if there is none.
+inline const char* server_path() {
+  for (const char* path : {"/usr/bin/redis-server", "/usr/bin/redis-check-rdb"}) {
+    if (::access(path, X_OK) == 0) return path;
+  }
+  return nullptr;
+}
 
-// At the beginning of a test, or of its fixture's SetUp().
-#define SWITCHYARD_SKIP_WITHOUT_REDIS()                                       \
-  if (::access(::switchyard::redis::testing::server_path, X_OK) != 0)         \
-  GTEST_SKIP() << "there is no " << ::switchyard::redis::testing::server_path \
-               << ": apt-get install redis-server"
+// In a fixture's SetUp().
+#define SWITCHYARD_SKIP_WITHOUT_REDIS()                       \
+  if (::switchyard::redis::testing::server_path() == nullptr) \
+  GTEST_SKIP() << "there is no redis-server: apt-get install redis-tools"
 
 inline std::uint16_t free_port() {
   const int socket = ::socket(AF_INET, SOCK_STREAM, 0);
@@ -100,8 +106,8 @@ class Server {
   // On the port it had.
   void start() {
     std::vector<std::string> words{
-        server_path, "--port", std::to_string(port_), "--bind",    "127.0.0.1",      "--save",
-        "",          "--dir",  folder_.file(""),      "--logfile", file("redis.log")};
+        "redis-server", "--port",         std::to_string(port_), "--bind",         "127.0.0.1", "--save", "",
+        "--dir",        folder_.file(""), "--logfile",           file("redis.log")};
     words.insert(words.end(), arguments_.begin(), arguments_.end());
     std::vector<char*> argv;
     for (auto& word : words) argv.push_back(word.data());
@@ -110,7 +116,7 @@ class Server {
     if (pid_ == 0) {
       // Not left behind by a test that crashes.
       ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-      ::execv(server_path, argv.data());
+      ::execv(server_path(), argv.data());
       ::_exit(127);
     }
     EXPECT_TRUE(switchyard::testing::eventually([this] {

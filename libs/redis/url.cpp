@@ -157,6 +157,7 @@ Url parse_url(std::string_view text) {
 std::string Url::to_string() const {
   if (!socket_path.empty()) return fmt::format("unix://{}?db={}", socket_path, database);
   std::vector<std::string> hosts;
+  hosts.reserve(endpoints.size());
   for (const auto& [host, port] : endpoints) {
     hosts.push_back(host.find(':') == std::string::npos ? fmt::format("{}:{}", host, port)
                                                         : fmt::format("[{}]:{}", host, port));

@@ -21,7 +21,7 @@ std::string to_json(const std::vector<HealthCheck>& checks, bool passed) {
   for (const auto& check : checks) {
     if (&check != &checks.front()) body += ',';
     fmt::format_to(std::back_inserter(body), R"({}:[{{"status":"{}")", http::json_string(check.name),
-                   word(check.passed));
+                   check.passed && check.concern ? "warn" : word(check.passed));
     if (!check.output.empty())
       fmt::format_to(std::back_inserter(body), R"(,"output":{})", http::json_string(check.output));
     body += "}]";

@@ -19,6 +19,8 @@ struct HealthCheck {
   bool passed = false;
   // For the operator; empty when there is nothing to say.
   std::string output;
+  // Passed, but somebody should look at it: "warn". Requests are served all the same.
+  bool concern = false;
 };
 
 // Runs real checks, one at a time and at most once in half a second however often it is asked. Who asks

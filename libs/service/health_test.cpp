@@ -66,6 +66,14 @@ TEST_F(HealthTest, FailsWhenOneCheckFails) {
                            R"("queue:backlog":[{"status":"fail","output":"a \"full\" queue"}]}})");
 }
 
+TEST_F(HealthTest, AConcernIsAWarningAndNoFailure) {
+  checks_.push_back({"queue:redis", true, "connection refused", true});
+  const auto response = ask();
+  EXPECT_EQ(response.status, 200U);
+  EXPECT_EQ(response.body, R"({"status":"pass","checks":{"store:writable":[{"status":"pass"}],)"
+                           R"("queue:redis":[{"status":"warn","output":"connection refused"}]}})");
+}
+
 TEST_F(HealthTest, GivesTheMediaTypeOfHealthToThoseWhoKnowIt) {
   EXPECT_EQ(ask("application/health+json").content_type, "application/health+json");
   EXPECT_EQ(ask("application/json, application/health+json;q=0.9").content_type, "application/health+json");

@@ -72,11 +72,12 @@ Settings read_settings(const Environment& environment) {
       .token = service::read_token_settings(environment),
       .amount_max = environment.integer("MAX_AMOUNT", 1'000'000'000'000, 1, amount_limit),
       .backlog_max = environment.integer("MAX_BACKLOG", 1'000'000, 1, 1'000'000'000),
+      .requeue_delay = {},
   };
 }
 
 CoreApi::CoreApi(Settings settings, store::Store& store, IoThreads& threads, telemetry::Metrics& metrics,
-                 Log& log, const Clock& clock, std::function<void()> on_accepted)
+                 Log& log, const Clock& clock, WorkQueue queue)
     : token_(std::move(settings.token)),
       amount_max_(settings.amount_max),
       store_(store),
@@ -84,7 +85,8 @@ CoreApi::CoreApi(Settings settings, store::Store& store, IoThreads& threads, tel
       metrics_(metrics),
       log_(log),
       clock_(clock),
-      on_accepted_(std::move(on_accepted)),
+      requeue_delay_(settings.requeue_delay),
+      queue_(std::move(queue)),
       backlog_(store, metrics, settings.backlog_max),
       health_([this] { return check_health(); }),
       accepted_(
@@ -168,7 +170,7 @@ std::expected<store::NewTransaction, http::Response> CoreApi::read_created(
       .transaction = {.id = {Uuid::generate()},
                       .merchant_id = *merchant,
                       .amount = *money,
-                      .next_action_at = now,
+                      .next_action_at = now + requeue_delay_,
                       .reason = {},
                       .created_at = now,
                       .updated_at = now},
@@ -178,6 +180,14 @@ std::expected<store::NewTransaction, http::Response> CoreApi::read_created(
     created.idempotency_key = {std::move(*key), fingerprint_of(*body), to_json(created.transaction)};
   }
   return created;
+}
+
+Task<Result<store::CreateResult>> CoreApi::store_and_tell(store::NewTransaction created) {
+  const auto transaction = created.transaction;
+  auto result = co_await store_.create_transaction(std::move(created));
+  const bool is_new = result && std::holds_alternative<store::Created>(*result);
+  if (is_new && queue_.on_accepted) queue_.on_accepted(transaction);
+  co_return result;
 }
 
 Task<http::Response> CoreApi::create(const http::Request& request) {
@@ -190,7 +200,7 @@ Task<http::Response> CoreApi::create(const http::Request& request) {
   response.body = to_json(created->transaction);
   auto id = created->transaction.id;
 
-  const auto result = co_await store_.create_transaction(std::move(*created));
+  const auto result = co_await store_and_tell(std::move(*created));
   if (!result) {
     const bool refused_as_full = full && result.error().code == ErrorCode::overloaded;
     co_return refused_as_full ? backlog_is_full() : refuse(result.error());
@@ -203,7 +213,6 @@ Task<http::Response> CoreApi::create(const http::Request& request) {
   } else {
     backlog_.add_one();
     accepted_.Increment();
-    on_accepted_();
   }
   // Relative (RFC 9110, 10.2.2), so that it is right behind a router that strips a prefix, too.
   response.headers.emplace_back("Location", "transaction/" + id.value.to_string());
@@ -246,10 +255,17 @@ Task<std::vector<service::HealthCheck>> CoreApi::check_health() {
     log_.error(fmt::format("The store cannot be written: {}", writable.error().detail));
   }
   const bool has_room = backlog_.has_room();
-  co_return std::vector<service::HealthCheck>{
+  std::vector<service::HealthCheck> checks{
       {"store:writable", writable.has_value(), writable ? "" : "the store cannot be written; see the log"},
       {"queue:backlog", has_room, fmt::format("{} of {} transactions", backlog_.size(), backlog_.most())},
   };
+  if (queue_.trouble) {
+    // Never a failure: transactions are taken without it, and wait.
+    auto trouble = queue_.trouble();
+    const bool concern = !trouble.empty();
+    checks.push_back({"queue:redis", true, std::move(trouble), concern});
+  }
+  co_return checks;
 }
 
 }  // namespace switchyard::core

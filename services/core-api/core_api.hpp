@@ -20,6 +20,16 @@ struct Settings {
   // In minor units, of whatever currency.
   std::int64_t amount_max = 0;
   std::int64_t backlog_max = 0;
+  // With a queue outside the store: when a new transaction is due in the store, if the queue lost it.
+  std::chrono::milliseconds requeue_delay{0};
+};
+
+// Who is told of new transactions. Each may be empty; both are called from any io thread and do not wait.
+struct WorkQueue {
+  // After each commit of a new transaction: a hint that there is work.
+  std::function<void(const payment::Transaction&)> on_accepted;
+  // What is wrong with a queue outside the store, empty if nothing; not set if there is none.
+  std::function<std::string()> trouble;
 };
 
 // Throws ConfigError.
@@ -28,15 +38,16 @@ Settings read_settings(const Environment& environment);
 // Safe to use from any io thread. Everything it is given outlives it.
 class CoreApi {
  public:
-  // `on_accepted` is called after each commit of a new transaction: a hint that there is work.
   CoreApi(Settings settings, store::Store& store, IoThreads& threads, telemetry::Metrics& metrics, Log& log,
-          const Clock& clock, std::function<void()> on_accepted);
+          const Clock& clock, WorkQueue queue);
   ~CoreApi();
 
   http::Router router();
 
  private:
   Task<http::Response> create(const http::Request& request);
+  // Only what is on disk is told.
+  Task<Result<store::CreateResult>> store_and_tell(store::NewTransaction created);
   Task<http::Response> show(const http::Request& request);
   Task<http::Response> list(const http::Request& request);
   Task<http::Response> show_openapi(const http::Request& request);
@@ -57,7 +68,8 @@ class CoreApi {
   Log& log_;
   LogThrottle store_failures_;
   const Clock& clock_;
-  std::function<void()> on_accepted_;
+  const std::chrono::milliseconds requeue_delay_;
+  const WorkQueue queue_;
   Backlog backlog_;
   service::Health health_;
   prometheus::Counter& accepted_;

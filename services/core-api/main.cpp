@@ -1,5 +1,6 @@
-// core-api: /transaction on HTTP_PORT. Who works the transactions off finds them in the store.
+// core-api: /transaction on HTTP_PORT. Who works the transactions off finds them in the store, or in Redis.
 #include "core-api/core_api.hpp"
+#include "queue/rq/redis_queue.hpp"
 #include "service/program.hpp"
 #include "service/web_service.hpp"
 #include "store/open.hpp"
@@ -13,19 +14,31 @@ int serve() {
   const auto environment = Environment::of_process();
   const auto http_settings = service::read_http_settings(environment, 5000);
   auto settings = core::read_settings(environment);
+  const auto redis_settings = queue::rq::read_redis_settings(environment);
+  if (redis_settings) settings.requeue_delay = redis_settings->sweep.delay;
   const auto shutdown_time = service::read_shutdown_time(environment);
   const auto log = service::make_log(environment);
 
   const SystemClock clock;
   telemetry::Metrics metrics;
   IoThreads threads(service::io_thread_count());
+  IoThreads queue_threads(1);
   const auto store = store::open(service::read_database_url(environment));
-  core::CoreApi core_api(std::move(settings), *store, threads, metrics, *log, clock, [] {});
+  std::optional<queue::rq::RedisQueue> redis_queue;
+  core::WorkQueue work_queue;
+  if (redis_settings) {
+    redis_queue.emplace(*redis_settings, queue_threads, *store, metrics, *log, clock);
+    work_queue.on_accepted = [&redis_queue](const auto& transaction) { redis_queue->enqueue(transaction); };
+    work_queue.trouble = [&redis_queue] { return redis_queue->trouble(); };
+  }
+  core::CoreApi core_api(std::move(settings), *store, threads, metrics, *log, clock, std::move(work_queue));
 
   service::WebService web(threads, core_api.router(), metrics, http_settings, *log);
+  if (redis_queue) redis_queue->start();
   service::log_listening(*log, "core-api", http_settings);
   service::wait_for_stop_signal();
   web.stop(shutdown_time);
+  if (redis_queue) redis_queue->stop();
   return service::exit_ok;
 }
 

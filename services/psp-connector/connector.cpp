@@ -73,18 +73,42 @@ Task<void> Connector::run() {
 Task<bool> Connector::claim() {
   const auto limit = std::min(claim_max, settings_.in_flight_max - attempts_.size());
   auto claimed = co_await store_.claim_due(std::string(psp_.name()), clock_.now(), limit, settings_.policy,
-                                           store::Due::all);
+                                           settings_.due);
   if (!claimed) {
     log_.error(fmt::format("Due transactions cannot be claimed: {}", claimed.error().detail));
     co_await pause(pause_after_failure);
     co_return false;
   }
   const bool more = claimed->size() == limit;
-  for (auto& transition : *claimed) {
-    attempts_.spawn(
-        [this, transition = std::move(transition)]() mutable { return process(std::move(transition)); });
-  }
+  for (auto& transition : *claimed) begin(std::move(transition));
   co_return more;
+}
+
+void Connector::begin(payment::Transition claimed) {
+  attempts_.spawn([this, claimed = std::move(claimed)]() mutable { return process(std::move(claimed)); });
+}
+
+std::size_t Connector::room() const {
+  return settings_.in_flight_max - std::min(settings_.in_flight_max, attempts_.size());
+}
+
+void Connector::observe(std::function<void(const payment::Transaction&)> on_saved,
+                        std::function<void()> on_room) {
+  on_saved_ = std::move(on_saved);
+  on_room_ = std::move(on_room);
+}
+
+Task<Result<std::vector<TakenJob>>> Connector::take(std::vector<payment::Transaction> jobs) {
+  auto claimed =
+      co_await store_.claim_jobs(std::string(psp_.name()), std::move(jobs), clock_.now(), settings_.policy);
+  if (!claimed) co_return std::unexpected(std::move(claimed.error()));
+  std::vector<TakenJob> taken;
+  taken.reserve(claimed->size());
+  for (auto& transition : *claimed) {
+    taken.push_back({transition.action != payment::Action::none, transition.state.transaction});
+    if (taken.back().is_ours) begin(std::move(transition));
+  }
+  co_return taken;
 }
 
 Task<void> Connector::pause(milliseconds duration) {
@@ -99,6 +123,7 @@ Task<void> Connector::process(payment::Transition claimed) {
   if (saved) {
     worker_log_.job_ended(result.state.transaction);
     count(result.state.transaction);
+    if (on_saved_) on_saved_(result.state.transaction);
   } else if (saved.error().code == ErrorCode::stale_epoch) {
     stale_outcomes_.Increment();
   } else {
@@ -107,6 +132,7 @@ Task<void> Connector::process(payment::Transition claimed) {
                {{"transaction_id", result.state.transaction.id.value.to_string()}});
   }
   if (attempts_.size() >= settings_.in_flight_max) room_.set();
+  if (on_room_) on_room_();
 }
 
 Task<payment::Transition> Connector::carry_out(payment::Transition transition) {

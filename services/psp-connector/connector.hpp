@@ -10,7 +10,9 @@
 
 #include <array>
 #include <chrono>
+#include <functional>
 #include <string>
+#include <vector>
 
 #include "base/clock.hpp"
 #include "base/environment.hpp"
@@ -29,6 +31,15 @@ struct Settings {
   std::chrono::milliseconds psp_timeout{10'000};
   // Attempts under way at once.
   std::size_t in_flight_max = 1024;
+  // What the connector looks for in the store; a queue outside the store brings the rest by take().
+  store::Due due = store::Due::all;
+};
+
+// What became of a job that was to be taken.
+struct TakenJob {
+  // Or somebody else has: then `transaction` tells how far it is.
+  bool is_ours = false;
+  payment::Transaction transaction;
 };
 
 // Throws ConfigError.
@@ -43,7 +54,18 @@ class Connector {
   Task<void> run();
   void stop();
 
+  // For a queue outside the store, on the connector's thread. Claims the transactions of its jobs in one
+  // commit, in their order, and works off those that nobody has begun; as many as there is room for.
+  Task<Result<std::vector<TakenJob>>> take(std::vector<payment::Transaction> jobs);
+  std::size_t room() const;
+  bool is_idle() const { return attempts_.size() == 0; }
+  // `on_saved` gets each outcome that was saved; `on_room` is called when an attempt has ended.
+  void observe(std::function<void(const payment::Transaction&)> on_saved, std::function<void()> on_room);
+  // The worker's name in the log and in RQ.
+  const std::string& worker_name() const { return worker_log_.name(); }
+
  private:
+  void begin(payment::Transition claimed);
   // Whether more may be due than there was room for.
   Task<bool> claim();
   Task<void> process(payment::Transition claimed);
@@ -64,6 +86,8 @@ class Connector {
   prometheus::Counter& stale_outcomes_;
   TaskGroup attempts_;
   Event room_;
+  std::function<void(const payment::Transaction&)> on_saved_;
+  std::function<void()> on_room_;
   // By status, made when first needed.
   std::array<prometheus::Counter*, 16> counters_{};
   bool stopping_ = false;

@@ -38,16 +38,29 @@ ConnectorThread::ConnectorThread(IoThreads& threads, const Settings& settings,
                                  const PspSettings& psp_settings, store::Store& store,
                                  telemetry::Metrics& metrics, Log& log, const Clock& clock)
     : threads_(threads),
+      settings_(settings),
+      metrics_(metrics),
+      log_(log),
+      clock_(clock),
       psp_(make_psp(threads.executor(0), psp_settings, settings.in_flight_max, clock)),
       connector_(std::in_place, settings, threads.executor(0), store, *psp_, wake_up_, metrics, log, clock) {}
 
+void ConnectorThread::take_jobs_from(const redis::Url& url, std::function<void()> on_shutdown) {
+  worker_.emplace(threads_.executor(0), url, *connector_, settings_.policy.lease, metrics_, log_, clock_,
+                  std::move(on_shutdown));
+}
+
 void ConnectorThread::start() {
   running_ = asio::co_spawn(threads_.executor(0), [this] { return connector_->run(); }, asio::use_future);
+  if (worker_) {
+    taking_ = asio::co_spawn(threads_.executor(0), [this] { return worker_->run(); }, asio::use_future);
+  }
 }
 
 ConnectorThread::~ConnectorThread() {
   stop();
   threads_.run(0, [this]() -> Task<void> {
+    worker_.reset();
     connector_.reset();
     psp_.reset();
     co_return;
@@ -56,8 +69,13 @@ ConnectorThread::~ConnectorThread() {
 
 void ConnectorThread::stop() {
   if (!running_.valid()) return;
+  if (worker_) {
+    asio::post(threads_.executor(0), [this] { worker_->stop(); });
+    taking_.get();
+  }
   asio::post(threads_.executor(0), [this] { connector_->stop(); });
   running_.get();
+  if (worker_) threads_.run(0, [this] { return worker_->sign_off(); });
 }
 
 }  // namespace switchyard::connector

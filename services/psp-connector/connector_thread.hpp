@@ -1,12 +1,14 @@
 // A connector on an io thread with the PSP it goes to, from start() to stop().
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 
 #include "base/io_threads.hpp"
 #include "psp-connector/connector.hpp"
+#include "psp-connector/rq_worker.hpp"
 
 namespace switchyard::connector {
 
@@ -28,6 +30,10 @@ class ConnectorThread {
                   store::Store& store, telemetry::Metrics& metrics, Log& log, const Clock& clock);
   ~ConnectorThread();
 
+  // Before the start: takes jobs from Redis, and from the store only what has been started. `on_shutdown` is
+  // called when the worker is told to stop through Redis.
+  void take_jobs_from(const redis::Url& url, std::function<void()> on_shutdown);
+
   void start();
   // From any thread, also before the start: there may be work.
   void notify() { wake_up_.notify(); }
@@ -37,10 +43,16 @@ class ConnectorThread {
  private:
   IoThreads& threads_;
   queue::WakeUp wake_up_{threads_.executor(0)};
-  // Destroyed on the thread, to which it belongs.
+  const Settings settings_;
+  telemetry::Metrics& metrics_;
+  Log& log_;
+  const Clock& clock_;
+  // Destroyed on the thread, to which they belong.
   std::unique_ptr<psp::Adapter> psp_;
   std::optional<Connector> connector_;
+  std::optional<RqWorker> worker_;
   std::future<void> running_;
+  std::future<void> taking_;
 };
 
 }  // namespace switchyard::connector

@@ -1,5 +1,10 @@
 // psp-connector: takes the transactions in the store to the PSP. Listens to nobody but the metrics' scraper.
+#include <csignal>
+
+#include <unistd.h>
+
 #include "psp-connector/connector_thread.hpp"
+#include "queue/rq/redis_queue.hpp"
 #include "service/metrics_server.hpp"
 #include "service/program.hpp"
 #include "service/settings.hpp"
@@ -12,7 +17,9 @@ using namespace switchyard;
 int work() {
   service::prepare_process();
   const auto environment = Environment::of_process();
-  const auto settings = connector::read_settings(environment);
+  auto settings = connector::read_settings(environment);
+  const auto redis_settings = queue::rq::read_redis_settings(environment);
+  if (redis_settings) settings.due = store::Due::started;
   const auto http_settings = service::read_http_settings(environment, 0);
   const auto psp_settings = connector::read_psp_settings(environment);
   const auto log = service::make_log(environment);
@@ -21,14 +28,23 @@ int work() {
   telemetry::Metrics metrics;
   IoThreads threads(1);
   IoThreads connector_threads(1);
+  IoThreads queue_threads(1);
   const auto store = store::open(service::read_database_url(environment));
   connector::ConnectorThread connector(connector_threads, settings, psp_settings, *store, metrics, *log,
                                        clock);
+  std::optional<queue::rq::RedisQueue> redis_queue;
+  if (redis_settings) {
+    redis_queue.emplace(*redis_settings, queue_threads, *store, metrics, *log, clock);
+    // As RQ's own worker does it.
+    connector.take_jobs_from(redis_settings->url, [] { ::kill(::getpid(), SIGINT); });
+  }
   const auto metrics_server = service::start_metrics_server(threads, metrics, http_settings, *log);
+  if (redis_queue) redis_queue->start();
   connector.start();
 
   service::wait_for_stop_signal();
   connector.stop();
+  if (redis_queue) redis_queue->stop();
   return service::exit_ok;
 }
 

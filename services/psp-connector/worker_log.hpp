@@ -12,6 +12,8 @@ class WorkerLog {
  public:
   explicit WorkerLog(Log& log);
 
+  const std::string& name() const { return name_; }
+
   void started();
   void job_started(const payment::Transaction& transaction);
   void making_transaction(const payment::Transaction& transaction);

@@ -1,7 +1,12 @@
 // switchyard serve: router, auth-api, core-api and psp-connector in one process over one store.
+#include <csignal>
+
+#include <unistd.h>
+
 #include "auth-api/auth_api.hpp"
 #include "core-api/core_api.hpp"
 #include "psp-connector/connector_thread.hpp"
+#include "queue/rq/redis_queue.hpp"
 #include "service/program.hpp"
 #include "service/web_service.hpp"
 #include "store/open.hpp"
@@ -17,8 +22,13 @@ int serve(const Environment& environment) {
   const auto http_settings = service::read_http_settings(environment, default_port);
   auto auth_settings = auth::read_settings(environment);
   auto core_settings = core::read_settings(environment);
-  const auto connector_settings = connector::read_settings(environment);
+  auto connector_settings = connector::read_settings(environment);
   const auto psp_settings = connector::read_psp_settings(environment);
+  const auto redis_settings = queue::rq::read_redis_settings(environment);
+  if (redis_settings) {
+    core_settings.requeue_delay = redis_settings->sweep.delay;
+    connector_settings.due = store::Due::started;
+  }
   const auto shutdown_time = service::read_shutdown_time(environment);
   const auto log = service::make_log(environment);
 
@@ -26,19 +36,30 @@ int serve(const Environment& environment) {
   telemetry::Metrics metrics;
   IoThreads threads(service::io_thread_count());
   IoThreads connector_threads(1);
+  IoThreads queue_threads(1);
   const auto store = store::open(service::read_database_url(environment));
 
   connector::ConnectorThread connector(connector_threads, connector_settings, psp_settings, *store, metrics,
                                        *log, clock);
+  core::WorkQueue work_queue;
+  work_queue.on_accepted = [&connector](const auto&) { connector.notify(); };
+  std::optional<queue::rq::RedisQueue> redis_queue;
+  if (redis_settings) {
+    redis_queue.emplace(*redis_settings, queue_threads, *store, metrics, *log, clock);
+    work_queue.on_accepted = [&redis_queue](const auto& transaction) { redis_queue->enqueue(transaction); };
+    work_queue.trouble = [&redis_queue] { return redis_queue->trouble(); };
+    connector.take_jobs_from(redis_settings->url, [] { ::kill(::getpid(), SIGINT); });
+  }
   auth::AuthApi auth_api(std::move(auth_settings), *store, threads, *log, clock);
   core::CoreApi core_api(std::move(core_settings), *store, threads, metrics, *log, clock,
-                         [&connector] { connector.notify(); });
+                         std::move(work_queue));
 
   http::Router router(metrics, "switchyard");
   router.mount("/auth", auth_api.router(metrics));
   router.mount("/transaction", core_api.router());
   service::WebService web(threads, std::move(router), metrics, http_settings, *log);
   // Last: until the port is ours, nothing is sent to anybody.
+  if (redis_queue) redis_queue->start();
   connector.start();
   service::log_listening(*log, "switchyard", http_settings);
 
@@ -46,6 +67,7 @@ int serve(const Environment& environment) {
   // First no new work comes in, then what came in is finished.
   web.stop(shutdown_time);
   connector.stop();
+  if (redis_queue) redis_queue->stop();
   return service::exit_ok;
 }
 

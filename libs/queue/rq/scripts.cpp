@@ -1,0 +1,221 @@
+#include "queue/rq/scripts.hpp"
+
+namespace switchyard::queue::rq {
+
+const redis::Script& enqueue_script() {
+  // RPUSH first: where the queue's key is no list it fails before anything of the job is there.
+  static const redis::Script script(R"(
+    local width = tonumber(ARGV[1]) + 1
+    local added = 0
+    for at = 2, #ARGV, width do
+      local id = ARGV[at]
+      local key = 'rq:job:' .. id
+      if redis.pcall('HEXISTS', key, 'data') ~= 1 then
+        redis.call('RPUSH', KEYS[1], id)
+        redis.call('DEL', key)
+        redis.call('HSET', key, unpack(ARGV, at + 1, at + width - 1))
+        added = added + 1
+      end
+    end
+    if added > 0 then redis.call('SADD', KEYS[2], KEYS[1]) end
+    return added
+  )");
+  return script;
+}
+
+const redis::Script& push_script() {
+  static const redis::Script script(R"(
+    local pushed = 0
+    for _, id in ipairs(ARGV) do
+      local key = 'rq:job:' .. id
+      if redis.call('HGET', key, 'status') == 'queued' then
+        redis.call('RPUSH', KEYS[1], id)
+        redis.call('HDEL', key, 'switchyard_missed')
+        pushed = pushed + 1
+      end
+    end
+    return pushed
+  )");
+  return script;
+}
+
+const redis::Script& take_script() {
+  static const redis::Script script(R"(
+    local jobs = {}
+    local function add(id)
+      local key = 'rq:job:' .. id
+      local size = redis.pcall('HSTRLEN', key, 'data')
+      if type(size) == 'table' then
+        jobs[#jobs + 1] = {id, false, 'wrong type'}
+      elseif size > 65536 then
+        jobs[#jobs + 1] = {id, false, 'too large'}
+      else
+        local fields = redis.call('HMGET', key, 'data', 'status', 'created_at', 'result_ttl', 'failure_ttl')
+        for i, field in ipairs(fields) do
+          if i > 1 and field and #field > 64 then fields[i] = false end
+        end
+        table.insert(fields, 1, id)
+        jobs[#jobs + 1] = fields
+      end
+    end
+    for i = 3, #ARGV do add(ARGV[i]) end
+    if redis.call('EXISTS', KEYS[3]) == 1 then return {1, jobs} end
+    for i = 1, tonumber(ARGV[1]) do
+      local id
+      if ARGV[2] == 'LMOVE' then
+        id = redis.call('LMOVE', KEYS[1], KEYS[2], 'LEFT', 'RIGHT')
+      else
+        id = redis.call('LPOP', KEYS[1])
+      end
+      if not id then break end
+      if #id > 255 then
+        if ARGV[2] == 'LMOVE' then redis.call('LREM', KEYS[2], 1, id) end
+        jobs[#jobs + 1] = {string.sub(id, 1, 255), false, 'dropped'}
+      else
+        add(id)
+      end
+    end
+    return {0, jobs}
+  )");
+  return script;
+}
+
+const redis::Script& start_script() {
+  static const redis::Script script(R"(
+    for i = 4, #ARGV do
+      local id = ARGV[i]
+      local key = 'rq:job:' .. id
+      redis.call('LREM', KEYS[2], 1, id)
+      if redis.pcall('HEXISTS', key, 'data') == 1 then
+        redis.call('HSET', key, 'status', 'started', 'started_at', ARGV[1], 'last_heartbeat', ARGV[1],
+                   'worker_name', ARGV[2], 'switchyard_worker', ARGV[2])
+        redis.call('ZADD', KEYS[1], ARGV[3], id)
+      end
+    end
+    return 0
+  )");
+  return script;
+}
+
+const redis::Script& finish_script() {
+  // XADD by pcall: Redis has streams from 5.0 on. A full Redis lets a script go on that has begun with what
+  // it does not refuse, so what has ended is written, too, and goes when its time to live ends.
+  static const redis::Script script(R"(
+    local now = tonumber(ARGV[2])
+    local counts = {finished = 0, failed = 0}
+    for at = 3, #ARGV, 5 do
+      local id, outcome, ttl = ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2])
+      local key, results = 'rq:job:' .. id, 'rq:results:' .. id
+      redis.call('LREM', KEYS[4], 1, id)
+      redis.call('ZREM', KEYS[1], id)
+      counts[outcome] = counts[outcome] + 1
+      if redis.pcall('HEXISTS', key, 'data') == 1 then
+        if ttl == 0 then
+          redis.call('DEL', key, results)
+        else
+          local score = now + ttl
+          if ttl < 0 then score = '+inf' end
+          if outcome == 'finished' then
+            redis.call('HSET', key, 'status', 'finished', 'ended_at', ARGV[1], 'last_heartbeat', ARGV[1],
+                       'result', ARGV[at + 3])
+            redis.call('ZREM', KEYS[3], id)
+            redis.call('ZADD', KEYS[2], score, id)
+            redis.pcall('XADD', results, 'MAXLEN', '10', '*', 'type', '1', 'return_value', ARGV[at + 4])
+          else
+            redis.call('HSET', key, 'status', 'failed', 'ended_at', ARGV[1], 'last_heartbeat', ARGV[1],
+                       'exc_info', ARGV[at + 3])
+            redis.call('ZADD', KEYS[3], score, id)
+            redis.pcall('XADD', results, 'MAXLEN', '10', '*', 'type', '2', 'exc_string', ARGV[at + 4])
+          end
+          if ttl > 0 then
+            redis.call('EXPIRE', key, ttl)
+            redis.pcall('EXPIRE', results, ttl)
+          else
+            redis.call('PERSIST', key)
+          end
+        end
+      end
+    end
+    if redis.call('EXISTS', KEYS[5]) == 1 then
+      if counts.finished > 0 then redis.call('HINCRBY', KEYS[5], 'successful_job_count', counts.finished) end
+      if counts.failed > 0 then redis.call('HINCRBY', KEYS[5], 'failed_job_count', counts.failed) end
+    end
+    return 0
+  )");
+  return script;
+}
+
+const redis::Script& reject_script() {
+  static const redis::Script script(R"(
+    for at = 4, #ARGV, 4 do
+      local id = ARGV[at]
+      local key, results = 'rq:job:' .. id, 'rq:results:' .. id
+      redis.call('LREM', KEYS[1], 1, id)
+      if type(redis.pcall('HEXISTS', key, 'data')) ~= 'table' then
+        for field, value in pairs({data = '', created_at = ARGV[1], origin = 'default', description = 'unknown job'}) do
+          redis.call('HSETNX', key, field, value)
+        end
+        redis.call('HSET', key, 'status', 'failed', 'ended_at', ARGV[1], 'exc_info', ARGV[at + 2])
+        redis.call('ZADD', KEYS[2], ARGV[2], id)
+        redis.pcall('XADD', results, 'MAXLEN', '10', '*', 'type', '2', 'exc_string', ARGV[at + 3])
+        redis.call('EXPIRE', key, ARGV[3])
+        redis.pcall('EXPIRE', results, ARGV[3])
+      end
+    end
+    return 0
+  )");
+  return script;
+}
+
+const redis::Script& give_back_script() {
+  static const redis::Script script(R"(
+    local given = 0
+    for i = 2, #ARGV do
+      if redis.call('LREM', KEYS[1], 1, ARGV[i]) == 1 or ARGV[1] == 'LPOP' then
+        redis.call('LPUSH', KEYS[2], ARGV[i])
+        given = given + 1
+      end
+    end
+    return given
+  )");
+  return script;
+}
+
+const redis::Script& inspect_script() {
+  static const redis::Script script(R"(
+    local jobs = {}
+    for i, id in ipairs(ARGV) do
+      local key = 'rq:job:' .. id
+      if redis.pcall('HEXISTS', key, 'data') == 1 then
+        local fields = redis.call('HMGET', key, 'status', 'started_at', 'last_heartbeat', 'timeout', 'worker_name',
+                                  'switchyard_worker', 'switchyard_missed')
+        table.insert(fields, 1, 1)
+        jobs[i] = fields
+      else
+        jobs[i] = {0}
+      end
+    end
+    return jobs
+  )");
+  return script;
+}
+
+const redis::Script& lock_script() {
+  static const redis::Script script(R"(
+    local owner = redis.call('GET', KEYS[1])
+    if owner and owner ~= ARGV[1] then return 0 end
+    redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+    return 1
+  )");
+  return script;
+}
+
+const redis::Script& unlock_script() {
+  static const redis::Script script(R"(
+    if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
+    return 0
+  )");
+  return script;
+}
+
+}  // namespace switchyard::queue::rq

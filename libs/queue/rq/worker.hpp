@@ -1,0 +1,74 @@
+// How a worker shows itself in Redis, as `rq info` reads it, and what it writes about its jobs. Nothing here
+// talks to Redis.
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "payment/transaction.hpp"
+#include "redis/commands.hpp"
+#include "redis/script.hpp"
+
+namespace switchyard::queue::rq {
+
+struct WorkerIdentity {
+  // 32 hexadecimal digits.
+  std::string name;
+  std::string hostname;
+  std::int64_t pid = 0;
+  // Of its connection, with the port; "unknown" where there is none.
+  std::string address;
+  std::string version;
+};
+
+enum class WorkerState : std::uint8_t { started, suspended, busy, idle };
+std::string_view to_string(WorkerState state);
+
+// Each is one transaction of Redis.
+redis::Commands birth(const WorkerIdentity& worker, Timestamp now);
+// The first reply is 0 if Redis has forgotten the worker: then it needs another birth().
+redis::Commands heartbeat(const std::string& name, WorkerState state, Timestamp now);
+redis::Commands death(const std::string& name, Timestamp now);
+
+// --- Jobs --------------------------------------------------------------------------------------
+
+// `until`: when others may take the worker for dead.
+redis::ScriptCall start(std::span<const std::string> ids, const std::string& worker, Timestamp now,
+                        Timestamp until);
+
+// How long a job is kept once it has ended: seconds, negative for ever, 0 not at all.
+struct KeptFor {
+  std::int64_t result_s;
+  std::int64_t failure_s;
+  KeptFor();
+  // Of the job's hash; a field that is empty or no number counts as not there.
+  KeptFor(std::string_view result_ttl, std::string_view failure_ttl);
+};
+
+struct EndedJob {
+  std::string id;
+  // "captured" ...: what job.return_value() gives.
+  payment::Status status = payment::Status::captured;
+  std::string reason;
+  KeptFor kept_for;
+};
+
+// Whether nothing more will happen to the job. An authorized, captured or declined transaction is a job that
+// was done; a failed one, and one for a person, is a job that failed.
+bool has_ended(payment::Status status);
+
+// Ends jobs whose has_ended() holds.
+redis::ScriptCall finish(std::span<const EndedJob> jobs, const std::string& worker, Timestamp now);
+
+struct RejectedJob {
+  std::string id;
+  std::string reason;
+};
+redis::ScriptCall reject(std::span<const RejectedJob> jobs, Timestamp now);
+
+// Standard base64 with padding (RFC 4648, 4).
+std::string base64(std::string_view bytes);
+// Empty if it is none.
+std::string from_base64(std::string_view text);
+
+}  // namespace switchyard::queue::rq

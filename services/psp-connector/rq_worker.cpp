@@ -1,0 +1,480 @@
+#include "psp-connector/rq_worker.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include <boost/json/parse.hpp>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "base/version.hpp"
+#include "queue/rq/job.hpp"
+#include "queue/rq/job_state.hpp"
+#include "queue/rq/names.hpp"
+#include "queue/rq/scripts.hpp"
+
+namespace switchyard::connector {
+namespace {
+
+namespace rq = queue::rq;
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+// Bounds how long one claim holds up the commits of merchants, and one script everybody else in Redis.
+constexpr std::size_t jobs_in_a_batch_max = 256;
+// One is claimed while the next is taken.
+constexpr std::size_t batches_max = 2;
+constexpr std::size_t jobs_in_a_write_max = 256;
+// Books that Redis does not take; beyond that the janitor finds out what became of the oldest.
+constexpr std::size_t ended_max = 100'000;
+constexpr milliseconds answer_max{5'000};
+constexpr milliseconds pause_after_trouble{500};
+constexpr milliseconds pause_when_full{5'000};
+constexpr milliseconds look_at_suspension{1'000};
+constexpr milliseconds beat_interval{1'000};
+// A store that does not claim for so long: somebody else may have a better one.
+constexpr milliseconds claim_patience{10'000};
+// Redis' own wait for a job; short, so that a stop is.
+constexpr std::string_view wait_s = "1";
+// Behind the lease, before RQ takes a job for abandoned.
+constexpr std::chrono::seconds grace{60};
+
+redis::Deadline soon() {
+  return steady_clock::now() + answer_max;
+}
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  ::gethostname(name.data(), name.size() - 1);
+  return name.data();
+}
+
+bool has_lmove(std::string_view info) {
+  constexpr std::string_view field = "redis_version:";
+  const auto at = info.find(field);
+  if (at == std::string_view::npos) return false;
+  const char* next = info.data() + at + field.size();
+  const char* end = info.data() + info.size();
+  int major = 0;
+  int minor = 0;
+  const auto parsed = std::from_chars(next, end, major);
+  if (parsed.ptr < end && *parsed.ptr == '.') std::from_chars(parsed.ptr + 1, end, minor);
+  return std::pair(major, minor) >= std::pair(6, 2);
+}
+
+bool is_out_of_memory(const Error& error) {
+  return error.detail.find("OOM ") != std::string::npos;
+}
+
+std::string text_at(redis::Reply& reply, std::size_t index) {
+  return index < reply.elements.size() ? std::move(reply.elements[index].text) : std::string();
+}
+
+}  // namespace
+
+RqWorker::RqWorker(Executor executor, const redis::Url& url, Connector& connector, milliseconds lease,
+                   telemetry::Metrics& metrics, Log& log, const Clock& clock,
+                   std::function<void()> on_shutdown)
+    : executor_(executor),
+      connector_(connector),
+      lease_(lease),
+      log_(log),
+      clock_(clock),
+      on_shutdown_(std::move(on_shutdown)),
+      identity_{.name = connector.worker_name(),
+                .hostname = host_name(),
+                .pid = ::getpid(),
+                .address = "unknown",
+                .version = std::string(version)},
+      taken_(metrics.counter("switchyard_queue_jobs_taken_total", "Jobs taken from Redis.")),
+      rejected_(metrics.counter("switchyard_queue_jobs_rejected_total",
+                                "Jobs taken from Redis that are no transaction.")),
+      commands_(executor, url, command_callbacks()),
+      blocking_(executor, url),
+      subscription_(executor, url, subscription_callbacks()),
+      room_(executor),
+      to_write_(executor),
+      beat_stop_(executor),
+      batches_(executor),
+      books_(executor) {
+  connector_.observe([this](const payment::Transaction& transaction) { note_saved(transaction); },
+                     [this] { room_.set(); });
+}
+
+RqWorker::~RqWorker() {
+  connector_.observe({}, {});
+}
+
+redis::Client::Callbacks RqWorker::command_callbacks() {
+  redis::Client::Callbacks callbacks;
+  callbacks.on_connected = [this](redis::Connection& connection) { return introduce(connection); };
+  callbacks.on_lost = [this](const Error& error) {
+    log_.error(fmt::format("The worker has no connection to Redis: {}", error.detail));
+  };
+  return callbacks;
+}
+
+redis::Client::Callbacks RqWorker::subscription_callbacks() {
+  redis::Client::Callbacks callbacks;
+  callbacks.on_connected = [this](redis::Connection& connection) -> Task<Result<void>> {
+    redis::Commands subscribe{"SUBSCRIBE", rq::worker_channel(identity_.name)};
+    const auto reply = co_await connection.command(std::move(subscribe), soon());
+    if (!reply) co_return std::unexpected(reply.error());
+    co_return redis::require_no_error(*reply);
+  };
+  callbacks.on_message = [this](const redis::Reply& message) { on_message(message); };
+  return callbacks;
+}
+
+// Before the first job comes through it: who we are, what Redis can do, and the scripts, so that none is sent
+// late. A full Redis refuses to be told, and is used all the same.
+Task<Result<void>> RqWorker::introduce(redis::Connection& connection) {
+  const auto address = connection.local_address();
+  identity_.address = address.empty() ? "unknown" : address;
+  redis::Commands commands{"INFO", "server"};
+  for (const auto* script : {&rq::take_script(), &rq::start_script(), &rq::finish_script(),
+                             &rq::reject_script(), &rq::give_back_script()}) {
+    commands.add({"SCRIPT", "LOAD", script->source()});
+  }
+  const auto replies = co_await connection.pipeline(std::move(commands), soon());
+  if (!replies) co_return std::unexpected(replies.error());
+  if (const auto checked = redis::require_no_error(replies->front()); !checked) co_return checked;
+  has_lmove_ = has_lmove(replies->front().text);
+  auto birth = rq::birth(identity_, clock_.now());
+  const auto born = co_await connection.pipeline(std::move(birth), soon());
+  if (!born) co_return std::unexpected(born.error());
+  co_return Result<void>();
+}
+
+void RqWorker::on_message(const redis::Reply& message) {
+  if (message.elements.size() != 3 || !message.elements[0].is("message")) return;
+  boost::system::error_code error;
+  const auto payload = boost::json::parse(message.elements[2].text, error);
+  const auto* object = error ? nullptr : payload.if_object();
+  const auto* command = object == nullptr ? nullptr : object->if_contains("command");
+  if (command == nullptr || !command->is_string()) {
+    log_.warning("A message on the worker's channel is no command");
+  } else if (command->get_string() == "shutdown") {
+    log_.info("Received shutdown command, sending SIGINT signal.");
+    on_shutdown_();
+  } else {
+    // RQ's stop-job and kill-horse: what was sent to a PSP cannot be called back.
+    log_.info("A command on the worker's channel was ignored: a payment is not stopped half way");
+  }
+}
+
+void RqWorker::stop() {
+  stopping_ = true;
+  room_.set();
+}
+
+Task<void> RqWorker::pause(milliseconds duration) {
+  SteadyTimer timer(executor_, duration);
+  co_await timer.async_wait(use_tuple);
+}
+
+void RqWorker::tell(std::string_view what, const Error& error) {
+  if (is_out_of_memory(error)) full_until_ = steady_clock::now() + pause_when_full;
+  if (failures_.allow()) log_.error(fmt::format("{}: {}", what, error.detail));
+}
+
+Task<void> RqWorker::run() {
+  for (auto* client : {&commands_, &blocking_, &subscription_}) client->start();
+  books_.spawn([this] { return keep_books(); });
+  books_.spawn([this] { return beat(); });
+  while (!stopping_) {
+    if (batches_.size() >= batches_max || connector_.room() <= on_their_way_) {
+      co_await room_.wait_until(steady_clock::now() + pause_after_trouble);
+      continue;
+    }
+    if (!commands_.is_ready() || !blocking_.is_ready()) {
+      co_await pause(milliseconds(50));
+      continue;
+    }
+    const bool more = co_await take_some();
+    if (!more) log_.flush();
+  }
+  co_await batches_.join_until(steady_clock::time_point::max());
+}
+
+std::string_view RqWorker::way_to_take() const {
+  return has_lmove_ && steady_clock::now() >= full_until_ ? "LMOVE" : "LPOP";
+}
+
+// Takes what is there, or waits for one and takes what came with it. False if there was nothing.
+Task<bool> RqWorker::take_some() {
+  redis::ScriptCall take(rq::take_script(), {rq::queue_key, rq::intermediate_key, rq::suspended_key});
+  const auto room = std::min(connector_.room() - on_their_way_, jobs_in_a_batch_max);
+  const auto way = way_to_take();
+  take.argument(static_cast<std::int64_t>(room)).argument(way);
+  auto reply = co_await take.run(commands_, soon());
+  if (reply && reply->elements.size() == 2 && reply->elements[1].elements.empty() && !suspended_ &&
+      reply->elements[0].integer == 0 && !stopping_) {
+    const auto id = co_await wait_for_one(way);
+    if (!id) {
+      tell("No job can be taken from Redis", id.error());
+      co_await pause(pause_after_trouble);
+      co_return false;
+    }
+    if (id->empty()) co_return false;
+    redis::ScriptCall rest(rq::take_script(), {rq::queue_key, rq::intermediate_key, rq::suspended_key});
+    rest.argument(static_cast<std::int64_t>(room - 1)).argument(way).argument(*id);
+    reply = co_await rest.run(commands_, soon());
+  }
+  if (!reply || reply->elements.size() != 2) {
+    tell("No job can be taken from Redis",
+         reply ? Error{ErrorCode::queue_unavailable, "an answer of another form"} : reply.error());
+    co_await pause(pause_after_trouble);
+    co_return false;
+  }
+
+  const bool suspended = reply->elements[0].integer == 1;
+  if (suspended && !suspended_) log_.info("Worker suspended, run `rq resume` to resume");
+  suspended_ = suspended;
+  auto& jobs = reply->elements[1].elements;
+  if (!jobs.empty()) {
+    std::vector<Entry> entries;
+    entries.reserve(jobs.size());
+    for (auto& job : jobs) {
+      Entry entry;
+      entry.has_payload = job.elements.size() > 1 && !job.elements[1].is_nil();
+      entry.kept_for = rq::KeptFor(text_at(job, 4), text_at(job, 5));
+      entry.id = text_at(job, 0);
+      entry.payload = text_at(job, 1);
+      entry.status = text_at(job, 2);
+      entry.created_at = text_at(job, 3);
+      entries.push_back(std::move(entry));
+    }
+    taken_.Increment(static_cast<double>(entries.size()));
+    on_their_way_ += entries.size();
+    batches_.spawn(
+        [this, way, entries = std::move(entries)]() mutable { return work_off(std::move(entries), way); });
+  }
+  if (suspended) co_await pause(look_at_suspension);
+  co_return !jobs.empty();
+}
+
+Task<Result<std::string>> RqWorker::wait_for_one(std::string_view way) {
+  redis::Commands wait;
+  if (way == "LMOVE") {
+    wait.add({"BLMOVE", rq::queue_key, rq::intermediate_key, "LEFT", "RIGHT", wait_s});
+  } else {
+    wait.add({"BLPOP", rq::queue_key, wait_s});
+  }
+  const auto reply = co_await blocking_.command(std::move(wait), soon());
+  if (!reply) co_return std::unexpected(reply.error());
+  if (const auto checked = redis::require_no_error(*reply); !checked)
+    co_return std::unexpected(checked.error());
+  // BLPOP gives the list's name, too.
+  if (reply->elements.size() == 2) co_return reply->elements[1].text;
+  co_return reply->text;
+}
+
+RqWorker::Batch RqWorker::sort(std::vector<Entry> entries) {
+  Batch batch;
+  const auto now = clock_.now();
+  for (auto& entry : entries) {
+    if (!entry.has_payload) {
+      // What Redis has forgotten of ours the sweep enqueues again.
+      const bool is_forgotten = entry.status.empty() && Uuid::parse(entry.id);
+      if (is_forgotten || entry.status == "wrong type" || entry.status == "dropped") {
+        batch.dropped.push_back(std::move(entry.id));
+      } else {
+        const bool too_large = entry.status == "too large";
+        batch.rejected.push_back(
+            {std::move(entry.id), too_large ? "the payload is too large" : "there is no such job"});
+      }
+      continue;
+    }
+    // Somebody has begun or ended it, although it is in the list again: what came of it the sweep finds out.
+    if (!entry.status.empty() && entry.status != "queued") {
+      batch.dropped.push_back(std::move(entry.id));
+      continue;
+    }
+    auto job = rq::read_transaction(entry.id, entry.payload, entry.created_at, now);
+    if (!job) {
+      batch.rejected.push_back({std::move(entry.id), std::move(job.error().detail)});
+      continue;
+    }
+    const bool is_usual = entry.kept_for.result_s == rq::result_ttl.count() &&
+                          entry.kept_for.failure_s == rq::failure_ttl.count();
+    if (!is_usual && kept_for_.size() < ended_max)
+      kept_for_.insert_or_assign(std::move(entry.id), entry.kept_for);
+    batch.jobs.push_back(std::move(*job));
+  }
+  return batch;
+}
+
+Task<void> RqWorker::work_off(std::vector<Entry> entries, std::string_view way) {
+  const auto size = entries.size();
+  auto batch = sort(std::move(entries));
+  if (!batch.jobs.empty()) {
+    std::vector<std::string> ids;
+    for (const auto& job : batch.jobs) ids.push_back(job.id.value.to_string());
+    const auto taken = co_await claim(std::move(batch.jobs));
+    on_their_way_ -= size;
+    if (taken) {
+      co_await write_begun(*taken);
+    } else {
+      co_await give_back(std::move(ids), way);
+    }
+  } else {
+    on_their_way_ -= size;
+  }
+  co_await write_refused(batch);
+  room_.set();
+}
+
+// A store that is away for a moment is waited for, because the jobs are in nobody else's hands.
+Task<Result<std::vector<TakenJob>>> RqWorker::claim(std::vector<payment::Transaction> jobs) {
+  const auto until = steady_clock::now() + claim_patience;
+  while (true) {
+    auto taken = co_await connector_.take(jobs);
+    if (taken || stopping_ || steady_clock::now() >= until) co_return taken;
+    tell("Jobs cannot be claimed", taken.error());
+    co_await pause(pause_after_trouble);
+  }
+}
+
+Task<void> RqWorker::give_back(std::vector<std::string> ids, std::string_view way) {
+  for (const auto& id : ids) kept_for_.erase(id);
+  redis::ScriptCall call(rq::give_back_script(), {rq::intermediate_key, rq::queue_key});
+  call.argument(way);
+  for (auto id = ids.rbegin(); id != ids.rend(); ++id) call.argument(*id);
+  // Without the intermediate list, or if this fails, the janitor and the sweep put them back.
+  const auto given = co_await call.run(commands_, soon());
+  if (!given) tell("Jobs cannot be given back to Redis", given.error());
+  co_await pause(pause_after_trouble);
+}
+
+Task<void> RqWorker::write_begun(const std::vector<TakenJob>& taken) {
+  std::vector<std::string> begun;
+  redis::Commands drop;
+  for (const auto& [is_ours, transaction] : taken) {
+    auto id = transaction.id.value.to_string();
+    if (is_ours) {
+      begun.push_back(std::move(id));
+      continue;
+    }
+    // A doubled or late job: whoever works on it writes the books, and if it has ended they are right or put
+    // right.
+    drop.add({"LREM", rq::intermediate_key, "1", id});
+    if (rq::has_ended(transaction.status)) note_saved(transaction);
+  }
+  if (!begun.empty()) {
+    const auto now = clock_.now();
+    const auto call = rq::start(begun, identity_.name, now, now + lease_ + grace);
+    const auto written = co_await call.run(commands_, soon());
+    if (!written) tell("Started jobs cannot be written to Redis", written.error());
+  }
+  const auto dropped = co_await commands_.pipeline(std::move(drop), soon());
+  if (!dropped) tell("Doubled jobs cannot be taken out of Redis", dropped.error());
+}
+
+Task<void> RqWorker::write_refused(const Batch& batch) {
+  if (!batch.rejected.empty()) {
+    rejected_.Increment(static_cast<double>(batch.rejected.size()));
+    if (rejections_.allow()) {
+      const auto& [id, reason] = batch.rejected.front();
+      log_.warning(
+          fmt::format("{} jobs are no transactions and were moved to rq:failed:default; the first one: {}",
+                      batch.rejected.size(), reason),
+          {{"job", rq::last_line(id)}});
+    }
+    const auto call = rq::reject(batch.rejected, clock_.now());
+    const auto rejected = co_await call.run(commands_, soon());
+    if (!rejected) tell("Rejected jobs cannot be written to Redis", rejected.error());
+  }
+  if (!batch.dropped.empty()) {
+    redis::Commands drop;
+    for (const auto& id : batch.dropped) drop.add({"LREM", rq::intermediate_key, "1", id});
+    const auto dropped = co_await commands_.pipeline(std::move(drop), soon());
+    if (!dropped) tell("Jobs that are not there cannot be taken out of Redis", dropped.error());
+  }
+}
+
+void RqWorker::note_saved(const payment::Transaction& transaction) {
+  if (!rq::has_ended(transaction.status)) {
+    still_open_.push_back(transaction);
+  } else {
+    rq::EndedJob job{transaction.id.value.to_string(), transaction.status, transaction.reason, {}};
+    if (const auto kept = kept_for_.extract(job.id)) job.kept_for = kept.mapped();
+    if (ended_.size() >= ended_max) ended_.pop_front();
+    ended_.push_back(std::move(job));
+  }
+  to_write_.set();
+}
+
+// What ends while a write is under way goes with the next.
+Task<void> RqWorker::keep_books() {
+  while (true) {
+    if (!ended_.empty() && commands_.is_ready()) {
+      const bool written = co_await write_ended();
+      if (written) continue;
+    }
+    if (!still_open_.empty()) co_await write_still_open();
+    if (signing_off_) co_return;
+    co_await to_write_.wait_until(steady_clock::now() +
+                                  (ended_.empty() ? std::chrono::hours(1) : beat_interval));
+  }
+}
+
+Task<bool> RqWorker::write_ended() {
+  std::vector<rq::EndedJob> jobs;
+  while (!ended_.empty() && jobs.size() < jobs_in_a_write_max) {
+    jobs.push_back(std::move(ended_.front()));
+    ended_.pop_front();
+  }
+  const auto call = rq::finish(jobs, identity_.name, clock_.now());
+  const auto written = co_await call.run(commands_, soon());
+  if (!written) {
+    tell("Ended jobs cannot be written to Redis yet", written.error());
+    // A second time is the same as once.
+    ended_.insert(ended_.begin(), std::make_move_iterator(jobs.begin()), std::make_move_iterator(jobs.end()));
+  }
+  co_return written.has_value();
+}
+
+// An unknown outcome or another try: the entry lasts until after the next one.
+Task<void> RqWorker::write_still_open() {
+  redis::Commands commands;
+  for (const auto& transaction : std::exchange(still_open_, {})) {
+    const auto next = transaction.next_action_at.value_or(clock_.now()) + lease_ + grace;
+    const auto until_s = std::chrono::floor<std::chrono::seconds>(next).time_since_epoch().count();
+    commands.add({"ZADD", rq::started_key, "XX", std::to_string(until_s), transaction.id.value.to_string()});
+  }
+  const auto written = co_await commands_.pipeline(std::move(commands), soon());
+  if (!written) tell("Open jobs cannot be written to Redis", written.error());
+}
+
+Task<void> RqWorker::beat() {
+  while (!signing_off_) {
+    if (commands_.is_ready()) {
+      const auto state = suspended_             ? rq::WorkerState::suspended
+                         : connector_.is_idle() ? rq::WorkerState::idle
+                                                : rq::WorkerState::busy;
+      auto heartbeat = rq::heartbeat(identity_.name, state, clock_.now());
+      const auto replies = co_await commands_.pipeline(std::move(heartbeat), soon());
+      const bool forgotten =
+          replies && (*replies)[0].kind == redis::Reply::Kind::integer && (*replies)[0].integer == 0;
+      if (forgotten) {
+        auto birth = rq::birth(identity_, clock_.now());
+        static_cast<void>(co_await commands_.pipeline(std::move(birth), soon()));
+      }
+    }
+    co_await beat_stop_.wait_until(steady_clock::now() + beat_interval);
+  }
+}
+
+Task<void> RqWorker::sign_off() {
+  signing_off_ = true;
+  to_write_.set();
+  beat_stop_.set();
+  co_await books_.join_until(steady_clock::time_point::max());
+  auto death = rq::death(identity_.name, clock_.now());
+  static_cast<void>(co_await commands_.pipeline(std::move(death), soon()));
+  for (auto* client : {&commands_, &blocking_, &subscription_}) co_await client->stop();
+}
+
+}  // namespace switchyard::connector

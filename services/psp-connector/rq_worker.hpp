@@ -1,0 +1,117 @@
+// The connector as a worker of RQ: takes jobs from Redis, has the connector work them off, and keeps RQ's
+// books.
+//
+// Redis is a hint. The store decides who works on what: a job that is doubled, late or stale is dropped when
+// its transaction is claimed. Books that cannot be written are written later or not at all, and nothing else
+// depends on them.
+//
+// Lives on the connector's thread. Each wait of Redis' own (for a job, for messages) has a connection to
+// itself.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/task_group.hpp"
+#include "psp-connector/connector.hpp"
+#include "queue/rq/worker.hpp"
+#include "redis/client.hpp"
+#include "telemetry/log_throttle.hpp"
+
+namespace switchyard::connector {
+
+class RqWorker {
+ public:
+  // `lease`: how long a claim holds, which is how long RQ is told that a job is being worked on.
+  // `on_shutdown` is called when somebody tells the worker to stop, as `rq` can.
+  RqWorker(Executor executor, const redis::Url& url, Connector& connector, std::chrono::milliseconds lease,
+           telemetry::Metrics& metrics, Log& log, const Clock& clock, std::function<void()> on_shutdown);
+  ~RqWorker();
+
+  // Takes jobs until stop(). Behind it the connector may still be working.
+  Task<void> run();
+  void stop();
+  // When the connector has ended: writes what is left to the books, signs off and closes the connections.
+  Task<void> sign_off();
+
+ private:
+  // A job as take_script() gives it.
+  struct Entry {
+    std::string id;
+    bool has_payload = false;
+    std::string payload;
+    std::string status;
+    std::string created_at;
+    queue::rq::KeptFor kept_for;
+  };
+  struct Batch {
+    std::vector<payment::Transaction> jobs;
+    std::vector<queue::rq::RejectedJob> rejected;
+    // In no list any more after this, and in no book.
+    std::vector<std::string> dropped;
+  };
+
+  redis::Client::Callbacks command_callbacks();
+  redis::Client::Callbacks subscription_callbacks();
+  void on_message(const redis::Reply& message);
+  Task<Result<void>> introduce(redis::Connection& connection);
+
+  // LMOVE keeps what is taken in the intermediate list. A full Redis refuses it, but not LPOP, or it would
+  // stay full.
+  std::string_view way_to_take() const;
+  Task<bool> take_some();
+  // An empty one if none came in time.
+  Task<Result<std::string>> wait_for_one(std::string_view way);
+  Task<void> work_off(std::vector<Entry> entries, std::string_view way);
+  Batch sort(std::vector<Entry> entries);
+  Task<Result<std::vector<TakenJob>>> claim(std::vector<payment::Transaction> jobs);
+  Task<void> give_back(std::vector<std::string> ids, std::string_view way);
+  Task<void> write_begun(const std::vector<TakenJob>& taken);
+  Task<void> write_refused(const Batch& batch);
+  void note_saved(const payment::Transaction& transaction);
+  Task<void> keep_books();
+  Task<bool> write_ended();
+  Task<void> write_still_open();
+  Task<void> beat();
+  Task<void> pause(std::chrono::milliseconds duration);
+  void tell(std::string_view what, const Error& error);
+
+  Executor executor_;
+  Connector& connector_;
+  const std::chrono::milliseconds lease_;
+  Log& log_;
+  LogThrottle failures_;
+  LogThrottle rejections_;
+  const Clock& clock_;
+  const std::function<void()> on_shutdown_;
+  queue::rq::WorkerIdentity identity_;
+  prometheus::Counter& taken_;
+  prometheus::Counter& rejected_;
+  redis::Client commands_;
+  redis::Client blocking_;
+  redis::Client subscription_;
+  // From Redis 6.2 on.
+  bool has_lmove_ = true;
+  // Until then it is not asked to hold more: it only takes what makes it smaller.
+  std::chrono::steady_clock::time_point full_until_{};
+  bool suspended_ = false;
+  // Jobs in batches that are not claimed yet.
+  std::size_t on_their_way_ = 0;
+  std::unordered_map<std::string, queue::rq::KeptFor> kept_for_;
+  std::deque<queue::rq::EndedJob> ended_;
+  std::vector<payment::Transaction> still_open_;
+  Event room_;
+  Event to_write_;
+  Event beat_stop_;
+  TaskGroup batches_;
+  TaskGroup books_;
+  bool stopping_ = false;
+  bool signing_off_ = false;
+};
+
+}  // namespace switchyard::connector
