@@ -311,6 +311,7 @@ Task<void> RqWorker::work_off(std::vector<Entry> entries, std::string_view way) 
   auto batch = sort(std::move(entries));
   if (!batch.jobs.empty()) {
     std::vector<std::string> ids;
+    ids.reserve(batch.jobs.size());
     for (const auto& job : batch.jobs) ids.push_back(job.id.value.to_string());
     const auto taken = co_await claim(std::move(batch.jobs));
     on_their_way_ -= size;
