@@ -62,6 +62,17 @@ payment::Transition claim(sqlite::Database& database, payment::Transaction trans
   return transition;
 }
 
+// One that the store has not heard of: written once, as it is after the claim.
+payment::Transition claim_new(sqlite::Database& database, payment::Transaction transaction,
+                              std::string_view psp, Timestamp now, const payment::RetryPolicy& policy) {
+  SWITCHYARD_ASSERT(transaction.status == payment::Status::queued);
+  auto transition =
+      payment::apply({std::move(transaction), std::nullopt}, payment::Claimed{psp}, now, policy);
+  insert_transaction(database, transition.state.transaction);
+  upsert_attempt(database, transition.state.transaction, *transition.state.attempt);
+  return transition;
+}
+
 using Transitions = std::vector<payment::Transition>;
 
 }  // namespace
@@ -97,10 +108,8 @@ Task<Result<Transitions>> SqliteStore::claim_jobs(std::string psp, std::vector<p
     for (const auto& job : jobs) {
       auto stored = read_one(database, job.merchant_id, job.id);
       if (!stored) {
-        insert_transaction(database, job);
-        stored = job;
-      }
-      if (stored->status == payment::Status::queued) {
+        transitions.push_back(claim_new(database, job, psp, now, policy));
+      } else if (stored->status == payment::Status::queued) {
         transitions.push_back(claim(database, std::move(*stored), psp, now, policy));
       } else {
         auto attempt = read_last_attempt(database, *stored);
