@@ -1,6 +1,7 @@
 """Python's RQ in several versions: Debian's own, and others from PyPI in virtual environments that are kept between runs.
 
-RQ_VENVS names their folder, `build/rq-venvs` by default. Where PyPI cannot be reached, tests of those versions are skipped."""
+RQ_VENVS names their folder, `build/rq-venvs` by default. Where PyPI cannot be reached, tests of those versions are skipped.
+RQ_VERSIONS chooses some of them, such as `debian,2`."""
 
 import fcntl
 import importlib.util
@@ -22,7 +23,9 @@ _FROM_PYPI = {
     "2": ["rq>=2.6,<3"],
 }
 DEBIAN = "debian"
-VERSIONS = [DEBIAN, *_FROM_PYPI]
+_ALL = [DEBIAN, *_FROM_PYPI]
+VERSIONS = os.environ["RQ_VERSIONS"].split(",") if os.environ.get("RQ_VERSIONS") else _ALL
+assert set(VERSIONS) <= set(_ALL), f"RQ_VERSIONS knows {', '.join(_ALL)}"
 
 
 class NotHere(Exception):
