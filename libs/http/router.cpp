@@ -107,6 +107,7 @@ Task<Response> Router::handle(Request request,
 
 std::vector<std::string> Router::routes() const {
   std::vector<std::string> names;
+  names.reserve(routes_.size());
   for (const auto& route : routes_) {
     names.push_back(fmt::format("{} {}", name_of(route.method), route.pattern));
   }
