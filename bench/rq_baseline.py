@@ -54,7 +54,7 @@ def rate_of(worker, redis, jobs, limit_s=900.0):
                 first = (time.monotonic(), done)
             if not worker.alive() or time.monotonic() - began > limit_s:
                 raise SystemExit(f"{worker.name} stopped at {done} of {jobs} jobs:\n{worker.log()[-2000:]}")
-            time.sleep(0.001)
+            time.sleep(0.005)
         ended = time.monotonic()
     worker.stop()
     if first is None:

@@ -25,7 +25,7 @@ Settings read_settings(const Environment& environment) {
   const auto timeout_s = std::chrono::duration_cast<std::chrono::seconds>(settings.psp_timeout).count();
   settings.policy.lease = environment.seconds("LEASE_SECONDS", (timeout_s * 3 + 1) / 2, timeout_s + 1, 3'600);
   settings.policy.look_ups_max = static_cast<std::int32_t>(environment.integer("LOOK_UPS_MAX", 12, 1, 1'000));
-  settings.in_flight_max = static_cast<std::size_t>(environment.integer("MAX_IN_FLIGHT", 1'024, 1, 100'000));
+  settings.in_flight_max = static_cast<std::size_t>(environment.integer("MAX_IN_FLIGHT", 2'048, 1, 100'000));
   return settings;
 }
 

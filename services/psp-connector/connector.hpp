@@ -30,7 +30,7 @@ struct Settings {
   // For all calls of one claim together: a look-up and the resend that may follow it.
   std::chrono::milliseconds psp_timeout{10'000};
   // Attempts under way at once.
-  std::size_t in_flight_max = 1024;
+  std::size_t in_flight_max = 2048;
   // What the connector looks for in the store; a queue outside the store brings the rest by take().
   store::Due due = store::Due::all;
 };

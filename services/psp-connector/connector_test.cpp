@@ -538,7 +538,7 @@ TEST(ConnectorSettings, AreReadFromTheEnvironment) {
   EXPECT_EQ(defaults.psp_timeout, seconds(10));
   EXPECT_EQ(defaults.policy.lease, seconds(15));
   EXPECT_EQ(defaults.policy.look_ups_max, 12);
-  EXPECT_EQ(defaults.in_flight_max, 1024U);
+  EXPECT_EQ(defaults.in_flight_max, 2048U);
 
   Environment environment;
   environment.set("PSP_TIMEOUT_SECONDS", "20");

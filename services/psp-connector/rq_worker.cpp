@@ -22,9 +22,9 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
 // Bounds how long one claim holds up the commits of merchants, and one script everybody else in Redis.
-constexpr std::size_t jobs_in_a_batch_max = 256;
-// One is claimed while the next is taken.
-constexpr std::size_t batches_max = 2;
+constexpr std::size_t jobs_in_a_batch_max = 512;
+// Some wait for the same commit while the next are taken.
+constexpr std::size_t batches_max = 4;
 constexpr std::size_t jobs_in_a_write_max = 256;
 // Books that Redis does not take; beyond that the janitor finds out what became of the oldest.
 constexpr std::size_t ended_max = 100'000;

@@ -40,6 +40,7 @@ const redis::Script& push_script() {
 }
 
 const redis::Script& take_script() {
+  // RPUSH first: a full Redis refuses it before anything is taken out of the queue.
   static const redis::Script script(R"(
     local jobs = {}
     local function add(id)
@@ -60,21 +61,20 @@ const redis::Script& take_script() {
     end
     for i = 3, #ARGV do add(ARGV[i]) end
     if redis.call('EXISTS', KEYS[3]) == 1 then return {1, jobs} end
-    for i = 1, tonumber(ARGV[1]) do
-      local id
-      if ARGV[2] == 'LMOVE' then
-        id = redis.call('LMOVE', KEYS[1], KEYS[2], 'LEFT', 'RIGHT')
-      else
-        id = redis.call('LPOP', KEYS[1])
-      end
-      if not id then break end
+    local most = tonumber(ARGV[1])
+    if most < 1 then return {0, jobs} end
+    local listed, taken = redis.call('LRANGE', KEYS[1], 0, most - 1), {}
+    if #listed == 0 then return {0, jobs} end
+    for _, id in ipairs(listed) do
       if #id > 255 then
-        if ARGV[2] == 'LMOVE' then redis.call('LREM', KEYS[2], 1, id) end
         jobs[#jobs + 1] = {string.sub(id, 1, 255), false, 'dropped'}
       else
-        add(id)
+        taken[#taken + 1] = id
       end
     end
+    if ARGV[2] == 'LMOVE' and #taken > 0 then redis.call('RPUSH', KEYS[2], unpack(taken)) end
+    redis.call('LTRIM', KEYS[1], #listed, -1)
+    for _, id in ipairs(taken) do add(id) end
     return {0, jobs}
   )");
   return script;
@@ -82,6 +82,7 @@ const redis::Script& take_script() {
 
 const redis::Script& start_script() {
   static const redis::Script script(R"(
+    local registered = {}
     for i = 4, #ARGV do
       local id = ARGV[i]
       local key = 'rq:job:' .. id
@@ -89,9 +90,11 @@ const redis::Script& start_script() {
       if redis.pcall('HEXISTS', key, 'data') == 1 then
         redis.call('HSET', key, 'status', 'started', 'started_at', ARGV[1], 'last_heartbeat', ARGV[1],
                    'worker_name', ARGV[2], 'switchyard_worker', ARGV[2])
-        redis.call('ZADD', KEYS[1], ARGV[3], id)
+        registered[#registered + 1] = ARGV[3]
+        registered[#registered + 1] = id
       end
     end
+    if #registered > 0 then redis.call('ZADD', KEYS[1], unpack(registered)) end
     return 0
   )");
   return script;
@@ -103,28 +106,30 @@ const redis::Script& finish_script() {
   static const redis::Script script(R"(
     local now = tonumber(ARGV[2])
     local counts = {finished = 0, failed = 0}
+    local ids, finished, failed = {}, {}, {}
+    for at = 3, #ARGV, 5 do ids[#ids + 1] = ARGV[at] end
+    if redis.call('ZREM', KEYS[1], unpack(ids)) < #ids then
+      -- Not all of them were written down as begun, which is what takes them out of the intermediate list.
+      for _, id in ipairs(ids) do redis.call('LREM', KEYS[4], 1, id) end
+    end
     for at = 3, #ARGV, 5 do
       local id, outcome, ttl = ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2])
       local key, results = 'rq:job:' .. id, 'rq:results:' .. id
-      redis.call('LREM', KEYS[4], 1, id)
-      redis.call('ZREM', KEYS[1], id)
       counts[outcome] = counts[outcome] + 1
       if redis.pcall('HEXISTS', key, 'data') == 1 then
         if ttl == 0 then
           redis.call('DEL', key, results)
         else
-          local score = now + ttl
-          if ttl < 0 then score = '+inf' end
+          local registry = outcome == 'finished' and finished or failed
+          registry[#registry + 1] = ttl < 0 and '+inf' or now + ttl
+          registry[#registry + 1] = id
           if outcome == 'finished' then
             redis.call('HSET', key, 'status', 'finished', 'ended_at', ARGV[1], 'last_heartbeat', ARGV[1],
                        'result', ARGV[at + 3])
-            redis.call('ZREM', KEYS[3], id)
-            redis.call('ZADD', KEYS[2], score, id)
             redis.pcall('XADD', results, 'MAXLEN', '10', '*', 'type', '1', 'return_value', ARGV[at + 4])
           else
             redis.call('HSET', key, 'status', 'failed', 'ended_at', ARGV[1], 'last_heartbeat', ARGV[1],
                        'exc_info', ARGV[at + 3])
-            redis.call('ZADD', KEYS[3], score, id)
             redis.pcall('XADD', results, 'MAXLEN', '10', '*', 'type', '2', 'exc_string', ARGV[at + 4])
           end
           if ttl > 0 then
@@ -136,6 +141,11 @@ const redis::Script& finish_script() {
         end
       end
     end
+    if #finished > 0 then
+      redis.call('ZREM', KEYS[3], unpack(ids))
+      redis.call('ZADD', KEYS[2], unpack(finished))
+    end
+    if #failed > 0 then redis.call('ZADD', KEYS[3], unpack(failed)) end
     if redis.call('EXISTS', KEYS[5]) == 1 then
       if counts.finished > 0 then redis.call('HINCRBY', KEYS[5], 'successful_job_count', counts.finished) end
       if counts.failed > 0 then redis.call('HINCRBY', KEYS[5], 'failed_job_count', counts.failed) end

@@ -1,4 +1,7 @@
 // What workers do: claim what is due, save what came of it.
+#include <algorithm>
+#include <tuple>
+
 #include "base/assert.hpp"
 #include "store/sqlite/rows.hpp"
 #include "store/sqlite/sqlite_store.hpp"
@@ -75,6 +78,11 @@ payment::Transition claim_new(sqlite::Database& database, payment::Transaction t
 
 using Transitions = std::vector<payment::Transition>;
 
+// Where a row lies in the file: what goes to one page is then written one after another.
+auto place(const payment::Transaction& transaction) {
+  return std::tie(transaction.merchant_id.value, transaction.id.value.bytes);
+}
+
 }  // namespace
 
 Task<Result<Transitions>> SqliteStore::claim_due(std::string psp, Timestamp now, std::size_t limit,
@@ -103,7 +111,8 @@ Task<Result<void>> SqliteStore::save_outcome(payment::State state) {
 Task<Result<Transitions>> SqliteStore::claim_jobs(std::string psp, std::vector<payment::Transaction> jobs,
                                                   Timestamp now, payment::RetryPolicy policy) {
   return writer_.run<Transitions>([psp = std::move(psp), jobs = std::move(jobs), now,
-                                   policy](sqlite::Database& database) -> Result<Transitions> {
+                                   policy](sqlite::Database& database) mutable -> Result<Transitions> {
+    std::ranges::sort(jobs, {}, place);
     Transitions transitions;
     for (const auto& job : jobs) {
       auto stored = read_one(database, job.merchant_id, job.id);
