@@ -138,6 +138,14 @@ note_unit_skips() {
     "$root/build/$1/Testing/Temporary/LastTest.log" 2>/dev/null || true)
 }
 
+# The options that have pytest run some tests at once: most of them wait more than they compute. Not where one test is to
+# have the machine for itself, nor where pytest's plugin for it is missing.
+side_by_side() {
+  if /usr/bin/python3 -c 'import xdist' 2>/dev/null; then
+    echo --numprocesses "$(($(nproc) + 1))"
+  fi
+}
+
 # functional_tests PRESET TITLE PYTEST-OPTION...
 functional_tests() {
   local preset=$1 title=$2 log=$report_dir/functional-$1.log status=0 line
@@ -233,11 +241,12 @@ refuse() {
 }
 
 run_all() {
-  local preset
+  local preset parallel
+  read -r -d '' -a parallel < <(side_by_side) || true
   for preset in debug tsan; do
     if build_step "$preset"; then
       unit_tests "$preset"
-      functional_tests "$preset" 'all but the slow ones' -m 'not slow'
+      functional_tests "$preset" 'all but the slow ones' -m 'not slow' "${parallel[@]}"
     fi
   done
   if build_step release "${programs[@]}"; then

@@ -5,6 +5,10 @@ import os
 import socket
 
 _LOWEST, _COUNT = 20000, 12000
+if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+    # A port that one worker's program leaves for a moment, to be started again, must not go to another worker's.
+    _COUNT //= int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+    _LOWEST += int(worker.removeprefix("gw")) * _COUNT
 _candidates = itertools.cycle(range(_COUNT))
 for _ in range((os.getpid() * 97) % _COUNT):
     next(_candidates)
