@@ -1,12 +1,14 @@
 include(GoogleTest)
 
-foreach(what start stop)
-  add_test(NAME postgres.${what}
-    COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/support/postgres_for_unit_tests.py ${what}
-            ${PROJECT_BINARY_DIR}/postgres-for-tests)
-endforeach()
-set_tests_properties(postgres.start PROPERTIES FIXTURES_SETUP postgres)
-set_tests_properties(postgres.stop PROPERTIES FIXTURES_CLEANUP postgres)
+if(BUILD_TESTING)
+  foreach(what start stop)
+    add_test(NAME postgres.${what}
+      COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/support/postgres_for_unit_tests.py ${what}
+              ${PROJECT_BINARY_DIR}/postgres-for-tests)
+  endforeach()
+  set_tests_properties(postgres.start PROPERTIES FIXTURES_SETUP postgres)
+  set_tests_properties(postgres.stop PROPERTIES FIXTURES_CLEANUP postgres)
+endif()
 
 # switchyard_library(<name> SOURCES ... DEPENDS ... [TESTS ...])
 # A static library libs/<name>, included as "<name>/file.hpp", and its unit tests, which stand beside the sources.
@@ -15,7 +17,7 @@ function(switchyard_library name)
   add_library(switchyard_${name} STATIC ${ARG_SOURCES})
   target_include_directories(switchyard_${name} PUBLIC "${PROJECT_SOURCE_DIR}/libs" "${PROJECT_SOURCE_DIR}/services")
   target_link_libraries(switchyard_${name} PUBLIC ${ARG_DEPENDS})
-  if(ARG_TESTS)
+  if(ARG_TESTS AND BUILD_TESTING)
     if(ARG_TEST_NEEDS_POSTGRES)
       set(needs NEEDS_POSTGRES)
     endif()

@@ -1,4 +1,4 @@
-// switchyard store copy: from SQLite into PostgreSQL.
+// switchyard store: copy from SQLite into PostgreSQL, migrate.
 #include <fmt/format.h>
 
 #include "http/json.hpp"
@@ -46,11 +46,27 @@ int copy_store(const Context& context, const CopyArguments& options) {
   return service::exit_ok;
 }
 
+int migrate_store(const Context& context) {
+  // Opening it is all: a service does the same at its start.
+  static_cast<void>(store::open(service::read_database_url(context.environment)));
+  fmt::print("{}", context.json ? "{\"migrated\":true}\n" : "The store has the schema of this version.\n");
+  return service::exit_ok;
+}
+
+void add_migrate_command(CLI::App& store, Context& context) {
+  auto* command = store.add_subcommand(
+      "migrate",
+      "Bring the store that DATABASE_URL names to the schema of this version. Services do so themselves "
+      "when they start; this is for those who want it done, and seen to be done, before");
+  command->callback([&context] { context.action = [&context] { return migrate_store(context); }; });
+}
+
 }  // namespace
 
 void add_store_commands(CLI::App& app, Context& context) {
-  auto* store = app.add_subcommand("store", "Move the store");
+  auto* store = app.add_subcommand("store", "Move the store, or bring it to this version");
   store->require_subcommand(1);
+  add_migrate_command(*store, context);
   auto options = std::make_shared<CopyArguments>();
   auto* command = store->add_subcommand(
       "copy",

@@ -295,3 +295,20 @@ def test_doctor_finds_no_psp_and_prints_no_password(offline):
 def test_doctor_prints_no_secret(offline):
     done = offline("doctor")
     assert SECRET not in done.stdout + done.stderr
+
+
+# ---- store
+
+def test_store_migrate_makes_the_store_ready(offline, tmp_path):
+    store = tmp_path / "new.db"
+    for _ in range(2):  # the second time there is nothing to do
+        assert succeeded(offline("store", "migrate", DATABASE_URL=f"sqlite:{store}")) == \
+            "The store has the schema of this version.\n"
+    assert json.loads(succeeded(offline("--json", "store", "migrate", DATABASE_URL=f"sqlite:{store}"))) == \
+        {"migrated": True}
+    assert "0 users" in offline("doctor", DATABASE_URL=f"sqlite:{store}").stdout
+
+
+def test_store_migrate_refuses_what_is_no_store(offline, tmp_path):
+    (tmp_path / "letter.db").write_text("Dear Sir or Madam, " * 100)
+    assert "letter.db" in failed(offline("store", "migrate", DATABASE_URL=f"sqlite:{tmp_path}/letter.db"))
