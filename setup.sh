@@ -5,6 +5,12 @@ set -Eeuo pipefail
 here=${BASH_SOURCE[0]%"${BASH_SOURCE[0]##*/}"}
 root=$(cd -- "${here:-.}" && pwd -P)
 log_dir=$root/run/log
+if [[ $(uname -s) == Darwin ]]; then
+  # shellcheck source=scripts/docker.sh
+  source "$root/scripts/docker.sh"
+  mac_steps >&2
+  exit 1
+fi
 if ((BASH_VERSINFO[0] < 5)); then
   echo "setup.sh: bash 5 is needed, as Debian 12 and Ubuntu 24.04 have it; this is bash $BASH_VERSION." \
     "Elsewhere use a container: docker run --rm -it -v \"\$PWD\":/switchyard -w /switchyard debian:12 bash" >&2
@@ -14,6 +20,8 @@ fi
 source "$root/scripts/common.sh"
 # shellcheck source=scripts/packages.sh
 source "$root/scripts/packages.sh"
+# shellcheck source=scripts/docker.sh
+source "$root/scripts/docker.sh"
 binary=$root/build/release/bin/switchyard
 env_file=$root/.env
 server_log=$root/run/switchyard.log
@@ -33,6 +41,7 @@ commands:
   status         is it running, since when, is it healthy?   exit: 0 healthy, 1 not healthy, 3 not running
   stop           ends it and waits until it has finished     exit: 0 ended or was not running, 1 still running
   logs           shows its log and follows it; `logs -n 50` shows the last 50 lines and returns
+  docker         the same in containers instead, each service in its own, behind a router: `docker help` says more
   help           this text
 
 The configuration stands in .env (see .env.example); a variable of the environment wins for this start:
@@ -210,9 +219,11 @@ stop_server() {
   rm -f "$pid_file" "$state_file"
 }
 
+curl_options=(--noproxy '*' -sS)
+
 # http_get URL [CURL OPTION...]
 http_get() {
-  curl --noproxy '*' -sS --max-time 5 "$@" 2>/dev/null
+  curl "${curl_options[@]}" --max-time 5 "$@" 2>/dev/null
 }
 
 # ---------------------------------------------------------------------------------------------------------- ports
@@ -392,22 +403,20 @@ post() {
   http_command+=" -d '$body'"
   # A token is a secret as long as it is valid.
   failed_command=${http_command/\"token\":\"*/\"token\":\"...\"\}\'} failed_log=$server_log
-  answer=$(curl --noproxy '*' -sS --max-time 10 -X POST "$url" -H 'Content-Type: application/json' \
+  answer=$(curl "${curl_options[@]}" --max-time 10 -X POST "$url" -H 'Content-Type: application/json' \
     ${header:+-H "$header"} -d "$body" -w '\n%{http_code}') ||
     fail 'the server did not answer' "./$program status and ./$program logs show how it is"
   http_status=${answer##*$'\n'}
   http_body=${answer%$'\n'*}
 }
 
+# make_one_payment URL SHOW_LOG: SHOW_LOG is called with the transaction's id.
 make_one_payment() {
-  local url token='' id='' state='' log_bytes deadline
-  url=$(base_url "$http_port")
+  local url=$1 show_log=$2 token='' id='' state='' deadline
   if [[ $(configured SWITCHYARD_ENV) == production ]]; then
     say 'SWITCHYARD_ENV=production has no demo users; the commands below add one and make a payment'
     return
   fi
-  log_bytes=$(stat -c %s "$server_log")
-
   post "$url/auth/token" '{"username":"alice","password":"password"}'
   if [[ $http_status == 401 ]]; then
     show_exchange "$http_command" "$http_status" "$http_body"
@@ -436,19 +445,23 @@ make_one_payment() {
     [[ $state == captured ]] || sleep 0.05
   done
   say "the transaction is captured; the connector's lines about it:"
-  show_connector_log "$id" "$log_bytes"
+  "$show_log" "$id"
   failed_command='' failed_log=''
 }
 
 # The lines with the transaction's id and what the connector says between and right after them without naming it.
+related_lines() {
+  awk -v id="$1" '
+    index($0, id) { print; related = 1; next }
+    related && /==> Making transaction|Result is kept/ { print }
+    /Result is kept/ { related = 0 }'
+}
+
 show_connector_log() {
-  local id=$1 skip=$2 deadline=$((SECONDS + 3)) last_line='Result is kept' lines=''
+  local id=$1 deadline=$((SECONDS + 3)) last_line='Result is kept' lines=''
   [[ $(configured LOG_FORMAT) == text ]] || last_line=$id
   while ((SECONDS < deadline)) && [[ $lines != *"$last_line"* ]]; do
-    lines=$(tail -c "+$((skip + 1))" "$server_log" | awk -v id="$id" '
-      index($0, id) { print; related = 1; next }
-      related && /==> Making transaction|Result is kept/ { print }
-      /Result is kept/ { related = 0 }')
+    lines=$(tail -n 1000 "$server_log" | related_lines "$id")
     sleep 0.05
   done
   if [[ -n $lines ]]; then
@@ -513,7 +526,7 @@ set_up() {
   step 'Server'
   start_or_keep
   step 'One payment'
-  make_one_payment
+  make_one_payment "$(base_url "$http_port")" show_connector_log
   end_step
   show_summary
   elapsed_since "$began"
@@ -593,7 +606,7 @@ refuse() {
 
 main() {
   local command=${1-}
-  [[ $command == logs || $# -le 1 ]] || refuse "$*"
+  [[ $command == logs || $command == docker || $# -le 1 ]] || refuse "$*"
   case $command in
     status | stop | logs) require_readable_state "$command" ;;
   esac
@@ -602,6 +615,7 @@ main() {
     status) show_status ;;
     stop) stop_command ;;
     logs) logs_command "${@:2}" ;;
+    docker) docker_main "${@:2}" ;;
     help | -h | --help) usage ;;
     *) refuse "$command" ;;
   esac

@@ -1,0 +1,402 @@
+# `./setup.sh docker`: Switchyard in containers, over PostgreSQL and Redis, behind Traefik.
+# Sourced by setup.sh, whose functions about .env, the name platform and the example payment it uses.
+# shellcheck shell=bash disable=SC2154,SC2034
+
+# How this user calls Docker and Compose: with sudo where his membership of the group docker does not count yet.
+docker_command=(docker)
+compose_command=()
+compose_files=()
+router_url=''
+daemon_log=$root/run/log/dockerd.log
+
+docker_usage() {
+  cat <<'TEXT'
+usage: ./setup.sh docker [COMMAND]
+
+Without a command: installs Docker and Compose where they are missing, starts the engine where nothing else does, writes
+.env, builds the images, starts everything, waits until it is healthy and makes one payment through the router.
+What is there already is left alone, so it may be run again at any time.
+
+options:
+  --offline      make the base images on this machine instead of loading them from a registry: deploy/offline
+  --tls          serve HTTPS, too, with a certificate made for this machine: run/certificates
+
+commands:
+  status         the containers and how they are         exit: 0 all healthy, 1 not
+  logs           shows the services' logs and follows them
+  down           stops and removes the containers; the data stays
+  down --purge   removes the data and the images, too: every transaction is gone
+  help           this text
+TEXT
+}
+
+# What is done by hand on a Mac; needs nothing but the shell that a Mac has.
+mac_steps() {
+  cat <<'TEXT'
+setup.sh: this is a Mac, where Switchyard runs in containers. By hand:
+
+   1. Install Docker Desktop (https://docs.docker.com/desktop/install/mac-install/) or colima, and start it.
+   2. cp .env.example .env
+      In .env: JWT_SECRET=...         from: openssl rand -hex 32
+               POSTGRES_PASSWORD=...  from: openssl rand -hex 16
+   3. echo '127.0.0.1 platform' | sudo tee -a /etc/hosts
+   4. docker compose up --build --wait
+   5. curl -X POST http://platform/auth/token -H 'Content-Type: application/json' \
+        -d '{"username":"alice","password":"password"}'
+
+   The end: docker compose down
+TEXT
+}
+
+run_docker() {
+  "${docker_command[@]}" "$@"
+}
+
+run_compose() {
+  (cd "$root" && "${compose_command[@]}" "${compose_files[@]}" "$@")
+}
+
+# ---------------------------------------------------------------------------------------------------------- Docker
+
+docker_packages() {
+  command -v docker >/dev/null || echo docker.io
+  # BuildKit, which newer engines build with, and Compose are packages of their own.
+  if ! docker compose version >/dev/null 2>&1 && ! command -v docker-compose >/dev/null; then
+    if is_installable docker-compose-v2; then
+      echo docker-compose-v2
+    else
+      echo docker-compose
+    fi
+  fi
+  if is_installable docker-buildx && ! docker buildx version >/dev/null 2>&1; then
+    echo docker-buildx
+  fi
+}
+
+install_docker() {
+  local names
+  refresh_package_lists_if_empty
+  read -r -d '' -a names < <(docker_packages) || true
+  if ((${#names[@]} > 0)); then
+    install_packages 'to run containers' "${names[@]}"
+  fi
+  hash -r
+  command -v curl >/dev/null || install_packages 'to speak HTTP' curl ca-certificates
+}
+
+refresh_package_lists_if_empty() {
+  if ! command -v docker >/dev/null && ! is_installable docker.io; then
+    refresh_package_lists
+  fi
+}
+
+# Sets docker_command to what reaches an engine; false if nothing does.
+find_engine() {
+  if docker info >/dev/null 2>&1; then
+    docker_command=(docker)
+  elif ((EUID != 0)) && sudo -n docker info >/dev/null 2>&1; then
+    docker_command=(sudo docker)
+  else
+    return 1
+  fi
+}
+
+start_engine() {
+  if find_engine; then
+    return
+  fi
+  may_be_root || fail 'no Docker engine answers, and this user may not start one' 'as root: systemctl start docker'
+  if [[ -d /run/systemd/system ]]; then
+    as_root systemctl start docker || fail 'systemd could not start Docker' 'systemctl status docker shows why'
+  else
+    mkdir -p "${daemon_log%/*}"
+    say 'no init system here: starting dockerd in the background'
+    failed_command=dockerd failed_log=$daemon_log
+    as_root setsid nohup dockerd >>"$daemon_log" 2>&1 </dev/null 9>&- &
+    echo "$!" >"$root/run/dockerd.pid"
+  fi
+  local deadline=$((SECONDS + 60))
+  until find_engine || { ((EUID != 0)) && sudo docker info >/dev/null 2>&1 && docker_command=(sudo docker); }; do
+    ((SECONDS < deadline)) || fail 'the Docker engine does not answer after 60 s' 'the log above says why, where there is one'
+    sleep 0.2
+  done
+  failed_command='' failed_log=''
+}
+
+# Ends the engine that this folder's scripts have started, if they have: tests leave nothing running.
+stop_engine() {
+  local pid
+  pid=$(cat "$root/run/dockerd.pid" 2>/dev/null) || return 0
+  if [[ $(cat "/proc/$pid/comm" 2>/dev/null) == dockerd ]]; then
+    as_root kill -TERM "$pid"
+  fi
+  rm -f "$root/run/dockerd.pid"
+}
+
+join_docker_group() {
+  local user
+  user=$(id -un)
+  if ((EUID == 0)) || [[ ${docker_command[0]} == docker ]]; then
+    return
+  fi
+  if ! id -nG "$user" | tr ' ' '\n' | grep -qx docker; then
+    as_root usermod -aG docker "$user"
+    say "added $user to the group docker, which counts from the next login on"
+  else
+    say "$user is in the group docker, which counts from the next login on"
+  fi
+  say 'until then, and now: with sudo'
+}
+
+find_compose() {
+  if run_docker compose version >/dev/null 2>&1; then
+    compose_command=("${docker_command[@]}" compose)
+  elif command -v docker-compose >/dev/null; then
+    compose_command=(docker-compose)
+    if [[ ${docker_command[0]} == sudo ]]; then
+      compose_command=(sudo docker-compose)
+    fi
+  else
+    return 1
+  fi
+}
+
+prepare_docker() {
+  install_docker
+  start_engine
+  join_docker_group
+  find_compose || fail 'Docker is here, but Compose is not' 'install docker-compose-v2 or docker-compose'
+  say "engine $(run_docker version --format '{{.Server.Version}}'), compose $(run_compose version --short)"
+}
+
+# --------------------------------------------------------------------------------------------------- configuration
+
+# set_in_env_file KEY VALUE: puts the line into .env, in the place of one with that key if there is one.
+set_in_env_file() {
+  local key=$1 value=$2 line found=''
+  (
+    umask 077
+    while IFS= read -r line || [[ -n $line ]]; do
+      if [[ -z $found && $line =~ ^(#\ )?$key= ]]; then
+        line=$key=$value found=yes
+      fi
+      printf '%s\n' "$line"
+    done <"$env_file" >"$root/run/env.new"
+    [[ -n $found ]] || printf '%s=%s\n' "$key" "$value" >>"$root/run/env.new"
+  )
+  mv "$root/run/env.new" "$env_file"
+}
+
+write_container_settings() {
+  local offline=$1 tls=$2 line
+  if [[ -z $(configured POSTGRES_PASSWORD) ]]; then
+    set_in_env_file POSTGRES_PASSWORD "$(head -c 16 /dev/urandom | od -An -v -tx1 | tr -d ' \n')"
+    say 'put a fresh POSTGRES_PASSWORD into .env'
+  fi
+  if [[ -z $(configured COMPOSE_PROJECT_NAME) ]]; then
+    set_in_env_file COMPOSE_PROJECT_NAME switchyard
+  fi
+  if [[ -n $offline ]]; then
+    while read -r line; do
+      [[ $line != *=* || $line == '#'* ]] || set_in_env_file "${line%%=*}" "${line#*=}"
+    done <"$root/deploy/offline/images.env"
+    say '.env names the images that this machine makes itself'
+  fi
+  if [[ -n $tls ]]; then
+    make_certificate
+    set_in_env_file ROUTER_TLS true
+    set_in_env_file COMPOSE_FILE compose.yaml:deploy/compose/tls.yaml
+  fi
+}
+
+make_certificate() {
+  local folder=$root/run/certificates host
+  host=$(configured PLATFORM_HOST)
+  if [[ -f $folder/platform.crt ]]; then
+    return
+  fi
+  mkdir -p "$folder"
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 365 -subj "/CN=${host:-platform}" \
+    -addext "subjectAltName=DNS:${host:-platform},DNS:localhost,IP:127.0.0.1" \
+    -keyout "$folder/platform.key" -out "$folder/platform.crt" 2>"$log_dir/certificate.log" ||
+    fail 'openssl could not make a certificate' "see $log_dir/certificate.log"
+  say "made run/certificates/platform.crt for ${host:-platform}; to trust it: curl --cacert run/certificates/platform.crt ..."
+}
+
+check_router_port() {
+  local port holder
+  port=$(configured ROUTER_HTTP_PORT)
+  port=${port:-80}
+  router_url=http://$(configured_or PLATFORM_HOST platform)
+  [[ $port == 80 ]] || router_url+=:$port
+  holder=$(run_docker ps --filter "publish=$port" --filter label=com.docker.compose.service=router --format '{{.Names}}')
+  if [[ -n $holder ]]; then
+    say "ROUTER_HTTP_PORT $port: held by $holder"
+  else
+    check_port ROUTER_HTTP_PORT "$port"
+  fi
+}
+
+configured_or() {
+  local value
+  value=$(configured "$1")
+  echo "${value:-$2}"
+}
+
+# ---------------------------------------------------------------------------------------------------------- images
+
+prepare_images() {
+  local offline=$1 status=0
+  if [[ -n $offline ]]; then
+    command -v debootstrap >/dev/null || install_packages 'to make base images' debootstrap
+    run_logged "$log_dir/offline-images.log" as_root "$root/deploy/offline/make-images.sh" || status=$?
+    if ((status != 0)) && ! has_image "$(configured ROUTER_IMAGE)"; then
+      fail 'a base image could not be made' 'the log says which, and why'
+    fi
+  elif ! run_logged "$log_dir/pull.log" run_compose pull --quiet router postgres redis; then
+    fail 'the images of Traefik, PostgreSQL and Redis cannot be loaded' \
+      "where no registry can be reached: ./$program docker --offline makes them here"
+  fi
+  run_logged "$log_dir/images.log" run_compose build ||
+    fail 'the images of the services could not be built' "the log says why; ./$program docker goes on where it stopped"
+  run_docker images --format '   {{.Repository}}:{{.Tag}}  {{.Size}}' | grep '^   local/' | sort | sed 's/<none>/-/' || true
+}
+
+has_image() {
+  [[ -n $(run_docker images --quiet "$1") ]]
+}
+
+# ------------------------------------------------------------------------------------------------------ containers
+
+# One line for each container that is not healthy, or not running where it has no health check; true if there is none.
+unhealthy_containers() {
+  local states
+  states=$(describe_containers)
+  [[ -n $states ]] && ! grep -vE ' (healthy|running)$' <<<"$states"
+}
+
+describe_containers() {
+  local ids
+  mapfile -t ids < <(run_compose ps -q)
+  ((${#ids[@]} == 0)) ||
+    run_docker inspect --format '{{.Name}} {{if .State.Health}}{{.State.Health.Status}}{{else}}{{.State.Status}}{{end}}' \
+      "${ids[@]}" | sed 's|^/||'
+}
+
+start_containers() {
+  local deadline=$((SECONDS + 180)) waiting=''
+  run_logged "$log_dir/up.log" run_compose up --detach --remove-orphans ||
+    fail 'the containers could not be started' "./$program docker logs shows what they say"
+  until waiting=$(unhealthy_containers); do
+    ((SECONDS < deadline)) || fail "not healthy after three minutes: ${waiting//$'\n'/, }" "./$program docker logs shows what they say"
+    sleep 0.5
+  done
+  until is_healthy "$router_url"; do
+    ((SECONDS < deadline)) || fail "the router does not answer for the services: ${health_answer:-no answer}" "./$program docker logs shows what they say"
+    sleep 0.2
+  done
+  describe_containers | sort | sed 's/^/   /'
+  failed_command='' failed_log=''
+}
+
+# The connector's lines about one payment, from the containers' logs.
+show_container_log() {
+  local id=$1 deadline=$((SECONDS + 5)) lines=''
+  while ((SECONDS < deadline)) && [[ $lines != *'Result is kept'* ]]; do
+    lines=$(for container in $(run_compose ps -q psp-connector); do
+      run_docker logs --since 2m "$container" 2>&1
+    done | related_lines "$id")
+    sleep 0.1
+  done
+  say "\$ docker logs $(run_docker ps --filter label=com.docker.compose.service=psp-connector --format '{{.Names}}' | head -n 1)" \
+    "  ${lines//$'\n'/$'\n     '}"
+}
+
+show_docker_summary() {
+  cat <<TEXT
+${bold}Switchyard is running in containers.${plain}
+
+   token          POST $router_url/auth/token
+   transactions   POST $router_url/transaction/transaction
+   health         $router_url/auth/health  $router_url/transaction/health
+   API document   $router_url/transaction/openapi.json
+
+   containers     ./setup.sh docker status
+   logs           ./setup.sh docker logs, or: docker logs NAME
+   more of one    docker compose up --detach --scale core-api=3 --scale psp-connector=2
+   configuration  .env                    then ./setup.sh docker
+   stop           ./setup.sh docker down  and with --purge, data and images go, too
+TEXT
+}
+
+set_up_docker() {
+  local offline=$1 tls=$2 began
+  trap 'on_error "$LINENO" "$BASH_COMMAND"' ERR
+  now_ms
+  began=$REPLY
+  drop_empty_variables
+  read_system
+  (umask 077 && mkdir -p "$root/run" "$log_dir")
+  exec 9>"$root/run/setup.lock"
+  flock -n 9 || fail 'another ./setup.sh is at work in this folder' 'wait until it has finished'
+  step 'Docker'
+  prepare_docker
+  step 'Configuration'
+  write_env_file
+  write_container_settings "$offline" "$tls"
+  step 'Port and host name'
+  check_router_port
+  name_the_host
+  # The name may not be in /etc/hosts.
+  curl_options+=(--resolve "$(configured_or PLATFORM_HOST platform):$(configured_or ROUTER_HTTP_PORT 80):127.0.0.1")
+  step 'Images'
+  prepare_images "$offline"
+  step 'Containers'
+  start_containers
+  step 'One payment'
+  make_one_payment "$router_url" show_container_log
+  end_step
+  show_docker_summary
+  elapsed_since "$began"
+  printf '\nDone in %s.\n' "$REPLY"
+}
+
+# ------------------------------------------------------------------------------------------------------- commands
+
+require_docker() {
+  if ! command -v docker >/dev/null || ! find_engine || ! find_compose; then
+    echo "setup.sh: no Docker engine answers, so no container of Switchyard runs. ./setup.sh docker starts all" >&2
+    exit 1
+  fi
+}
+
+docker_down() {
+  case ${1-} in
+    '')
+      run_compose down
+      echo 'The data is still there: ./setup.sh docker goes on with it, ./setup.sh docker down --purge removes it.'
+      ;;
+    --purge) run_compose down --volumes --rmi local --remove-orphans ;;
+    *) refuse "docker down $1" ;;
+  esac
+}
+
+docker_main() {
+  local offline='' tls=''
+  while [[ ${1-} == --offline || ${1-} == --tls ]]; do
+    [[ $1 == --offline ]] && offline=yes || tls=yes
+    shift
+  done
+  case ${1-} in
+    '') set_up_docker "$offline" "$tls" ;;
+    down) require_docker && docker_down "${@:2}" ;;
+    status)
+      require_docker
+      run_compose ps
+      unhealthy_containers >/dev/null
+      ;;
+    logs) require_docker && run_compose logs --follow --tail 50 "${@:2}" ;;
+    help | -h | --help) docker_usage ;;
+    *) refuse "docker $*" ;;
+  esac
+}
