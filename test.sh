@@ -5,6 +5,7 @@ set -Eeuo pipefail
 here=${BASH_SOURCE[0]%"${BASH_SOURCE[0]##*/}"}
 root=$(cd -- "${here:-.}" && pwd -P)
 report_dir=$root/build/test-report
+export PYTHONDONTWRITEBYTECODE=1
 log_dir=$report_dir
 if ((BASH_VERSINFO[0] < 5)); then
   echo "test.sh: bash 5 is needed, as Debian 12 and Ubuntu 24.04 have it; this is bash $BASH_VERSION" >&2
@@ -14,6 +15,8 @@ fi
 source "$root/scripts/common.sh"
 # shellcheck source=scripts/packages.sh
 source "$root/scripts/packages.sh"
+# shellcheck source=scripts/docker.sh
+source "$root/scripts/docker.sh"
 
 usage() {
   cat <<'TEXT'
@@ -21,6 +24,7 @@ usage: ./test.sh [all]                                    everything this machin
        ./test.sh quick                                    unit tests and a fast functional subset, build/debug
        ./test.sh unit [PRESET...]                         unit tests; debug unless told otherwise
        ./test.sh functional [PRESET] [-- PYTEST-OPTION...]   functional tests; debug unless told otherwise
+       ./test.sh docker [-- PYTEST-OPTION...]             Switchyard in containers, behind Traefik
 
 PRESET is debug (AddressSanitizer and UndefinedBehaviorSanitizer), tsan (ThreadSanitizer) or release.
 For one test again and again: ./test.sh functional -- -k idempotency -x
@@ -157,7 +161,7 @@ functional_tests() {
   fi
   (
     cd "$root/tests"
-    export SWITCHYARD_BIN=$root/build/$preset/bin PYTHONDONTWRITEBYTECODE=1
+    export SWITCHYARD_BIN=$root/build/$preset/bin
     # The other versions differ in what they put on the wire, not in our threads: debug has seen them.
     if [[ $preset == tsan ]]; then
       export RQ_VERSIONS=debian
@@ -170,6 +174,32 @@ functional_tests() {
   closing_lines+=("functional tests, $preset ($title):" "$(grep -E '^=+ .* in [0-9.]+s.* =+$' "$log" | tail -n 1 || true)")
   while IFS= read -r line; do
     skip "functional test ($preset) ${line%%: *}" "${line#*: }"
+  done < <(sed -n 's/^SKIPPED \[[0-9]*\] //p' "$log")
+}
+
+# Needs no program of ours: images are built from the source.
+container_tests() {
+  local log=$report_dir/containers.log status=0 line
+  step 'Switchyard in containers'
+  if ! (prepare_docker); then
+    skip 'all tests of containers' "no Docker engine can be started here; $daemon_log and the lines above say why"
+    return
+  fi
+  find_engine
+  if [[ ${docker_command[0]} != docker ]]; then
+    skip 'all tests of containers' 'this user reaches Docker with sudo only'
+    return
+  fi
+  (
+    cd "$root/tests"
+    exec timeout --foreground --signal=INT --kill-after=60 3600 \
+      /usr/bin/python3 -m pytest -p no:cacheprovider -rs --durations=5 containers "$@" </dev/null 2>&1
+  ) | tee "$log" || status=${PIPESTATUS[0]}
+  stop_engine
+  ((status == 0)) || failures+=("tests of containers: $log")
+  closing_lines+=('tests of containers:' "$(grep -E '^=+ .* in [0-9.]+s.* =+$' "$log" | tail -n 1 || true)")
+  while IFS= read -r line; do
+    skip "container test ${line%%: *}" "${line#*: }"
   done < <(sed -n 's/^SKIPPED \[[0-9]*\] //p' "$log")
 }
 
@@ -252,6 +282,7 @@ run_all() {
   if build_step release "${programs[@]}"; then
     functional_tests release 'the slow ones: kill -9, floods, endurance' -m slow
   fi
+  container_tests
 }
 
 run_quick() {
@@ -298,6 +329,7 @@ main() {
     all | quick) ((${#presets[@]} + ${#pytest_options[@]} == 0)) || refuse "$mode takes no further arguments" ;;
     unit) ((${#pytest_options[@]} == 0)) || refuse 'options of pytest go with: functional' ;;
     functional) ((${#presets[@]} <= 1)) || refuse 'functional takes one preset' ;;
+    docker) ((${#presets[@]} == 0)) || refuse 'docker takes no preset' ;;
     *) refuse "this is not understood: $mode" ;;
   esac
 
@@ -309,6 +341,7 @@ main() {
     quick) run_quick ;;
     unit) run_unit "${presets[@]}" ;;
     functional) run_functional "${presets[0]:-debug}" "${pytest_options[@]}" ;;
+    docker) container_tests "${pytest_options[@]}" ;;
   esac
   report || exit 1
 }

@@ -30,6 +30,8 @@ def pytest_make_parametrize_id(val):
 
 def pytest_runtestloop(session):
     """Without binaries nothing was tested, and that must not look like success."""
+    if all("containers/" in item.nodeid for item in session.items):
+        return  # images are built from the source
     if not session.config.option.collectonly and not os.access(programs.binary("switchyard"), os.X_OK):
         pytest.exit(f"no binaries in {programs.BINARIES}; build first or set SWITCHYARD_BIN",
                     returncode=pytest.ExitCode.USAGE_ERROR)
