@@ -35,6 +35,17 @@ test_packages() {
   # Servers that the tests start themselves. redis-tools has the server's program without the service of redis-server.
   echo postgresql redis-tools
   echo python3-psycopg2 python3-redis python3-rq python3-venv
+  # The Debian package is made, checked, and installed into a Debian of its own.
+  echo dpkg-dev debootstrap lintian
+  systemd_package
+}
+
+# For systemd-analyze. Without systemd-sysv it is not what the machine boots with; where it excludes the init that is
+# there, the tests do without.
+systemd_package() {
+  if ! LC_ALL=C apt-get install --simulate --no-install-recommends systemd 2>/dev/null | grep -q '^Remv '; then
+    echo systemd
+  fi
 }
 
 # PostgreSQL's package creates a cluster and starts it at once and at each boot, unless this is said between its common
