@@ -31,7 +31,7 @@ build_packages() {
 # Debian's own python3 and its modules; an interpreter of pyenv or conda on PATH has none of them.
 test_packages() {
   echo httpie python3 python3-jose python3-jwt python3-pytest python3-pytest-xdist python3-requests sqlite3 git strace
-  echo libbenchmark-dev
+  echo libbenchmark-dev python3-yaml
   # Servers that the tests start themselves. redis-tools has the server's program without the service of redis-server.
   echo postgresql redis-tools
   echo python3-psycopg2 python3-redis python3-rq python3-venv
