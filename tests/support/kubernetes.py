@@ -1,7 +1,7 @@
 """The manifests of deploy/kubernetes as kubectl renders them, and what an API server would say to them.
 
-The second is a Go program, tests/deploy/apiserver: the API server's own code, so there is no copy of its schemas to keep. It
-is built once; Go's modules and objects stay in `build/kubernetes-go`. NotHere says why it cannot be had on this machine."""
+The second is a Go program, tests/deploy/apiserver: the API server's own code, so there is no copy of its schemas to keep.
+It is built once; Go's modules and objects stay in `build/kubernetes-go`. NotHere says why it cannot be had on this machine."""
 
 import fcntl
 import os
@@ -76,7 +76,10 @@ def api_server():
     _BUILT.mkdir(parents=True, exist_ok=True)
     with open(_BUILT / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        downloaded = go("mod", "download", timeout_s=600)
+        try:
+            downloaded = go("mod", "download", timeout_s=600)
+        except subprocess.TimeoutExpired:
+            raise NotHere("Go's modules were not downloaded in ten minutes") from None
         if downloaded.returncode != 0:
             raise NotHere((downloaded.stderr.strip().splitlines() or ["go mod download failed"])[-1])
         built = go("build", "-o", _BUILT / "apiserver", ".", timeout_s=1500)
