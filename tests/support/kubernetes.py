@@ -1,9 +1,10 @@
 """The manifests of deploy/kubernetes as kubectl renders them, and what an API server would say to them.
 
 The second is a Go program, tests/deploy/apiserver: the API server's own code, so there is no copy of its schemas to keep.
-It is built once; Go's modules and objects stay in `build/kubernetes-go`. NotHere says why it cannot be had on this machine."""
+It is built once, in `build/kubernetes-go`. NotHere says why it cannot be had on this machine."""
 
 import fcntl
+import hashlib
 import os
 import shutil
 import subprocess
@@ -52,13 +53,13 @@ class ApiServer:
         return [line for line in lines if line not in counted]
 
 
-def _go():
+def _go(work):
     go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin")
     if go is None:
         raise NotHere("Go is not installed")
     environment = inherited_environment() | {name: os.environ[name] for name in _GO_VARIABLES if name in os.environ} | {
-        "GOMODCACHE": str(_BUILT / "modules"),
-        "GOCACHE": str(_BUILT / "objects"),
+        "GOMODCACHE": str(work / "modules"),
+        "GOCACHE": str(work / "objects"),
         "GOFLAGS": "-modcacherw -mod=readonly -buildvcs=false",
         "GOTOOLCHAIN": "local",
     }
@@ -70,20 +71,33 @@ def _go():
     return run
 
 
+def _build():
+    """What Go needs meanwhile is a gigabyte and a half, so it goes when the program is there."""
+    work = _BUILT / "work"
+    go = _go(work)
+    try:
+        downloaded = go("mod", "download", timeout_s=600)
+    except subprocess.TimeoutExpired:
+        raise NotHere("Go's modules were not downloaded in ten minutes") from None
+    if downloaded.returncode != 0:
+        raise NotHere((downloaded.stderr.strip().splitlines() or ["go mod download failed"])[-1])
+    built = go("build", "-o", _BUILT / "apiserver", ".", timeout_s=1500)
+    assert built.returncode == 0, built.stderr
+    module = go("list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/gateway-api", timeout_s=60)
+    assert module.returncode == 0, module.stderr
+    shutil.copytree(Path(module.stdout.strip(), "config", "crd", "standard"), _BUILT / "crds", dirs_exist_ok=True)
+    shutil.rmtree(work)
+
+
 def api_server():
-    """Built if need be: minutes and a gigabyte the first time, nothing after that."""
-    go = _go()
+    """Built if need be, in minutes; the file `complete`, written last, says from what."""
     _BUILT.mkdir(parents=True, exist_ok=True)
+    complete = _BUILT / "complete"
     with open(_BUILT / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        try:
-            downloaded = go("mod", "download", timeout_s=600)
-        except subprocess.TimeoutExpired:
-            raise NotHere("Go's modules were not downloaded in ten minutes") from None
-        if downloaded.returncode != 0:
-            raise NotHere((downloaded.stderr.strip().splitlines() or ["go mod download failed"])[-1])
-        built = go("build", "-o", _BUILT / "apiserver", ".", timeout_s=1500)
-        assert built.returncode == 0, built.stderr
-    gateway_api = go("list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/gateway-api", timeout_s=60)
-    assert gateway_api.returncode == 0, gateway_api.stderr
-    return ApiServer(_BUILT / "apiserver", Path(gateway_api.stdout.strip(), "config", "crd", "standard"))
+        sources = sorted(path for path in _PROGRAM.iterdir() if path.name.startswith("go.") or path.suffix == ".go")
+        wanted = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
+        if not complete.exists() or complete.read_text() != wanted:
+            _build()
+            complete.write_text(wanted)
+    return ApiServer(_BUILT / "apiserver", _BUILT / "crds")

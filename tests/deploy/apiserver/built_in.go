@@ -9,32 +9,28 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
-	"k8s.io/apiserver/pkg/endpoints/request"
-	"k8s.io/apiserver/pkg/registry/rest"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/kubernetes/pkg/api/legacyscheme"
+	podchecks "k8s.io/kubernetes/pkg/api/pod"
 	"k8s.io/kubernetes/pkg/apis/apps"
 	_ "k8s.io/kubernetes/pkg/apis/apps/install"
+	appsvalidation "k8s.io/kubernetes/pkg/apis/apps/validation"
 	"k8s.io/kubernetes/pkg/apis/autoscaling"
 	_ "k8s.io/kubernetes/pkg/apis/autoscaling/install"
+	autoscalingvalidation "k8s.io/kubernetes/pkg/apis/autoscaling/validation"
 	"k8s.io/kubernetes/pkg/apis/batch"
 	_ "k8s.io/kubernetes/pkg/apis/batch/install"
+	batchvalidation "k8s.io/kubernetes/pkg/apis/batch/validation"
 	"k8s.io/kubernetes/pkg/apis/core"
 	_ "k8s.io/kubernetes/pkg/apis/core/install"
-	core_v1 "k8s.io/kubernetes/pkg/apis/core/v1"
+	corev1 "k8s.io/kubernetes/pkg/apis/core/v1"
+	corevalidation "k8s.io/kubernetes/pkg/apis/core/validation"
 	"k8s.io/kubernetes/pkg/apis/networking"
 	_ "k8s.io/kubernetes/pkg/apis/networking/install"
+	networkingvalidation "k8s.io/kubernetes/pkg/apis/networking/validation"
 	"k8s.io/kubernetes/pkg/apis/policy"
 	_ "k8s.io/kubernetes/pkg/apis/policy/install"
-	"k8s.io/kubernetes/pkg/registry/apps/deployment"
-	"k8s.io/kubernetes/pkg/registry/apps/statefulset"
-	"k8s.io/kubernetes/pkg/registry/autoscaling/horizontalpodautoscaler"
-	"k8s.io/kubernetes/pkg/registry/batch/job"
-	"k8s.io/kubernetes/pkg/registry/core/configmap"
-	"k8s.io/kubernetes/pkg/registry/core/namespace"
-	"k8s.io/kubernetes/pkg/registry/core/secret"
-	"k8s.io/kubernetes/pkg/registry/core/service"
-	"k8s.io/kubernetes/pkg/registry/networking/networkpolicy"
-	"k8s.io/kubernetes/pkg/registry/policy/poddisruptionbudget"
+	policyvalidation "k8s.io/kubernetes/pkg/apis/policy/validation"
 
 	v1 "k8s.io/api/core/v1"
 	podsecurity "k8s.io/pod-security-admission/api"
@@ -49,53 +45,66 @@ func checkBuiltIn(json []byte) error {
 	if err != nil {
 		return err
 	}
-	strategy, template, err := strategyOf(object)
-	if err != nil {
-		return err
-	}
 	accessor, err := meta.Accessor(object)
 	if err != nil {
 		return err
 	}
-	if strategy.NamespaceScoped() && accessor.GetNamespace() == "" {
+	if _, cluster := object.(*core.Namespace); !cluster && accessor.GetNamespace() == "" {
 		return errors.New("metadata.namespace: Required value: it would go to whatever namespace is the current one")
 	}
-	rest.FillObjectMetaSystemFields(accessor)
-	ctx := request.WithNamespace(context.Background(), accessor.GetNamespace())
-	if err := rest.BeforeCreate(strategy, ctx, object); err != nil {
+	problems, template, err := validate(object)
+	if err != nil {
 		return err
 	}
-	if warnings := strategy.WarningsOnCreate(ctx, object); len(warnings) > 0 {
+	if len(problems) > 0 {
+		return problems.ToAggregate()
+	}
+	if template == nil {
+		return nil
+	}
+	warnings := podchecks.GetWarningsForPodTemplate(context.Background(), field.NewPath("spec", "template"), template, nil)
+	if len(warnings) > 0 {
 		return errors.New("warning: " + strings.Join(warnings, "; "))
 	}
-	if template != nil {
-		return checkPodSecurity(template)
-	}
-	return nil
+	return checkPodSecurity(template)
 }
 
-func strategyOf(object runtime.Object) (rest.RESTCreateStrategy, *core.PodTemplateSpec, error) {
+// validate also gives the pod template of kinds that have one.
+func validate(object runtime.Object) (field.ErrorList, *core.PodTemplateSpec, error) {
 	switch object := object.(type) {
 	case *apps.Deployment:
-		return deployment.Strategy, &object.Spec.Template, nil
+		template := &object.Spec.Template
+		options := podchecks.GetValidationOptionsFromPodTemplate(template, nil)
+		return appsvalidation.ValidateDeployment(object, options), template, nil
 	case *apps.StatefulSet:
-		return statefulset.Strategy, &object.Spec.Template, nil
+		template := &object.Spec.Template
+		options := podchecks.GetValidationOptionsFromPodTemplate(template, nil)
+		return appsvalidation.ValidateStatefulSet(object, options), template, nil
 	case *batch.Job:
-		return job.Strategy, &object.Spec.Template, nil
+		// As in a CronJob: the selector is still to be made.
+		template := &object.Spec.Template
+		options := podchecks.GetValidationOptionsFromPodTemplate(template, nil)
+		problems := corevalidation.ValidateObjectMeta(&object.ObjectMeta, true, corevalidation.ValidateReplicationControllerName,
+			field.NewPath("metadata"))
+		job := &batch.JobTemplateSpec{ObjectMeta: object.ObjectMeta, Spec: object.Spec}
+		return append(problems, batchvalidation.ValidateJobTemplateSpec(job, nil, options)...), template, nil
 	case *autoscaling.HorizontalPodAutoscaler:
-		return horizontalpodautoscaler.Strategy, nil, nil
+		options := autoscalingvalidation.HorizontalPodAutoscalerSpecValidationOptions{MinReplicasLowerBound: 1}
+		return autoscalingvalidation.ValidateHorizontalPodAutoscaler(object, options), nil, nil
 	case *policy.PodDisruptionBudget:
-		return poddisruptionbudget.Strategy, nil, nil
+		options := policyvalidation.PodDisruptionBudgetValidationOptions{}
+		return policyvalidation.ValidatePodDisruptionBudget(object, options), nil, nil
 	case *networking.NetworkPolicy:
-		return networkpolicy.Strategy, nil, nil
+		options := networkingvalidation.ValidationOptionsForNetworking(object, nil)
+		return networkingvalidation.ValidateNetworkPolicy(object, options), nil, nil
 	case *core.Service:
-		return service.Strategy, nil, nil
+		return corevalidation.ValidateServiceCreate(object), nil, nil
 	case *core.ConfigMap:
-		return configmap.Strategy, nil, nil
+		return corevalidation.ValidateConfigMap(object), nil, nil
 	case *core.Secret:
-		return secret.Strategy, nil, nil
+		return corevalidation.ValidateSecret(object), nil, nil
 	case *core.Namespace:
-		return namespace.Strategy, nil, nil
+		return corevalidation.ValidateNamespace(object), nil, nil
 	default:
 		return nil, nil, fmt.Errorf("%T: this check does not know the kind", object)
 	}
@@ -103,7 +112,7 @@ func strategyOf(object runtime.Object) (rest.RESTCreateStrategy, *core.PodTempla
 
 func checkPodSecurity(template *core.PodTemplateSpec) error {
 	var external v1.PodTemplateSpec
-	if err := core_v1.Convert_core_PodTemplateSpec_To_v1_PodTemplateSpec(template, &external, nil); err != nil {
+	if err := corev1.Convert_core_PodTemplateSpec_To_v1_PodTemplateSpec(template, &external, nil); err != nil {
 		return err
 	}
 	evaluator, err := podsecuritypolicy.NewEvaluator(podsecuritypolicy.DefaultChecks())
