@@ -72,7 +72,7 @@ def _go(work):
 
 
 def _build():
-    """What Go needs meanwhile is a gigabyte and a half, so it goes when the program is there."""
+    """What Go needs meanwhile is a gigabyte, so it goes when the program is there."""
     work = _BUILT / "work"
     go = _go(work)
     try:
