@@ -1,5 +1,9 @@
 # The Debian package: cmake --build build/release && cd build/release && cpack makes switchyard_VERSION_ARCHITECTURE.deb.
-# It holds the programs for production with their systemd units, so a build that leaves one of them out makes none.
+# It holds the programs for production with their systemd units, so a build that leaves one of them out makes none, nor
+# does a container image's, which has not all of the source.
+if(NOT EXISTS ${PROJECT_SOURCE_DIR}/deploy/systemd)
+  return()
+endif()
 set(daemons auth-api core-api psp-connector)
 foreach(program switchyard ${daemons})
   if(NOT TARGET ${program})
