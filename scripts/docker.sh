@@ -25,7 +25,7 @@ commands:
   status         the containers and how they are         exit: 0 all healthy, 1 not
   logs           shows the services' logs and follows them
   down           stops and removes the containers; the data stays
-  down --purge   removes the data and the images, too: every transaction is gone
+  down --purge   removes the data, too: every transaction is gone
   help           this text
 TEXT
 }
@@ -215,6 +215,7 @@ make_certificate() {
   if [[ -f $folder/platform.crt ]]; then
     return
   fi
+  command -v openssl >/dev/null || install_packages 'to make a certificate' openssl
   mkdir -p "$folder"
   openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 365 -subj "/CN=${host:-platform}" \
     -addext "subjectAltName=DNS:${host:-platform},DNS:localhost,IP:127.0.0.1" \
@@ -259,7 +260,7 @@ prepare_images() {
   fi
   run_logged "$log_dir/images.log" run_compose build ||
     fail 'the images of the services could not be built' "the log says why; ./$program docker goes on where it stopped"
-  run_docker images --format '   {{.Repository}}:{{.Tag}}  {{.Size}}' | grep '^   local/' | sort | sed 's/<none>/-/' || true
+  run_docker images --format '{{.Repository}}  {{.Size}}' 'local/*' | sort | sed 's/^/   /'
 }
 
 has_image() {
@@ -323,9 +324,9 @@ ${bold}Switchyard is running in containers.${plain}
 
    containers     ./setup.sh docker status
    logs           ./setup.sh docker logs, or: docker logs NAME
-   more of one    docker compose up --detach --scale core-api=3 --scale psp-connector=2
+   more of one    ${compose_command[*]} up --detach --scale core-api=3 --scale psp-connector=2
    configuration  .env                    then ./setup.sh docker
-   stop           ./setup.sh docker down  and with --purge, data and images go, too
+   stop           ./setup.sh docker down  and with --purge, the data goes, too
 TEXT
 }
 
@@ -376,7 +377,10 @@ docker_down() {
       run_compose down
       echo 'The data is still there: ./setup.sh docker goes on with it, ./setup.sh docker down --purge removes it.'
       ;;
-    --purge) run_compose down --volumes --rmi local --remove-orphans ;;
+    --purge)
+      run_compose down --volumes --remove-orphans
+      echo "The data is gone. .env is left, and the images: docker images 'local/*' lists them."
+      ;;
     *) refuse "docker down $1" ;;
   esac
 }

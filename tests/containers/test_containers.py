@@ -15,6 +15,7 @@ import pytest
 from support import containers
 from support.containers import OUR_IMAGES, SERVICES, Platform, docker, run
 from support.http_client import Client, Endpoint
+from support.ports import free_port
 from support.waiting import eventually
 
 FINAL = ("captured", "declined", "failed")
@@ -353,6 +354,20 @@ def test_the_data_outlives_the_containers(platform):
     reply = platform.client("/transaction").get(f"/transaction/{accepted['id']}", headers={
         **platform.host, "Authorization": f"Bearer {platform.token()}"})
     assert (reply.status, reply.json()["amount"]) == (200, 4711)
+
+
+# ---- TLS
+
+def test_tls_with_a_certificate_of_this_machine(platform):
+    port = free_port()
+    platform.environment["ROUTER_HTTPS_PORT"] = str(port)
+    platform.setup("--offline", "--tls")
+    certificate = platform.folder / "run" / "certificates" / "platform.crt"
+    reply = run("curl", "--silent", "--include", "--cacert", certificate, "--resolve", f"platform:{port}:127.0.0.1",
+                f"https://platform:{port}/transaction/health").stdout
+    assert reply.startswith("HTTP/2 200"), reply
+    assert "strict-transport-security: max-age=31536000" in reply
+    assert (certificate.with_suffix(".key").stat().st_mode & 0o077) == 0
 
 
 # ---- Builds
