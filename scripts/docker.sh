@@ -371,6 +371,12 @@ require_docker() {
   fi
 }
 
+refuse_docker() {
+  printf 'setup.sh: this is not understood: docker %s\n\n' "$*" >&2
+  docker_usage >&2
+  exit 2
+}
+
 docker_down() {
   case ${1-} in
     '')
@@ -381,16 +387,19 @@ docker_down() {
       run_compose down --volumes --remove-orphans
       echo "The data is gone. .env is left, and the images: docker images 'local/*' lists them."
       ;;
-    *) refuse "docker down $1" ;;
   esac
 }
 
 docker_main() {
-  local offline='' tls=''
+  local offline='' tls='' arguments=$*
   while [[ ${1-} == --offline || ${1-} == --tls ]]; do
     [[ $1 == --offline ]] && offline=yes || tls=yes
     shift
   done
+  case $* in
+    '' | status | logs* | down | 'down --purge' | help | -h | --help) ;;
+    *) refuse_docker "$arguments" ;;
+  esac
   case ${1-} in
     '') set_up_docker "$offline" "$tls" ;;
     down) require_docker && docker_down "${@:2}" ;;
@@ -401,6 +410,5 @@ docker_main() {
       ;;
     logs) require_docker && run_compose logs --follow --tail 50 "${@:2}" ;;
     help | -h | --help) docker_usage ;;
-    *) refuse "docker $*" ;;
   esac
 }
