@@ -135,9 +135,9 @@ class Store {
 
   // --- Transactions, for a queue outside the store -----------------------------------------------
 
-  // Takes over the transactions of these jobs, in whatever order suits the store. One that is `queued` is claimed, due or not;
-  // one that the store does not know is stored first, as the job tells it; any other comes back as it is,
-  // with Action::none, because a job may be doubled or late.
+  // Takes over the transactions of these jobs, in whatever order suits the store. One that is `queued` is
+  // claimed, due or not; one that the store does not know is stored first, as the job tells it; any other
+  // comes back as it is, with Action::none, because a job may be doubled or late.
   virtual Task<Result<std::vector<payment::Transition>>> claim_jobs(std::string psp,
                                                                     std::vector<payment::Transaction> jobs,
                                                                     Timestamp now,
