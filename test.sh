@@ -280,6 +280,9 @@ run_all() {
     fi
   done
   if build_step release "${programs[@]}"; then
+    if [[ -n ${SLOW_KILL_ROUNDS-} ]]; then
+      export KILL_ROUNDS=$SLOW_KILL_ROUNDS
+    fi
     functional_tests release 'the slow ones: kill -9, floods, endurance' -m slow
   fi
   container_tests

@@ -2,6 +2,7 @@
 
 Needs a Docker engine, and root or sudo for the base images. `./test.sh docker` brings both about."""
 
+import http.client
 import json
 import random
 import re
@@ -9,6 +10,7 @@ import subprocess
 import threading
 import time
 import uuid
+from collections import Counter
 
 import pytest
 
@@ -16,7 +18,7 @@ from support import containers
 from support.containers import OUR_IMAGES, SERVICES, Platform, docker, run
 from support.http_client import Client, Endpoint
 from support.ports import free_port
-from support.waiting import eventually
+from support.waiting import NeverHappened, eventually
 
 FINAL = ("captured", "declined", "failed")
 
@@ -247,8 +249,9 @@ def test_scaled_services_share_the_work(platform):
 class Load:
     """Merchants that never give up: what got no answer is sent again under its key, until told to stop."""
 
-    def __init__(self, platform, seed, threads=4, limit=20_000):
+    def __init__(self, platform, seed, threads=4, limit=50_000):
         self.acknowledged = {}
+        self.refused = Counter()
         self._platform, self._stop, self._lock = platform, threading.Event(), threading.Lock()
         self._limit = limit
         self._threads = [threading.Thread(target=self._run, args=(random.Random(seed + number),))
@@ -270,18 +273,27 @@ class Load:
                             token, expires = reply.json()["token"], time.monotonic() + 20
                     reply = client.post("/transaction/transaction", headers={**self._platform.host, "Idempotency-Key": key},
                                         json={"amount": amount, "currency": "USD", "token": token or ""})
-                except (OSError, ValueError):
-                    self._stop.wait(0.05)
-                    continue
-                except Exception:  # http.client's own, when a connection breaks
+                except (OSError, http.client.HTTPException, ValueError) as trouble:
+                    self.refused[type(trouble).__name__] += 1
                     self._stop.wait(0.05)
                     continue
                 if reply.status == 200:
                     with self._lock:
                         self.acknowledged[reply.json()["id"]] = amount
-                    self._stop.wait(0.002)
+                    self._stop.wait(0.02)
                     break
+                self.refused[reply.status] += 1
                 self._stop.wait(0.05)
+
+    def progress(self):
+        """Waits until merchants get their answers again."""
+        before = len(self.acknowledged)
+        self.refused.clear()
+        try:
+            eventually(lambda: len(self.acknowledged) > before + 50, "the load to be under way", timeout_s=60)
+        except NeverHappened as never:
+            alive = sum(thread.is_alive() for thread in self._threads)
+            raise AssertionError(f"{never}; {alive} merchants, refused: {dict(self.refused)}") from never
 
     def stop(self):
         self._stop.set()
@@ -295,11 +307,12 @@ def test_kill_each_service_under_load(platform):
     load = Load(platform, seed)
     try:
         for service in ("core-api", "psp-connector", "auth-api", "redis", "postgres", "psp-simulator", "router"):
-            before = len(load.acknowledged)
-            eventually(lambda: len(load.acknowledged) > before + 50, "the load to be under way", timeout_s=60)
+            load.progress()
+            print(f"killing {service}")
             docker("kill", platform.containers(service)[0])
             platform.compose("up", "--detach", "--no-build")
             platform.wait_healthy()
+        load.progress()
     finally:
         load.stop()
     acknowledged = load.acknowledged
