@@ -2,10 +2,10 @@
 # Makes the images that compose.yaml takes from a registry, on this machine, where none can be reached:
 #
 #   local/debian:bookworm-slim   by debootstrap, from a Debian mirror
-#   local/postgres:15, local/redis:7   Debian's packages on it
+#   local/postgres:15, local/redis:7, local/prometheus:2   Debian's packages on it
 #   local/traefik:3              from Traefik's Go module, where Go and a module proxy can be had
 #
-# usage: deploy/offline/make-images.sh [debian] [postgres] [redis] [traefik]      all of them unless told otherwise
+# usage: deploy/offline/make-images.sh [debian] [postgres] [redis] [prometheus] [traefik]      all of them unless told otherwise
 #
 # As root, with Docker. What is there already is left alone; `docker rmi` makes room for a new one. Exit status: 0 all are
 # there, 3 all but Traefik, whose reason is printed, 1 anything else. DEBIAN_MIRROR and GOPROXY say where to load from.
@@ -93,6 +93,11 @@ make_traefik() {
   }
   cp -r "$folder" "$source"
   chmod -R u+w "$source"
+  # Loads what is needed to build it, and no more.
+  (cd "$source" && "$go" list -deps ./cmd/traefik >/dev/null) || {
+    say 'Traefik cannot be built: the Go modules it needs cannot be loaded (GOPROXY says from where)'
+    return 3
+  }
   say "building Traefik $traefik_version with $("$go" env GOVERSION): some ten minutes on two cores, the first time"
   (cd "$source" && CGO_ENABLED=0 "$go" build -trimpath \
     -ldflags "-s -w -X github.com/traefik/traefik/v3/pkg/version.Version=$traefik_version" \
@@ -103,7 +108,7 @@ make_traefik() {
 
 main() {
   local images=("${@:-all}") image status=0
-  [[ ${images[0]} != all ]] || images=(debian postgres redis traefik)
+  [[ ${images[0]} != all ]] || images=(debian postgres redis prometheus traefik)
   docker info >/dev/null 2>&1 || fail 'no Docker engine answers; ./setup.sh docker installs and starts one'
   work=$(mktemp -d)
   trap 'rm -rf "$work"' EXIT
@@ -112,13 +117,14 @@ main() {
       debian) is_there local/debian:bookworm-slim || make_debian ;;
       postgres) is_there local/postgres:15 || make_from_packages postgres local/postgres:15 ;;
       redis) is_there local/redis:7 || make_from_packages redis local/redis:7 ;;
+      prometheus) is_there local/prometheus:2 || make_from_packages prometheus local/prometheus:2 ;;
       traefik)
         if ! is_there local/traefik:3; then
           make_traefik || status=$?
           ((status == 0 || status == 3)) || fail 'Traefik could not be built'
         fi
         ;;
-      *) fail "there is no image $image: debian, postgres, redis or traefik" ;;
+      *) fail "there is no image $image: debian, postgres, redis, prometheus or traefik" ;;
     esac
   done
   return "$status"

@@ -369,6 +369,22 @@ def test_the_data_outlives_the_containers(platform):
     assert (reply.status, reply.json()["amount"]) == (200, 4711)
 
 
+# ---- Observability
+
+def test_prometheus_sees_every_process(platform):
+    port = free_port()
+    platform.environment["PROMETHEUS_PORT"] = str(port)
+    platform.compose("--profile", "observability", "up", "--detach", "--no-build", "prometheus")
+
+    def all_up():
+        done = run("curl", "--silent", f"http://127.0.0.1:{port}/api/v1/targets", check=False)
+        targets = json.loads(done.stdout or '{"data": {"activeTargets": []}}')["data"]["activeTargets"]
+        return len(targets) == 4 and all(target["health"] == "up" for target in targets)
+
+    eventually(all_up, "auth-api, core-api, psp-connector and psp-simulator to be asked", timeout_s=90, interval_s=0.5)
+    platform.compose("--profile", "observability", "rm", "--stop", "--force", "prometheus")
+
+
 # ---- TLS
 
 def test_tls_with_a_certificate_of_this_machine(platform):
