@@ -112,8 +112,7 @@ start_engine() {
     mkdir -p "${daemon_log%/*}"
     say 'no init system here: starting dockerd in the background'
     failed_command=dockerd failed_log=$daemon_log
-    as_root setsid nohup dockerd >>"$daemon_log" 2>&1 </dev/null 9>&- &
-    echo "$!" >"$root/run/dockerd.pid"
+    as_root setsid nohup dockerd --pidfile "$root/run/dockerd.pid" >>"$daemon_log" 2>&1 </dev/null 9>&- &
   fi
   local deadline=$((SECONDS + 60))
   until find_engine || { ((EUID != 0)) && sudo docker info >/dev/null 2>&1 && docker_command=(sudo docker); }; do
@@ -130,7 +129,6 @@ stop_engine() {
   if [[ $(cat "/proc/$pid/comm" 2>/dev/null) == dockerd ]]; then
     as_root kill -TERM "$pid"
   fi
-  rm -f "$root/run/dockerd.pid"
 }
 
 join_docker_group() {

@@ -9,7 +9,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
 
-def setup(*arguments, **environment):
+def run_setup(*arguments, **environment):
     return subprocess.run(["./setup.sh", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
                           env={**os.environ, **environment})
 
@@ -17,7 +17,7 @@ def setup(*arguments, **environment):
 def test_a_mac_is_told_the_steps(tmp_path):
     (tmp_path / "uname").write_text("#!/bin/sh\necho Darwin\n")
     (tmp_path / "uname").chmod(0o755)
-    done = setup("docker", PATH=f"{tmp_path}:{os.environ['PATH']}")
+    done = run_setup("docker", PATH=f"{tmp_path}:{os.environ['PATH']}")
     assert done.returncode == 1
     assert "this is a Mac" in done.stderr
     for step in ("Docker Desktop", "cp .env.example .env", "JWT_SECRET=", "POSTGRES_PASSWORD=", "docker compose up --build"):
@@ -26,13 +26,13 @@ def test_a_mac_is_told_the_steps(tmp_path):
 
 @pytest.mark.parametrize("arguments", [("nonsense",), ("down", "--everything"), ("--online",), ("status", "now")])
 def test_what_is_not_understood_is_said(arguments):
-    done = setup("docker", *arguments)
+    done = run_setup("docker", *arguments)
     assert done.returncode == 2
     assert f"this is not understood: docker {' '.join(arguments)}" in done.stderr
     assert "usage: ./setup.sh docker" in done.stderr
 
 
 def test_help():
-    done = setup("docker", "help")
+    done = run_setup("docker", "help")
     assert done.returncode == 0
     assert done.stdout.startswith("usage: ./setup.sh docker")
