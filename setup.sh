@@ -311,10 +311,14 @@ build_programs() {
   build release switchyard auth-api core-api psp-connector psp-simulator
 }
 
+random_hex() {
+  head -c "$1" /dev/urandom | od -An -v -tx1 | tr -d ' \n'
+}
+
 write_env_file() {
   local secret
   if [[ ! -e $env_file ]]; then
-    secret=$(head -c 32 /dev/urandom | od -An -v -tx1 | tr -d ' \n')
+    secret=$(random_hex 32)
     # Complete or not there at all, and from the first moment readable for its owner only.
     (
       umask 077
@@ -457,11 +461,12 @@ related_lines() {
     /Result is kept/ { related = 0 }'
 }
 
+# What the log says since log_bytes.
 show_connector_log() {
   local id=$1 deadline=$((SECONDS + 3)) last_line='Result is kept' lines=''
   [[ $(configured LOG_FORMAT) == text ]] || last_line=$id
   while ((SECONDS < deadline)) && [[ $lines != *"$last_line"* ]]; do
-    lines=$(tail -n 1000 "$server_log" | related_lines "$id")
+    lines=$(tail -c "+$((log_bytes + 1))" "$server_log" | related_lines "$id")
     sleep 0.05
   done
   if [[ -n $lines ]]; then
@@ -526,6 +531,7 @@ set_up() {
   step 'Server'
   start_or_keep
   step 'One payment'
+  log_bytes=$(stat -c %s "$server_log")
   make_one_payment "$(base_url "$http_port")" show_connector_log
   end_step
   show_summary

@@ -5,7 +5,6 @@
 # How this user calls Docker and Compose: with sudo where his membership of the group docker does not count yet.
 docker_command=(docker)
 compose_command=()
-compose_files=()
 router_url=''
 daemon_log=$root/run/log/dockerd.log
 
@@ -53,7 +52,7 @@ run_docker() {
 }
 
 run_compose() {
-  (cd "$root" && "${compose_command[@]}" "${compose_files[@]}" "$@")
+  (cd "$root" && "${compose_command[@]}" "$@")
 }
 
 # ---------------------------------------------------------------------------------------------------------- Docker
@@ -188,7 +187,7 @@ set_in_env_file() {
 write_container_settings() {
   local offline=$1 tls=$2 line
   if [[ -z $(configured POSTGRES_PASSWORD) ]]; then
-    set_in_env_file POSTGRES_PASSWORD "$(head -c 16 /dev/urandom | od -An -v -tx1 | tr -d ' \n')"
+    set_in_env_file POSTGRES_PASSWORD "$(random_hex 16)"
     say 'put a fresh POSTGRES_PASSWORD into .env'
   fi
   if [[ -z $(configured COMPOSE_PROJECT_NAME) ]]; then
@@ -209,23 +208,22 @@ write_container_settings() {
 
 make_certificate() {
   local folder=$root/run/certificates host
-  host=$(configured PLATFORM_HOST)
+  host=$(configured_or PLATFORM_HOST platform)
   if [[ -f $folder/platform.crt ]]; then
     return
   fi
   command -v openssl >/dev/null || install_packages 'to make a certificate' openssl
   mkdir -p "$folder"
-  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 365 -subj "/CN=${host:-platform}" \
-    -addext "subjectAltName=DNS:${host:-platform},DNS:localhost,IP:127.0.0.1" \
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 365 -subj "/CN=$host" \
+    -addext "subjectAltName=DNS:$host,DNS:localhost,IP:127.0.0.1" \
     -keyout "$folder/platform.key" -out "$folder/platform.crt" 2>"$log_dir/certificate.log" ||
     fail 'openssl could not make a certificate' "see $log_dir/certificate.log"
-  say "made run/certificates/platform.crt for ${host:-platform}; to trust it: curl --cacert run/certificates/platform.crt ..."
+  say "made run/certificates/platform.crt for $host; to trust it: curl --cacert run/certificates/platform.crt ..."
 }
 
 check_router_port() {
   local port holder
-  port=$(configured ROUTER_HTTP_PORT)
-  port=${port:-80}
+  port=$(configured_or ROUTER_HTTP_PORT 80)
   router_url=http://$(configured_or PLATFORM_HOST platform)
   [[ $port == 80 ]] || router_url+=:$port
   holder=$(run_docker ps --filter "publish=$port" --filter label=com.docker.compose.service=router --format '{{.Names}}')
@@ -245,13 +243,11 @@ configured_or() {
 # ---------------------------------------------------------------------------------------------------------- images
 
 prepare_images() {
-  local offline=$1 status=0
+  local offline=$1
   if [[ -n $offline ]]; then
     command -v debootstrap >/dev/null || install_packages 'to make base images' debootstrap
-    run_logged "$log_dir/offline-images.log" as_root "$root/deploy/offline/make-images.sh" || status=$?
-    if ((status != 0)) && ! has_image "$(configured ROUTER_IMAGE)"; then
+    run_logged "$log_dir/offline-images.log" as_root "$root/deploy/offline/make-images.sh" ||
       fail 'a base image could not be made' 'the log says which, and why'
-    fi
   elif ! run_logged "$log_dir/pull.log" run_compose pull --quiet router postgres redis; then
     fail 'the images of Traefik, PostgreSQL and Redis cannot be loaded' \
       "where no registry can be reached: ./$program docker --offline makes them here"
@@ -259,10 +255,6 @@ prepare_images() {
   run_logged "$log_dir/images.log" run_compose build ||
     fail 'the images of the services could not be built' "the log says why; ./$program docker goes on where it stopped"
   run_docker images --format '{{.Repository}}  {{.Size}}' 'local/*' | sort | sed 's/^/   /'
-}
-
-has_image() {
-  [[ -n $(run_docker images --quiet "$1") ]]
 }
 
 # ------------------------------------------------------------------------------------------------------ containers
