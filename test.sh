@@ -150,9 +150,29 @@ side_by_side() {
   fi
 }
 
+# run_pytest SECONDS OPTION...: in tests/, and not for longer. An interrupt lets pytest stop what it started and report what
+# it had; a suite that hangs must not hang for ever.
+run_pytest() {
+  local seconds=$1
+  shift
+  cd "$root/tests"
+  "${run_prefix[@]}" timeout --foreground --signal=INT --kill-after=60 "$seconds" \
+    /usr/bin/python3 -m pytest -p no:cacheprovider -rs --durations=5 "$@" </dev/null 2>&1
+}
+
+# note_pytest LOG STATUS TITLE KIND: what the report at the end says of a run of pytest.
+note_pytest() {
+  local log=$1 status=$2 title=$3 kind=$4 line
+  ((status == 0)) || failures+=("$title: $log")
+  closing_lines+=("$title:" "$(grep -E '^=+ .* in [0-9.]+s.* =+$' "$log" | tail -n 1 || true)")
+  while IFS= read -r line; do
+    skip "$kind ${line%%: *}" "${line#*: }"
+  done < <(sed -n 's/^SKIPPED \[[0-9]*\] //p' "$log")
+}
+
 # functional_tests PRESET TITLE PYTEST-OPTION...
 functional_tests() {
-  local preset=$1 title=$2 log=$report_dir/functional-$1.log status=0 line
+  local preset=$1 title=$2 log=$report_dir/functional-$1.log status=0
   shift 2
   step "Functional tests, $title ($(describe "$preset"))"
   if ! can_run "$preset"; then
@@ -160,26 +180,19 @@ functional_tests() {
     return
   fi
   (
-    cd "$root/tests"
     export SWITCHYARD_BIN=$root/build/$preset/bin
     # The other versions differ in what they put on the wire, not in our threads: debug has seen them.
     if [[ $preset == tsan ]]; then
       export RQ_VERSIONS=debian
     fi
-    # An interrupt lets pytest stop what it started and report what it had; a suite that hangs must not hang for ever.
-    exec "${run_prefix[@]}" timeout --foreground --signal=INT --kill-after=60 1800 \
-      /usr/bin/python3 -m pytest -p no:cacheprovider -rs --durations=5 "$@" </dev/null 2>&1
+    run_pytest 1800 "$@"
   ) | tee "$log" || status=${PIPESTATUS[0]}
-  ((status == 0)) || failures+=("functional tests, $preset: $log")
-  closing_lines+=("functional tests, $preset ($title):" "$(grep -E '^=+ .* in [0-9.]+s.* =+$' "$log" | tail -n 1 || true)")
-  while IFS= read -r line; do
-    skip "functional test ($preset) ${line%%: *}" "${line#*: }"
-  done < <(sed -n 's/^SKIPPED \[[0-9]*\] //p' "$log")
+  note_pytest "$log" "$status" "functional tests, $preset ($title)" "functional test ($preset)"
 }
 
 # Needs no program of ours: images are built from the source.
 container_tests() {
-  local log=$report_dir/containers.log status=0 line
+  local log=$report_dir/containers.log status=0
   step 'Switchyard in containers'
   if ! (prepare_docker); then
     skip 'all tests of containers' "no Docker engine can be started here; $daemon_log and the lines above say why"
@@ -190,17 +203,11 @@ container_tests() {
     skip 'all tests of containers' 'this user reaches Docker with sudo only'
     return
   fi
-  (
-    cd "$root/tests"
-    exec timeout --foreground --signal=INT --kill-after=60 3600 \
-      /usr/bin/python3 -m pytest -p no:cacheprovider -rs --durations=5 containers "$@" </dev/null 2>&1
-  ) | tee "$log" || status=${PIPESTATUS[0]}
+  # No preset, so no sanitizer's prefix.
+  run_prefix=()
+  (run_pytest 3600 containers "$@") | tee "$log" || status=${PIPESTATUS[0]}
   stop_engine
-  ((status == 0)) || failures+=("tests of containers: $log")
-  closing_lines+=('tests of containers:' "$(grep -E '^=+ .* in [0-9.]+s.* =+$' "$log" | tail -n 1 || true)")
-  while IFS= read -r line; do
-    skip "container test ${line%%: *}" "${line#*: }"
-  done < <(sed -n 's/^SKIPPED \[[0-9]*\] //p' "$log")
+  note_pytest "$log" "$status" 'tests of containers' 'container test'
 }
 
 # ---------------------------------------------------------------------------------------------------------- steps
