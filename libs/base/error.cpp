@@ -25,6 +25,8 @@ std::string_view to_string(ErrorCode code) {
       return "overloaded";
     case ErrorCode::store_unavailable:
       return "store_unavailable";
+    case ErrorCode::store_outcome_unknown:
+      return "store_outcome_unknown";
     case ErrorCode::queue_unavailable:
       return "queue_unavailable";
   }

@@ -21,8 +21,12 @@ enum class ErrorCode {
   idempotency_key_in_flight,
   // A bound was reached; the same call may succeed a little later.
   overloaded,
-  // The store cannot serve: disk full, file damaged, file read-only, locked for too long.
+  // The store cannot serve: disk full, file damaged, file read-only, locked for too long. It is certain that
+  // nothing was done.
   store_unavailable,
+  // A commit failed in its sync, or its answer was lost: it may be done, or be found done after a restart.
+  // Whoever asks again must ask so that both are right.
+  store_outcome_unknown,
   // The outside queue cannot be reached, or answered with an error. What was sent to it may have been done.
   queue_unavailable,
 };

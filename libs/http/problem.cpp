@@ -39,6 +39,11 @@ Response problem(const Error& error) {
       // The detail names files and causes: that is for the operator's log, not for a merchant.
       return try_later(503, "Store unavailable", "the store cannot take this at the moment; nothing was done",
                        5);
+    case ErrorCode::store_outcome_unknown:
+      return try_later(503, "Outcome unknown",
+                       "it is not known whether this was done: send it again with the same Idempotency-Key; "
+                       "without a key, look in the list first",
+                       1);
     // Never between a merchant and a reply: the queue is a hint, and stale outcomes are workers'.
     case ErrorCode::queue_unavailable:
     case ErrorCode::stale_epoch:

@@ -143,7 +143,9 @@ std::expected<MerchantId, http::Response> CoreApi::authenticate(std::optional<st
 }
 
 http::Response CoreApi::refuse(const Error& error) {
-  if (error.code == ErrorCode::store_unavailable && store_failures_.allow()) {
+  const bool failed =
+      error.code == ErrorCode::store_unavailable || error.code == ErrorCode::store_outcome_unknown;
+  if (failed && store_failures_.allow()) {
     log_.error(fmt::format("The store failed: {}", error.detail));
   }
   return http::problem(error);
