@@ -228,7 +228,9 @@ Task<bool> Connection::hold(std::chrono::milliseconds duration) {
 
 // True if the response is to be written.
 Task<bool> Connection::deliver(const Response& response) {
-  if (response.delay.count() > 0 && !co_await hold(response.delay)) co_return false;
+  if (response.delay.count() > 0) {
+    if (!co_await hold(response.delay)) co_return false;
+  }
   boost::system::error_code ignored;
   switch (response.delivery) {
     case Delivery::sent:

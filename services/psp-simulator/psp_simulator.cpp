@@ -157,7 +157,8 @@ http::Response PspSimulator::show_script() const {
 }
 
 Task<std::vector<service::HealthCheck>> PspSimulator::check_health() {
-  const auto counted = co_await ledger_.count({}, 1);
+  std::string from_first;
+  const auto counted = co_await ledger_.count(std::move(from_first), 1);
   if (!counted) refuse(counted.error());
   co_return std::vector<service::HealthCheck>{
       {"ledger:usable", counted.has_value(), counted ? "" : "the ledger cannot be used; see the log"}};

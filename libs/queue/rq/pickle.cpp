@@ -81,80 +81,125 @@ class PickleReader {
   using Kind = PickledValue::Kind;
 
   void step(std::uint8_t byte) {
-    using enum Opcode;
     const auto opcode = static_cast<Opcode>(byte);
+    if (step_of_machine(opcode) || step_of_scalar(opcode) || step_of_container(opcode)) return;
+    give_up(fmt::format("the pickle has an opcode that jobs do not need: 0x{:02x}", byte));
+  }
+
+  // Each of the three returns whether the opcode is one of its own.
+  bool step_of_machine(Opcode opcode) {
+    using enum Opcode;
     switch (opcode) {
       case proto:
-        if (const auto version = take(1);
-            failure_.empty() && static_cast<std::uint8_t>(version[0]) > protocol_max)
-          give_up("the pickle has a newer protocol");
-        return;
+        check_protocol(take(1));
+        return true;
       case frame:
         // Only says how far to read ahead.
         take(8);
-        return;
+        return true;
       case mark:
-        if (marks_.size() >= limits_.depth_max) return give_up("the pickle is nested too deeply");
-        marks_.push_back(stack_.size());
-        return;
+        push_mark();
+        return true;
       case stop:
-        return finish();
+        finish();
+        return true;
+      case memoize:
+        remember(memo_.size());
+        return true;
+      case binput:
+        remember(take_unsigned(1));
+        return true;
+      case binget:
+        recall(take_unsigned(1));
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  bool step_of_scalar(Opcode opcode) {
+    using enum Opcode;
+    switch (opcode) {
       case none:
         push({});
-        return;
+        return true;
       case newtrue:
       case newfalse:
         push({.kind = Kind::boolean, .integer = opcode == newtrue, .text = {}, .items = {}});
-        return;
+        return true;
       case binint:
-        return push_integer(static_cast<std::int32_t>(take_unsigned(4)));
+        push_integer(static_cast<std::int32_t>(take_unsigned(4)));
+        return true;
       case binint1:
-        return push_integer(static_cast<std::int64_t>(take_unsigned(1)));
+        push_integer(static_cast<std::int64_t>(take_unsigned(1)));
+        return true;
       case binint2:
-        return push_integer(static_cast<std::int64_t>(take_unsigned(2)));
+        push_integer(static_cast<std::int64_t>(take_unsigned(2)));
+        return true;
       case long1:
-        return read_long();
+        read_long();
+        return true;
       case binfloat:
-        return read_float();
+        read_float();
+        return true;
       case short_binunicode:
-        return push_text(take_unsigned(1));
+        push_text(take_unsigned(1));
+        return true;
       case binunicode:
-        return push_text(take_unsigned(4));
+        push_text(take_unsigned(4));
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  bool step_of_container(Opcode opcode) {
+    using enum Opcode;
+    switch (opcode) {
       case empty_tuple:
         push({.kind = Kind::tuple, .text = {}, .items = {}});
-        return;
+        return true;
       case empty_list:
         push({.kind = Kind::list, .text = {}, .items = {}});
-        return;
+        return true;
       case empty_dict:
         push({.kind = Kind::dict, .text = {}, .items = {}});
-        return;
+        return true;
       case tuple:
         if (const auto items = take_marked()) push_tuple(*items);
-        return;
+        return true;
       case tuple1:
       case tuple2:
       case tuple3:
-        if (const auto items = take_top(byte - static_cast<std::uint8_t>(tuple1) + 1U)) push_tuple(*items);
-        return;
+        if (const auto items = take_top(tuple_size(opcode))) push_tuple(*items);
+        return true;
       case appends:
         if (const auto items = take_marked()) append_to(Kind::list, *items);
-        return;
+        return true;
       case setitem:
         if (const auto items = take_top(2)) append_to(Kind::dict, *items);
-        return;
+        return true;
       case setitems:
         if (const auto items = take_marked()) append_to(Kind::dict, *items);
-        return;
-      case memoize:
-        return remember(memo_.size());
-      case binput:
-        return remember(take_unsigned(1));
-      case binget:
-        return recall(take_unsigned(1));
+        return true;
       default:
-        give_up(fmt::format("the pickle has an opcode that jobs do not need: 0x{:02x}", byte));
+        return false;
     }
+  }
+
+  static std::size_t tuple_size(Opcode opcode) {
+    return static_cast<std::size_t>(opcode) - static_cast<std::size_t>(Opcode::tuple1) + 1;
+  }
+
+  void check_protocol(std::string_view version) {
+    if (failure_.empty() && static_cast<std::uint8_t>(version[0]) > protocol_max) {
+      give_up("the pickle has a newer protocol");
+    }
+  }
+
+  void push_mark() {
+    if (marks_.size() >= limits_.depth_max) return give_up("the pickle is nested too deeply");
+    marks_.push_back(stack_.size());
   }
 
   void give_up(std::string reason) {
