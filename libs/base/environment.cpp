@@ -67,6 +67,7 @@ void Environment::add_file(const std::string& path) {
                         "for example HTTP_PORT=8080");
     }
     const auto name = trimmed(content.substr(0, equals));
+    names_in_files_.emplace_back(name);
     variables_.emplace(name, without_quotes(trimmed(content.substr(equals + 1))));
   }
 }

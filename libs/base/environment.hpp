@@ -31,6 +31,9 @@ class Environment {
   // read or a line has no '='.
   void add_file(const std::string& path);
 
+  // The names in the files that were added, whether or not the process's own variables won.
+  const std::vector<std::string>& names_in_files() const { return names_in_files_; }
+
   void set(std::string name, std::string value) { variables_[std::move(name)] = std::move(value); }
 
   // An empty value counts as not set.
@@ -51,6 +54,7 @@ class Environment {
 
  private:
   std::map<std::string, std::string> variables_;
+  std::vector<std::string> names_in_files_;
 };
 
 }  // namespace switchyard

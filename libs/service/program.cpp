@@ -4,25 +4,38 @@
 #include <cstdio>
 #include <exception>
 
+#include <CLI/CLI.hpp>
 #include <pthread.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include "base/environment.hpp"
+#include "base/version.hpp"
 
 namespace switchyard::service {
 namespace {
+
+// A signal that is blocked is delivered to sigwait() even if it is ignored, so an ignored one must not be
+// among them.
+bool is_ignored(int signal) {
+  struct sigaction current{};
+  return ::sigaction(signal, nullptr, &current) == 0 && current.sa_handler == SIG_IGN;
+}
 
 sigset_t stop_signals() {
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
+  if (!is_ignored(SIGHUP)) sigaddset(&signals, SIGHUP);
   return signals;
 }
 
 }  // namespace
 
 int run_program(const char* name, const std::function<int()>& body) {
+  // Whatever a program of ours creates holds hashes of passwords and payments.
+  ::umask(S_IRWXG | S_IRWXO);
   try {
     return body();
   } catch (const ConfigError& error) {
@@ -32,6 +45,21 @@ int run_program(const char* name, const std::function<int()>& body) {
     std::fprintf(stderr, "%s: %s\n", name, error.what());
     return exit_failure;
   }
+}
+
+int run_program(const Program& program, int argc, char** argv, const std::function<int()>& body) {
+  CLI::App app(program.purpose, program.name);
+  app.footer(std::string("\n") + program.settings);
+  app.set_version_flag("--version", std::string(version));
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);
+    std::fprintf(stderr, "%s: %s; it is configured by environment variables, see: %s --help\n", program.name,
+                 error.what(), program.name);
+    return exit_configuration;
+  }
+  return run_program(program.name, body);
 }
 
 void prepare_process() {

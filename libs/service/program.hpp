@@ -10,15 +10,30 @@ inline constexpr int exit_ok = 0;
 inline constexpr int exit_failure = 1;
 inline constexpr int exit_configuration = 2;
 
-// Runs `body` and returns its exit code. A ConfigError becomes 2 and any other exception 1, each with one
-// line on standard error that begins with the program's name.
+// Runs `body` and returns its exit code. Files that it creates are for their owner only. A ConfigError
+// becomes 2 and any other exception 1, each with one line on standard error that begins with the program's
+// name.
 int run_program(const char* name, const std::function<int()>& body);
 
-// Blocks SIGTERM and SIGINT for this thread and those it starts, ignores SIGPIPE and SIGXFSZ, and raises the
-// limit of open files to what the system allows. Call it before the first thread is started.
+// A program without commands: all it is told stands in the environment.
+struct Program {
+  const char* name;
+  const char* purpose;
+  // The variables without which it does not start, or that say where it is, and where all of them are
+  // explained.
+  const char* settings;
+};
+
+// The same for such a program. Knows --help and --version; anything else on the command line starts nothing,
+// and gives 2 with a line that says what was not understood.
+int run_program(const Program& program, int argc, char** argv, const std::function<int()>& body);
+
+// Blocks SIGTERM, SIGINT and SIGHUP for this thread and those it starts, ignores SIGPIPE and SIGXFSZ, and
+// raises the limit of open files to what the system allows. Call it before the first thread is started.
 void prepare_process();
 
-// Blocks until SIGTERM or SIGINT arrives; gives its number.
+// Blocks until SIGTERM, SIGINT or SIGHUP (a terminal that was closed) arrives; returns its number. A SIGHUP
+// that was ignored when the program started, as nohup does, stays ignored.
 int wait_for_stop_signal();
 
 }  // namespace switchyard::service

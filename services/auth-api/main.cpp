@@ -29,8 +29,17 @@ int serve() {
   return service::exit_ok;
 }
 
+constexpr service::Program program{
+    .name = "auth-api",
+    .purpose = "A token for a username and a password: POST /token and GET /health on HTTP_PORT.",
+    .settings =
+        "Settings are environment variables: JWT_SECRET (required), DATABASE_URL, HTTP_HOST, HTTP_PORT "
+        "(5000), METRICS_PORT.\n"
+        "All of them are explained in .env.example; SIGTERM stops it gracefully.",
+};
+
 }  // namespace
 
-int main() {
-  return service::run_program("auth-api", serve);
+int main(int argc, char** argv) {
+  return service::run_program(program, argc, argv, serve);
 }

@@ -42,8 +42,17 @@ int serve() {
   return service::exit_ok;
 }
 
+constexpr service::Program program{
+    .name = "core-api",
+    .purpose = "Takes transactions from merchants, stores them and shows them, on HTTP_PORT.",
+    .settings =
+        "Settings are environment variables: JWT_SECRET (required), DATABASE_URL, REDIS_URL, HTTP_HOST, "
+        "HTTP_PORT (5000), METRICS_PORT.\n"
+        "All of them are explained in .env.example; SIGTERM stops it gracefully.",
+};
+
 }  // namespace
 
-int main() {
-  return service::run_program("core-api", serve);
+int main(int argc, char** argv) {
+  return service::run_program(program, argc, argv, serve);
 }

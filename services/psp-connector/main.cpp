@@ -48,8 +48,16 @@ int work() {
   return service::exit_ok;
 }
 
+constexpr service::Program program{
+    .name = "psp-connector",
+    .purpose = "Takes stored transactions to the payment service provider.",
+    .settings =
+        "Settings are environment variables: DATABASE_URL, REDIS_URL, PSP_URL, METRICS_PORT.\n"
+        "All of them are explained in .env.example; SIGTERM stops it gracefully.",
+};
+
 }  // namespace
 
-int main() {
-  return service::run_program("psp-connector", work);
+int main(int argc, char** argv) {
+  return service::run_program(program, argc, argv, work);
 }

@@ -27,8 +27,17 @@ int serve() {
   return service::exit_ok;
 }
 
+constexpr service::Program program{
+    .name = "psp-simulator",
+    .purpose = "A payment service provider that can be broken on purpose, on HTTP_PORT. No money moves.",
+    .settings =
+        "Settings are environment variables: PSP_SIMULATOR_LEDGER, HTTP_HOST, HTTP_PORT (5000), "
+        "METRICS_PORT.\n"
+        "All of them are explained in .env.example; SIGTERM stops it gracefully.",
+};
+
 }  // namespace
 
-int main() {
-  return service::run_program("psp-simulator", serve);
+int main(int argc, char** argv) {
+  return service::run_program(program, argc, argv, serve);
 }

@@ -14,6 +14,8 @@ namespace switchyard::cli {
 struct Context {
   // Complete once the command line was parsed: the process's variables and those of --env-file.
   Environment environment;
+  // The path given with --env-file; empty if none was.
+  std::string env_file;
   // Print JSON for scripts instead of text for people.
   bool json = false;
   // Gives the exit code. Runs after all of the command line was understood.

@@ -1,42 +1,24 @@
 // switchyard doctor: looks at everything `serve` needs, and says what to do where something is wrong.
-#include <filesystem>
+#include <chrono>
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <sys/timex.h>
-#include <unistd.h>
 
 #include "auth-api/auth_api.hpp"
 #include "core-api/core_api.hpp"
-#include "http/client.hpp"
 #include "http/json.hpp"
-#include "http/server.hpp"
 #include "psp-connector/connector_thread.hpp"
+#include "queue/rq/redis_queue.hpp"
 #include "service/program.hpp"
-#include "sqlite/database.hpp"
 #include "store/open.hpp"
-#include "store/postgres/inspect.hpp"
-#include "store/sqlite/schema.hpp"
 #include "switchyard/command_line.hpp"
+#include "switchyard/doctor_network.hpp"
+#include "switchyard/doctor_store.hpp"
+#include "switchyard/known_settings.hpp"
 
 namespace switchyard::cli {
 namespace {
-
-constexpr std::uintmax_t free_bytes_min = 1024ULL * 1024 * 1024;
-
-struct Finding {
-  std::string subject;
-  bool good = false;
-  std::string text;
-  // What to do; empty if all is well.
-  std::string remedy;
-};
-
-Finding good(std::string subject, std::string text) {
-  return {std::move(subject), true, std::move(text), {}};
-}
-Finding bad(std::string subject, std::string text, std::string remedy) {
-  return {std::move(subject), false, std::move(text), std::move(remedy)};
-}
 
 Finding check_configuration(const Environment& environment) {
   try {
@@ -45,6 +27,9 @@ Finding check_configuration(const Environment& environment) {
     core::read_settings(environment);
     connector::read_settings(environment);
     connector::read_psp_settings(environment);
+    queue::rq::read_redis_settings(environment);
+    service::read_shutdown_time(environment);
+    service::make_log(environment);
     const auto database_url = service::read_database_url(environment);
     if (!store::is_postgres(database_url)) store::sqlite_path(database_url);
     return good(
@@ -56,106 +41,18 @@ Finding check_configuration(const Environment& environment) {
   }
 }
 
-// The folder of a path, or the nearest one above it that exists.
-std::filesystem::path existing_folder(const std::string& path) {
-  std::error_code ignored;
-  auto folder = std::filesystem::absolute(path).parent_path();
-  while (!std::filesystem::exists(folder, ignored) && folder.has_relative_path())
-    folder = folder.parent_path();
-  return folder;
-}
-
-Finding check_new_store(const std::string& path) {
-  const auto folder = existing_folder(path);
-  if (!std::filesystem::is_directory(folder) || ::access(folder.c_str(), W_OK) != 0) {
-    return bad("store", fmt::format("{} cannot be created below {}", path, folder.string()),
-               "name a file in DATABASE_URL whose folder this user may write");
+// The file of --env-file: who may read it, and whether all its names are settings.
+Finding check_env_file(const Context& context) {
+  if (context.env_file.empty()) return good("env file", "none; settings come from the environment");
+  struct stat status{};
+  if (::stat(context.env_file.c_str(), &status) == 0 && (status.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+    return bad("env file", fmt::format("others may read {}, which holds a secret", context.env_file),
+               fmt::format("chmod 600 '{}'", context.env_file));
   }
-  return good("store", path + " does not exist yet; serve creates it");
-}
-
-Finding check_postgres(const std::string& database_url) {
-  try {
-    const auto found = store::inspect_postgres(database_url);
-    if (found.schema_version == 0) {
-      return good("store",
-                  fmt::format("PostgreSQL {}, no tables yet; serve creates them", found.server_version));
-    }
-    return good("store", fmt::format("PostgreSQL {}, schema version {}, {} users", found.server_version,
-                                     found.schema_version, found.users));
-  } catch (const std::exception& error) {
-    return bad("store", error.what(),
-               "check DATABASE_URL, that the server runs, and that its pg_hba.conf lets this user in");
-  }
-}
-
-Finding check_store(const Environment& environment) {
-  const auto database_url = service::read_database_url(environment);
-  if (store::is_postgres(database_url)) return check_postgres(database_url);
-  try {
-    const auto path = store::sqlite_path(database_url);
-    std::error_code ignored;
-    if (!std::filesystem::exists(path, ignored)) return check_new_store(path);
-    sqlite::Database database(path, sqlite::Durability::synced, sqlite::Access::read_only);
-    store::require_known_schema(database);
-    auto row = database.query("PRAGMA quick_check(1)");
-    if (!row.step() || row.text(0) != "ok") {
-      return bad(
-          "store", path + " is damaged",
-          "stop the server, keep a copy of the file, and restore a backup or try: sqlite3 FILE .recover");
-    }
-    return good("store", fmt::format("{}, {} users", path, database.integer("SELECT count(*) FROM users")));
-  } catch (const ConfigError& error) {
-    return bad("store", error.what(), "set DATABASE_URL");
-  } catch (const std::exception& error) {
-    return bad("store", error.what(),
-               "check that the file is a Switchyard store and that this user may write it and its folder");
-  }
-}
-
-// Whether a service of ours says there how it is, well or not.
-bool tells_its_health(const std::string& url) {
-  const auto health =
-      http::send({.url = url, .body = {}, .headers = {}, .timeout = std::chrono::milliseconds(2'000)});
-  return health && health->body.find(R"("status")") != std::string::npos;
-}
-
-Finding check_port(const Environment& environment) {
-  service::HttpSettings settings;
-  try {
-    settings = service::read_http_settings(environment, 8080);
-  } catch (const ConfigError& error) {
-    return bad("port", error.what(), "set HTTP_HOST and HTTP_PORT");
-  }
-  const auto address = fmt::format("{}:{}", settings.host, settings.port);
-  if (tells_its_health(service::local_url(settings) + "/auth/health"))
-    return good("port", "Switchyard answers on " + address);
-  try {
-    telemetry::Metrics metrics;
-    IoThreads threads(1);
-    const http::Server server(threads, http::Router(metrics, "doctor"),
-                              {.host = settings.host, .port = settings.port, .limits = {}});
-    return good("port", address + " is free");
-  } catch (const std::exception& error) {
-    return bad(
-        "port", error.what(),
-        fmt::format("another program has it; see: ss -ltnp 'sport = :{}', or set HTTP_PORT", settings.port));
-  }
-}
-
-Finding check_psp(const Environment& environment) {
-  try {
-    if (!environment.find("PSP_URL")) return good("psp", "the simulated one in this process; no money moves");
-    const auto url = connector::read_psp_settings(environment).url;
-    // The address stays out of the text: it may hold a password.
-    if (tells_its_health(url + (url.ends_with('/') ? "health" : "/health"))) {
-      return good("psp", "psp-simulator answers at PSP_URL; no money moves");
-    }
-    return bad("psp", "nobody answers at PSP_URL",
-               "start psp-simulator there, or empty PSP_URL for the simulated PSP in this process");
-  } catch (const ConfigError& error) {
-    return bad("psp", error.what(), "set PSP_URL, or empty it for the simulated PSP in this process");
-  }
+  const auto unknown = unknown_settings(context.environment);
+  if (!unknown.empty())
+    return bad("env file", unknown.front(), "correct or remove it; .env.example has all of them");
+  return good("env file", context.env_file + ": all names are settings, and only its owner may read it");
 }
 
 Finding check_clock() {
@@ -175,33 +72,6 @@ Finding check_clock() {
           : "not known to be synchronized; with several machines run NTP, tokens are valid for seconds only");
 }
 
-// Where the store is or would be; here, if it is on another machine, or DATABASE_URL is wrong, which the
-// check of the store says.
-std::string path_or_here(const Environment& environment) {
-  const auto database_url = service::read_database_url(environment);
-  if (store::is_postgres(database_url)) return ".";
-  try {
-    return store::sqlite_path(database_url);
-  } catch (const ConfigError&) {
-    return ".";
-  }
-}
-
-Finding check_disk(const Environment& environment) {
-  const auto folder = existing_folder(path_or_here(environment));
-  std::error_code error;
-  const auto space = std::filesystem::space(folder, error);
-  if (error) {
-    return bad("disk", fmt::format("{}: {}", folder.string(), error.message()),
-               "check that the folder can be read");
-  }
-  const auto text = fmt::format("{} MiB free at {}", space.available / 1024 / 1024, folder.string());
-  if (space.available < free_bytes_min) {
-    return bad("disk", text, "free some space: 1,000,000 transactions take about 0.5 GiB");
-  }
-  return good("disk", text);
-}
-
 void print(const Context& context, const std::vector<Finding>& findings) {
   if (!context.json) {
     for (const auto& finding : findings) {
@@ -219,14 +89,26 @@ void print(const Context& context, const std::vector<Finding>& findings) {
   fmt::print("]\n");
 }
 
-int examine(const Context& context) {
+std::vector<Finding> examine_all(const Context& context) {
   const auto& environment = context.environment;
-  const std::vector<Finding> findings{check_configuration(environment),
-                                      check_store(environment),
-                                      check_port(environment),
-                                      check_psp(environment),
-                                      check_clock(),
-                                      check_disk(environment)};
+  std::vector<Finding> findings;
+  findings.push_back(check_configuration(environment));
+  findings.push_back(check_env_file(context));
+  // Before the store is opened: whoever closes it last takes its -wal and -shm away.
+  findings.push_back(check_store_files(environment));
+  findings.push_back(check_store(environment));
+  findings.push_back(check_port(environment));
+  findings.push_back(check_metrics_port(environment));
+  findings.push_back(check_redis(environment));
+  findings.push_back(check_psp(environment));
+  findings.push_back(check_clock());
+  findings.push_back(check_disk(environment));
+  return findings;
+}
+
+int examine(const Context& context, bool settings_only) {
+  const auto findings =
+      settings_only ? std::vector<Finding>{check_configuration(context.environment)} : examine_all(context);
   print(context, findings);
   return std::ranges::all_of(findings, &Finding::good) ? service::exit_ok : service::exit_failure;
 }
@@ -234,8 +116,12 @@ int examine(const Context& context) {
 }  // namespace
 
 void add_doctor_command(CLI::App& app, Context& context) {
-  app.add_subcommand("doctor", "Check configuration, store, port, PSP, clock and disk")->callback([&context] {
-    context.action = [&context] { return examine(context); };
+  auto settings_only = std::make_shared<bool>(false);
+  auto* command =
+      app.add_subcommand("doctor", "Check settings, store, files, ports, Redis, PSP, clock and disk");
+  command->add_flag("--settings-only", *settings_only, "Only whether `serve` would take these settings");
+  command->callback([&context, settings_only] {
+    context.action = [&context, settings_only] { return examine(context, *settings_only); };
   });
 }
 

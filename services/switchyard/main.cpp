@@ -1,4 +1,10 @@
 // switchyard: all services in one process, and the command line.
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <iostream>
+#include <stdexcept>
+
 #include <fmt/format.h>
 
 #include "base/version.hpp"
@@ -20,9 +26,19 @@ Examples:
 
 Exit codes: 0 done, 1 it failed, 2 the command line or the configuration is wrong.)";
 
+// What was printed is a result only when it has arrived: a full disk shows when the buffer is written.
+void finish_output() {
+  std::cout.flush();
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0 || !std::cout) {
+    throw std::runtime_error(fmt::format("standard output cannot be written: {}", std::strerror(errno)));
+  }
+}
+
 // --help and --version end the parsing, too.
 int fail(const CLI::App& app, const CLI::ParseError& error) {
-  return app.exit(error) == 0 ? service::exit_ok : service::exit_configuration;
+  const bool asked = app.exit(error) == 0;
+  finish_output();
+  return asked ? service::exit_ok : service::exit_configuration;
 }
 
 int run(int argc, char** argv) {
@@ -33,8 +49,7 @@ int run(int argc, char** argv) {
   app.fallthrough();
 
   cli::Context context;
-  std::string env_file;
-  app.add_option("--env-file", env_file,
+  app.add_option("--env-file", context.env_file,
                  "Read settings from a file of NAME=VALUE lines; the environment wins");
   app.add_flag("--json", context.json, "Print JSON for scripts");
   cli::add_serve_command(app, context);
@@ -56,8 +71,10 @@ int run(int argc, char** argv) {
     return fail(app, error);
   }
   context.environment = Environment::of_process();
-  if (!env_file.empty()) context.environment.add_file(env_file);
-  return context.action();
+  if (!context.env_file.empty()) context.environment.add_file(context.env_file);
+  const int code = context.action();
+  finish_output();
+  return code;
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include "service/web_service.hpp"
 #include "store/open.hpp"
 #include "switchyard/command_line.hpp"
+#include "switchyard/known_settings.hpp"
 
 namespace switchyard::cli {
 namespace {
@@ -62,6 +63,7 @@ int serve(const Environment& environment) {
   if (redis_queue) redis_queue->start();
   connector.start();
   service::log_listening(*log, "switchyard", http_settings);
+  for (const auto& line : unknown_settings(environment)) log->warning("The environment file: " + line);
 
   service::wait_for_stop_signal();
   // First no new work comes in, then what came in is finished.

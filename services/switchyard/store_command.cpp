@@ -4,6 +4,7 @@
 #include "http/json.hpp"
 #include "service/program.hpp"
 #include "service/settings.hpp"
+#include "sqlite/in_use.hpp"
 #include "store/copy.hpp"
 #include "store/open.hpp"
 #include "switchyard/command_line.hpp"
@@ -42,7 +43,13 @@ int copy_store(const Context& context, const CopyArguments& options) {
     constexpr std::int64_t step = 100'000;
     if (table.copied_now % step == 0) fmt::print(stderr, "{}: {} rows\n", table.name, table.copied_now);
   };
-  print_copied(context, store::copy_sqlite_to_postgres(store::sqlite_path(options.from), to, copy_options));
+  const auto from = store::sqlite_path(options.from);
+  // What a service accepted behind the copy's back would be left behind in the file.
+  if (const auto process = sqlite::process_that_uses(from)) {
+    throw std::runtime_error(
+        fmt::format("process {} has {} open: stop the services that use it, and copy then", *process, from));
+  }
+  print_copied(context, store::copy_sqlite_to_postgres(from, to, copy_options));
   return service::exit_ok;
 }
 

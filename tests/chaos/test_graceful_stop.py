@@ -7,9 +7,9 @@ import pytest
 
 from support import amounts, raw_http, storage
 from support.load import Load
-from support.merchants import Merchant
+from support.merchants import Merchant, login
 from support.ports import free_port
-from support.programs import Program
+from support.programs import Program, Switchyard
 from support.raw_http import RawConnection
 from support.waiting import PATIENCE, eventually
 
@@ -24,7 +24,7 @@ def stop_and_time(program, number=signal.SIGTERM):
 
 
 @pytest.mark.quick
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_idle_server_stops_at_once(start_switchyard, number):
     server = start_switchyard(SHUTDOWN_SECONDS=SHUTDOWN_SECONDS)
     code, seconds = stop_and_time(server.program, number)
@@ -100,6 +100,15 @@ def test_stop_is_bounded_while_the_psp_is_busy(start_switchyard):
         merchant.wait_final(identifier)
         assert len(storage.charges(server.ledger, identifier)) <= 1
     merchant.close()
+
+
+def test_a_terminal_that_closes_does_not_end_what_nohup_started(tmp_path):
+    server = Switchyard(tmp_path)
+    server.program.command = ["nohup", *server.program.command]
+    server.start()
+    server.program.send_signal(signal.SIGHUP)
+    login(server)
+    assert server.alive() and server.stop() == 0
 
 
 def test_a_second_signal_does_not_break_the_stop(start_switchyard):

@@ -1,6 +1,7 @@
 """Twelve-factor configuration: a wrong value stops the start with exit code 2 and one line that names the variable."""
 
 import json
+import os
 import re
 import socket
 
@@ -208,3 +209,19 @@ def test_binds_to_loopback_by_default(tmp_path):
                  if fields[3] == "0A" and int(fields[1].split(":")[1], 16) in (server.port, server.metrics_port)}
     assert server.stop() == 0
     assert addresses == {"0100007F"}
+
+
+@pytest.mark.quick
+def test_what_the_server_creates_is_for_its_owner_only(tmp_path):
+    """Whatever the shell's umask is: the store holds the hashes of passwords."""
+    server = Switchyard(tmp_path)
+    before = os.umask(0)
+    try:
+        server.start()
+        login(server)
+    finally:
+        os.umask(before)
+    made = [file for file in tmp_path.iterdir() if file != server.program.log_path]
+    assert {file.name for file in made} >= {"switchyard.db", "switchyard.db-wal", "switchyard.db-shm", "ledger.db"}
+    assert {oct(file.stat().st_mode & 0o777) for file in made} == {"0o600"}, made
+    assert server.stop() == 0

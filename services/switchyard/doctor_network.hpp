@@ -1,0 +1,15 @@
+// What `switchyard doctor` looks at of the ports of this machine and of those it talks to.
+#pragma once
+
+#include "base/environment.hpp"
+#include "switchyard/finding.hpp"
+
+namespace switchyard::cli {
+
+// The port is free, or Switchyard answers there and is the one over this store.
+Finding check_port(const Environment& environment);
+Finding check_metrics_port(const Environment& environment);
+Finding check_redis(const Environment& environment);
+Finding check_psp(const Environment& environment);
+
+}  // namespace switchyard::cli

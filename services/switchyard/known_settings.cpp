@@ -1,0 +1,97 @@
+#include "switchyard/known_settings.hpp"
+
+#include <algorithm>
+#include <array>
+#include <numeric>
+
+#include <fmt/format.h>
+
+namespace switchyard::cli {
+namespace {
+
+// As .env.example explains them; tests/functional/test_doctor.py holds the two together.
+constexpr auto known = std::to_array<std::string_view>({
+    "DATABASE_URL",
+    "HTTP_HOST",
+    "HTTP_PORT",
+    "JWT_SECRET",
+    "JWT_SECRET_PREVIOUS",
+    "KEEP_ALIVE_SECONDS",
+    "LEASE_SECONDS",
+    "LOGIN_FAILURES_PER_ADDRESS",
+    "LOGIN_FAILURES_PER_USER",
+    "LOG_FORMAT",
+    "LOG_LEVEL",
+    "LOOK_UPS_MAX",
+    "MAX_AMOUNT",
+    "MAX_BACKLOG",
+    "MAX_BODY_BYTES",
+    "MAX_CONNECTIONS",
+    "MAX_IN_FLIGHT",
+    "METRICS_PORT",
+    "PLATFORM_HOST",
+    "POSTGRES_PASSWORD",
+    "PSP_SIMULATOR_LEDGER",
+    "PSP_TIMEOUT_SECONDS",
+    "PSP_URL",
+    "QUEUE_SWEEP_SECONDS",
+    "REDIS_URL",
+    "REQUEST_TIMEOUT_SECONDS",
+    "ROUTER_ADDRESS",
+    "ROUTER_BODY_BYTES",
+    "ROUTER_HTTPS_PORT",
+    "ROUTER_HTTP_PORT",
+    "ROUTER_LOGIN_RATE",
+    "ROUTER_RATE",
+    "SHUTDOWN_SECONDS",
+    "SWITCHYARD_ENV",
+    "TOKEN_TTL_SECONDS",
+    "USERS_FILE",
+});
+
+// Of the system, of libpq, of Docker and of the libraries that read the environment themselves.
+constexpr auto of_others = std::to_array<std::string_view>(
+    {"TZ", "LANG", "LC_", "PATH", "HOME", "PG", "COMPOSE_", "DOCKER_", "MALLOC_", "SSL_CERT_", "NO_PROXY",
+     "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "no_proxy"});
+
+// How many characters must be added, taken away or changed to make one of the other (Levenshtein).
+std::size_t distance(std::string_view from, std::string_view to) {
+  std::vector<std::size_t> row(to.size() + 1);
+  std::iota(row.begin(), row.end(), 0U);
+  for (std::size_t i = 0; i < from.size(); ++i) {
+    std::size_t diagonal = std::exchange(row[0], i + 1);
+    for (std::size_t j = 0; j < to.size(); ++j) {
+      const std::size_t changed = diagonal + (from[i] == to[j] ? 0 : 1);
+      diagonal = std::exchange(row[j + 1], std::min({changed, row[j] + 1, row[j + 1] + 1}));
+    }
+  }
+  return row.back();
+}
+
+// Empty if none is near.
+std::string_view nearest(std::string_view name) {
+  constexpr std::size_t distance_max = 3;
+  std::string upper(name);
+  std::ranges::transform(upper, upper.begin(),
+                         [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; });
+  const auto by_distance = [&upper](std::string_view one) { return distance(upper, one); };
+  const auto found = *std::ranges::min_element(known, {}, by_distance);
+  return by_distance(found) <= distance_max ? found : std::string_view{};
+}
+
+}  // namespace
+
+std::vector<std::string> unknown_settings(const Environment& environment) {
+  std::vector<std::string> lines;
+  for (const auto& name : environment.names_in_files()) {
+    const bool other =
+        std::ranges::any_of(of_others, [&name](auto start) { return name.starts_with(start); });
+    if (other || std::ranges::find(known, name) != known.end()) continue;
+    const auto meant = nearest(name);
+    lines.push_back(meant.empty() ? fmt::format("{} is no setting", name)
+                                  : fmt::format("{} is no setting; perhaps {} was meant", name, meant));
+  }
+  return lines;
+}
+
+}  // namespace switchyard::cli
