@@ -175,7 +175,7 @@ await_health() {
       describe_exit
       fail "the server ended while it was starting, $REPLY" \
         "its last lines, above, say why, most often a value in .env; then run ./$program again" \
-        "to see it in the foreground: cd $root && build/release/bin/switchyard --env-file .env serve"
+        "to see it in the foreground: cd $(printf %q "$root") && build/release/bin/switchyard --env-file .env serve"
     fi
     ((SECONDS < deadline)) || fail "the server did not become healthy within 30 s; its last answer: ${health_answer:-none}" \
       "./$program logs shows more; then run ./$program again"
@@ -282,7 +282,7 @@ check_system() {
   fi
   for path in "$root" "$root"/{build,build/release,run,data} "$root"/run/* "$env_file"; do
     if [[ -e $path && ! -w $path ]]; then
-      fail "$path is not writable for $(id -un)" "it belongs to $(stat -c %U "$path"): run ./$program as that user, or: sudo chown -R $(id -un) $root"
+      fail "$path is not writable for $(id -un)" "it belongs to $(stat -c %U "$path"): run ./$program as that user, or: sudo chown -R $(id -un) $(printf %q "$root")"
     fi
   done
 }
@@ -367,6 +367,15 @@ add_to_hosts() {
   fi
 }
 
+# A server that is healthy is not stopped for settings that the next one would refuse.
+check_settings() {
+  local answer
+  answer=$("$binary" --env-file "$env_file" doctor --settings-only 2>&1) && return
+  failed_log='' failed_command="$binary --env-file $env_file doctor --settings-only"
+  fail "these settings are refused: $(sed -n 's/^WRONG *configuration *//p' <<<"$answer" | head -n 1)" \
+    "correct it in the environment or in $env_file and run ./$program again; $1"
+}
+
 start_or_keep() {
   local began
   now_ms
@@ -380,6 +389,7 @@ start_or_keep() {
       return
     fi
     say "the program or its configuration has changed: restarting process $REPLY"
+    check_settings "process $REPLY goes on as it was"
     stop_server "$REPLY" || fail "process $REPLY did not end" "look at it with ./$program logs; kill -9 $REPLY loses nothing that was acknowledged"
     now_ms
     began=$REPLY

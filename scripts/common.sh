@@ -128,7 +128,10 @@ show_progress() {
   local log=$1 line='' part='' latest='' began=$SECONDS shown=$SECONDS interval=15 status terminal='' columns=120
   if [[ -t 1 && ${TERM:-dumb} != dumb ]]; then
     terminal=yes interval=1
-    columns=$(($(tput cols 2>/dev/null || echo 80) - 14))
+    # tput asks the terminal behind its own output, which is a pipe here.
+    columns=$(stty size 2>/dev/null </dev/tty) || columns='24 80'
+    columns=$((${columns#* } - 14))
+    ((columns > 0)) || columns=1
   fi
   while true; do
     status=0
