@@ -10,29 +10,42 @@ if(BUILD_TESTING)
   set_tests_properties(postgres.stop PROPERTIES FIXTURES_CLEANUP postgres)
 endif()
 
-# switchyard_library(<name> SOURCES ... DEPENDS ... [TESTS ...])
+# The unit tests that ThreadSanitizer can find something in.
+add_custom_target(tests_with_threads)
+
+# switchyard_library(<name> SOURCES ... DEPENDS ... [TESTS ... [TEST_NEEDS_POSTGRES] [TEST_HAS_THREADS]])
 # A static library libs/<name>, included as "<name>/file.hpp", and its unit tests, which stand beside the sources.
 function(switchyard_library name)
-  cmake_parse_arguments(ARG "TEST_NEEDS_POSTGRES" "" "SOURCES;DEPENDS;TESTS;TEST_DEPENDS" ${ARGN})
+  cmake_parse_arguments(ARG "TEST_NEEDS_POSTGRES;TEST_HAS_THREADS" "" "SOURCES;DEPENDS;TESTS;TEST_DEPENDS" ${ARGN})
   add_library(switchyard_${name} STATIC ${ARG_SOURCES})
   target_include_directories(switchyard_${name} PUBLIC "${PROJECT_SOURCE_DIR}/libs" "${PROJECT_SOURCE_DIR}/services")
   target_link_libraries(switchyard_${name} PUBLIC ${ARG_DEPENDS})
   if(ARG_TESTS AND BUILD_TESTING)
+    set(options)
     if(ARG_TEST_NEEDS_POSTGRES)
-      set(needs NEEDS_POSTGRES)
+      list(APPEND options NEEDS_POSTGRES)
     endif()
-    switchyard_unit_test(${name} SOURCES ${ARG_TESTS} DEPENDS switchyard_${name} ${ARG_TEST_DEPENDS} ${needs})
+    if(ARG_TEST_HAS_THREADS)
+      list(APPEND options HAS_THREADS)
+    endif()
+    switchyard_unit_test(${name} SOURCES ${ARG_TESTS} DEPENDS switchyard_${name} ${ARG_TEST_DEPENDS} ${options})
   endif()
 endfunction()
 
-# NEEDS_POSTGRES: a server is started before the first test that needs one and stopped after the last.
+# NEEDS_POSTGRES: a server is started before the first test that needs one and stopped after the last. HAS_THREADS: its tests
+# have the label `threads`, and `tests_with_threads` builds it.
 function(switchyard_unit_test name)
-  cmake_parse_arguments(ARG "NEEDS_POSTGRES" "" "SOURCES;DEPENDS" ${ARGN})
+  cmake_parse_arguments(ARG "NEEDS_POSTGRES;HAS_THREADS" "" "SOURCES;DEPENDS" ${ARGN})
   add_executable(${name}_test ${ARG_SOURCES})
   target_link_libraries(${name}_test PRIVATE ${ARG_DEPENDS} GTest::gmock GTest::gtest_main)
   # Each test file may have helpers of the same name.
   set_target_properties(${name}_test PROPERTIES UNITY_BUILD OFF RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/unit")
-  set(properties LABELS unit TIMEOUT 120)
+  set(labels unit)
+  if(ARG_HAS_THREADS)
+    set(labels threads)
+    add_dependencies(tests_with_threads ${name}_test)
+  endif()
+  set(properties LABELS ${labels} TIMEOUT 120)
   if(ARG_NEEDS_POSTGRES)
     list(APPEND properties FIXTURES_REQUIRED postgres
          ENVIRONMENT "SWITCHYARD_TEST_POSTGRES=${PROJECT_BINARY_DIR}/postgres-for-tests")

@@ -64,7 +64,7 @@ def targets_of(folder):
     for kind, name, arguments in re.findall(r"switchyard_(library|program)\((\S+)([^)]*)\)", text):
         groups, group = {}, None
         for word in arguments.split():
-            if re.fullmatch("SOURCES|DEPENDS|TESTS|TEST_DEPENDS|TEST_NEEDS_POSTGRES", word):
+            if re.fullmatch("SOURCES|DEPENDS|TESTS|TEST_DEPENDS|TEST_NEEDS_POSTGRES|TEST_HAS_THREADS", word):
                 group = groups.setdefault(word, [])
             elif group is not None:
                 group.append(word.strip('"'))
