@@ -4,9 +4,12 @@
 #include <system_error>
 #include <utility>
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sqlite3.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 namespace switchyard::sqlite {
 namespace {
@@ -38,6 +41,22 @@ constexpr const char* settings_common = R"(
   PRAGMA wal_autocheckpoint = 0;
   PRAGMA journal_size_limit = 67108864;
 )";
+
+// A new file, for its owner only from its first moment, and not for root but for the owner of its folder: a
+// command that root runs before a service's first start must not leave what the service cannot write. SQLite
+// gives -wal and -shm the owner and mode of the file.
+void create_file(const std::string& path) {
+  const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
+  // There already, or it cannot be, and SQLite says why.
+  if (file < 0) return;
+  struct stat folder{};
+  const auto parent = std::filesystem::absolute(path).parent_path();
+  if (::geteuid() == 0 && ::stat(parent.c_str(), &folder) == 0) {
+    // Where root may not, in some containers, the file stays root's, as it would have been.
+    static_cast<void>(::fchown(file, folder.st_uid, folder.st_gid) == 0);
+  }
+  ::close(file);
+}
 
 }  // namespace
 
@@ -121,7 +140,10 @@ Database::Database(const std::string& path, Durability durability, Access access
   }
   int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
   flags |= access == Access::read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
-  if (access == Access::create) flags |= SQLITE_OPEN_CREATE;
+  if (access == Access::create) {
+    create_file(path);
+    flags |= SQLITE_OPEN_CREATE;
+  }
   sqlite3* handle = nullptr;
   const int opened = sqlite3_open_v2(path.c_str(), &handle, flags, nullptr);
   handle_.reset(handle);

@@ -6,6 +6,7 @@
 
 #include <gmock/gmock.h>
 #include <sqlite3.h>
+#include <sys/stat.h>
 
 #include "base/testing.hpp"
 
@@ -38,6 +39,31 @@ class DatabaseTest : public ::testing::Test {
   const std::string path_ = folder_.file("test.db");
   Database database_{path_, Durability::synced, Access::create};
 };
+
+TEST(NewDatabase, IsForItsOwnerOnlyWhateverTheUmask) {
+  const testing::TempDir folder;
+  const auto path = folder.file("new.db");
+  const auto before = ::umask(0);
+  Database database(path, Durability::synced, Access::create);
+  database.execute("CREATE TABLE t (x)");
+  ::umask(before);
+  for (const auto* suffix : {"", "-wal", "-shm"}) {
+    struct stat status{};
+    ASSERT_EQ(::stat((path + suffix).c_str(), &status), 0) << suffix;
+    EXPECT_EQ(status.st_mode & 0777U, 0600U) << suffix;
+  }
+}
+
+TEST(NewDatabase, LeavesTheModeOfAFileThatIsThere) {
+  const testing::TempDir folder;
+  const auto path = folder.file("old.db");
+  std::ofstream(path).close();
+  ASSERT_EQ(::chmod(path.c_str(), 0640), 0);
+  const Database database(path, Durability::synced, Access::create);
+  struct stat status{};
+  ASSERT_EQ(::stat(path.c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777U, 0640U) << "an administrator's choice, which doctor may criticise";
+}
 
 TEST_F(DatabaseTest, GivesBackIntegersAsTheyWereBound) {
   for (const std::int64_t value : {std::numeric_limits<std::int64_t>::min(), std::int64_t{-1},

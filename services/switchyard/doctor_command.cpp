@@ -45,9 +45,11 @@ Finding check_configuration(const Environment& environment) {
 Finding check_env_file(const Context& context) {
   if (context.env_file.empty()) return good("env file", "none; settings come from the environment");
   struct stat status{};
-  if (::stat(context.env_file.c_str(), &status) == 0 && (status.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
-    return bad("env file", fmt::format("others may read {}, which holds a secret", context.env_file),
-               fmt::format("chmod 600 '{}'", context.env_file));
+  // The package's file belongs to root and is read by the group that the services run as.
+  if (::stat(context.env_file.c_str(), &status) == 0 && (status.st_mode & (S_IRWXO | S_IWGRP)) != 0) {
+    return bad("env file",
+               fmt::format("others may read or change {}, which holds a secret", context.env_file),
+               fmt::format("chmod o-rwx,g-w '{}'", context.env_file));
   }
   const auto unknown = unknown_settings(context.environment);
   if (!unknown.empty())

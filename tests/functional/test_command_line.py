@@ -1,6 +1,7 @@
 """The command line: what people type, what scripts parse, and what never stands on a command line."""
 
 import json
+import os
 import re
 import uuid
 
@@ -312,3 +313,17 @@ def test_store_migrate_makes_the_store_ready(offline, tmp_path):
 def test_store_migrate_refuses_what_is_no_store(offline, tmp_path):
     (tmp_path / "letter.db").write_text("Dear Sir or Madam, " * 100)
     assert "letter.db" in failed(offline("store", "migrate", DATABASE_URL=f"sqlite:{tmp_path}/letter.db"))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+def test_a_store_that_root_makes_belongs_to_the_owner_of_its_folder(tmp_path):
+    """`user add` before the service's first start: the service, which is not root, must be able to write it."""
+    folder = tmp_path / "state"
+    folder.mkdir(mode=0o700)
+    os.chown(folder, 12345, 12346)
+    settings = development_settings(folder)
+    done = run_to_exit("switchyard", ["user", "add", "dora"], settings, tmp_path, stdin_text="a long password\n")
+    assert done.returncode == 0, done.stderr
+    [file] = folder.glob("switchyard.db*")
+    assert (file.stat().st_uid, file.stat().st_gid, file.stat().st_mode & 0o777) == (12345, 12346, 0o600)
+    assert "ok" in run_to_exit("switchyard", ["doctor"], settings, tmp_path).stdout

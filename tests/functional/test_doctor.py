@@ -117,11 +117,14 @@ def test_a_misspelt_setting_is_in_the_log_of_a_start(tmp_path):
     assert "HTPP_PORT is no setting; perhaps HTTP_PORT was meant" in server.program.log()
 
 
-def test_an_env_file_that_others_may_read(tmp_path):
+@pytest.mark.parametrize("mode, good", [(0o600, True), (0o640, True), (0o644, False), (0o660, False)])
+def test_an_env_file_that_others_may_read_or_change(tmp_path, mode, good):
+    """The package's is root's and readable for the group that the services run as."""
     file = env_file(tmp_path, "MAX_AMOUNT=5")
-    file.chmod(0o640)
-    wrong = only_wrong(examine(tmp_path, env_file=file))
-    assert wrong["check"] == "env file" and "chmod 600" in wrong["remedy"]
+    file.chmod(mode)
+    findings = examine(tmp_path, env_file=file)
+    assert findings["env file"]["ok"] == good
+    assert good or "chmod" in only_wrong(findings)["remedy"]
 
 
 def test_every_setting_that_is_explained_is_known_and_the_other_way_round(tmp_path):
