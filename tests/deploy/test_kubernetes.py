@@ -378,10 +378,10 @@ def test_pods_have_time_to_stop(objects):
 
 
 def test_variables_are_those_of_the_configuration(objects):
-    """Names of the README's table, each given to a program that reads it."""
-    readme = (kubernetes.REPOSITORY / "README.md").read_text()
+    """Names of the table of settings, each given to a program that reads it."""
+    table = (kubernetes.REPOSITORY / "docs/settings.md").read_text()
     read_by = {name: set(letters.split()) for name, letters in
-               re.findall(r"^\| `([A-Z_]+)` \| ([ACPS ]+) \|", readme, re.M)}
+               re.findall(r"^\| `([A-Z_]+)` \| ([ACPS ]+) \|", table, re.M)}
     assert len(read_by) > 20
     example = (kubernetes.REPOSITORY / ".env.example").read_text()
     assert settings(objects).keys() <= read_by.keys()
