@@ -1,5 +1,7 @@
 #include "core-api/transaction_json.hpp"
 
+#include <ctime>
+
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
@@ -10,8 +12,9 @@ namespace {
 
 void append_time(std::string& out, Timestamp time) {
   const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
+  // As a time_t: the clock's nanoseconds end in the years 1677 and 2262.
   fmt::format_to(std::back_inserter(out), R"("{:%Y-%m-%dT%H:%M:%S}.{:03}Z")",
-                 fmt::gmtime(std::chrono::system_clock::to_time_t(seconds)), (time - seconds).count());
+                 fmt::gmtime(std::time_t{seconds.time_since_epoch().count()}), (time - seconds).count());
 }
 
 // Without the closing brace.

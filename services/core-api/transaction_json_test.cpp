@@ -13,6 +13,7 @@ namespace {
 
 using std::chrono::milliseconds;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
 constexpr const char* example_id = "017f22e2-79b0-7cc3-98c4-dc0c0c07398f";
@@ -50,6 +51,15 @@ TEST(TransactionJson, ShowsATransaction) {
             R"({"amount":100,"currency":"USD","user_id":1,"id":"017f22e2-79b0-7cc3-98c4-dc0c0c07398f",)"
             R"("status":"queued","captured_amount":0,"refunded_amount":0,)"
             R"("created_at":"2023-11-14T22:13:20.007Z","updated_at":"2023-11-14T22:13:21.000Z"})");
+}
+
+TEST(TransactionJson, ShowsTimesOfEachYearOfFourDigits) {
+  auto transaction = example();
+  transaction.created_at = Timestamp(std::chrono::seconds(-62'167'219'200));
+  transaction.updated_at = Timestamp(milliseconds(253'402'300'799'999));
+  EXPECT_THAT(
+      to_json(transaction),
+      HasSubstr(R"("created_at":"0000-01-01T00:00:00.000Z","updated_at":"9999-12-31T23:59:59.999Z")"));
 }
 
 TEST(TransactionJson, ShowsTheMoneyThatWasMoved) {

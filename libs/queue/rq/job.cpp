@@ -1,6 +1,7 @@
 #include "queue/rq/job.hpp"
 
 #include <charconv>
+#include <ctime>
 #include <variant>
 
 #include <boost/json/value.hpp>
@@ -207,7 +208,9 @@ Result<payment::Transaction> read_transaction(std::string_view id, std::string_v
 
 std::string format_time(Timestamp time) {
   const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
-  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}000Z", seconds, (time - seconds).count());
+  // As a time_t: the clock's nanoseconds end in the years 1677 and 2262.
+  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}000Z",
+                     fmt::gmtime(std::time_t{seconds.time_since_epoch().count()}), (time - seconds).count());
 }
 
 std::optional<Timestamp> parse_time(std::string_view text) {
@@ -229,7 +232,8 @@ std::optional<Timestamp> parse_time(std::string_view text) {
   const std::chrono::year_month_day date{std::chrono::year(year),
                                          std::chrono::month(static_cast<unsigned>(month)),
                                          std::chrono::day(static_cast<unsigned>(day))};
-  if (!date.ok() || hour > 23 || minute > 59 || second > 60) return std::nullopt;
+  // Python's datetime knows no leap second.
+  if (!date.ok() || hour > 23 || minute > 59 || second > 59) return std::nullopt;
 
   int micros = 0;
   auto fraction = text.substr(pattern.size(), text.size() - pattern.size() - 1);

@@ -181,13 +181,23 @@ TEST(RqTimeTest, IsWrittenWithSixDigits) {
   EXPECT_EQ(format_time(Timestamp()), "1970-01-01T00:00:00.000000Z");
 }
 
+TEST(RqTimeTest, IsWrittenAndReadInEachYearOfFourDigits) {
+  for (const auto* text : {"0000-01-01T00:00:00.000000Z", "1677-09-21T00:12:43.145000Z",
+                           "2262-04-11T23:47:16.855000Z", "9999-12-31T23:59:59.999000Z"}) {
+    const auto time = parse_time(text);
+    ASSERT_TRUE(time) << text;
+    EXPECT_EQ(format_time(*time), text);
+  }
+}
+
 TEST(RqTimeTest, IsReadWithAndWithoutAFraction) {
   EXPECT_EQ(parse_time("2026-11-22T18:00:00.007999Z"), now);
   EXPECT_EQ(parse_time("2026-11-22T18:00:00Z"), now - std::chrono::milliseconds(7));
   for (const auto* text :
        {"", "Z", "2026-11-22", "2026-11-22T18:00:00", "2026-13-22T18:00:00Z", "2026-02-30T18:00:00Z",
-        "2026-11-22T24:00:00Z", "2026-11-22T18:60:00Z", "2026-11-22 18:00:00Z", "2026-11-22T18:00:00.1Z",
-        "2026-11-22T18:00:00.-00007Z", "2026-11-22T18:00:00.00000xZ", "2026-11-22T18:00:00+00:00"}) {
+        "2026-11-22T24:00:00Z", "2026-11-22T18:60:00Z", "9999-12-31T23:59:60Z", "2026-11-22 18:00:00Z",
+        "2026-11-22T18:00:00.1Z", "2026-11-22T18:00:00.-00007Z", "2026-11-22T18:00:00.00000xZ",
+        "2026-11-22T18:00:00+00:00"}) {
     EXPECT_FALSE(parse_time(text)) << text;
   }
 }
