@@ -5,6 +5,7 @@ set(CMAKE_CXX_EXTENSIONS OFF)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 
 set(SWITCHYARD_SANITIZE "" CACHE STRING "Sanitizers to build with: empty, 'address,undefined' or 'thread'")
+option(SWITCHYARD_FUZZ "Build tests/fuzz as libFuzzer's programs, instead of replaying their corpora; needs clang" OFF)
 
 add_compile_options(-Wall -Wextra -Wconversion -Werror)
 if(SWITCHYARD_SANITIZE)

@@ -1,7 +1,12 @@
 # Everything comes from the distribution's packages; setup.sh names them.
 find_package(Threads REQUIRED)
 # 1.81 is the first release with everything used here; Debian 12 has it beside its default 1.74.
-find_package(Boost 1.81 REQUIRED COMPONENTS json)
+if(SWITCHYARD_FUZZ)
+  # The fuzzers watch Boost.JSON, too, which its package has only compiled: tests/fuzz compiles it.
+  find_package(Boost 1.81 REQUIRED)
+else()
+  find_package(Boost 1.81 REQUIRED COMPONENTS json)
+endif()
 find_package(OpenSSL 3 REQUIRED)
 find_package(CURL REQUIRED)
 find_package(fmt REQUIRED)

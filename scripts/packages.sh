@@ -63,6 +63,13 @@ lint_packages() {
   echo "clang-$version" "clang-tidy-$version" "clang-format-$version" shellcheck python3-pyflakes
 }
 
+# clang's libFuzzer, for tests/fuzz, with what names the lines of a report.
+fuzz_packages() {
+  local version
+  version=$(lint_clang_version)
+  echo "clang-$version" "libclang-rt-$version-dev" "llvm-$version"
+}
+
 lint_clang_version() {
   local version
   for version in 19 20 18 17 16 15 14; do
