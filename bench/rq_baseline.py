@@ -105,7 +105,7 @@ def main():
             ours.append(rate_of(connectors[0], redis, options.jobs))
             print(f"SimpleWorker {theirs[-1]:8.0f} jobs/s   psp-connector {ours[-1]:8.0f} jobs/s   "
                   f"ratio {ours[-1] / theirs[-1]:.1f}")
-    ratio = statistics.median(o / t for o, t in zip(ours, theirs))
+    ratio = statistics.median(o / t for o, t in zip(ours, theirs, strict=True))
     print(f"median ratio {ratio:.1f}, wanted >= {WANTED_RATIO}: {'reached' if ratio >= WANTED_RATIO else 'missed'}")
     return 0 if ratio >= WANTED_RATIO else 1
 

@@ -189,7 +189,7 @@ class Bench:
             script = self.scratch / f"body-{abs(hash(body))}.lua"
             script.write_text(f"wrk.method = 'POST'\nwrk.body = [[{body}]]\nwrk.headers['Content-Type'] = 'application/json'\n")
             arguments += ["-s", str(script)]
-        output = subprocess.run(arguments + [url], check=True, capture_output=True, text=True).stdout
+        output = subprocess.run([*arguments, url], check=True, capture_output=True, text=True).stdout
         if "Non-2xx" in output or "Socket errors" in output:
             raise SystemExit(f"bench: {url} did not serve every request:\n{output}")
         p99, unit = re.search(r"99%\s+([\d.]+)(us|ms|s)", output).groups()
@@ -207,7 +207,7 @@ class Bench:
         for _ in range(rounds):
             nginx.append(self.wrk(self.nginx_url, seconds))
             ours.append(self.wrk(url, seconds, body))
-        ratio = statistics.median(o["rate"] / n["rate"] for o, n in zip(ours, nginx))
+        ratio = statistics.median(o["rate"] / n["rate"] for o, n in zip(ours, nginx, strict=True))
         rate = statistics.median(o["rate"] for o in ours)
         base = statistics.median(n["rate"] for n in nginx)
         return ratio, rate, base, statistics.median(o["p99_ms"] for o in ours)
@@ -264,7 +264,7 @@ class Bench:
                 self.stop(service)
         # The first round warms up.
         sqlite, postgres = (results[1:] for *_, results in runs)
-        ratio = statistics.median(p["rate"] / s["rate"] for p, s in zip(postgres, sqlite))
+        ratio = statistics.median(p["rate"] / s["rate"] for p, s in zip(postgres, sqlite, strict=True))
         p99 = statistics.median(p["p99_ms"] for p in postgres)
         self.report("`POST /transaction` on PostgreSQL, committed before the reply", ">= 0.5 of SQLite, p99 <= 25 ms",
                     f"{ratio:.2f} ({statistics.median(p['rate'] for p in postgres):,.0f}/s; SQLite "

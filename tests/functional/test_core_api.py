@@ -5,7 +5,7 @@ import re
 import time
 import urllib.parse
 import uuid
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta, UTC
 
 import pytest
 
@@ -24,7 +24,7 @@ UNKNOWN_ID = "0190a000-0000-7000-8000-000000000000"
 
 @pytest.mark.quick
 def test_created_transaction(merchant):
-    before = datetime.now(timezone.utc) - timedelta(seconds=1)
+    before = datetime.now(UTC) - timedelta(seconds=1)
     reply = merchant.create(100, "USD")
     assert reply.status == 200 and reply.media_type == "application/json"
     transaction = reply.json()
@@ -32,7 +32,7 @@ def test_created_transaction(merchant):
     assert {name: transaction[name] for name in ("amount", "currency", "user_id", "status")} == {
         "amount": 100, "currency": "USD", "user_id": merchant.user_id, "status": "queued"}
     created_at = datetime.fromisoformat(transaction["created_at"].replace("Z", "+00:00"))
-    assert before <= created_at <= datetime.now(timezone.utc) + timedelta(seconds=1)
+    assert before <= created_at <= datetime.now(UTC) + timedelta(seconds=1)
 
 
 @pytest.mark.quick

@@ -172,7 +172,7 @@ def served(endpoint, method, path, headers):
     if reply.status == 405:
         return False
     if reply.status == 404:
-        return "{" in path and "GET" == method and "ransaction" in reply.json()["error"] + reply.json()["detail"]
+        return "{" in path and method == "GET" and "ransaction" in reply.json()["error"] + reply.json()["detail"]
     return True
 
 

@@ -3,6 +3,7 @@
 import socket
 import time
 from dataclasses import dataclass
+import contextlib
 
 
 @dataclass(frozen=True)
@@ -39,10 +40,8 @@ class RawConnection:
             return False
 
     def finish_sending(self):
-        try:
+        with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass
 
     def _more(self):
         try:
