@@ -13,10 +13,8 @@
 namespace switchyard::http {
 namespace {
 
-namespace beast = boost::beast;
 using std::chrono::steady_clock;
 
-constexpr std::size_t read_bytes = 4096;
 constexpr std::size_t request_id_bytes_max = 128;
 
 // After a refusal the client may still be sending: what it sends is read and dropped for so long, or the
@@ -29,17 +27,6 @@ bool is_request_id(std::string_view text) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
            c == '_' || c == '.' || c == ':';
   }) && !contains_card_number(text);
-}
-
-Response refusal_for(const beast::error_code& code) {
-  using beast::http::error;
-  if (code == error::body_limit) {
-    return problem(413, "Content too large", "the body is larger than this server takes");
-  }
-  if (code == error::header_limit || code == error::buffer_overflow) {
-    return problem(431, "Request header fields too large", "the header is larger than this server takes");
-  }
-  return problem(400, "Bad request", fmt::format("the request is not HTTP/1.1: {}", code.message()));
 }
 
 // The path and query of a target in origin-form or absolute-form (RFC 9112, 3.2).
@@ -55,7 +42,11 @@ std::string_view origin_form(std::string_view target) {
 
 Connection::Connection(Socket socket, const Router& router, const Limits& limits,
                        const std::function<void(std::string_view)>& on_exception)
-    : socket_(std::move(socket)), router_(router), limits_(limits), on_exception_(on_exception) {
+    : socket_(std::move(socket)),
+      router_(router),
+      limits_(limits),
+      on_exception_(on_exception),
+      reader_(limits) {
   boost::system::error_code ignored;
   socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
   socket_.non_blocking(true, ignored);
@@ -89,13 +80,8 @@ void Connection::abort() {
 Task<void> Connection::serve() {
   bool keep_alive = true;
   while (keep_alive && !stopping_) {
-    Parser parser;
-    parser.header_limit(static_cast<std::uint32_t>(limits_.header_bytes_max));
-    parser.body_limit(limits_.body_bytes_max);
-    parser.eager(true);
-
     Response response;
-    const auto read = co_await read_request(parser, response);
+    const auto read = co_await read_request(response);
     if (read == ReadResult::closed) co_return;
     std::string request_id;
     if (read == ReadResult::refused) {
@@ -103,40 +89,38 @@ Task<void> Connection::serve() {
       co_await linger();
       co_return;
     }
-    response = co_await respond(parser, request_id);
+    response = co_await respond(request_id);
     if (!co_await deliver(response)) co_return;
-    keep_alive = parser.keep_alive() && !stopping_;
+    keep_alive = reader_.keep_alive() && !stopping_;
     set_deadline(limits_.response);
-    if (!co_await write(response, request_id, keep_alive, parser.get().method() != Method::head)) co_return;
+    if (!co_await write(response, request_id, keep_alive, reader_.header().method() != Method::head))
+      co_return;
+    reader_.next();
   }
   boost::system::error_code ignored;
   socket_.shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
 }
 
-Task<Connection::ReadResult> Connection::read_request(Parser& parser, Response& refusal) {
+Task<Connection::ReadResult> Connection::read_request(Response& refusal) {
   reading_ = true;
-  idle_ = input_.size() == 0;
+  idle_ = reader_.is_idle();
   set_deadline(idle_ ? limits_.keep_alive : limits_.request);
-  bool continue_sent = false;
   for (;;) {
-    if (input_.size() > 0) {
-      if (std::exchange(idle_, false)) set_deadline(limits_.request);
-      beast::error_code error;
-      input_.consume(parser.put(input_.data(), error));
-      if (!error && parser.is_done()) {
-        reading_ = false;
-        break;
-      }
-      if (error && error != beast::http::error::need_more) {
-        refusal = refusal_for(error);
-        co_return ReadResult::refused;
-      }
-      // A client that asks first waits for this before it sends the body (RFC 9110, 10.1.1).
-      if (parser.is_header_done() && !continue_sent && !parser.is_done() &&
-          beast::iequals(parser.get()[beast::http::field::expect], "100-continue")) {
-        continue_sent = true;
-        if (!co_await write_all("HTTP/1.1 100 Continue\r\n\r\n")) co_return ReadResult::closed;
-      }
+    if (idle_ && !reader_.is_idle()) {
+      idle_ = false;
+      set_deadline(limits_.request);
+    }
+    const auto progress = reader_.advance();
+    if (progress == RequestReader::Progress::complete) {
+      reading_ = false;
+      co_return ReadResult::request;
+    }
+    if (progress == RequestReader::Progress::refused) {
+      refusal = reader_.take_refusal();
+      co_return ReadResult::refused;
+    }
+    if (progress == RequestReader::Progress::invite) {
+      if (!co_await write_all("HTTP/1.1 100 Continue\r\n\r\n")) co_return ReadResult::closed;
     }
     if (!co_await read_some()) {
       if (!timed_out_ || idle_) co_return ReadResult::closed;
@@ -144,21 +128,17 @@ Task<Connection::ReadResult> Connection::read_request(Parser& parser, Response& 
       co_return ReadResult::refused;
     }
   }
-  if (parser.get().version() == 11 && parser.get().count(beast::http::field::host) != 1) {
-    refusal = problem(400, "Bad request", "an HTTP/1.1 request carries exactly one Host header");
-    co_return ReadResult::refused;
-  }
-  co_return ReadResult::request;
 }
 
 Task<bool> Connection::read_some() {
-  const auto [error, size] = co_await socket_.async_read_some(input_.prepare(read_bytes), use_tuple);
-  input_.commit(size);
+  auto& input = reader_.input();
+  const auto [error, size] = co_await socket_.async_read_some(input.prepare(), use_tuple);
+  input.commit(size);
   co_return !error;
 }
 
-Task<Response> Connection::respond(const Parser& parser, std::string& request_id) {
-  const auto& message = parser.get();
+Task<Response> Connection::respond(std::string& request_id) {
+  const auto& message = reader_.header();
   // No deadline of the connection while the handler works: handlers have their own.
   deadline_ = steady_clock::time_point::max();
 
@@ -173,7 +153,7 @@ Task<Response> Connection::respond(const Parser& parser, std::string& request_id
       .path = target.substr(0, question),
       .query = question == std::string_view::npos ? std::string_view{} : target.substr(question + 1),
       .headers = message,
-      .body = message.body(),
+      .body = reader_.body(),
       .request_id = request_id,
       .remote_address = remote_address_,
       .parameter = {},
@@ -207,8 +187,9 @@ Task<void> Connection::linger() {
   socket_.shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
   timed_out_ = false;
   set_deadline(linger_max);
-  for (std::size_t dropped = 0; dropped < linger_bytes_max; dropped += input_.size()) {
-    input_.consume(input_.size());
+  auto& input = reader_.input();
+  for (std::size_t dropped = 0; dropped < linger_bytes_max; dropped += input.size()) {
+    input.consume(input.size());
     if (!co_await read_some()) co_return;
   }
 }
@@ -217,7 +198,7 @@ Task<void> Connection::linger() {
 Task<bool> Connection::hold(std::chrono::milliseconds duration) {
   const auto input_bytes_max = limits_.header_bytes_max + limits_.body_bytes_max;
   set_deadline(duration);
-  while (input_.size() < input_bytes_max) {
+  while (reader_.input().size() < input_bytes_max) {
     if (co_await read_some()) continue;
     const bool waited = timed_out_ && socket_.is_open();
     timed_out_ = false;
@@ -231,20 +212,16 @@ Task<bool> Connection::deliver(const Response& response) {
   if (response.delay.count() > 0) {
     if (!co_await hold(response.delay)) co_return false;
   }
-  boost::system::error_code ignored;
-  switch (response.delivery) {
-    case Delivery::sent:
-      co_return true;
-    case Delivery::reset:
-      socket_.set_option(asio::socket_base::linger(true, 0), ignored);
-      socket_.close(ignored);
-      break;
-    case Delivery::withheld:
-      // Like an idle connection, it ends at once when the server stops.
-      reading_ = true;
-      if (!stopping_) co_await hold(limits_.keep_alive);
-      break;
+  if (response.delivery == Delivery::sent) co_return true;
+  if (response.delivery == Delivery::reset) {
+    boost::system::error_code ignored;
+    socket_.set_option(asio::socket_base::linger(true, 0), ignored);
+    socket_.close(ignored);
+    co_return false;
   }
+  // Withheld: like an idle connection, it ends at once when the server stops.
+  reading_ = true;
+  if (!stopping_) co_await hold(limits_.keep_alive);
   co_return false;
 }
 

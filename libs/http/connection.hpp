@@ -6,17 +6,14 @@
 
 #include <chrono>
 #include <functional>
-#include <optional>
 #include <string>
 
 #include <boost/asio/basic_stream_socket.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/string_body.hpp>
 
 #include "base/task.hpp"
 #include "http/limits.hpp"
+#include "http/request_reader.hpp"
 #include "http/router.hpp"
 
 namespace switchyard::http {
@@ -40,12 +37,11 @@ class Connection {
   void abort();
 
  private:
-  using Parser = boost::beast::http::request_parser<boost::beast::http::string_body>;
   enum class ReadResult { request, closed, refused };
 
-  Task<ReadResult> read_request(Parser& parser, Response& refusal);
+  Task<ReadResult> read_request(Response& refusal);
   Task<bool> read_some();
-  Task<Response> respond(const Parser& parser, std::string& request_id);
+  Task<Response> respond(std::string& request_id);
   Task<bool> write(const Response& response, std::string_view request_id, bool keep_alive, bool with_body);
   Task<bool> write_all(std::string_view bytes);
   Task<void> linger();
@@ -58,7 +54,7 @@ class Connection {
   const Router& router_;
   const Limits& limits_;
   const std::function<void(std::string_view)>& on_exception_;
-  boost::beast::flat_buffer input_;
+  RequestReader reader_;
   std::string output_;
   std::chrono::steady_clock::time_point deadline_;
   bool idle_ = true;
