@@ -49,7 +49,8 @@ struct Response {
   unsigned status = 200;
   std::string_view content_type = "application/json";
   std::string body;
-  // Beside Content-Type, Content-Length, Date, X-Request-Id and Connection, which every response carries.
+  // Beside Date, X-Request-Id, Connection and, unless the status is 204, Content-Type and Content-Length,
+  // which every response carries.
   std::vector<std::pair<std::string_view, std::string>> headers;
   Delivery delivery = Delivery::sent;
   // Before the delivery; a quarter of a second more may pass. No client that leaves meanwhile is waited for.

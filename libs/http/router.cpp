@@ -1,7 +1,9 @@
 #include "http/router.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <exception>
+#include <iterator>
 #include <optional>
 
 #include <fmt/format.h>
@@ -30,19 +32,19 @@ std::string_view name_of(Method method) {
   return {name.data(), name.size()};
 }
 
-void append_method(std::string& allowed, std::string_view method) {
-  if (!allowed.empty()) allowed += ", ";
-  allowed += method;
+// HEAD comes with GET, and OPTIONS with anything.
+void add_to(std::vector<Method>& methods, Method method) {
+  if (std::ranges::find(methods, method) != methods.end()) return;
+  methods.push_back(method);
+  if (method == Method::get) add_to(methods, Method::head);
 }
 
-Response not_found(std::string_view path) {
-  auto detail = std::string("there is nothing at this path");
-  if (path.size() > 1 && path.ends_with('/')) detail += "; try it without the slash at the end";
-  return problem(404, "Not found", detail);
-}
-
-Response not_allowed(const std::string& allowed) {
-  return problem(405, "Method not allowed", "this path serves: " + allowed).with("Allow", allowed);
+std::string allow_header(std::vector<Method> methods) {
+  add_to(methods, Method::options);
+  std::string text;
+  for (const auto method : methods)
+    fmt::format_to(std::back_inserter(text), "{}{}", text.empty() ? "" : ", ", name_of(method));
+  return text;
 }
 
 }  // namespace
@@ -74,10 +76,47 @@ Router::Found Router::find(Method method, std::string_view path) const {
     const auto parameter = match(route.pattern, path);
     if (!parameter) continue;
     if (route.method == wanted) return {&route, path, *parameter, {}};
-    append_method(found.allowed, name_of(route.method));
-    if (route.method == Method::get) append_method(found.allowed, "HEAD");
+    add_to(found.allowed, route.method);
   }
   return found;
+}
+
+Response Router::answer_unserved(const Request& request, const Found& found) const {
+  const bool asks = request.method == Method::options;
+  const auto& methods = asks && request.path == "*" ? all_methods() : found.allowed;
+  if (methods.empty()) {
+    auto detail = "there is nothing at this path" + hint(request.path);
+    if (request.path.size() > 1 && request.path.ends_with('/'))
+      detail += "; try it without the slash at the end";
+    return problem(404, "Not found", detail);
+  }
+  auto allow = allow_header(methods);
+  if (!asks) return problem(405, "Method not allowed", "this path serves: " + allow).with("Allow", allow);
+  Response response;
+  response.status = 204;
+  return std::move(response).with("Allow", std::move(allow));
+}
+
+std::vector<Method> Router::all_methods() const {
+  std::vector<Method> methods;
+  for (const auto& route : routes_) add_to(methods, route.method);
+  for (const auto& mount : mounts_) {
+    for (const auto method : mount.router.front().all_methods()) add_to(methods, method);
+  }
+  return methods;
+}
+
+// Of our own words only: a path may hold anything.
+std::string Router::hint(std::string_view path) const {
+  std::string hint;
+  for (const auto& mount : mounts_) {
+    for (const auto& route : mount.router.front().routes_) {
+      if (!match(route.pattern, path)) continue;
+      hint += (hint.empty() ? "; did you mean " : " or ") + mount.prefix + route.pattern;
+      break;
+    }
+  }
+  return hint.empty() ? hint : hint + "?";
 }
 
 Task<Response> Router::handle(Request request,
@@ -85,9 +124,9 @@ Task<Response> Router::handle(Request request,
   const auto started = std::chrono::steady_clock::now();
   const auto found = find(request.method, request.path);
   if (found.route == nullptr) {
-    auto refusal = found.allowed.empty() ? not_found(request.path) : not_allowed(found.allowed);
-    unrouted_.observe(refusal.status, std::chrono::steady_clock::now() - started);
-    co_return refusal;
+    auto response = answer_unserved(request, found);
+    unrouted_.observe(response.status, std::chrono::steady_clock::now() - started);
+    co_return response;
   }
   request.path = found.path;
   request.parameter = found.parameter;

@@ -35,9 +35,13 @@ class Router {
   // Takes over the other router's routes below a prefix such as "/auth", which its handlers do not see.
   void mount(std::string prefix, Router other);
 
-  // Serves the request or says 404 or 405 (with Allow). An exception of a handler becomes a 500, and is given
-  // to `on_exception` for the log.
+  // Serves the request, answers OPTIONS itself (204 with Allow), or says 404 or 405 (with Allow). A 404 names
+  // the right path if only the prefix of a mounted router is missing. An exception of a handler becomes a
+  // 500, and is given to `on_exception` for the log.
   Task<Response> handle(Request request, const std::function<void(std::string_view)>& on_exception) const;
+
+  telemetry::Metrics& metrics() const { return metrics_; }
+  const std::string& service() const { return service_; }
 
   // "GET /health" for each route.
   std::vector<std::string> routes() const;
@@ -51,10 +55,14 @@ class Router {
     const Route* route = nullptr;
     std::string_view path;
     std::string_view parameter;
-    std::string allowed;
+    // Without a route: what the path serves; empty if there is nothing there.
+    std::vector<Method> allowed;
   };
 
   Found find(Method method, std::string_view path) const;
+  Response answer_unserved(const Request& request, const Found& found) const;
+  std::vector<Method> all_methods() const;
+  std::string hint(std::string_view path) const;
 
   telemetry::Metrics& metrics_;
   std::string service_;

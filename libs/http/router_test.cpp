@@ -81,14 +81,36 @@ TEST_F(RouterTest, TellsTheMethodsThatAPathServes) {
   router_.add(Method::post, "/token", seen_by("token"));
   const auto response = ask(Method::delete_, "/transaction");
   EXPECT_EQ(response.status, 405U);
-  EXPECT_EQ(allowed_by(response), "POST, GET, HEAD");
+  EXPECT_EQ(allowed_by(response), "POST, GET, HEAD, OPTIONS");
   EXPECT_THAT(response.body, HasSubstr(R"("error":"Method not allowed")"));
 
   EXPECT_EQ(get("/token").status, 405U);
-  EXPECT_EQ(allowed_by(get("/token")), "POST");
+  EXPECT_EQ(allowed_by(get("/token")), "POST, OPTIONS");
   EXPECT_EQ(ask(Method::head, "/token").status, 405U);
   EXPECT_EQ(ask(Method::unknown, "/token").status, 405U);
   EXPECT_EQ(ask(Method::delete_, "/unknown").status, 404U);
+}
+
+TEST_F(RouterTest, AnswersOptionsItself) {
+  router_.add(Method::post, "/transaction", seen_by("create"));
+  router_.add(Method::get, "/transaction", seen_by("list"));
+  router_.add(Method::get, "/transaction/{id}", seen_by("show"));
+  router_.add(Method::get, "/transaction/latest", seen_by("latest"));
+  Router auth(metrics_, "auth");
+  auth.add(Method::put, "/token", seen_by("token"));
+  router_.mount("/auth", std::move(auth));
+
+  const auto response = ask(Method::options, "/transaction");
+  EXPECT_EQ(response.status, 204U);
+  EXPECT_EQ(response.body, "");
+  EXPECT_EQ(allowed_by(response), "POST, GET, HEAD, OPTIONS");
+  EXPECT_EQ(allowed_by(ask(Method::options, "/transaction/1")), "GET, HEAD, OPTIONS");
+  EXPECT_EQ(allowed_by(ask(Method::options, "/transaction/latest")), "GET, HEAD, OPTIONS") << "each once";
+  EXPECT_EQ(allowed_by(ask(Method::options, "/auth/token")), "PUT, OPTIONS");
+  EXPECT_EQ(ask(Method::options, "*").status, 204U);
+  EXPECT_EQ(allowed_by(ask(Method::options, "*")), "POST, GET, HEAD, PUT, OPTIONS") << "of the whole server";
+  EXPECT_EQ(ask(Method::options, "/nothing").status, 404U);
+  EXPECT_EQ(get("*").status, 404U);
 }
 
 TEST_F(RouterTest, ServesHeadWhereverItServesGet) {
@@ -135,11 +157,31 @@ TEST_F(RouterTest, TakesThePrefixOfAMountedRouterAway) {
   EXPECT_EQ(get("/auth/health").body, "auth path=/health parameter=");
   EXPECT_EQ(get("/auth/user/alice").body, "user path=/user/alice parameter=alice");
   EXPECT_EQ(get("/health").body, "own path=/health parameter=");
-  EXPECT_EQ(allowed_by(get("/auth/token")), "POST");
+  EXPECT_EQ(allowed_by(get("/auth/token")), "POST, OPTIONS");
   for (const char* path :
        {"/auth", "/auth/", "/authx/health", "/auth/auth/health", "/Auth/health", "/token"}) {
     EXPECT_EQ(get(path).status, 404U) << path;
   }
+}
+
+TEST_F(RouterTest, NamesThePathIfOnlyThePrefixIsMissing) {
+  Router core(metrics_, "core");
+  core.add(Method::post, "/transaction", seen_by("create"));
+  core.add(Method::get, "/transaction/{id}", seen_by("show"));
+  core.add(Method::get, "/health", seen_by("health"));
+  router_.mount("/transaction", std::move(core));
+  Router auth(metrics_, "auth");
+  auth.add(Method::post, "/token", seen_by("token"));
+  auth.add(Method::get, "/health", seen_by("health"));
+  router_.mount("/auth", std::move(auth));
+
+  const auto hint = [this](std::string_view path) { return ask(Method::post, path).body; };
+  EXPECT_EQ(ask(Method::post, "/transaction").status, 404U);
+  EXPECT_THAT(hint("/transaction"), HasSubstr("did you mean /transaction/transaction?"));
+  EXPECT_THAT(hint("/transaction/42"), HasSubstr("did you mean /transaction/transaction/{id}?"));
+  EXPECT_THAT(hint("/token"), HasSubstr("did you mean /auth/token?"));
+  EXPECT_THAT(hint("/health"), HasSubstr("did you mean /transaction/health or /auth/health?"));
+  EXPECT_THAT(hint("/nothing"), Not(HasSubstr("did you mean")));
 }
 
 TEST_F(RouterTest, KeepsTwoMountedRoutersApart) {

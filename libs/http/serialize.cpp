@@ -26,11 +26,12 @@ std::string_view http_date() {
 
 void append_response(std::string& out, const Response& response, std::string_view request_id, bool keep_alive,
                      bool with_body) {
-  fmt::format_to(
-      std::back_inserter(out),
-      "HTTP/1.1 {} {}\r\nDate: {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nX-Request-Id: {}\r\n",
-      response.status, reason_phrase(response.status), http_date(), response.content_type,
-      response.body.size(), request_id);
+  fmt::format_to(std::back_inserter(out), "HTTP/1.1 {} {}\r\nDate: {}\r\nX-Request-Id: {}\r\n",
+                 response.status, reason_phrase(response.status), http_date(), request_id);
+  // "No Content" has no length either (RFC 9110, 8.6).
+  if (response.status != 204)
+    fmt::format_to(std::back_inserter(out), "Content-Type: {}\r\nContent-Length: {}\r\n",
+                   response.content_type, response.body.size());
   for (const auto& [name, value] : response.headers)
     fmt::format_to(std::back_inserter(out), "{}: {}\r\n", name, value);
   out += keep_alive ? "Connection: keep-alive\r\n\r\n" : "Connection: close\r\n\r\n";

@@ -46,6 +46,16 @@ CASES = {
 
 
 @pytest.mark.quick
+@pytest.mark.parametrize("method, path, right", [
+    ("POST", "/transaction", "/transaction/transaction"), ("POST", "/token", "/auth/token"),
+    ("GET", f"/transaction/{ID}", "/transaction/transaction/{id}"),
+])
+def test_a_path_that_lacks_only_its_prefix_is_a_404_with_the_right_one(switchyard, method, path, right):
+    problem = assert_problem(once(switchyard.root, method, path, b"{}" if method == "POST" else None, JSON), 404)
+    assert f"did you mean {right}?" in problem["detail"]
+
+
+@pytest.mark.quick
 @pytest.mark.parametrize("name", CASES)
 def test_error_is_a_problem(switchyard, name):
     service, method, path, headers, body, status, error = CASES[name]
