@@ -7,6 +7,7 @@
 #include <boost/json/array.hpp>
 #include <boost/json/monotonic_resource.hpp>
 #include <boost/json/object.hpp>
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 namespace switchyard::http {
@@ -169,6 +170,47 @@ TEST(ParseJson, RefusesWhatIsNoJson) {
     EXPECT_FALSE(parse_json(text)) << text;
   }
   EXPECT_FALSE(parse_json(std::string_view("\"a\0b\"", 5)));
+}
+
+// `count` members with different names.
+std::string members(std::size_t count, std::size_t first = 0) {
+  std::string text;
+  for (std::size_t i = 0; i < count; ++i) text += fmt::format("{}\"m{}\":1", i == 0 ? "" : ",", first + i);
+  return text;
+}
+std::string elements(std::size_t count) {
+  std::string text = "0";
+  for (std::size_t i = 1; i < count; ++i) text += ",1";
+  return text;
+}
+
+TEST(ReadJson, BoundsTheMembersOfOneObject) {
+  constexpr JsonBounds bounds{.values_max = 1000, .members_per_object_max = 64};
+  EXPECT_TRUE(read_json("{" + members(64) + "}", bounds));
+  for (const auto& text : {"{" + members(65) + "}", "[{\"a\":{" + members(65) + "}}]"}) {
+    const auto value = read_json(text, bounds);
+    ASSERT_FALSE(value) << text;
+    EXPECT_EQ(value.error(), JsonFault::too_many_members);
+  }
+}
+
+TEST(ReadJson, BoundsTheValuesInAll) {
+  constexpr JsonBounds bounds{.values_max = 100, .members_per_object_max = 64};
+  EXPECT_TRUE(read_json("[" + elements(100) + "]", bounds));
+  EXPECT_TRUE(read_json("[{" + members(49) + "},{" + members(49) + "}]", bounds));
+  for (const auto& text : {"[" + elements(101) + "]", "[{" + members(50) + "},{" + members(49) + "}]",
+                           "[" + elements(200'000), "{\"a\":[" + elements(99) + ",[]]}"}) {
+    const auto value = read_json(text, bounds);
+    ASSERT_FALSE(value) << text;
+    EXPECT_EQ(value.error(), JsonFault::too_many_values);
+  }
+  EXPECT_EQ(read_json("[1,", bounds).error(), JsonFault::malformed);
+}
+
+TEST(ParseJson, TakesWhatAPeerOrAFileMayHold) {
+  EXPECT_TRUE(parse_json("[" + elements(200'000) + "]"));
+  EXPECT_TRUE(parse_json("{" + members(256) + "}"));
+  EXPECT_FALSE(parse_json("{" + members(257) + "}"));
 }
 
 TEST(ForEachText, VisitsNamesStringsAndNumbersAtAnyDepth) {

@@ -1,6 +1,9 @@
 #include "service/request_body.hpp"
 
+#include <algorithm>
+
 #include <boost/beast/core/string.hpp>
+#include <fmt/format.h>
 
 #include "http/json.hpp"
 #include "http/problem.hpp"
@@ -17,6 +20,32 @@ bool is_json_content_type(std::string_view value) {
           boost::beast::iequals(text.substr(text.size() - 5), "+json"));
 }
 
+// What the body was coded with, if not with nothing.
+bool has_content_coding(const http::Request& request) {
+  const auto [first, last] = request.headers.equal_range(boost::beast::http::field::content_encoding);
+  return std::any_of(first, last, [](const auto& line) {
+    return !line.value().empty() && !boost::beast::iequals(line.value(), "identity");
+  });
+}
+
+http::Response malformed_json(http::JsonFault fault) {
+  constexpr const auto& bounds = http::request_json_bounds;
+  switch (fault) {
+    case http::JsonFault::malformed:
+      break;
+    case http::JsonFault::too_many_values:
+      return http::problem(
+          413, "Content too large",
+          fmt::format("the body holds more than {} members and array elements in all", bounds.values_max));
+    case http::JsonFault::too_many_members:
+      return http::problem(
+          413, "Content too large",
+          fmt::format("an object in the body has more than {} members", bounds.members_per_object_max));
+  }
+  return http::problem(400, "Malformed JSON",
+                       "the body is not well-formed JSON, names a member twice or is nested too deeply");
+}
+
 }  // namespace
 
 std::expected<boost::json::object, http::Response> read_json_object(const http::Request& request,
@@ -26,12 +55,13 @@ std::expected<boost::json::object, http::Response> read_json_object(const http::
         http::problem(415, "Unsupported media type", "send the body as Content-Type: application/json")
             .with("Accept-Post", "application/json"));
   }
-  auto value = http::parse_json(request.body, std::move(memory));
-  if (!value) {
+  if (has_content_coding(request)) {
     return std::unexpected(
-        http::problem(400, "Malformed JSON",
-                      "the body is not well-formed JSON, names a member twice or is nested too deeply"));
+        http::problem(415, "Unsupported media type", "send the body as it is, without Content-Encoding")
+            .with("Accept-Encoding", "identity"));
   }
+  auto value = http::read_json(request.body, http::request_json_bounds, std::move(memory));
+  if (!value) return std::unexpected(malformed_json(value.error()));
   if (!value->is_object())
     return std::unexpected(http::problem(400, "Malformed JSON", "the body must be a JSON object"));
   return std::move(value->get_object());

@@ -11,7 +11,8 @@
 
 namespace switchyard::service {
 
-// The body as a JSON object in `memory`. 415 for another content type, 400 for anything else that it is not.
+// The body as a JSON object in `memory`. 415 for another content type or a Content-Encoding, 413 for more
+// than http::request_json_bounds, 400 for anything else that it is not.
 std::expected<boost::json::object, http::Response> read_json_object(const http::Request& request,
                                                                     boost::json::storage_ptr memory);
 

@@ -166,6 +166,26 @@ def test_json_that_is_no_object_is_a_client_error(merchant, body):
 
 
 @pytest.mark.quick
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "identity, gzip"])
+def test_a_content_encoding_is_415_and_says_what_is_accepted(merchant, coding):
+    reply = merchant.post({"amount": 100, "currency": "USD"}, headers={"Content-Encoding": coding})
+    assert_problem(reply, 415)
+    assert reply.header("Accept-Encoding") == "identity"
+    assert merchant.post({"amount": 100, "currency": "USD"}, headers={"Content-Encoding": "identity"}).status == 200
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("extra, bound", [
+    ({f"m{number}": 1 for number in range(65)}, "64 members"), ([0] * 1001, "1000 members and array elements"),
+    ([[{"a": 1}] * 10] * 100, "1000 members and array elements"),
+], ids=["one object", "one array", "in all"])
+def test_json_of_too_many_values_is_413_and_says_how_many(merchant, extra, bound):
+    """Names that collide in a hash cost the square of their number: the number is bounded before a table is built."""
+    problem = assert_problem(merchant.post({"amount": 100, "currency": "USD", "extra": extra}), 413)
+    assert bound in problem["detail"]
+
+
+@pytest.mark.quick
 @pytest.mark.parametrize("media_type", ["text/plain", "application/x-www-form-urlencoded", "application/xml",
                                         "application/jsonx", "json", ""])
 def test_wrong_content_type_is_415(merchant, media_type):
@@ -205,6 +225,16 @@ def test_wrong_method_is_405_with_allow(merchant, method, path, allowed):
     reply = merchant.client.request(method, path, headers=merchant.authorization)
     assert_problem(reply, 405)
     assert allowed <= {name.strip() for name in reply.header("Allow").split(",")} <= allowed | {"HEAD", "OPTIONS"}
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("path, allowed", [("/transaction", "POST, GET, HEAD, OPTIONS"), ("/health", "GET, HEAD, OPTIONS"),
+                                           (f"/transaction/{UNKNOWN_ID}", "GET, HEAD, OPTIONS")])
+def test_options_says_what_is_allowed(switchyard, path, allowed):
+    reply = once(switchyard.core, "OPTIONS", path)
+    assert reply.status == 204 and reply.body == b""
+    assert set(reply.header("Allow").split(", ")) == set(allowed.split(", "))
+    assert reply.header("Content-Length") is None
 
 
 @pytest.mark.quick
