@@ -16,6 +16,8 @@ namespace {
 using std::chrono::steady_clock;
 
 constexpr std::size_t request_id_bytes_max = 128;
+// Kept from one response to the next.
+constexpr std::size_t output_kept_bytes = 4096;
 
 // After a refusal the client may still be sending: what it sends is read and dropped for so long, or the
 // reset would destroy the response before the client has read it (RFC 9112, 9.6).
@@ -40,13 +42,14 @@ std::string_view origin_form(std::string_view target) {
 
 }  // namespace
 
-Connection::Connection(Socket socket, const Router& router, const Limits& limits,
+Connection::Connection(Socket socket, const Router& router, const Limits& limits, BufferBudget& buffers,
                        const std::function<void(std::string_view)>& on_exception)
     : socket_(std::move(socket)),
       router_(router),
       limits_(limits),
       on_exception_(on_exception),
-      reader_(limits) {
+      reader_(limits),
+      buffers_(buffers) {
   boost::system::error_code ignored;
   socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
   socket_.non_blocking(true, ignored);
@@ -85,6 +88,7 @@ Task<void> Connection::serve() {
     if (read == ReadResult::closed) co_return;
     std::string request_id;
     if (read == ReadResult::refused) {
+      reader_.drop();
       co_await write(response, Uuid::generate().to_string(), false, true);
       co_await linger();
       co_return;
@@ -92,10 +96,10 @@ Task<void> Connection::serve() {
     response = co_await respond(request_id);
     if (!co_await deliver(response)) co_return;
     keep_alive = reader_.keep_alive() && !stopping_;
-    set_deadline(limits_.response);
-    if (!co_await write(response, request_id, keep_alive, reader_.header().method() != Method::head))
-      co_return;
+    const bool with_body = reader_.header().method() != Method::head;
     reader_.next();
+    set_deadline(limits_.response);
+    if (!co_await write(response, request_id, keep_alive, with_body)) co_return;
   }
   boost::system::error_code ignored;
   socket_.shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
@@ -123,6 +127,10 @@ Task<Connection::ReadResult> Connection::read_request(Response& refusal) {
       if (!co_await write_all("HTTP/1.1 100 Continue\r\n\r\n")) co_return ReadResult::closed;
     }
     if (!co_await read_some()) {
+      if (over_budget_) {
+        refusal = try_later(503, "Service overloaded", "too many requests are arriving: nothing was done", 1);
+        co_return ReadResult::refused;
+      }
       if (!timed_out_ || idle_) co_return ReadResult::closed;
       refusal = problem(408, "Request timeout", "the request did not arrive whole in time");
       co_return ReadResult::refused;
@@ -130,9 +138,13 @@ Task<Connection::ReadResult> Connection::read_request(Response& refusal) {
   }
 }
 
+// False if the connection has ended, its time is up, or there is no memory left for what would come.
 Task<bool> Connection::read_some() {
   auto& input = reader_.input();
-  const auto [error, size] = co_await socket_.async_read_some(input.prepare(), use_tuple);
+  const auto room = input.prepare();
+  over_budget_ = !count_buffers();
+  if (over_budget_) co_return false;
+  const auto [error, size] = co_await socket_.async_read_some(room, use_tuple);
   input.commit(size);
   co_return !error;
 }
@@ -161,11 +173,23 @@ Task<Response> Connection::respond(std::string& request_id) {
   co_return co_await router_.handle(request, on_exception_);
 }
 
-Task<bool> Connection::write(const Response& response, std::string_view request_id, bool keep_alive,
+// Takes the response's body.
+Task<bool> Connection::write(Response& response, std::string_view request_id, bool keep_alive,
                              bool with_body) {
   output_.clear();
   append_response(output_, response, request_id, keep_alive, with_body);
-  co_return co_await write_all(output_);
+  std::string().swap(response.body);
+  const bool written = co_await write_all(output_);
+  if (output_.capacity() > output_kept_bytes) std::string().swap(output_);
+  // Less than before.
+  count_buffers();
+  co_return written;
+}
+
+// False if all connections together hold too much.
+bool Connection::count_buffers() {
+  const auto output = output_.capacity();
+  return buffers_.resize(reader_.extra_bytes() + (output > output_kept_bytes ? output : 0));
 }
 
 Task<bool> Connection::write_all(std::string_view bytes) {
@@ -174,6 +198,8 @@ Task<bool> Connection::write_all(std::string_view bytes) {
   while (!bytes.empty()) {
     std::size_t written = socket_.write_some(asio::buffer(bytes), error);
     if (error == asio::error::would_block) {
+      // Nobody takes it.
+      if (!count_buffers()) co_return false;
       std::tie(error, written) = co_await socket_.async_write_some(asio::buffer(bytes), use_tuple);
     }
     if (error) co_return false;

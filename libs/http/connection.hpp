@@ -1,7 +1,8 @@
 // One client connection: reads requests (HTTP/1.1, RFC 9112), has them served, writes the responses.
 //
-// Belongs to one thread. Everything is bounded: header and body size by the limits, time by `deadline`, which
-// the server's sweep enforces (one coarse timer for all connections instead of one for each read).
+// Belongs to one thread. Everything is bounded: header and body size by the limits, what all connections hold
+// together by the budget, time by `deadline`, which the server's sweep enforces (one coarse timer for all
+// connections instead of one for each read). Between requests a connection keeps a few KiB at most.
 #pragma once
 
 #include <chrono>
@@ -12,6 +13,7 @@
 #include <boost/asio/ip/tcp.hpp>
 
 #include "base/task.hpp"
+#include "http/buffer_budget.hpp"
 #include "http/limits.hpp"
 #include "http/request_reader.hpp"
 #include "http/router.hpp"
@@ -22,7 +24,8 @@ using Socket = asio::basic_stream_socket<asio::ip::tcp, Executor>;
 
 class Connection {
  public:
-  Connection(Socket socket, const Router& router, const Limits& limits,
+  // What it is given outlives it.
+  Connection(Socket socket, const Router& router, const Limits& limits, BufferBudget& buffers,
              const std::function<void(std::string_view)>& on_exception);
 
   // Until the client leaves, breaks the protocol or a bound, or the server stops.
@@ -42,11 +45,12 @@ class Connection {
   Task<ReadResult> read_request(Response& refusal);
   Task<bool> read_some();
   Task<Response> respond(std::string& request_id);
-  Task<bool> write(const Response& response, std::string_view request_id, bool keep_alive, bool with_body);
+  Task<bool> write(Response& response, std::string_view request_id, bool keep_alive, bool with_body);
   Task<bool> write_all(std::string_view bytes);
   Task<void> linger();
   Task<bool> hold(std::chrono::milliseconds duration);
   Task<bool> deliver(const Response& response);
+  bool count_buffers();
   void set_deadline(std::chrono::milliseconds from_now);
 
   Socket socket_;
@@ -55,12 +59,14 @@ class Connection {
   const Limits& limits_;
   const std::function<void(std::string_view)>& on_exception_;
   RequestReader reader_;
+  BufferBudget::Share buffers_;
   std::string output_;
   std::chrono::steady_clock::time_point deadline_;
   bool idle_ = true;
   bool reading_ = true;
   bool stopping_ = false;
   bool timed_out_ = false;
+  bool over_budget_ = false;
 };
 
 }  // namespace switchyard::http

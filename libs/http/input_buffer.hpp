@@ -19,8 +19,8 @@ class InputBuffer {
   std::string_view view() const { return {bytes_.get() + begin_, end_ - begin_}; }
   std::size_t size() const { return end_ - begin_; }
   bool empty() const { return begin_ == end_; }
-  // What it takes from memory.
-  std::size_t capacity() const { return capacity_; }
+  // What it takes from memory beyond what it keeps when nothing is in it.
+  std::size_t extra_bytes() const { return capacity_ > capacity_min ? capacity_ : 0; }
 
   // Room for the next read, never empty. Views from before are no longer valid.
   boost::asio::mutable_buffer prepare() {

@@ -1,5 +1,7 @@
 #include "http/request_reader.hpp"
 
+#include <array>
+
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/core/string.hpp>
 #include <fmt/format.h>
@@ -15,6 +17,10 @@ using beast::http::field;
 
 // Kept from one chunked body to the next.
 constexpr std::size_t chunked_body_kept_bytes = 4096;
+
+// Of two of these one reader takes the first, another the last (RFC 9110, 5.3). Host and Content-Length have
+// words of their own.
+constexpr std::array<boost::string_view, 3> stand_once{"Authorization", "Content-Type", "Idempotency-Key"};
 
 Response header_too_large() {
   return problem(431, "Request header fields too large", "the header is larger than this server takes");
@@ -81,6 +87,12 @@ RequestReader::Progress RequestReader::begin_body() {
   const auto version = header().version();
   if (version == 11 && header().count(field::host) != 1)
     return refuse(problem(400, "Bad request", "an HTTP/1.1 request carries exactly one Host header"));
+  for (const auto name : stand_once) {
+    if (header().count(name) > 1)
+      return refuse(
+          problem(400, "Bad request",
+                  fmt::format("{} stands there more than once", std::string_view(name.data(), name.size()))));
+  }
   auto framing = framing_of(header(), version);
   if (!framing) return refuse(std::move(framing.error()));
   if (framing->length > limits_.body_bytes_max) return refuse(body_too_large());
@@ -130,6 +142,17 @@ void RequestReader::next() {
   scanned_ = line_begin_ = 0;
   framing_ = {};
   invited_ = false;
+}
+
+void RequestReader::drop() {
+  input_.consume(input_.size());
+  framing_ = {};
+  next();
+}
+
+std::size_t RequestReader::extra_bytes() const {
+  const auto chunked = chunked_body_.capacity();
+  return input_.extra_bytes() + (chunked > chunked_body_kept_bytes ? chunked : 0);
 }
 
 RequestReader::Progress RequestReader::refuse(Response refusal) {

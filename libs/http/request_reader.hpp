@@ -57,6 +57,11 @@ class RequestReader {
   // Done with the request: the next one begins behind it. Gives memory back that a usual request does not
   // need.
   void next();
+  // Drops everything: after a refusal.
+  void drop();
+
+  // What it holds in memory beyond what it keeps while it is idle.
+  std::size_t extra_bytes() const;
 
  private:
   using Parser = boost::beast::http::request_parser<boost::beast::http::empty_body>;

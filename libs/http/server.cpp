@@ -1,5 +1,6 @@
 #include "http/server.hpp"
 
+#include <array>
 #include <stdexcept>
 
 #include <boost/asio/ip/address.hpp>
@@ -20,6 +21,8 @@ constexpr std::chrono::milliseconds sweep_interval{250};
 // When the process has no file descriptor left for a new connection.
 constexpr std::chrono::milliseconds accept_pause{50};
 constexpr int listen_backlog = 4096;
+// What is read of a client that is turned away.
+constexpr int refused_reads_max = 4;
 
 tcp::endpoint endpoint_of(const std::string& host, std::uint16_t port) {
   boost::system::error_code error;
@@ -30,13 +33,25 @@ tcp::endpoint endpoint_of(const std::string& host, std::uint16_t port) {
   return {address, port};
 }
 
+prometheus::Counter& refusals(const Router& router, const char* bound) {
+  return router.metrics().counter("switchyard_http_connections_refused_total",
+                                  "Connections turned away, by the bound that was reached.",
+                                  {{"service", router.service()}, {"bound", bound}});
+}
+
 void send_and_forget(Socket socket, const Response& response) {
   boost::system::error_code ignored;
   socket.non_blocking(true, ignored);
   std::string text;
   append_response(text, response, Uuid::generate().to_string(), false, true);
   socket.write_some(asio::buffer(text), ignored);
-  socket.shutdown(tcp::socket::shutdown_both, ignored);
+  socket.shutdown(tcp::socket::shutdown_send, ignored);
+  // Closed with something unread, the connection would be reset, and the response perhaps lost. What has come
+  // is read; for what comes later there is no time.
+  std::array<char, 4096> dropped;
+  boost::system::error_code error;
+  for (int reads = 0; !error && reads < refused_reads_max; ++reads)
+    socket.read_some(asio::buffer(dropped), error);
 }
 
 }  // namespace
@@ -45,7 +60,11 @@ Server::Server(IoThreads& threads, Router router, Options options)
     : threads_(threads),
       router_(std::move(router)),
       options_(std::move(options)),
-      acceptor_(threads.executor(0)) {
+      acceptor_(threads.executor(0)),
+      admissions_(options_.limits.connections_max, options_.limits.connections_per_address_max),
+      buffers_(options_.limits.buffered_bytes_max),
+      too_many_(refusals(router_, "all")),
+      too_many_of_address_(refusals(router_, "address")) {
   const auto endpoint = endpoint_of(options_.host, options_.port);
   try {
     acceptor_.open(endpoint.protocol());
@@ -78,36 +97,49 @@ void Server::start() {
 Task<void> Server::accept() {
   for (std::size_t next = 0; acceptor_.is_open(); next = (next + 1) % shards_.size()) {
     auto& shard = *shards_[next];
-    auto [error, socket] = co_await acceptor_.async_accept(shard.executor, use_tuple);
+    tcp::endpoint peer;
+    auto [error, socket] = co_await acceptor_.async_accept(shard.executor, peer, use_tuple);
     if (error == asio::error::operation_aborted) co_return;
     if (error) {
       SteadyTimer pause(shards_.front()->executor, accept_pause);
       co_await pause.async_wait(use_tuple);
       continue;
     }
-    if (connections_ >= options_.limits.connections_max) {
-      send_and_forget(std::move(socket), try_later(503, "Service overloaded", "too many connections", 1));
+    auto admission = admissions_.admit(peer.address());
+    if (const auto* refusal = std::get_if<Admissions::Refusal>(&admission)) {
+      refuse(std::move(socket), *refusal);
       continue;
     }
-    ++connections_;
-    asio::post(shard.executor, [this, &shard, socket = std::move(socket)]() mutable {
-      const bool spawned = shard.tasks.spawn(
-          [this, &shard, socket = std::move(socket)]() mutable { return serve(shard, std::move(socket)); });
-      if (!spawned) --connections_;
+    asio::post(shard.executor, [this, &shard, socket = std::move(socket),
+                                ticket = std::get<Admissions::Ticket>(std::move(admission))]() mutable {
+      shard.tasks.spawn([this, &shard, socket = std::move(socket), ticket = std::move(ticket)]() mutable {
+        return serve(shard, std::move(socket), std::move(ticket));
+      });
     });
   }
 }
 
-Task<void> Server::serve(Shard& shard, Socket socket) {
+void Server::refuse(Socket socket, Admissions::Refusal refusal) {
+  if (refusal == Admissions::Refusal::too_many) {
+    too_many_.Increment();
+    send_and_forget(std::move(socket), try_later(503, "Service overloaded", "too many connections", 1));
+  } else {
+    too_many_of_address_.Increment();
+    send_and_forget(std::move(socket),
+                    try_later(429, "Too many connections", "too many connections from this address", 1));
+  }
+}
+
+// The ticket counts as long as the coroutine runs.
+Task<void> Server::serve(Shard& shard, Socket socket, [[maybe_unused]] Admissions::Ticket ticket) {
   const auto connection = shard.connections.emplace(shard.connections.end(), std::move(socket), router_,
-                                                    options_.limits, options_.on_exception);
+                                                    options_.limits, buffers_, options_.on_exception);
   try {
     co_await connection->serve();
   } catch (const std::exception& error) {
     options_.on_exception(error.what());
   }
   shard.connections.erase(connection);
-  --connections_;
 }
 
 Task<void> Server::sweep(Shard& shard) {

@@ -12,6 +12,7 @@
 
 #include "base/io_threads.hpp"
 #include "base/task_group.hpp"
+#include "http/admissions.hpp"
 #include "http/connection.hpp"
 #include "http/limits.hpp"
 #include "http/router.hpp"
@@ -54,7 +55,8 @@ class Server {
   };
 
   Task<void> accept();
-  Task<void> serve(Shard& shard, Socket socket);
+  void refuse(Socket socket, Admissions::Refusal refusal);
+  Task<void> serve(Shard& shard, Socket socket, Admissions::Ticket ticket);
   Task<void> sweep(Shard& shard);
   Task<void> begin_stop(Shard& shard);
   Task<void> cut_off(Shard& shard, std::chrono::steady_clock::time_point deadline);
@@ -65,7 +67,10 @@ class Server {
   asio::basic_socket_acceptor<asio::ip::tcp, Executor> acceptor_;
   std::vector<std::unique_ptr<Shard>> shards_;
   std::uint16_t port_ = 0;
-  std::atomic<std::size_t> connections_{0};
+  Admissions admissions_;
+  BufferBudget buffers_;
+  prometheus::Counter& too_many_;
+  prometheus::Counter& too_many_of_address_;
   bool started_ = false;
 };
 

@@ -41,14 +41,15 @@ struct Reply {
 // A client that sends just what it is told and blocks for what comes back.
 class Client {
  public:
-  explicit Client(std::uint16_t port) : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  // `own_address` is one of 127.0.0.0/8.
+  explicit Client(std::uint16_t port, in_addr_t own_address = INADDR_LOOPBACK)
+      : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     ::setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
     ::setsockopt(socket_, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(port);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    connected_ = ::connect(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
+    const auto own = ipv4(own_address, 0);
+    ::bind(socket_, reinterpret_cast<const sockaddr*>(&own), sizeof(own));
+    const auto server = ipv4(INADDR_LOOPBACK, port);
+    connected_ = ::connect(socket_, reinterpret_cast<const sockaddr*>(&server), sizeof(server)) == 0;
   }
   ~Client() { ::close(socket_); }
   Client(const Client&) = delete;
@@ -104,6 +105,14 @@ class Client {
   bool is_closed() { return input_.empty() && !receive(); }
 
  private:
+  static sockaddr_in ipv4(in_addr_t host, std::uint16_t port) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port);
+    address.sin_addr.s_addr = htonl(host);
+    return address;
+  }
+
   std::string read_head() {
     std::size_t end = 0;
     while ((end = input_.find("\r\n\r\n")) == std::string::npos) {
@@ -159,6 +168,11 @@ class ServerTest : public ::testing::Test {
       Response response;
       response.body = request.query;
       response.headers.emplace_back("X-Peer", request.remote_address.to_string());
+      co_return response;
+    });
+    router.add(Method::get, "/huge", [](const Request&) -> Task<Response> {
+      Response response;
+      response.body.assign(64'000'000, 'x');
       co_return response;
     });
     router.add(Method::get, "/broken", [](const Request&) -> Task<Response> {
@@ -259,6 +273,18 @@ TEST_F(ServerTest, AnswersHeadWithTheHeadersOfGetAndNoBody) {
   auto reply = client.read(false);
   EXPECT_EQ(reply.status, 200);
   EXPECT_EQ(reply.headers["Content-Length"], "5");
+  EXPECT_EQ(client.get("/hello").body, "hello") << "the next response begins at once";
+}
+
+TEST_F(ServerTest, AnswersOptionsWithWhatIsAllowed) {
+  Client client(start());
+  auto reply = client.ask("OPTIONS /hello HTTP/1.1\r\nHost: test\r\n\r\n");
+  EXPECT_EQ(reply.status, 204);
+  EXPECT_EQ(reply.headers["Allow"], "GET, HEAD, OPTIONS");
+  EXPECT_FALSE(reply.headers.contains("Content-Length"));
+  EXPECT_FALSE(reply.headers.contains("Content-Type"));
+  EXPECT_EQ(client.ask("OPTIONS * HTTP/1.1\r\nHost: test\r\n\r\n").headers["Allow"],
+            "GET, HEAD, POST, OPTIONS");
   EXPECT_EQ(client.get("/hello").body, "hello") << "the next response begins at once";
 }
 
@@ -454,6 +480,68 @@ TEST_F(ServerTest, RefusesMoreConnectionsThanItMayHave) {
   first.reset();
   EXPECT_TRUE(eventually([port] { return Client(port).get("/hello").status == 200; })) << "room again";
   EXPECT_EQ(second.get("/hello").status, 200);
+}
+
+TEST_F(ServerTest, RefusesMoreConnectionsOfOneAddressThanItMayHave) {
+  const auto port = start({.connections_max = 10, .connections_per_address_max = 2});
+  std::optional<Client> first(port);
+  Client second(port);
+  EXPECT_EQ(first->get("/hello").status, 200);
+  EXPECT_EQ(second.get("/hello").status, 200);
+
+  Client third(port);
+  auto refused = third.read();
+  EXPECT_EQ(refused.status, 429);
+  EXPECT_EQ(refused.headers["Retry-After"], "1");
+  EXPECT_EQ(refused.headers["Connection"], "close");
+  EXPECT_TRUE(third.is_closed());
+  EXPECT_THAT(metrics_.text(),
+              HasSubstr(R"(switchyard_http_connections_refused_total{bound="address",service="test"} 1)"));
+  EXPECT_EQ(Client(port, INADDR_LOOPBACK + 1).get("/hello").status, 200) << "another address is not stopped";
+
+  first.reset();
+  EXPECT_TRUE(eventually([port] { return Client(port).get("/hello").status == 200; })) << "room again";
+}
+
+// --- Memory ------------------------------------------------------------------------------------
+
+constexpr Limits small_budget{.body_bytes_max = 1'000'000, .buffered_bytes_max = 400'000};
+
+TEST_F(ServerTest, HalfSentRequestsOfAllConnectionsTogetherAreBounded) {
+  const auto port = start(small_budget);
+  std::optional<Client> half(port);
+  half->send(post_of_size(250'000).substr(0, 200'000));
+  EXPECT_TRUE(eventually([port] {
+    Client another(port);
+    auto refused = another.ask(post_of_size(250'000));
+    return refused.status == 503 && refused.headers["Retry-After"] == "1" &&
+           refused.headers["Connection"] == "close";
+  }));
+  EXPECT_EQ(Client(port).ask(post_of_size(2000)).status, 200) << "what is small needs none of it";
+  half.reset();
+  EXPECT_TRUE(eventually([port] { return Client(port).ask(post_of_size(250'000)).status == 200; }));
+}
+
+TEST_F(ServerTest, AConnectionThatIdlesHasGivenItsBuffersBack) {
+  const auto port = start(small_budget);
+  std::vector<std::unique_ptr<Client>> idle;
+  // The one before may still be at it.
+  const auto one_more = [&] {
+    auto client = std::make_unique<Client>(port);
+    if (client->ask(post_of_size(150'000)).status != 200) return false;
+    idle.push_back(std::move(client));
+    return true;
+  };
+  for (int i = 0; i < 10; ++i) EXPECT_TRUE(eventually(one_more));
+  for (const auto& client : idle) EXPECT_EQ(client->get("/hello").status, 200);
+}
+
+TEST_F(ServerTest, AReplyThatNobodyTakesCountsAsWell) {
+  const auto port = start(small_budget);
+  Client client(port);
+  client.send("GET /huge HTTP/1.1\r\nHost: test\r\n\r\n");
+  EXPECT_EQ(client.read().status, 0) << "the connection ends";
+  EXPECT_EQ(Client(port).get("/hello").status, 200);
 }
 
 // --- What is refused ---------------------------------------------------------------------------

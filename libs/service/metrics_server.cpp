@@ -6,6 +6,9 @@ namespace switchyard::service {
 namespace {
 
 constexpr std::size_t scrapers_max = 64;
+constexpr std::size_t scrapers_per_address_max = 48;
+// A scraper sends none.
+constexpr std::size_t body_bytes_max = 1024;
 
 }  // namespace
 
@@ -24,6 +27,8 @@ std::unique_ptr<http::Server> start_metrics_server(IoThreads& threads, telemetry
   options.port = settings.metrics_port;
   options.limits = settings.limits;
   options.limits.connections_max = scrapers_max;
+  options.limits.connections_per_address_max = scrapers_per_address_max;
+  options.limits.body_bytes_max = body_bytes_max;
   auto server = std::make_unique<http::Server>(threads, std::move(router), std::move(options));
   server->start();
   log.info(fmt::format("Metrics on http://{}:{}/metrics", settings.host, settings.metrics_port));

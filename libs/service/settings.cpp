@@ -1,5 +1,7 @@
 #include "service/settings.hpp"
 
+#include <algorithm>
+
 #include <boost/asio/ip/address.hpp>
 #include <fmt/format.h>
 #include <unistd.h>
@@ -12,6 +14,19 @@ LogLevel parse_level(std::string_view name) {
   if (name == "info") return LogLevel::info;
   if (name == "warning") return LogLevel::warning;
   return LogLevel::error;
+}
+
+// What keeps one client from taking everything.
+void read_shares_of_a_client(const Environment& environment, http::Limits& limits) {
+  const auto connections = static_cast<std::int64_t>(limits.connections_max);
+  limits.connections_per_address_max = static_cast<std::size_t>(environment.integer(
+      "MAX_CONNECTIONS_PER_ADDRESS", std::max<std::int64_t>(1, connections * 4 / 5), 1, 1'000'000));
+  limits.buffered_bytes_max = static_cast<std::size_t>(
+      environment.integer("MAX_BUFFERED_BYTES", 268'435'456, 1'048'576, 1'099'511'627'776));
+  // A body in chunks lies there twice, and each buffer may be twice as large as what is in it.
+  if (limits.buffered_bytes_max < 4 * limits.body_bytes_max)
+    throw ConfigError("MAX_BUFFERED_BYTES", "must be at least four times MAX_BODY_BYTES",
+                      fmt::format("for example MAX_BUFFERED_BYTES={}", 4 * limits.body_bytes_max));
 }
 
 }  // namespace
@@ -40,6 +55,7 @@ HttpSettings read_http_settings(const Environment& environment, std::uint16_t po
       static_cast<std::size_t>(environment.integer("MAX_BODY_BYTES", 65'536, 1'024, 16'777'216));
   limits.connections_max =
       static_cast<std::size_t>(environment.integer("MAX_CONNECTIONS", 10'000, 1, 1'000'000));
+  read_shares_of_a_client(environment, limits);
   limits.request = environment.seconds("REQUEST_TIMEOUT_SECONDS", 10, 1, 600);
   limits.response = limits.request;
   limits.keep_alive = environment.seconds("KEEP_ALIVE_SECONDS", 75, 1, 3'600);

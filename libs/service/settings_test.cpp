@@ -49,6 +49,8 @@ TEST(HttpSettings, HaveDefaults) {
   EXPECT_EQ(settings.metrics_port, 0);
   EXPECT_EQ(settings.limits.body_bytes_max, 64U * 1024);
   EXPECT_EQ(settings.limits.connections_max, 10'000U);
+  EXPECT_EQ(settings.limits.connections_per_address_max, 8'000U);
+  EXPECT_EQ(settings.limits.buffered_bytes_max, 256U * 1024 * 1024);
   EXPECT_EQ(settings.limits.request, seconds(10));
   EXPECT_EQ(settings.limits.response, seconds(10));
   EXPECT_EQ(settings.limits.keep_alive, seconds(75));
@@ -62,6 +64,8 @@ TEST(HttpSettings, AreReadFromTheEnvironment) {
                                                                       {"METRICS_PORT", "9464"},
                                                                       {"MAX_BODY_BYTES", "2048"},
                                                                       {"MAX_CONNECTIONS", "7"},
+                                                                      {"MAX_CONNECTIONS_PER_ADDRESS", "6"},
+                                                                      {"MAX_BUFFERED_BYTES", "2000000"},
                                                                       {"REQUEST_TIMEOUT_SECONDS", "3"},
                                                                       {"KEEP_ALIVE_SECONDS", "4"}}) {
     environment.set(name, value);
@@ -72,12 +76,29 @@ TEST(HttpSettings, AreReadFromTheEnvironment) {
   EXPECT_EQ(settings.metrics_port, 9464);
   EXPECT_EQ(settings.limits.body_bytes_max, 2048U);
   EXPECT_EQ(settings.limits.connections_max, 7U);
+  EXPECT_EQ(settings.limits.connections_per_address_max, 6U);
+  EXPECT_EQ(settings.limits.buffered_bytes_max, 2'000'000U);
   EXPECT_EQ(settings.limits.request, seconds(3));
   EXPECT_EQ(settings.limits.response, seconds(3));
   EXPECT_EQ(settings.limits.keep_alive, seconds(4));
 }
 
+TEST(HttpSettings, LeaveAFifthOfTheConnectionsForOtherAddresses) {
+  EXPECT_EQ(read_http(with("MAX_CONNECTIONS", "50")).limits.connections_per_address_max, 40U);
+  EXPECT_EQ(read_http(with("MAX_CONNECTIONS", "1")).limits.connections_per_address_max, 1U);
+}
+
+TEST(HttpSettings, WantMemoryForAFewBodies) {
+  auto environment = with("MAX_BODY_BYTES", "1000000");
+  environment.set("MAX_BUFFERED_BYTES", "3999999");
+  EXPECT_THROW(read_http(environment), ConfigError);
+  environment.set("MAX_BUFFERED_BYTES", "4000000");
+  EXPECT_EQ(read_http(environment).limits.buffered_bytes_max, 4'000'000U);
+}
+
 TEST(HttpSettings, RefuseBadValues) {
+  expect_refused(read_http, "MAX_CONNECTIONS_PER_ADDRESS", {"0", "1000001", "many"});
+  expect_refused(read_http, "MAX_BUFFERED_BYTES", {"0", "1048575", "256M"});
   expect_refused(read_http, "HTTP_HOST", {"localhost", "127.0.0", "127.0.0.1:80", "x"});
   expect_refused(read_http, "HTTP_PORT", {"0", "65536", "http", "-1"});
   expect_refused(read_http, "METRICS_PORT", {"0", "65536", "off"});

@@ -17,8 +17,9 @@ class RawReply:
 
 
 class RawConnection:
-    def __init__(self, endpoint, timeout_s=20.0):
-        self._socket = socket.create_connection((endpoint.host, endpoint.port), timeout=timeout_s)
+    def __init__(self, endpoint, timeout_s=20.0, own_address=""):
+        self._socket = socket.create_connection((endpoint.host, endpoint.port), timeout=timeout_s,
+                                                source_address=(own_address, 0))
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._buffer = b""
 
