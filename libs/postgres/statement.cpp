@@ -1,6 +1,9 @@
 #include "postgres/statement.hpp"
 
+#include <algorithm>
 #include <bit>
+
+#include "base/utf8.hpp"
 
 namespace switchyard::postgres {
 namespace {
@@ -32,23 +35,6 @@ std::string encode(const Uuid& value) {
 void append_element(std::string& out, std::string_view bytes) {
   append_big_endian(out, static_cast<std::uint32_t>(bytes.size()));
   out += bytes;
-}
-
-// The length of the well-formed UTF-8 sequence that `text` begins with; 0 if there is none (RFC 3629, 4).
-std::size_t sequence_length(std::string_view text) {
-  const auto byte = [text](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const auto lead = byte(0);
-  if (lead < 0x80) return lead == 0 ? 0 : 1;
-  const std::size_t length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-  if (lead < 0xc2 || lead > 0xf4 || text.size() < length) return 0;
-  for (std::size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xc0) != 0x80) return 0;
-  }
-  // Overlong forms, surrogates, and beyond U+10FFFF.
-  const auto second = byte(1);
-  const bool wrong = (lead == 0xe0 && second < 0xa0) || (lead == 0xed && second > 0x9f) ||
-                     (lead == 0xf0 && second < 0x90) || (lead == 0xf4 && second > 0x8f);
-  return wrong ? 0 : length;
 }
 
 }  // namespace
@@ -127,13 +113,8 @@ Statement& Statement::bind_null() {
 }
 
 std::string storable_text(std::string_view text) {
-  std::string out;
-  out.reserve(text.size());
-  while (!text.empty()) {
-    const auto length = sequence_length(text);
-    out += length == 0 ? std::string_view("?") : text.substr(0, length);
-    text.remove_prefix(std::max<std::size_t>(length, 1));
-  }
+  auto out = as_utf8(text);
+  std::ranges::replace(out, '\0', '?');
   return out;
 }
 

@@ -1,5 +1,6 @@
 #include "telemetry/log.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <ctime>
@@ -12,6 +13,7 @@
 #include <spdlog/logger.h>
 #include <spdlog/sinks/base_sink.h>
 
+#include "base/utf8.hpp"
 #include "money/card_number.hpp"
 
 namespace switchyard {
@@ -64,9 +66,44 @@ std::string_view local_time_of_day() {
   return {text, sizeof(text) - 1};
 }
 
+// Of the two bytes of a control character above ASCII, U+0080 to U+009F; a terminal acts on some of them.
+bool is_c1(std::string_view character) {
+  return character.size() == 2 && character[0] == '\xc2' && static_cast<unsigned char>(character[1]) < 0xa0;
+}
+
 // Control characters would let a value forge a line of its own.
 void append_one_line(fmt::memory_buffer& line, std::string_view text) {
-  for (const char c : text) line.push_back(static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? ' ' : c);
+  while (!text.empty()) {
+    const auto size = utf8_size_of_first(text);
+    const auto character = text.substr(0, std::max<std::size_t>(size, 1));
+    text.remove_prefix(character.size());
+    if (size == 0) {
+      line.push_back('?');
+    } else if (static_cast<unsigned char>(character[0]) < 0x20 || character[0] == 0x7f || is_c1(character)) {
+      line.push_back(' ');
+    } else {
+      line.append(character);
+    }
+  }
+}
+
+// With its quotes. JSON is UTF-8 (RFC 8259, 8.1): a line with one wrong byte could not be read at all. It
+// lets DEL and the controls above ASCII stand as they are, which are escaped here, too.
+std::string json_string(std::string_view text) {
+  const auto utf8 = as_utf8(text);
+  const auto quoted = boost::json::serialize(boost::json::string_view(utf8.data(), utf8.size()));
+  if (quoted.find_first_of("\x7f\xc2") == std::string::npos) return quoted;
+  std::string escaped;
+  for (std::size_t i = 0; i < quoted.size(); ++i) {
+    if (quoted[i] == 0x7f) {
+      escaped += "\\u007f";
+    } else if (is_c1(std::string_view(quoted).substr(i, 2))) {
+      escaped += fmt::format("\\u00{:02x}", static_cast<unsigned char>(quoted[++i]));
+    } else {
+      escaped += quoted[i];
+    }
+  }
+  return escaped;
 }
 
 // Not in the middle of a UTF-8 character.
@@ -85,12 +122,9 @@ void append_json_string(fmt::memory_buffer& line, std::string_view text, std::si
     redacted = redact_card_numbers(text);
     text = redacted;
   }
-  const auto escaped = [](std::string_view part) {
-    return boost::json::serialize(boost::json::string_view(part.data(), part.size()));
-  };
   text = cut(text, bytes_max);
-  const auto whole = escaped(text);
-  line.append(whole.size() <= bytes_max + 2 ? whole : escaped(cut(text, bytes_max / escaped_bytes_max)));
+  const auto whole = json_string(text);
+  line.append(whole.size() <= bytes_max + 2 ? whole : json_string(cut(text, bytes_max / escaped_bytes_max)));
 }
 
 void append_json_number(fmt::memory_buffer& line, std::int64_t number) {

@@ -1,9 +1,10 @@
 // The log: standard output, one event a line, as text or as JSON with the same facts.
 //
 // Text lines are what people read at a terminal and what RQ's workers print: "HH:MM:SS message" in local
-// time. JSON lines hold time (RFC 3339, UTC), level, message and the event's fields. A line is at most 4 KiB;
-// card numbers are redacted. Safe to call from any thread. Lines are buffered: those at warning and above are
-// flushed at once, others by flush(), which the owner of a loop calls when it goes idle.
+// time. JSON lines hold time (RFC 3339, UTC), level, message and the event's fields. A line is at most 4 KiB
+// of UTF-8 without control characters; card numbers are redacted. Safe to call from any thread. Lines are
+// buffered: those at warning and above are flushed at once, others by flush(), which the owner of a loop
+// calls when it goes idle.
 #pragma once
 
 #include <cstdint>

@@ -197,6 +197,39 @@ TEST(JsonLog, HoldsNoCardNumber) {
   }
 }
 
+TEST(Log, HoldsNoControlCharacterAboveAscii) {
+  const std::string controls =
+      "a\x7f\xc2\x80\xc2\x9b"
+      "31m\xc2\x9f\xc2\xa9";
+  Printed as_text(LogFormat::text);
+  as_text.log().print(controls);
+  EXPECT_EQ(as_text.only_line(), "a   31m \xc2\xa9");
+  Printed as_json(LogFormat::json);
+  as_json.log().info(controls);
+  EXPECT_THAT(as_json.only_line(), HasSubstr(R"("a\u007f\u0080\u009b31m\u009f)"));
+  EXPECT_EQ(as_json.only_object().at("message").get_string(), controls);
+}
+
+TEST(TextLog, StaysUtf8WhenATextIsNot) {
+  Printed printed(LogFormat::text);
+  printed.log().print(
+      "a\xff"
+      "b \xe2\x82 \x9b");
+  EXPECT_EQ(printed.only_line(), "a?b ?? ?");
+}
+
+TEST(JsonLog, StaysJsonWhenATextIsNotUtf8) {
+  for (const auto* text : {"a\xff"
+                           "b",
+                           "\xc3", "\xe2\x82 x", "\xed\xa0\x80", "\xf4\x90\x80\x80"}) {
+    Printed printed(LogFormat::json);
+    printed.log().info(text, {{"field", text}});
+    const auto object = printed.only_object();
+    EXPECT_EQ(object.size(), 4U) << text;
+    EXPECT_THAT(std::string(object.at("message").get_string()), HasSubstr("?"));
+  }
+}
+
 TEST(JsonLog, StaysJsonWhenANumberLooksLikeACardNumber) {
   Printed printed(LogFormat::json);
   printed.log().info("message", {{"amount", 4111111111111111}, {"next", 1}});
