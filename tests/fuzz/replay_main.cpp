@@ -22,8 +22,7 @@ std::vector<fs::path> files_of(const fs::path& path) {
 }
 
 void replay(const fs::path& path) {
-  std::printf("%s\n", path.c_str());
-  std::fflush(stdout);
+  std::fprintf(stderr, "%s\n", path.c_str());
   std::ifstream file(path, std::ios::binary);
   SWITCHYARD_ASSERT(file.is_open());
   const std::string bytes{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
@@ -40,6 +39,6 @@ int main(int argc, char** argv) {
       ++inputs;
     }
   }
-  std::printf("%d inputs\n", inputs);
+  std::fprintf(stderr, "%d inputs\n", inputs);
   return inputs > 0 ? 0 : 1;
 }
