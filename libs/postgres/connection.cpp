@@ -1,11 +1,13 @@
 #include "postgres/connection.hpp"
 
+#include <algorithm>
 #include <array>
 #include <optional>
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <fmt/format.h>
 #include <libpq-fe.h>
+#include <poll.h>
 
 #include "base/assert.hpp"
 
@@ -36,21 +38,70 @@ bool is_error(const pg_result* result) {
   return status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK && status != PGRES_PIPELINE_SYNC;
 }
 
-Failure refusal(const pg_result* result) {
-  const auto field = [result](int code) {
-    const char* text = PQresultErrorField(result, code);
-    return std::string(text == nullptr ? "" : text);
-  };
-  return {Failure::Kind::refused, field(PG_DIAG_SQLSTATE), one_line(field(PG_DIAG_MESSAGE_PRIMARY))};
+std::string field(const pg_result* result, int code) {
+  const char* text = PQresultErrorField(result, code);
+  return text == nullptr ? "" : text;
+}
+
+// `at_commit`: it answers what commits. The server ends a session with FATAL or PANIC, perhaps with the
+// commit on disk already; before the commit nothing of it can be.
+Failure refusal(const pg_result* result, bool at_commit) {
+  const bool ends_the_session = field(result, PG_DIAG_SEVERITY_NONLOCALIZED) != "ERROR";
+  const auto kind = at_commit && ends_the_session ? Failure::Kind::unknown : Failure::Kind::refused;
+  return {kind, field(result, PG_DIAG_SQLSTATE), one_line(field(result, PG_DIAG_MESSAGE_PRIMARY))};
+}
+
+bool is_commit(const Statement& statement) {
+  return std::string_view(statement.sql()) == "COMMIT";
+}
+
+// A transaction that has failed is committed by rolling it back, and that is no error to the server.
+bool is_rolled_back(const Statement& statement, pg_result* result) {
+  return is_commit(statement) && std::string_view(PQcmdStatus(result)) == "ROLLBACK";
 }
 
 // The server is going down, or is not the one that may write any more: another connection may reach one that
 // is.
 bool ends_the_connection(const std::string& sqlstate) {
-  return sqlstate.starts_with("57P") || sqlstate.starts_with("08") || sqlstate == "25006";
+  return sqlstate.starts_with("57P") || sqlstate.starts_with("08") || sqlstate == "25006" ||
+         is_of_the_session(sqlstate);
+}
+
+// Why a connection could not be made, from libpq's words: "...: FATAL:  53300: too many connections". The
+// code stands in them because of PQERRORS_VERBOSE, the place in PostgreSQL's source as well.
+Failure connection_failure(std::string message) {
+  constexpr std::string_view before_code = ":  ";
+  constexpr std::size_t code_length = 5;
+  Failure failure;
+  for (auto at = message.find(before_code); at != message.npos; at = message.find(before_code, at + 1)) {
+    const auto code = message.substr(at + before_code.size(), code_length);
+    const auto end = at + before_code.size() + code.size();
+    const bool is_code =
+        code.size() == code_length && message.compare(end, 2, ": ") == 0 &&
+        std::ranges::all_of(code, [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z'); });
+    if (!is_code) continue;
+    failure.sqlstate = code;
+    message.erase(at + before_code.size(), code_length + 2);
+  }
+  for (auto at = message.find("\nLOCATION:"); at != message.npos; at = message.find("\nLOCATION:")) {
+    const auto end = message.find('\n', at + 1);
+    message.erase(at, end == message.npos ? end : end - at);
+  }
+  failure.message = one_line(message);
+  return failure;
 }
 
 }  // namespace
+
+bool is_of_the_session(const std::string& sqlstate) {
+  constexpr std::array<std::string_view, 4> codes{
+      "0A000",  // cached plan must not change result type: a column was altered
+      "26000",  // no such prepared statement: somebody between has changed sessions, or DISCARD ALL
+      "42P05",  // it is prepared already
+      "25P02",  // a transaction that failed was left open
+  };
+  return std::ranges::find(codes, sqlstate) != codes.end();
+}
 
 std::optional<std::string> why_malformed(const std::string& url) {
   char* words = nullptr;
@@ -99,6 +150,7 @@ Task<Outcome<std::unique_ptr<Connection>>> Connection::connect(Executor executor
       new Connection(executor, PQconnectStartParams(names.data(), values.data(), expand_dbname)));
   // Notices would go to standard error.
   PQsetNoticeProcessor(made->connection_.get(), [](void*, const char*) {}, nullptr);
+  PQsetErrorVerbosity(made->connection_.get(), PQERRORS_VERBOSE);
   const auto established = co_await made->establish(deadline);
   if (!established) co_return std::unexpected(established.error());
   co_return made;
@@ -111,9 +163,12 @@ void Connection::follow_socket() {
 }
 
 Task<Outcome<void>> Connection::establish(Deadline deadline) {
-  if (PQstatus(connection_.get()) == CONNECTION_BAD) co_return lost(Failure::Kind::unreachable, "");
+  const auto failed = [this] {
+    return std::unexpected(connection_failure(PQerrorMessage(connection_.get())));
+  };
+  if (PQstatus(connection_.get()) == CONNECTION_BAD) co_return failed();
   for (auto polled = PGRES_POLLING_WRITING; polled != PGRES_POLLING_OK;) {
-    if (polled == PGRES_POLLING_FAILED) co_return lost(Failure::Kind::unreachable, "");
+    if (polled == PGRES_POLLING_FAILED) co_return failed();
     follow_socket();
     const bool ready = co_await wait(polled == PGRES_POLLING_READING ? Wait::read : Wait::write, deadline);
     if (!ready) co_return lost(Failure::Kind::unreachable, "the server did not answer in time");
@@ -142,8 +197,14 @@ Task<Outcome<void>> Connection::prepare_session(Deadline deadline) {
   // A statement that nobody waits for any more, and a transaction whose program hangs, hold locks.
   statements.emplace_back("SET statement_timeout = '30s'");
   statements.emplace_back("SET idle_in_transaction_session_timeout = '10s'");
+  // The pool closes what it does not need.
+  statements.emplace_back("SET idle_session_timeout = 0");
   auto done = co_await run(std::move(statements), deadline);
-  if (!done) co_return std::unexpected(std::move(done.error()));
+  if (!done) {
+    // Whatever became of these statements, nobody has asked for anything yet.
+    done.error().kind = Failure::Kind::unreachable;
+    co_return std::unexpected(std::move(done.error()));
+  }
   co_return Outcome<void>{};
 }
 
@@ -170,13 +231,13 @@ Task<bool> Connection::wait(Wait what, Deadline deadline) {
   co_return first != 1;
 }
 
-bool Connection::send(const Statement& statement) {
+bool Connection::send(const Statement& statement, std::size_t number) {
   const auto& parameters = statement.parameters();
   auto& name = prepared_[statement.sql()];
   if (name.empty()) {
     name = fmt::format("s{}", ++names_given_);
     newly_prepared_.push_back(statement.sql());
-    is_preparation_.push_back(true);
+    expected_.push_back({number, true});
     if (PQsendPrepare(connection_.get(), name.c_str(), statement.sql(), 0, nullptr) != 1) return false;
   }
   std::vector<const char*> values;
@@ -186,14 +247,14 @@ bool Connection::send(const Statement& statement) {
     lengths.push_back(parameter ? static_cast<int>(parameter->size()) : 0);
   }
   const std::vector<int> formats(parameters.size(), binary_format);
-  is_preparation_.push_back(false);
+  expected_.push_back({number, false});
   return PQsendQueryPrepared(connection_.get(), name.c_str(), static_cast<int>(parameters.size()),
                              values.data(), lengths.data(), formats.data(), binary_format) == 1;
 }
 
 bool Connection::send(const std::vector<Statement>& statements) {
-  for (const auto& statement : statements) {
-    if (!send(statement)) return false;
+  for (std::size_t number = 0; number < statements.size(); ++number) {
+    if (!send(statements[number], number)) return false;
   }
   return PQpipelineSync(connection_.get()) == 1;
 }
@@ -219,50 +280,83 @@ Task<pg_result*> Connection::next_result(Deadline deadline) {
   co_return PQgetResult(connection_.get());
 }
 
+bool Connection::is_still_open() {
+  // Unasked come notices, changed parameters, and at last the reason why the server closes it.
+  constexpr int reads_max = 8;
+  for (int i = 0; i < reads_max; ++i) {
+    pollfd descriptor{.fd = PQsocket(connection_.get()), .events = POLLIN, .revents = 0};
+    if (poll(&descriptor, 1, 0) == 0) return true;
+    if (PQconsumeInput(connection_.get()) != 1) return false;
+    PQisBusy(connection_.get());  // takes what was read out of the buffer
+    if (PQstatus(connection_.get()) == CONNECTION_BAD) return false;
+  }
+  return false;
+}
+
 Task<Outcome<std::vector<Rows>>> Connection::run(std::vector<Statement> statements, Deadline deadline) {
-  SWITCHYARD_ASSERT(usable_);
-  is_preparation_.clear();
+  SWITCHYARD_ASSERT(is_usable());
+  // Stays set when whoever waits here is cancelled: then answers are left that nobody has read.
+  running_ = true;
+  auto done = co_await send_and_receive(statements, deadline);
+  running_ = false;
+  co_return done;
+}
+
+Task<Outcome<std::vector<Rows>>> Connection::send_and_receive(const std::vector<Statement>& statements,
+                                                              Deadline deadline) {
+  expected_.clear();
   newly_prepared_.clear();
   // Sent in part is sent: the server works a statement off before it sees the end of the run.
   if (!send(statements)) co_return lost(Failure::Kind::unknown, "the statements could not be sent");
   const bool flushed = co_await flush(deadline);
   if (!flushed) co_return lost(Failure::Kind::unknown, "the server did not take the statements in time");
-  co_return co_await receive(statements.size(), deadline);
+  co_return co_await receive(statements, deadline);
 }
 
-Task<Outcome<std::vector<Rows>>> Connection::receive(std::size_t count, Deadline deadline) {
+Task<Outcome<std::vector<Rows>>> Connection::receive(const std::vector<Statement>& statements,
+                                                     Deadline deadline) {
   std::vector<Rows> results;
-  results.reserve(count);
+  results.reserve(statements.size());
   std::optional<Failure> refused;
-  for (const bool preparation : is_preparation_) {
+  for (const auto [number, preparation] : expected_) {
+    const auto& statement = statements[number];
     for (;;) {
       auto* result = co_await next_result(deadline);
-      if (!usable_) co_return lost(Failure::Kind::unknown, "the connection was lost before the answer");
+      const bool is_lost = !usable_ || (result == nullptr && PQstatus(connection_.get()) == CONNECTION_BAD);
+      if (is_lost) usable_ = false;
+      if (is_lost && refused) co_return std::unexpected(std::move(*refused));
+      if (is_lost) co_return lost(Failure::Kind::unknown, "the connection was lost before the answer");
       if (result == nullptr) break;
       Rows rows(result);
       // After the first error the rest of the pipeline is only reported as not done.
-      if (is_error(result) && !refused) refused = refusal(result);
+      if (is_error(result) && !refused) refused = refusal(result, is_commit(statement));
+      if (is_rolled_back(statement, result)) {
+        refused = Failure{Failure::Kind::refused, "40000", "the server answered COMMIT with a rollback"};
+      }
       if (!preparation) results.push_back(std::move(rows));
     }
-    if (PQstatus(connection_.get()) == CONNECTION_BAD) {
-      co_return lost(Failure::Kind::unknown, "the connection was lost before the answer");
-    }
   }
-  // The transaction is committed when the server has answered to its end, and not before.
-  auto* end = co_await next_result(deadline);
-  const Rows end_rows(end);
-  if (!usable_ || end == nullptr || PQresultStatus(end) != PGRES_PIPELINE_SYNC) {
-    if (end != nullptr && is_error(end)) {
-      // The commit itself was refused, such as by a deferred constraint or a server going down.
-      usable_ = false;
-      co_return std::unexpected(refusal(end));
-    }
-    co_return lost(Failure::Kind::unknown, "the connection was lost before the commit was confirmed");
-  }
-  if (!refused) co_return results;
+  auto not_ended = co_await receive_end(deadline);
+  if (!refused && !not_ended) co_return results;
+  if (!refused) co_return std::unexpected(std::move(*not_ended));
   for (const char* sql : newly_prepared_) prepared_.erase(sql);
   if (ends_the_connection(refused->sqlstate)) usable_ = false;
   co_return std::unexpected(std::move(*refused));
+}
+
+// The transaction is committed when the server has answered to its end, and not before.
+Task<std::optional<Failure>> Connection::receive_end(Deadline deadline) {
+  auto* end = co_await next_result(deadline);
+  const Rows end_rows(end);
+  if (usable_ && end != nullptr && PQresultStatus(end) == PGRES_PIPELINE_SYNC) co_return std::nullopt;
+  // The commit itself was refused, such as by a deferred constraint or a server going down.
+  const bool refused = end != nullptr && is_error(end);
+  auto failure =
+      refused
+          ? refusal(end, true)
+          : lost(Failure::Kind::unknown, "the connection was lost before the commit was confirmed").error();
+  usable_ = false;
+  co_return failure;
 }
 
 std::unexpected<Failure> Connection::lost(Failure::Kind kind, std::string_view what) {

@@ -27,11 +27,12 @@ using Deadline = std::chrono::steady_clock::time_point;
 struct Failure {
   enum class Kind {
     unreachable,  // there is no connection: nothing was sent
+    busy,         // all connections that may be had are in use: nothing was sent
     refused,      // the server said no: nothing of it was done
     unknown,      // the connection was lost or the time was up: it may have been done, now or later
   };
   Kind kind = Kind::unreachable;
-  // Of a refusal: PostgreSQL's code (appendix A), such as 23505.
+  // PostgreSQL's code (appendix A), such as 23505; empty if the server did not say anything.
   std::string sqlstate;
   // For the operator: the server's or libpq's own words, without the password.
   std::string message;
@@ -39,6 +40,10 @@ struct Failure {
 
 template <class T>
 using Outcome = std::expected<T, Failure>;
+
+// Refusals that speak of this session and not of what was asked: its plans are of an older table, or what it
+// has prepared is not there. Nothing was done, and a new session does not meet them.
+bool is_of_the_session(const std::string& sqlstate);
 
 // What is wrong with a URL that libpq cannot read, without repeating any of it; nothing if it can.
 std::optional<std::string> why_malformed(const std::string& url);
@@ -55,11 +60,14 @@ class Connection {
   Connection& operator=(const Connection&) = delete;
 
   // Sends all statements at once and gives their results in order. Without BEGIN among them they are one
-  // transaction, done when this returns; a refusal of one is a refusal of all.
+  // transaction, done when this returns; a refusal of one is a refusal of all. "COMMIT", where it is among
+  // them, comes last; one that the server answers with a rollback is a refusal.
   Task<Outcome<std::vector<Rows>>> run(std::vector<Statement> statements, Deadline deadline);
 
-  // False once it was lost, or given up at a deadline.
-  bool is_usable() const { return usable_; }
+  // False once it was lost, given up at a deadline, or left before its answers were read.
+  bool is_usable() const { return usable_ && !running_; }
+  // Whether the server has not closed it since it was used last. Does not wait.
+  bool is_still_open();
   // For whoever leaves it in the middle of a transaction: the server rolls back when it is closed.
   void give_up() { usable_ = false; }
 
@@ -77,11 +85,14 @@ class Connection {
   // False at the deadline.
   Task<bool> wait(Wait what, Deadline deadline);
   bool send(const std::vector<Statement>& statements);
-  bool send(const Statement& statement);
+  bool send(const Statement& statement, std::size_t number);
   Task<bool> flush(Deadline deadline);
   // Null when the connection is lost or the time is up, and at the end of a statement's results.
   Task<pg_result*> next_result(Deadline deadline);
-  Task<Outcome<std::vector<Rows>>> receive(std::size_t count, Deadline deadline);
+  Task<Outcome<std::vector<Rows>>> send_and_receive(const std::vector<Statement>& statements,
+                                                    Deadline deadline);
+  Task<Outcome<std::vector<Rows>>> receive(const std::vector<Statement>& statements, Deadline deadline);
+  Task<std::optional<Failure>> receive_end(Deadline deadline);
   std::unexpected<Failure> lost(Failure::Kind kind, std::string_view what);
   // The descriptor follows libpq's socket, which changes while it tries one host after the other.
   void follow_socket();
@@ -92,11 +103,16 @@ class Connection {
   SteadyTimer timer_;
   // Statements the server has prepared, by the address of their text; a name is never used again.
   std::unordered_map<const char*, std::string> prepared_;
-  // What the results of the current run answer: a statement, or its preparation.
-  std::vector<bool> is_preparation_;
+  // What the results of the current run answer: the statement of this number, or its preparation.
+  struct Expected {
+    std::size_t statement = 0;
+    bool preparation = false;
+  };
+  std::vector<Expected> expected_;
   std::vector<const char*> newly_prepared_;
   std::size_t names_given_ = 0;
   bool usable_ = false;
+  bool running_ = false;
 };
 
 }  // namespace switchyard::postgres

@@ -26,8 +26,8 @@ class ConnectionTest : public ::testing::Test {
  protected:
   void SetUp() override {
     if (const auto reason = testing::why_no_postgres(); !reason.empty()) GTEST_SKIP() << reason;
-    const auto folder = std::filesystem::path(folder_.file("")).parent_path().filename().string();
-    url_ = testing::postgres_schema_url(folder);
+    schema_ = std::filesystem::path(folder_.file("")).parent_path().filename().string();
+    url_ = testing::postgres_schema_url(schema_);
   }
 
   Task<std::unique_ptr<Connection>> connect() {
@@ -46,6 +46,7 @@ class ConnectionTest : public ::testing::Test {
   }
 
   switchyard::testing::TempDir folder_;
+  std::string schema_;
   std::string url_;
   IoThreads thread_{1};
 };
@@ -149,6 +150,79 @@ TEST_F(ConnectionTest, ALostConnectionLeavesTheOutcomeOpen) {
   });
 }
 
+TEST_F(ConnectionTest, ACommitThatTheServerRollsBackIsARefusal) {
+  on_thread([this]() -> Task<void> {
+    const auto connection = co_await connect();
+    const auto failed = co_await run(*connection, "BEGIN", "SELECT 1::bigint / 0");
+    EXPECT_EQ(failed.error().sqlstate, "22012");
+    const auto committed = co_await run(*connection, "COMMIT");
+    EXPECT_FALSE(committed);
+    EXPECT_EQ(committed.error().kind, Failure::Kind::refused);
+    EXPECT_THAT(committed.error().message, HasSubstr("rollback"));
+  });
+}
+
+TEST_F(ConnectionTest, ADeferredConstraintRefusesTheCommitAndNothingIsDone) {
+  on_thread([this]() -> Task<void> {
+    const auto connection = co_await connect();
+    const auto made =
+        co_await run(*connection, "CREATE TABLE t (id bigint UNIQUE DEFERRABLE INITIALLY DEFERRED)");
+    EXPECT_TRUE(made);
+    const auto implicit = co_await run(*connection, "INSERT INTO t VALUES (1), (1)");
+    EXPECT_FALSE(implicit);
+    EXPECT_EQ(implicit.error().kind, Failure::Kind::refused);
+    const auto fresh = co_await connect();
+    const auto spelled_out = co_await run(*fresh, "BEGIN", "INSERT INTO t VALUES (1), (1)", "COMMIT");
+    EXPECT_FALSE(spelled_out);
+    EXPECT_EQ(spelled_out.error().kind, Failure::Kind::refused);
+    EXPECT_EQ(spelled_out.error().sqlstate, "23505");
+  });
+}
+
+TEST_F(ConnectionTest, ASessionWhosePlansAreOutOfDateIsNotUsedAgain) {
+  on_thread([this]() -> Task<void> {
+    const auto connection = co_await connect();
+    const auto other = co_await connect();
+    const auto made = co_await run(*connection, "CREATE TABLE t (id bigint)");
+    EXPECT_TRUE(made);
+    // A statement is known by its address.
+    const char* const select = "SELECT id FROM t";
+    const auto before = co_await run(*connection, select);
+    EXPECT_TRUE(before);
+    const auto altered = co_await run(*other, "ALTER TABLE t ALTER COLUMN id TYPE numeric");
+    EXPECT_TRUE(altered);
+    const auto after = co_await run(*connection, select);
+    EXPECT_FALSE(after);
+    EXPECT_TRUE(is_of_the_session(after.error().sqlstate)) << after.error().sqlstate;
+    EXPECT_FALSE(connection->is_usable());
+  });
+}
+
+TEST_F(ConnectionTest, WhatTheServerHasForgottenToBePreparedIsOfTheSession) {
+  on_thread([this]() -> Task<void> {
+    const auto connection = co_await connect();
+    const char* const select = "SELECT 1::bigint";
+    const auto before = co_await run(*connection, select);
+    EXPECT_TRUE(before);
+    const auto discarded = co_await run(*connection, "DEALLOCATE ALL");
+    EXPECT_TRUE(discarded);
+    const auto after = co_await run(*connection, select);
+    EXPECT_EQ(after.error().sqlstate, "26000");
+    EXPECT_FALSE(connection->is_usable());
+  });
+}
+
+TEST_F(ConnectionTest, SpeaksUtf8WhateverTheRoleAndTheUrlSay) {
+  url_ += "%20-cclient_encoding%3DLATIN1%20-cidle_session_timeout%3D1000";
+  on_thread([this]() -> Task<void> {
+    const auto connection = co_await connect();
+    const auto set = co_await run(*connection, "SELECT current_setting('client_encoding')",
+                                  "SELECT current_setting('idle_session_timeout')");
+    EXPECT_EQ(set->at(0).bytes(0, 0), "UTF8");
+    EXPECT_EQ(set->at(1).bytes(0, 0), "0");
+  });
+}
+
 TEST_F(ConnectionTest, AServerThatIsNotThereIsUnreachable) {
   asio::io_context context;
   // Bound and never listening.
@@ -205,7 +279,7 @@ TEST_F(ConnectionTest, APoolHandsOutSoManyConnectionsAndUsesThemAgain) {
       EXPECT_NE(first_pid, second_pid);
       const auto third = co_await pool.acquire(in(milliseconds(20)));
       EXPECT_FALSE(third);
-      EXPECT_EQ(third.error().kind, Failure::Kind::unreachable);
+      EXPECT_EQ(third.error().kind, Failure::Kind::busy);
     }
     {
       auto reused = co_await pool.acquire(in(seconds(30)));
@@ -242,6 +316,77 @@ TEST_F(ConnectionTest, WhoeverWaitsGetsTheConnectionThatIsGivenBack) {
     const bool all_done = co_await tasks.join_until(in(seconds(30)));
     EXPECT_TRUE(all_done);
     EXPECT_EQ(served, 5);
+    pool.close();
+  });
+}
+
+TEST_F(ConnectionTest, AConnectionThatTheServerClosedIsReplacedBeforeAnybodySendsOnIt) {
+  on_thread([this]() -> Task<void> {
+    Pool pool(thread_.executor(0), url_, 1);
+    const auto other = co_await connect();
+    std::int64_t first_pid = 0;
+    {
+      auto lease = co_await pool.acquire(in(seconds(30)));
+      const auto pid = co_await run(**lease, "SELECT pg_backend_pid()::bigint");
+      first_pid = pid->at(0).integer(0, 0);
+    }
+    // Waits for its end, up to 30 s.
+    std::vector<Statement> statements;
+    statements.emplace_back("SELECT pg_terminate_backend($1::bigint::int, 30000)").bind(first_pid);
+    const auto ended = co_await other->run(std::move(statements), in(seconds(30)));
+    EXPECT_TRUE(ended->at(0).boolean(0, 0));
+    auto lease = co_await pool.acquire(in(seconds(30)));
+    const auto done = co_await run(**lease, "SELECT pg_backend_pid()::bigint");
+    EXPECT_TRUE(done);
+    EXPECT_NE(done->at(0).integer(0, 0), first_pid);
+    pool.close();
+  });
+}
+
+TEST_F(ConnectionTest, APoolLivesWithTheConnectionsThatItsRoleMayHave) {
+  on_thread([this]() -> Task<void> {
+    const auto limited = testing::postgres_role(url_, schema_ + "_limited", "CONNECTION LIMIT 3");
+    Pool pool(thread_.executor(0), limited, 8);
+    TaskGroup tasks(thread_.executor(0));
+    int served = 0;
+    std::string failures;
+    for (int i = 0; i < 100; ++i) {
+      tasks.spawn([&]() -> Task<void> {
+        const auto lease = co_await pool.acquire(in(seconds(30)));
+        if (!lease) failures += lease.error().message + "; ";
+        if (!lease) co_return;
+        const auto done = co_await run(**lease, "SELECT 1::bigint FROM pg_sleep(0.005)");
+        if (done) ++served;
+      });
+    }
+    const bool all_done = co_await tasks.join_until(in(seconds(60)));
+    EXPECT_TRUE(all_done);
+    EXPECT_EQ(served, 100) << failures;
+    pool.close();
+  });
+}
+
+TEST_F(ConnectionTest, WhoeverGivesUpWaitingTakesNoTurnWithHim) {
+  on_thread([this]() -> Task<void> {
+    Pool pool(thread_.executor(0), url_, 1);
+    auto held = std::make_unique<Outcome<Pool::Lease>>(co_await pool.acquire(in(seconds(30))));
+    asio::cancellation_signal cancel;
+    bool cancelled = false;
+    co_spawn(
+        thread_.executor(0),
+        [&]() -> Task<void> {
+          const auto lease = co_await pool.acquire(in(seconds(60)));
+          // Or the turn came first; then it goes back at once.
+          EXPECT_TRUE(lease || lease.error().kind == Failure::Kind::busy);
+        },
+        asio::bind_cancellation_slot(cancel.slot(), [&](std::exception_ptr) { cancelled = true; }));
+    // Handed the turn and cancelled in one step.
+    co_await asio::post(thread_.executor(0), use_task);
+    cancel.emit(asio::cancellation_type::terminal);
+    held.reset();
+    while (!cancelled) co_await asio::post(thread_.executor(0), use_task);
+    const auto next = co_await pool.acquire(in(seconds(30)));
+    EXPECT_TRUE(next);
     pool.close();
   });
 }

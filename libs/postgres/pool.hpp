@@ -1,4 +1,9 @@
-// A bounded set of connections to one database: made when needed, kept, and replaced when lost.
+// A bounded set of connections to one database: made when needed, kept while they are, and replaced when
+// lost.
+//
+// Where the server gives fewer (CONNECTION LIMIT of the role, max_connections) the pool lives with what it
+// gets: who finds no place waits for a connection that is there, one is left to other processes, and more are
+// asked for again later.
 //
 // Belongs to the thread of its executor and outlives its leases.
 #pragma once
@@ -35,23 +40,43 @@ class Pool {
 
   Pool(Executor executor, std::string url, std::size_t size_max);
 
-  // Waits for a free connection, and tries again and again to reach the server, until the deadline.
+  // Waits for a free connection, and tries again and again to reach the server, until the deadline. Failures:
+  // busy if others had all connections until then, else unreachable.
   Task<Outcome<Lease>> acquire(Deadline deadline);
   // Closes what is idle.
   void close() { idle_.clear(); }
 
  private:
-  Task<bool> wait_for_turn(Deadline deadline);
+  struct Idle {
+    std::unique_ptr<Connection> connection;
+    Deadline since;
+  };
+  class Turn;
+  struct Waiter;
+  enum class Place { last, first };
+
+  Task<bool> wait_for_turn(Place place, Deadline deadline);
   Task<Outcome<std::unique_ptr<Connection>>> connect_patiently(Deadline deadline);
+  std::unique_ptr<Connection> take_idle();
+  Lease lend(std::unique_ptr<Connection> connection);
   void give_back(std::unique_ptr<Connection> connection);
-  void free_slot();
+  void close_what_nobody_needs();
+  void end_turn();
+  void adapt_to_full_server();
 
   Executor executor_;
   const std::string url_;
   const std::size_t size_max_;
-  std::size_t in_use_ = 0;
-  std::vector<std::unique_ptr<Connection>> idle_;
-  std::deque<Event*> waiting_;
+  // At most `size_max_`: as many as the server has given.
+  std::size_t size_;
+  // When to ask for one more.
+  Deadline grow_at_{};
+  // Who has a connection, or makes one.
+  std::size_t turns_ = 0;
+  std::size_t lent_ = 0;
+  // Used last stands last.
+  std::vector<Idle> idle_;
+  std::deque<Waiter*> waiting_;
 };
 
 }  // namespace switchyard::postgres

@@ -35,23 +35,35 @@ inline std::string why_no_postgres() {
   return reason;
 }
 
+// Runs one statement, of an operator say. Throws if the server refuses it.
+inline void postgres_execute(const std::string& url, const std::string& sql) {
+  IoThreads thread(1);
+  thread.run(0, [&]() -> Task<void> {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    auto connection = co_await postgres::Connection::connect(thread.executor(0), url, deadline);
+    if (!connection) throw std::runtime_error(connection.error().message);
+    std::vector<postgres::Statement> statements;
+    statements.emplace_back(sql.c_str());
+    const auto done = co_await (*connection)->run(std::move(statements), deadline);
+    if (!done) throw std::runtime_error(done.error().message);
+  });
+}
+
+// `url` for another role, which is made with these options, such as "CONNECTION LIMIT 3". Its password is
+// "secret"; it may use all schemas, and in them what it is granted.
+inline std::string postgres_role(std::string url, const std::string& name, const std::string& options) {
+  postgres_execute(url, fmt::format("CREATE ROLE \"{}\" LOGIN PASSWORD 'secret' {}", name, options));
+  const auto begin = url.find("//") + 2;
+  return url.replace(begin, url.find('@') - begin, name + ":secret");
+}
+
 // The URL of a schema of this name, which is made when it is not there: tables of its own for each test.
 inline std::string postgres_schema_url(std::string name) {
   // As the server reads a name without quotes.
   std::ranges::transform(name, name.begin(),
                          [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   const auto url = left_by_postgres("url");
-  IoThreads thread(1);
-  thread.run(0, [&]() -> Task<void> {
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-    auto connection = co_await postgres::Connection::connect(thread.executor(0), url, deadline);
-    if (!connection) throw std::runtime_error(connection.error().message);
-    const auto sql = fmt::format("CREATE SCHEMA IF NOT EXISTS \"{}\"", name);
-    std::vector<postgres::Statement> statements;
-    statements.emplace_back(sql.c_str());
-    const auto done = co_await (*connection)->run(std::move(statements), deadline);
-    if (!done) throw std::runtime_error(done.error().message);
-  });
+  postgres_execute(url, fmt::format("CREATE SCHEMA IF NOT EXISTS \"{}\"", name));
   return fmt::format("{}{}options=-csearch_path%3D{}", url, url.find('?') == url.npos ? '?' : '&', name);
 }
 

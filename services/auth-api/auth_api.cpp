@@ -63,7 +63,13 @@ http::Response refuse(const LoginRefusal& refusal) {
                            "too many logins failed for this user or from this address",
                            static_cast<int>(failures->retry_after.count()));
   }
-  if (const auto* error = std::get_if<Error>(&refusal)) return http::problem(*error);
+  if (const auto* error = std::get_if<Error>(&refusal)) {
+    // Of a guess that may be counted or not; a login has no key to send it again with.
+    if (error->code == ErrorCode::store_outcome_unknown) {
+      return http::try_later(503, "Store unavailable", "the login could not be decided; send it again", 1);
+    }
+    return http::problem(*error);
+  }
   return http::problem(401, "Invalid username or password").with("WWW-Authenticate", "Bearer");
 }
 

@@ -92,6 +92,7 @@ def test_a_server_that_hangs_gives_503_in_time(own_postgres, start_fleet, mercha
             seconds = time.monotonic() - started
             print(f"refused after {seconds:.2f} s")
             assert reply.status in (409, 503) if attempt else reply.status == 503
+            assert attempt or reply.json()["error"] == "Outcome unknown", "it was sent, so it may be done"
             assert seconds < 12 * PATIENCE
             assert_problem(reply, reply.status)
         assert int(merchant.create(key="other").header("Retry-After")) >= 1
@@ -107,6 +108,47 @@ def test_a_server_that_hangs_gives_503_in_time(own_postgres, start_fleet, mercha
     assert [row.id for row in storage.transactions(fleet.database, merchant.user_id)].count(identifier) == 1
     assert charges_of(fleet)[identifier] == 1
     eventually(lambda: once(fleet.core, "GET", "/health").status == 200, "health to pass again")
+
+
+def test_nothing_was_done_where_nothing_was_sent(own_postgres, start_fleet, merchant_of):
+    fleet = start_fleet(DATABASE_URL=own_postgres.url())
+    merchant = merchant_of(fleet)
+    merchant.wait_final(merchant.created()["id"])
+    own_postgres.stop()
+    reply = merchant.create(100, "USD", key="while it is away")
+    assert (reply.status, reply.json()["error"]) == (503, "Store unavailable"), reply.body
+    own_postgres.start()
+    reply = eventually(lambda: (r := merchant.create(100, "USD", key="while it is away")).status == 200 and r, "recovery")
+    assert reply.header("Idempotency-Replayed") is None
+
+
+def test_a_role_with_few_connections_is_lived_with(own_postgres, start_fleet, seed):
+    """Three processes share five, so that each has to wait for what others have, and none may be left without."""
+    execute(own_postgres.url(), "CREATE ROLE few LOGIN PASSWORD 'few' CONNECTION LIMIT 5")
+    execute(own_postgres.url(), "GRANT ALL ON SCHEMA public TO few")
+    fleet = start_fleet(DATABASE_URL=own_postgres.url(user="few", password="few"))
+    load = Load(fleet, seed, workers=12, amount=plain, persistent=True).begin()
+    eventually(lambda: len(load.acknowledged) >= 500, "load", timeout_s=120)
+    load.no_more()
+    execute(own_postgres.url(), "ALTER ROLE few CONNECTION LIMIT 50")  # for the test itself, which counts over this role
+    finish(load, fleet)
+    assert not load.refused, load.refused
+
+
+def test_columns_altered_under_load(own_postgres, start_fleet, seed):
+    """What was planned for the old type is planned again, also where the type is not ours."""
+    fleet = start_fleet(DATABASE_URL=own_postgres.url())
+    load = Load(fleet, seed, workers=4, amount=plain, persistent=True).begin()
+    eventually(lambda: len(load.acknowledged) >= 50, "load")
+    for column in ("transactions ALTER reason TYPE varchar(500)", "transactions ALTER currency TYPE char(3)",
+                   "transactions ALTER amount_minor TYPE numeric", "attempts ALTER number TYPE int",
+                   "idempotency_keys ALTER reply TYPE varchar(5000)", "users ALTER username TYPE varchar(300)"):
+        execute(own_postgres.url(), f"ALTER TABLE {column}")
+        before = len(load.acknowledged)
+        eventually(lambda: len(load.acknowledged) >= before + 50, f"load after {column}")
+    load.no_more()
+    finish(load, fleet)
+    assert not load.refused, load.refused
 
 
 def test_connections_cut_under_load(own_postgres, start_fleet, seed):

@@ -30,7 +30,7 @@ Task<PostgresInspection> inspect(Executor executor, std::string url) {
       co_await run("SELECT current_setting('server_version'), to_regclass('switchyard_schema') IS NULL");
   found.server_version = server.bytes(0, 0);
   if (server.boolean(0, 1)) co_return found;
-  const auto version = co_await run("SELECT coalesce(max(version), 0) FROM switchyard_schema");
+  const auto version = co_await run("SELECT coalesce(max(version), 0)::bigint FROM switchyard_schema");
   found.schema_version = version.integer(0, 0);
   if (found.schema_version == 0) co_return found;
   const auto users = co_await run("SELECT count(*) FROM users");

@@ -15,38 +15,23 @@ using std::chrono::steady_clock;
 constexpr std::size_t connections_max = 8;
 constexpr std::chrono::seconds start_time{15};
 constexpr std::chrono::milliseconds start_pause{200};
-constexpr std::chrono::milliseconds retry_pause{20};
 
 // While one commit waits for the disk, the next batch is sent.
 constexpr postgres::BatcherLimits write_limits{.batches_under_way_max = 2};
 
-// Refusals that another try, perhaps at another server, need not meet (PostgreSQL 15, appendix A).
-bool is_transient(const std::string& sqlstate) {
-  constexpr std::array<std::string_view, 5> codes{
-      "40001",  // serialization failure
-      "40P01",  // deadlock
-      "53300",  // too many connections
-      "25006",  // a server that may not write: the failover is under way
-      "55P03",  // lock not available
-  };
-  return sqlstate.starts_with("57P") || std::ranges::find(codes, sqlstate) != codes.end();
-}
-
-// libpq gives no code for a connection that failed, only its words.
-bool may_be_starting(std::string_view message) {
-  constexpr std::array<std::string_view, 12> words{"onnection refused",
-                                                   "starting up",
-                                                   "shutting down",
-                                                   "in recovery",
-                                                   "No such file",
-                                                   "did not answer",
-                                                   "Connection reset",
-                                                   "server closed the connection",
-                                                   "session is read-only",
-                                                   "could not translate host name",
-                                                   "not accepting connections",
-                                                   "not yet accepting connections"};
-  return std::ranges::any_of(words, [&](auto word) { return message.find(word) != message.npos; });
+// The server starts, stops, recovers or is full, all of which pass; or it is not there yet, for which libpq
+// has no code, only words.
+bool may_be_starting(const Failure& failure) {
+  if (!failure.sqlstate.empty()) return failure.sqlstate.starts_with("57P") || failure.sqlstate == "53300";
+  constexpr std::array<std::string_view, 7> words{"onnection refused",
+                                                  "No such file",
+                                                  "did not answer",
+                                                  "Connection reset",
+                                                  "server closed the connection",
+                                                  "session is read-only",
+                                                  "could not translate host name"};
+  return std::ranges::any_of(words,
+                             [&](auto word) { return failure.message.find(word) != failure.message.npos; });
 }
 
 Task<std::unique_ptr<postgres::Connection>> connect_at_start(Executor executor, std::string url,
@@ -54,9 +39,9 @@ Task<std::unique_ptr<postgres::Connection>> connect_at_start(Executor executor, 
   for (;;) {
     auto connection = co_await postgres::Connection::connect(executor, url, deadline);
     if (connection) co_return std::move(*connection);
-    const auto& message = connection.error().message;
-    if (!may_be_starting(message) || steady_clock::now() + start_pause >= deadline) {
-      throw std::runtime_error(fmt::format("PostgreSQL: {}; see DATABASE_URL", message));
+    const auto& failure = connection.error();
+    if (!may_be_starting(failure) || steady_clock::now() + start_pause >= deadline) {
+      throw std::runtime_error(fmt::format("PostgreSQL: {}; see DATABASE_URL", failure.message));
     }
     SteadyTimer pause(executor, start_pause);
     co_await pause.async_wait(use_tuple);
@@ -102,23 +87,34 @@ PostgresStore::~PostgresStore() {
   });
 }
 
-Task<postgres::Outcome<PostgresStore::RowSets>> PostgresStore::execute(Statements statements, Again again) {
-  const auto deadline = steady_clock::now() + operation_time;
+Task<postgres::Outcome<PostgresStore::RowSets>> PostgresStore::execute(Statements statements, Effect effect) {
+  Retries retries;
+  bool may_be_done = false;
   for (;;) {
-    auto connection = co_await pool_.acquire(std::min(deadline, steady_clock::now() + connection_time));
-    if (!connection) co_return std::unexpected(std::move(connection.error()));
-    auto copy = statements;
-    auto done = co_await (*connection)->run(std::move(copy), deadline);
-    if (done) co_return std::move(*done);
-    const auto& failure = done.error();
-    const bool open = failure.kind == Failure::Kind::unknown && again == Again::yes;
-    const bool transient = failure.kind == Failure::Kind::refused && is_transient(failure.sqlstate);
-    if ((!open && !transient) || steady_clock::now() + retry_pause >= deadline) {
-      co_return std::unexpected(std::move(done.error()));
+    // Once it may be done, only the server can say, so that is worth all the time there is.
+    const auto connect_by = may_be_done ? retries.deadline() : retries.connect_by();
+    auto done = co_await try_once(statements, connect_by, retries.deadline());
+    if (done) co_return done;
+    auto& failure = done.error();
+    const bool open = failure.kind == Failure::Kind::unknown;
+    may_be_done = may_be_done || (open && effect != Effect::none);
+    const bool again = (open && effect != Effect::once) || retries.is_worth_another(failure);
+    if (!again || retries.is_late()) {
+      if (may_be_done) failure.kind = Failure::Kind::unknown;
+      if (open && !may_be_done) failure.kind = Failure::Kind::unreachable;
+      co_return done;
     }
     SteadyTimer pause(thread_.executor(0), retry_pause);
     co_await pause.async_wait(use_tuple);
   }
+}
+
+Task<postgres::Outcome<PostgresStore::RowSets>> PostgresStore::try_once(Statements statements,
+                                                                        postgres::Deadline connect_by,
+                                                                        postgres::Deadline deadline) {
+  auto connection = co_await pool_.acquire(connect_by);
+  if (!connection) co_return std::unexpected(std::move(connection.error()));
+  co_return co_await (*connection)->run(std::move(statements), deadline);
 }
 
 Task<Result<void>> PostgresStore::check_writable(Timestamp now) {
@@ -128,7 +124,8 @@ Task<Result<void>> PostgresStore::check_writable(Timestamp now) {
           "INSERT INTO health (id, checked_at) VALUES (1, $1::timestamptz) "
           "ON CONFLICT (id) DO UPDATE SET checked_at = excluded.checked_at")
       .bind(now);
-  return query<void>(std::move(statements), Again::yes, [](const RowSets&) -> Result<void> { return {}; });
+  return query<void>(std::move(statements), Effect::repeatable,
+                     [](const RowSets&) -> Result<void> { return {}; });
 }
 
 }  // namespace switchyard::store

@@ -5,7 +5,8 @@
 //
 // A connection that is lost leaves open whether the last commit was done. Every write here that may be
 // acknowledged is therefore one that can be sent again: it finds its own rows, changes nothing twice, and
-// reads back what is there. What stays open at the deadline is an error, never a success.
+// reads back what is there. What stays open at the deadline is store_outcome_unknown; store_unavailable and
+// overloaded are said only where nothing was done.
 #pragma once
 
 #include "base/io_threads.hpp"
@@ -63,10 +64,18 @@ class PostgresStore final : public Store {
 
   // --- On the store's own thread ---
 
-  // Runs the statements as one transaction. `again`: they may be sent again while it is open whether they
-  // were done.
-  enum class Again { yes, no };
-  Task<postgres::Outcome<RowSets>> execute(Statements statements, Again again);
+  // What statements do, and so what becomes of them while it is not known whether they were done. What was
+  // certainly not done is sent again in any case, if another try may succeed.
+  enum class Effect {
+    none,        // they only read: nothing that could be done
+    repeatable,  // sent again, they find their own rows
+    once,        // sent again, they would do it twice
+  };
+  // Runs the statements as one transaction. A failure of kind unknown is one of the whole: no try is known to
+  // have been done, and one may have been.
+  Task<postgres::Outcome<RowSets>> execute(Statements statements, Effect effect);
+  Task<postgres::Outcome<RowSets>> try_once(Statements statements, postgres::Deadline connect_by,
+                                            postgres::Deadline deadline);
 
   Task<std::vector<Result<CreateResult>>> create_all(std::vector<NewTransaction> created);
   Task<postgres::Outcome<std::vector<Result<CreateResult>>>> create_together(
@@ -81,8 +90,12 @@ class PostgresStore final : public Store {
 
   // Locks rows, lets `decide` turn them into states to write, and commits those. Locks end with the
   // transaction, whatever happens to this process.
+  // `decide` is called again for each try.
   template <class Decide>
   Task<Result<void>> change_locked(Statements lock, Decide decide);
+  template <class Decide>
+  Task<std::optional<postgres::Failure>> try_change_locked(Statements lock, Decide& decide,
+                                                           postgres::Deadline deadline);
 
   // --- On the caller's thread ---
 
@@ -91,7 +104,7 @@ class PostgresStore final : public Store {
   Task<Result<T>> on_own_thread(Operation operation);
   // One transaction, whose rows `read` turns into a Result<T>.
   template <class T, class Read>
-  Task<Result<T>> query(Statements statements, Again again, Read read);
+  Task<Result<T>> query(Statements statements, Effect effect, Read read);
 
   IoThreads thread_{1};
   postgres::Pool pool_;

@@ -65,6 +65,12 @@ class LossyProxy {
   }
   bool has_lost_it() const { return !lose_next_answer_; }
   void refuse_connections(bool refuse) { refuse_ = refuse; }
+  void cut_all() {
+    thread_.run(0, [this]() -> Task<void> {
+      for (auto& pair : pairs_) pair->close();
+      co_return;
+    });
+  }
 
  private:
   using Socket = asio::basic_stream_socket<tcp, Executor>;
@@ -131,12 +137,54 @@ class LossyProxy {
   std::atomic<bool> refuse_ = false;
 };
 
+// Tables that somebody has locked, so that everything that wants them waits.
+class TableLock {
+ public:
+  TableLock(const std::string& url, const std::string& tables) {
+    const auto sql = fmt::format("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", tables);
+    thread_.run(0, [&]() -> Task<void> {
+      auto made = co_await postgres::Connection::connect(thread_.executor(0), url, deadline());
+      connection_ = std::move(*made);
+      std::vector<postgres::Statement> statements;
+      statements.emplace_back("BEGIN");
+      statements.emplace_back("SET LOCAL idle_in_transaction_session_timeout = 0");
+      statements.emplace_back(sql.c_str());
+      const auto locked = co_await connection_->run(std::move(statements), deadline());
+      if (!locked) throw std::runtime_error(locked.error().message);
+    });
+  }
+
+  void wait_for_waiters(int count) const {
+    const auto waiting = [this] {
+      std::int64_t found = 0;
+      thread_.run(0, [&]() -> Task<void> {
+        std::vector<postgres::Statement> statements;
+        statements.emplace_back(
+            "SELECT count(*) FROM pg_locks l WHERE NOT l.granted AND pg_backend_pid() = ANY "
+            "(pg_blocking_pids(l.pid))");
+        const auto counted = co_await connection_->run(std::move(statements), deadline());
+        found = counted->front().integer(0, 0);
+      });
+      return found;
+    };
+    EXPECT_TRUE(switchyard::testing::eventually([&] { return waiting() >= count; })) << waiting();
+  }
+
+ private:
+  static postgres::Deadline deadline() { return std::chrono::steady_clock::now() + seconds(30); }
+
+  mutable IoThreads thread_{1};
+  std::unique_ptr<postgres::Connection> connection_;
+};
+
 class PostgresStoreTest : public ::testing::Test {
  protected:
   void SetUp() override {
     if (const auto reason = testing::why_no_postgres(); !reason.empty()) GTEST_SKIP() << reason;
-    url_ = testing::postgres_schema_url(
-        std::filesystem::path(folder_.file("")).parent_path().filename().string());
+    schema_ = std::filesystem::path(folder_.file("")).parent_path().filename().string();
+    std::ranges::transform(schema_, schema_.begin(),
+                           [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    url_ = testing::postgres_schema_url(schema_);
     const auto colon = url_.rfind(':', url_.find('/', url_.find('@')));
     std::uint16_t port = 0;
     std::from_chars(url_.data() + colon + 1, url_.data() + url_.size(), port);
@@ -167,6 +215,7 @@ class PostgresStoreTest : public ::testing::Test {
   }
 
   TempDir folder_;
+  std::string schema_;
   std::string url_;
   IoThreads threads_{1};
   std::optional<LossyProxy> proxy_;
@@ -237,6 +286,8 @@ TEST_F(PostgresStoreTest, AClaimWhoseAnswerIsLostIsTakenUpAfterItsLease) {
       proxy_->lose_next_answer(let_through);
       const auto lost = co_await store_->claim_due("psp", start, 1, policy, Due::all);
       EXPECT_FALSE(lost);
+      EXPECT_EQ(lost.error().code,
+                let_through == 0 ? ErrorCode::store_unavailable : ErrorCode::store_outcome_unknown);
       EXPECT_TRUE(proxy_->has_lost_it());
     }
     const auto too_early = co_await store_->claim_due("psp", start, 1, policy, Due::all);
@@ -256,9 +307,80 @@ TEST_F(PostgresStoreTest, GoesOnWhenTheServerIsBack) {
   proxy_->lose_next_answer();
   const auto while_away = run([&]() -> Task<Result<void>> { return store_->check_writable(start); });
   ASSERT_FALSE(while_away);
-  EXPECT_EQ(while_away.error().code, ErrorCode::store_unavailable);
+  EXPECT_EQ(while_away.error().code, ErrorCode::store_outcome_unknown) << "the first try may have been done";
+  const auto not_sent = run([&]() -> Task<Result<void>> { return store_->check_writable(start); });
+  ASSERT_FALSE(not_sent);
+  EXPECT_EQ(not_sent.error().code, ErrorCode::store_unavailable) << "nothing was sent";
   proxy_->refuse_connections(false);
   EXPECT_TRUE(run([&]() -> Task<Result<void>> { return store_->check_writable(start); }));
+}
+
+// All are sent, wait for a lock, and lose their connections; none of them is known to be done, and none not
+// to be.
+TEST_F(PostgresStoreTest, WhatWasSentAndNotAnsweredIsNotKnown) {
+  payment::RetryPolicy policy;
+  const auto claimed = run([&]() -> Task<payment::Transition> {
+    const NewTransaction wanted{new_transaction(), {}};
+    const auto created = co_await store_->create_transaction(wanted);
+    EXPECT_TRUE(created);
+    NewUser user{.id = {}, .username = "alice", .password_hash = "h"};
+    const auto added = co_await store_->add_user(std::move(user), start);
+    EXPECT_TRUE(added);
+    auto transitions = co_await store_->claim_due("psp", start, 1, policy, Due::all);
+    co_return transitions->at(0);
+  });
+  const auto captured = payment::apply(claimed.state, payment::Approved{"ref"}, start, policy).state;
+  const TableLock lock(url_, "users, login_failures, transactions, idempotency_keys");
+  const auto code = [](const auto& result) {
+    return result ? std::string("done") : std::string(to_string(result.error().code));
+  };
+  std::vector<std::future<std::string>> codes;
+  const auto begin = [&](auto operation) {
+    const auto one = [operation, code]() -> Task<std::string> {
+      const auto result = co_await operation();
+      co_return code(result);
+    };
+    codes.push_back(asio::co_spawn(threads_.executor(0), one, asio::use_future));
+  };
+  begin([&] { return store_->create_transaction({new_transaction(), {}}); });
+  begin([&] { return store_->create_transaction({new_transaction(), IdempotencyKey{"k", "f", "{}"}}); });
+  begin([&] { return store_->save_outcome(captured); });
+  begin([&] { return store_->add_user({.id = {}, .username = "becky", .password_hash = "h"}, start); });
+  begin([&] { return store_->set_user_enabled("alice", false); });
+  begin([&] { return store_->record_login_failure({"s"}, start, seconds(1)); });
+  begin([&] { return store_->lease_queued(start, start + seconds(1), 1); });
+  begin([&] { return store_->find_user("alice"); });
+  lock.wait_for_waiters(static_cast<int>(codes.size()));
+  proxy_->refuse_connections(true);
+  proxy_->cut_all();
+  const auto read = codes.back().get();
+  codes.pop_back();
+  EXPECT_EQ(read, "store_unavailable") << "what only reads cannot be done";
+  for (auto& one : codes) EXPECT_EQ(one.get(), "store_outcome_unknown");
+}
+
+TEST_F(PostgresStoreTest, ColumnsThatAreAlteredWhileItRunsChangeNothing) {
+  payment::RetryPolicy policy;
+  for (const char* type : {"varchar(1000)", "text"}) {
+    run([&]() -> Task<void> {
+      const auto transaction = new_transaction();
+      const NewTransaction wanted{transaction, {}};
+      const auto created = co_await store_->create_transaction(wanted);
+      EXPECT_TRUE(created);
+      const auto found = co_await store_->find_transaction(merchant, transaction.id);
+      EXPECT_TRUE(found);
+      const auto claimed = co_await store_->claim_due("psp", start, 1, policy, Due::all);
+      EXPECT_TRUE(claimed);
+      auto captured = payment::apply(claimed->at(0).state, payment::Approved{"ref"}, start, policy).state;
+      const auto saved = co_await store_->save_outcome(std::move(captured));
+      EXPECT_TRUE(saved);
+    });
+    testing::postgres_execute(url_,
+                              fmt::format("ALTER TABLE transactions ALTER COLUMN reason TYPE {}", type));
+    testing::postgres_execute(url_, "ALTER TABLE transactions ALTER COLUMN amount_minor TYPE numeric");
+    testing::postgres_execute(url_, "ALTER TABLE attempts ALTER COLUMN number TYPE int");
+  }
+  EXPECT_EQ(stored(), 2U);
 }
 
 TEST_F(PostgresStoreTest, ManyProcessesMayStartAtOnceOverAnEmptyDatabase) {
@@ -284,6 +406,58 @@ TEST_F(PostgresStoreTest, ADatabaseOfANewerVersionIsRefused) {
   EXPECT_THAT(
       [&] { PostgresStore store(url_); },
       ThrowsMessage<std::runtime_error>(AllOf(HasSubstr("schema version 99"), HasSubstr("newer program"))));
+}
+
+TEST_F(PostgresStoreTest, ARoleThatMayNotCreateAnythingServesFromTheTablesOfAnother) {
+  const auto schema = schema_;
+  const auto role = schema + "_user";
+  const auto theirs = testing::postgres_role(url_, role, "");
+  const auto grant = [&](const std::string& what) {
+    testing::postgres_execute(url_, fmt::format("GRANT {} TO \"{}\"", what, role));
+  };
+  grant(fmt::format("USAGE ON SCHEMA \"{}\"", schema));
+  const auto open = [&] { PostgresStore store(theirs); };
+  EXPECT_THAT(open, ThrowsMessage<std::runtime_error>(AllOf(HasSubstr("switchyard_schema"),
+                                                            HasSubstr("GRANT SELECT ON"), HasSubstr(role))));
+  grant(fmt::format("SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA \"{}\"", schema));
+  EXPECT_THAT(open, ThrowsMessage<std::runtime_error>(
+                        HasSubstr("GRANT SELECT, INSERT, UPDATE, DELETE ON login_failures")));
+  grant("DELETE ON login_failures");
+  PostgresStore store(theirs);
+  run([&]() -> Task<void> {
+    const NewTransaction wanted{new_transaction(), {}};
+    const auto created = co_await store.create_transaction(wanted);
+    EXPECT_TRUE(created);
+    const auto writable = co_await store.check_writable(start);
+    EXPECT_TRUE(writable);
+  });
+}
+
+TEST_F(PostgresStoreTest, ARoleThatMayNotCreateWhatIsMissingIsToldWhoMay) {
+  const auto empty = schema_ + "_empty";
+  const auto theirs = testing::postgres_role(testing::postgres_schema_url(empty), empty + "_user", "");
+  testing::postgres_execute(url_, fmt::format("GRANT USAGE ON SCHEMA \"{0}\" TO \"{0}_user\"", empty));
+  EXPECT_THAT([&] { PostgresStore store(theirs); },
+              ThrowsMessage<std::runtime_error>(
+                  AllOf(HasSubstr("switchyard store migrate"), HasSubstr("GRANT USAGE, CREATE"))));
+}
+
+TEST_F(PostgresStoreTest, ADatabaseThatIsNotUtf8IsRefusedWithTheRemedy) {
+  for (const std::string encoding : {"SQL_ASCII", "LATIN1"}) {
+    auto name = schema_ + "_" + encoding;
+    std::ranges::transform(name, name.begin(),
+                           [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    const auto url = testing::left_by_postgres("url");
+    testing::postgres_execute(
+        url,
+        fmt::format("CREATE DATABASE \"{}\" ENCODING '{}' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'",
+                    name, encoding));
+    auto theirs = url;
+    theirs.replace(theirs.rfind('/') + 1, std::string::npos, name);
+    EXPECT_THAT([&] { PostgresStore store(theirs); },
+                ThrowsMessage<std::runtime_error>(
+                    AllOf(HasSubstr(encoding), HasSubstr("ENCODING 'UTF8'"), HasSubstr("template0"))));
+  }
 }
 
 TEST_F(PostgresStoreTest, AWrongPasswordIsToldAtOnceAndNotRepeated) {

@@ -8,7 +8,8 @@
 
 namespace switchyard::store {
 
-// The columns that the functions below read and bind, in this order. The prefix names the table.
+// The columns that the functions below read and bind, in this order. The prefix names the table. What is read
+// is cast to the type it is read as, so that a column that an operator has altered is no wrong number.
 #define SWITCHYARD_PG_TRANSACTION(t)                                                                 \
   t "merchant_id, " t "id, " t "amount_minor, " t "currency, " t "capture_method, " t "status, " t   \
     "authorized_minor, " t "captured_minor, " t "refunded_minor, " t "epoch, " t "attempt_count, " t \
@@ -16,6 +17,17 @@ namespace switchyard::store {
 #define SWITCHYARD_PG_ATTEMPT(t)                                                                       \
   t "number, " t "psp, " t "idempotency_key, " t "request_fingerprint, " t "status, " t "look_ups, " t \
     "psp_reference, " t "reason, " t "started_at, " t "ended_at"
+#define SWITCHYARD_PG_TRANSACTION_READ(t)                                                    \
+  t "merchant_id::bigint, " t "id::uuid, " t "amount_minor::bigint, " t "currency::text, " t \
+    "capture_method::text, " t "status::text, " t "authorized_minor::bigint, " t             \
+    "captured_minor::bigint, " t "refunded_minor::bigint, " t "epoch::bigint, " t            \
+    "attempt_count::bigint, " t "next_action_at::timestamptz, " t "reason::text, " t         \
+    "created_at::timestamptz, " t "updated_at::timestamptz"
+#define SWITCHYARD_PG_ATTEMPT_READ(t)                                                                 \
+  t "number::bigint, " t "psp::text, " t "idempotency_key::text, " t "request_fingerprint::bytea, " t \
+    "status::text, " t "look_ups::bigint, " t "psp_reference::text, " t "reason::text, " t            \
+    "started_at::timestamptz, " t "ended_at::timestamptz"
+#define SWITCHYARD_PG_USER_READ "id::bigint, username::text, password_hash::text, enabled::boolean"
 #define SWITCHYARD_PG_TRANSACTION_ARRAYS                                                                     \
   "$1::bigint[], $2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::bigint[], " \
   "$9::bigint[], $10::bigint[], $11::bigint[], $12::timestamptz[], $13::text[], $14::timestamptz[], "        \

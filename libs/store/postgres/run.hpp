@@ -1,6 +1,9 @@
 // How PostgresStore's operations run; included by its own sources only.
 #pragma once
 
+#include <algorithm>
+#include <array>
+
 #include <fmt/format.h>
 
 #include "store/postgres/postgres_store.hpp"
@@ -17,25 +20,74 @@ inline constexpr std::chrono::seconds operation_time{5};
 // Without any connection it is better to say so soon.
 inline constexpr std::chrono::seconds connection_time{2};
 
-inline Error to_error(const postgres::Failure& failure) {
-  return {ErrorCode::store_unavailable, fmt::format("PostgreSQL: {}", failure.message)};
+inline constexpr std::chrono::milliseconds retry_pause{20};
+
+// Which failures another try, perhaps at another server, need not meet, and for how long to try.
+class Retries {
+ public:
+  postgres::Deadline deadline() const { return deadline_; }
+  postgres::Deadline connect_by() const {
+    return std::min(deadline_, std::chrono::steady_clock::now() + connection_time);
+  }
+  bool is_late() const { return std::chrono::steady_clock::now() + retry_pause >= deadline_; }
+  // Of a failure after which it is certain that nothing was done.
+  bool is_worth_another(const postgres::Failure& failure);
+
+ private:
+  const postgres::Deadline deadline_ = std::chrono::steady_clock::now() + operation_time;
+  int sessions_replaced_ = 0;
+};
+
+inline bool Retries::is_worth_another(const postgres::Failure& failure) {
+  if (failure.kind != postgres::Failure::Kind::refused) return false;
+  // One is enough; a feature that the server does not have has the same code as a plan that is out of date.
+  constexpr int sessions_replaced_max = 2;
+  if (postgres::is_of_the_session(failure.sqlstate)) return ++sessions_replaced_ <= sessions_replaced_max;
+  constexpr std::array<std::string_view, 5> codes{
+      "40000",  // rolled back instead of committed
+      "40001",  // serialization failure
+      "40P01",  // deadlock
+      "25006",  // a server that may not write: the failover is under way
+      "55P03",  // lock not available
+  };
+  return failure.sqlstate.starts_with("57P") || std::ranges::find(codes, failure.sqlstate) != codes.end();
 }
+
+inline Error to_error(const postgres::Failure& failure) {
+  using Kind = postgres::Failure::Kind;
+  const auto code = failure.kind == Kind::unknown ? ErrorCode::store_outcome_unknown
+                    : failure.kind == Kind::busy  ? ErrorCode::overloaded
+                                                  : ErrorCode::store_unavailable;
+  return {code, fmt::format("PostgreSQL: {}", failure.message)};
+}
+
+// Whether the server refused what was in the statement, such as a row that breaks a constraint. Anything else
+// it would refuse of every operation.
+inline bool is_of_the_data(const postgres::Failure& failure) {
+  constexpr std::array<std::string_view, 3> classes{"22", "23", "54"};
+  return failure.kind == postgres::Failure::Kind::refused &&
+         std::ranges::any_of(classes, [&](auto one) { return failure.sqlstate.starts_with(one); });
+}
+
 inline Error unreadable_row() {
   return {ErrorCode::store_unavailable, "PostgreSQL: a row holds a value that this program does not know"};
 }
 
-// A batch at once; if the server refuses it, one by one, so that one operation does not take its neighbours
-// with it. `together` is a callable Task<Outcome<std::vector<Result<Output>>>>(const std::vector<Input>&).
+// A batch at once; if the server refuses what is in it, one by one, so that one operation does not take its
+// neighbours with it. `together` is a callable Task<Outcome<std::vector<Result<Output>>>>(const
+// std::vector<Input>&).
 template <class Output, class Input, class Together>
 Task<std::vector<Result<Output>>> run_together_or_alone(std::vector<Input> inputs, Together together) {
   auto done = co_await together(inputs);
   if (done) co_return std::move(*done);
   std::vector<Result<Output>> results(inputs.size(), std::unexpected(to_error(done.error())));
-  if (inputs.size() == 1 || done.error().kind != postgres::Failure::Kind::refused) co_return results;
+  if (inputs.size() == 1 || !is_of_the_data(done.error())) co_return results;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     const std::vector<Input> alone(1, inputs[i]);
     auto one = co_await together(alone);
     results[i] = one ? std::move(one->front()) : Result<Output>(std::unexpected(to_error(one.error())));
+    // The server is gone: those behind are not sent, one long wait each, but they were refused already.
+    if (!one && !is_of_the_data(one.error())) break;
   }
   co_return results;
 }
@@ -64,10 +116,10 @@ Task<Result<T>> PostgresStore::on_own_thread(Operation operation) {
 }
 
 template <class T, class Read>
-Task<Result<T>> PostgresStore::query(Statements statements, Again again, Read read) {
-  auto operation = [this, statements = std::move(statements), again,
+Task<Result<T>> PostgresStore::query(Statements statements, Effect effect, Read read) {
+  auto operation = [this, statements = std::move(statements), effect,
                     read = std::move(read)]() mutable -> Task<Result<T>> {
-    const auto done = co_await execute(std::move(statements), again);
+    const auto done = co_await execute(std::move(statements), effect);
     if (!done) co_return std::unexpected(to_error(done.error()));
     co_return read(*done);
   };
@@ -76,20 +128,39 @@ Task<Result<T>> PostgresStore::query(Statements statements, Again again, Read re
 
 template <class Decide>
 Task<Result<void>> PostgresStore::change_locked(Statements lock, Decide decide) {
-  const auto now = std::chrono::steady_clock::now();
-  auto connection = co_await pool_.acquire(now + connection_time);
-  if (!connection) co_return std::unexpected(to_error(connection.error()));
   lock.insert(lock.begin(), Statement("BEGIN"));
-  auto locked = co_await (*connection)->run(std::move(lock), now + operation_time);
-  // The locks go with the connection.
-  if (!locked) (*connection)->give_up();
-  if (!locked) co_return std::unexpected(to_error(locked.error()));
+  Retries retries;
+  for (;;) {
+    const auto failure = co_await try_change_locked(lock, decide, retries.deadline());
+    if (!failure) co_return Result<void>{};
+    if (!retries.is_worth_another(*failure) || retries.is_late()) {
+      co_return std::unexpected(to_error(*failure));
+    }
+    SteadyTimer pause(thread_.executor(0), retry_pause);
+    co_await pause.async_wait(use_tuple);
+  }
+}
+
+template <class Decide>
+Task<std::optional<postgres::Failure>> PostgresStore::try_change_locked(Statements lock, Decide& decide,
+                                                                        postgres::Deadline deadline) {
+  const auto connect_by = std::min(deadline, std::chrono::steady_clock::now() + connection_time);
+  auto connection = co_await pool_.acquire(connect_by);
+  if (!connection) co_return std::move(connection.error());
+  auto locked = co_await (*connection)->run(std::move(lock), deadline);
+  if (!locked) {
+    // The locks go with the connection, and what was not committed with them.
+    (*connection)->give_up();
+    auto& failure = locked.error();
+    if (failure.kind == postgres::Failure::Kind::unknown) failure.kind = postgres::Failure::Kind::unreachable;
+    co_return std::move(failure);
+  }
   Statements writes = decide(*locked);
   writes.emplace_back("COMMIT");
-  auto committed = co_await (*connection)->run(std::move(writes), now + operation_time);
-  if (!committed) (*connection)->give_up();
-  if (!committed) co_return std::unexpected(to_error(committed.error()));
-  co_return Result<void>{};
+  auto committed = co_await (*connection)->run(std::move(writes), deadline);
+  if (committed) co_return std::nullopt;
+  (*connection)->give_up();
+  co_return std::move(committed.error());
 }
 
 }  // namespace switchyard::store

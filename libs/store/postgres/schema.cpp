@@ -90,11 +90,125 @@ constexpr std::int64_t migration_lock = 0x53575944;
 // A table that another process is changing, or a slow disk; nobody can be served meanwhile anyhow.
 constexpr std::chrono::minutes migration_time{5};
 
+// What the program does with its tables, whoever owns them.
+struct Privileges {
+  const char* table;
+  const char* wanted;
+};
+constexpr std::array privileges{
+    Privileges{"users", "SELECT, INSERT, UPDATE"},
+    Privileges{"login_failures", "SELECT, INSERT, UPDATE, DELETE"},
+    Privileges{"transactions", "SELECT, INSERT, UPDATE"},
+    Privileges{"attempts", "SELECT, INSERT, UPDATE"},
+    Privileges{"idempotency_keys", "SELECT, INSERT"},
+    Privileges{"copies", "SELECT"},
+    Privileges{"health", "SELECT, INSERT, UPDATE"},
+};
+
+constexpr std::string_view not_permitted = "42501";
+
+Task<postgres::Outcome<std::vector<postgres::Rows>>> try_run(postgres::Connection& connection,
+                                                             std::vector<Statement> statements) {
+  return connection.run(std::move(statements), std::chrono::steady_clock::now() + migration_time);
+}
+
 Task<std::vector<postgres::Rows>> run(postgres::Connection& connection, std::vector<Statement> statements) {
-  auto done =
-      co_await connection.run(std::move(statements), std::chrono::steady_clock::now() + migration_time);
+  auto done = co_await try_run(connection, std::move(statements));
   if (!done) throw std::runtime_error(fmt::format("the schema: {}", done.error().message));
   co_return std::move(*done);
+}
+
+[[noreturn]] void refuse_privileges(const std::string& user, const std::string& table,
+                                    const std::string& what) {
+  throw std::runtime_error(fmt::format(
+      "the role {0} may not use the table {1} as it must; as its owner: GRANT {2} ON {1} TO \"{0}\"", user,
+      table, what));
+}
+
+// Text is stored as UTF-8, which other encodings cannot hold or do not check.
+Task<void> require_utf8(postgres::Connection& connection) {
+  std::vector<Statement> statements;
+  statements.emplace_back("SELECT current_setting('server_encoding'), current_database()::text");
+  const auto found = co_await run(connection, std::move(statements));
+  const auto encoding = found.front().bytes(0, 0);
+  if (encoding == "UTF8") co_return;
+  throw std::runtime_error(
+      fmt::format("the database {0} has the encoding {1}, and names and texts are UTF-8; make another one: "
+                  "CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0",
+                  found.front().bytes(0, 1), encoding));
+}
+
+// The version of the schema, 0 if there is none. Needs no privilege but to read.
+Task<std::int64_t> look_at_version(postgres::Connection& connection) {
+  std::vector<Statement> look;
+  look.emplace_back("SELECT to_regclass('switchyard_schema') IS NULL, current_user::text");
+  const auto looked = co_await run(connection, std::move(look));
+  if (looked.front().boolean(0, 0)) co_return 0;
+  std::vector<Statement> read;
+  read.emplace_back("SELECT coalesce(max(version), 0)::bigint FROM switchyard_schema");
+  const auto version = co_await try_run(connection, std::move(read));
+  if (!version && version.error().sqlstate == not_permitted) {
+    refuse_privileges(std::string(looked.front().bytes(0, 1)), "switchyard_schema", "SELECT");
+  }
+  if (!version) throw std::runtime_error(fmt::format("the schema: {}", version.error().message));
+  co_return version->front().integer(0, 0);
+}
+
+void require_known(std::int64_t version) {
+  if (version <= newest_version) return;
+  throw std::runtime_error(
+      fmt::format("the database has schema version {}, and this program knows versions up to {}; start the "
+                  "newer program that wrote it",
+                  version, newest_version));
+}
+
+Task<void> require_privileges(postgres::Connection& connection) {
+  // Which of a list one has, has_table_privilege() does not say: it is true for any of them.
+  for (const auto& [table, wanted] : privileges) {
+    std::vector<Statement> statements;
+    statements
+        .emplace_back(
+            "SELECT current_user::text, bool_and(has_table_privilege($1::text, trim(p))) "
+            "FROM unnest(string_to_array($2::text, ',')) AS p")
+        .bind(std::string_view(table))
+        .bind(std::string_view(wanted));
+    const auto found = co_await run(connection, std::move(statements));
+    if (!found.front().boolean(0, 1))
+      refuse_privileges(std::string(found.front().bytes(0, 0)), table, wanted);
+  }
+}
+
+[[noreturn]] void refuse_migration(const postgres::Failure& failure) {
+  std::string remedy;
+  if (failure.sqlstate == not_permitted || failure.sqlstate == "3F000") {
+    remedy = fmt::format(
+        "; to bring the schema to version {}, run `switchyard store migrate` once as the owner "
+        "of the tables, or GRANT USAGE, CREATE ON SCHEMA",
+        newest_version);
+  }
+  throw std::runtime_error(fmt::format("the schema: {}{}", failure.message, remedy));
+}
+
+Task<void> migrate_in_turn(postgres::Connection& connection) {
+  std::vector<Statement> begin;
+  begin.emplace_back("BEGIN");
+  begin.emplace_back("SET LOCAL statement_timeout = '300s'");
+  begin.emplace_back("SET LOCAL client_min_messages = 'warning'");
+  begin.emplace_back("SELECT pg_advisory_xact_lock($1::bigint)").bind(migration_lock);
+  begin.emplace_back("CREATE TABLE IF NOT EXISTS switchyard_schema (version bigint NOT NULL)");
+  begin.emplace_back("SELECT coalesce(max(version), 0)::bigint FROM switchyard_schema");
+  const auto begun = co_await try_run(connection, std::move(begin));
+  if (!begun) refuse_migration(begun.error());
+  const auto version = begun->back().integer(0, 0);
+  require_known(version);
+  std::vector<Statement> rest;
+  for (auto next = version; next < newest_version; ++next) {
+    for (const char* sql : migrations[static_cast<std::size_t>(next)]) rest.emplace_back(sql);
+    rest.emplace_back("INSERT INTO switchyard_schema (version) VALUES ($1::bigint)").bind(next + 1);
+  }
+  rest.emplace_back("COMMIT");
+  const auto done = co_await try_run(connection, std::move(rest));
+  if (!done) refuse_migration(done.error());
 }
 
 }  // namespace
@@ -110,28 +224,11 @@ Task<void> require_finished_copy(postgres::Connection& connection) {
 }
 
 Task<void> migrate(postgres::Connection& connection) {
-  std::vector<Statement> begin;
-  begin.emplace_back("BEGIN");
-  begin.emplace_back("SET LOCAL statement_timeout = '300s'");
-  begin.emplace_back("SET LOCAL client_min_messages = 'warning'");
-  begin.emplace_back("SELECT pg_advisory_xact_lock($1::bigint)").bind(migration_lock);
-  begin.emplace_back("CREATE TABLE IF NOT EXISTS switchyard_schema (version bigint NOT NULL)");
-  begin.emplace_back("SELECT coalesce(max(version), 0) FROM switchyard_schema");
-  const auto begun = co_await run(connection, std::move(begin));
-  const auto version = begun.back().integer(0, 0);
-  if (version > newest_version) {
-    throw std::runtime_error(
-        fmt::format("the database has schema version {}, and this program knows versions up to {}; start the "
-                    "newer program that wrote it",
-                    version, newest_version));
-  }
-  std::vector<Statement> rest;
-  for (auto next = version; next < newest_version; ++next) {
-    for (const char* sql : migrations[static_cast<std::size_t>(next)]) rest.emplace_back(sql);
-    rest.emplace_back("INSERT INTO switchyard_schema (version) VALUES ($1::bigint)").bind(next + 1);
-  }
-  rest.emplace_back("COMMIT");
-  co_await run(connection, std::move(rest));
+  co_await require_utf8(connection);
+  const auto version = co_await look_at_version(connection);
+  require_known(version);
+  if (version < newest_version) co_await migrate_in_turn(connection);
+  co_await require_privileges(connection);
 }
 
 }  // namespace switchyard::store

@@ -35,7 +35,7 @@ constexpr const char* insert_transactions_with_keys =
     "ON CONFLICT (merchant_id, id) DO NOTHING";
 
 constexpr const char* select_keys =
-    "SELECT k.request_fingerprint, k.transaction_id, k.reply "
+    "SELECT k.request_fingerprint::bytea, k.transaction_id::uuid, k.reply::text "
     "FROM unnest($1::bigint[], $2::text[]) WITH ORDINALITY AS i (merchant_id, key, position) "
     "LEFT JOIN idempotency_keys k ON k.merchant_id = i.merchant_id AND k.key = i.key ORDER BY i.position";
 
@@ -88,7 +88,7 @@ Task<postgres::Outcome<std::vector<Result<CreateResult>>>> PostgresStore::create
   for (const auto& one : created) columns.add(one.transaction);
   Statements statements;
   columns.bind_to(statements.emplace_back(insert_transactions));
-  auto done = co_await execute(std::move(statements), Again::yes);
+  auto done = co_await execute(std::move(statements), Effect::repeatable);
   if (!done) co_return std::unexpected(std::move(done.error()));
   std::vector<Result<CreateResult>> results(created.size(), Result<CreateResult>(Created{}));
   co_return results;
@@ -129,7 +129,7 @@ Task<postgres::Outcome<std::vector<Result<CreateResult>>>> PostgresStore::create
   columns.bind_to(statements.emplace_back(insert_transactions_with_keys));
   statements.back().bind(keys);
   statements.emplace_back(select_keys).bind(merchants).bind(keys);
-  auto done = co_await execute(std::move(statements), Again::yes);
+  auto done = co_await execute(std::move(statements), Effect::repeatable);
   if (!done) co_return std::unexpected(std::move(done.error()));
   co_return results_of(created, done->back());
 }
@@ -146,18 +146,18 @@ Task<Result<CreateResult>> PostgresStore::replay(NewTransaction created) {
     if (found.is_null(0, 0)) return fail(ErrorCode::overloaded, "too many transactions are waiting");
     return replayed(found, 0, key);
   };
-  return query<CreateResult>(std::move(statements), Again::yes, std::move(read));
+  return query<CreateResult>(std::move(statements), Effect::none, std::move(read));
 }
 
 Task<Result<TransactionWithAttempts>> PostgresStore::find_transaction(MerchantId merchant, TransactionId id) {
   Statements statements;
   statements
-      .emplace_back("SELECT " SWITCHYARD_PG_TRANSACTION(
+      .emplace_back("SELECT " SWITCHYARD_PG_TRANSACTION_READ(
           "") " FROM transactions WHERE merchant_id = $1::bigint AND id = $2::uuid")
       .bind(merchant.value)
       .bind(id.value);
   statements
-      .emplace_back("SELECT " SWITCHYARD_PG_ATTEMPT(
+      .emplace_back("SELECT " SWITCHYARD_PG_ATTEMPT_READ(
           "") " FROM attempts WHERE merchant_id = $1::bigint AND transaction_id = $2::uuid ORDER BY number")
       .bind(merchant.value)
       .bind(id.value);
@@ -173,7 +173,7 @@ Task<Result<TransactionWithAttempts>> PostgresStore::find_transaction(MerchantId
     }
     return found;
   };
-  return query<TransactionWithAttempts>(std::move(statements), Again::yes, read);
+  return query<TransactionWithAttempts>(std::move(statements), Effect::none, read);
 }
 
 Task<Result<TransactionPage>> PostgresStore::list_transactions(MerchantId merchant,
@@ -182,7 +182,7 @@ Task<Result<TransactionPage>> PostgresStore::list_transactions(MerchantId mercha
   const Uuid before = filter.before ? filter.before->value : last_id;
   Statements statements;
   statements
-      .emplace_back("SELECT " SWITCHYARD_PG_TRANSACTION(
+      .emplace_back("SELECT " SWITCHYARD_PG_TRANSACTION_READ(
           "") " FROM (SELECT * FROM transactions WHERE merchant_id = $1::bigint AND id < $2::uuid ORDER BY "
               "id DESC "
               "LIMIT $3::bigint) scanned WHERE ($4::text = '' OR status = $4::text) "
@@ -196,7 +196,7 @@ Task<Result<TransactionPage>> PostgresStore::list_transactions(MerchantId mercha
   // The last row that the scan above can have seen, if there is another one behind it.
   statements
       .emplace_back(
-          "SELECT id FROM transactions WHERE merchant_id = $1::bigint AND id < $2::uuid "
+          "SELECT id::uuid FROM transactions WHERE merchant_id = $1::bigint AND id < $2::uuid "
           "ORDER BY id DESC OFFSET $3::bigint LIMIT 2")
       .bind(merchant.value)
       .bind(before)
@@ -216,7 +216,7 @@ Task<Result<TransactionPage>> PostgresStore::list_transactions(MerchantId mercha
     }
     return page;
   };
-  return query<TransactionPage>(std::move(statements), Again::yes, read);
+  return query<TransactionPage>(std::move(statements), Effect::none, read);
 }
 
 }  // namespace switchyard::store

@@ -30,21 +30,21 @@ Result<void> require_one_change(const std::vector<Rows>& sets) {
 Task<Result<std::optional<User>>> PostgresStore::find_user(std::string username) {
   if (!can_be_a_name(username)) co_return std::nullopt;
   Statements statements;
-  statements.emplace_back("SELECT id, username, password_hash, enabled FROM users WHERE username = $1::text")
+  statements.emplace_back("SELECT " SWITCHYARD_PG_USER_READ " FROM users WHERE username = $1::text")
       .bind(username);
   const auto read = [](const RowSets& sets) -> Result<std::optional<User>> {
     if (sets.front().size() == 0) return std::nullopt;
     return read_user(sets.front(), 0);
   };
-  co_return co_await query<std::optional<User>>(std::move(statements), Again::yes, read);
+  co_return co_await query<std::optional<User>>(std::move(statements), Effect::none, read);
 }
 
 Task<Result<std::vector<User>>> PostgresStore::list_users(UserId after, std::size_t limit) {
   Statements statements;
   statements
-      .emplace_back(
-          "SELECT id, username, password_hash, enabled FROM users WHERE id > $1::bigint ORDER BY id "
-          "LIMIT $2::bigint")
+      .emplace_back("SELECT " SWITCHYARD_PG_USER_READ
+                    " FROM users WHERE id > $1::bigint ORDER BY id "
+                    "LIMIT $2::bigint")
       .bind(after.value)
       .bind(static_cast<std::int64_t>(limit));
   const auto read = [](const RowSets& sets) -> Result<std::vector<User>> {
@@ -53,7 +53,7 @@ Task<Result<std::vector<User>>> PostgresStore::list_users(UserId after, std::siz
     for (int row = 0; row < sets.front().size(); ++row) users.push_back(read_user(sets.front(), row));
     return users;
   };
-  return query<std::vector<User>>(std::move(statements), Again::yes, read);
+  return query<std::vector<User>>(std::move(statements), Effect::none, read);
 }
 
 Task<Result<User>> PostgresStore::add_user(NewUser user, Timestamp now) {
@@ -66,7 +66,7 @@ Task<Result<User>> PostgresStore::add_user(NewUser user, Timestamp now) {
   auto& insert = statements.emplace_back(
       "INSERT INTO users (id, username, password_hash, enabled, created_at) "
       "SELECT coalesce($1::bigint, coalesce(max(id), 0) + 1), $2::text, $3::text, $4::boolean, "
-      "$5::timestamptz FROM users ON CONFLICT DO NOTHING RETURNING id, username, password_hash, enabled");
+      "$5::timestamptz FROM users ON CONFLICT DO NOTHING RETURNING " SWITCHYARD_PG_USER_READ);
   if (user.id) {
     insert.bind(user.id->value);
   } else {
@@ -78,7 +78,7 @@ Task<Result<User>> PostgresStore::add_user(NewUser user, Timestamp now) {
     if (sets[2].size() == 0) return fail(ErrorCode::already_exists, "there is a user with this id");
     return read_user(sets[2], 0);
   };
-  co_return co_await query<User>(std::move(statements), Again::no, read);
+  co_return co_await query<User>(std::move(statements), Effect::once, read);
 }
 
 Task<Result<bool>> PostgresStore::import_users(std::vector<NewUser> users, Timestamp now) {
@@ -107,7 +107,7 @@ Task<Result<bool>> PostgresStore::import_users(std::vector<NewUser> users, Times
       .bind(enabled)
       .bind(now);
   const auto read = [](const RowSets& sets) -> Result<bool> { return sets[1].changed() > 0; };
-  return query<bool>(std::move(statements), Again::no, read);
+  return query<bool>(std::move(statements), Effect::once, read);
 }
 
 Task<Result<void>> PostgresStore::set_user_enabled(std::string username, bool enabled) {
@@ -115,7 +115,7 @@ Task<Result<void>> PostgresStore::set_user_enabled(std::string username, bool en
   statements.emplace_back("UPDATE users SET enabled = $2::boolean WHERE username = $1::text")
       .bind(postgres::storable_text(username))
       .bind(enabled);
-  return query<void>(std::move(statements), Again::yes, require_one_change);
+  return query<void>(std::move(statements), Effect::repeatable, require_one_change);
 }
 
 Task<Result<void>> PostgresStore::set_password_hash(std::string username, std::string password_hash) {
@@ -123,7 +123,7 @@ Task<Result<void>> PostgresStore::set_password_hash(std::string username, std::s
   statements.emplace_back("UPDATE users SET password_hash = $2::text WHERE username = $1::text")
       .bind(postgres::storable_text(username))
       .bind(password_hash);
-  return query<void>(std::move(statements), Again::yes, require_one_change);
+  return query<void>(std::move(statements), Effect::repeatable, require_one_change);
 }
 
 Task<Result<std::vector<LoginFailures>>> PostgresStore::login_failures(std::vector<std::string> subjects,
@@ -133,7 +133,8 @@ Task<Result<std::vector<LoginFailures>>> PostgresStore::login_failures(std::vect
   Statements statements;
   statements
       .emplace_back(
-          "SELECT f.count, f.window_ends_at FROM unnest($1::text[]) WITH ORDINALITY AS i (subject, position) "
+          "SELECT f.count::bigint, f.window_ends_at::timestamptz FROM unnest($1::text[]) WITH ORDINALITY AS "
+          "i (subject, position) "
           "LEFT JOIN login_failures f ON f.subject = i.subject AND f.window_ends_at > $2::timestamptz "
           "ORDER BY i.position")
       .bind(names)
@@ -148,7 +149,7 @@ Task<Result<std::vector<LoginFailures>>> PostgresStore::login_failures(std::vect
     }
     return failures;
   };
-  return query<std::vector<LoginFailures>>(std::move(statements), Again::yes, read);
+  return query<std::vector<LoginFailures>>(std::move(statements), Effect::none, read);
 }
 
 Task<Result<void>> PostgresStore::record_login_failure(std::vector<std::string> subjects, Timestamp now,
@@ -177,7 +178,7 @@ Task<Result<void>> PostgresStore::record_login_failure(std::vector<std::string> 
       .bind(now + window);
   const auto read = [](const RowSets&) -> Result<void> { return {}; };
   // Not again: a failure that is counted twice locks its user out too soon.
-  return query<void>(std::move(statements), Again::no, read);
+  return query<void>(std::move(statements), Effect::once, read);
 }
 
 }  // namespace switchyard::store

@@ -12,7 +12,7 @@ using Transitions = std::vector<payment::Transition>;
 using Statements = std::vector<Statement>;
 
 #define SWITCHYARD_PG_WITH_LAST_ATTEMPT \
-  "SELECT " SWITCHYARD_PG_TRANSACTION("t.") ", " SWITCHYARD_PG_ATTEMPT("a.") " FROM transactions t "     \
+  "SELECT " SWITCHYARD_PG_TRANSACTION_READ("t.") ", " SWITCHYARD_PG_ATTEMPT_READ("a.") " FROM transactions t " \
   "LEFT JOIN attempts a ON a.merchant_id = t.merchant_id AND a.transaction_id = t.id "                   \
   "AND a.number = t.attempt_count "
 
@@ -40,7 +40,8 @@ constexpr const char* insert_unknown_jobs =
   ") "                                                                                      \
   "AS i (" SWITCHYARD_PG_TRANSACTION("") ") WHERE t.merchant_id = i.merchant_id AND t.id = i.id"
 constexpr const char* update_locked = SWITCHYARD_PG_UPDATE;
-constexpr const char* update_of_same_epoch = SWITCHYARD_PG_UPDATE " AND t.epoch = i.epoch RETURNING t.id";
+constexpr const char* update_of_same_epoch =
+    SWITCHYARD_PG_UPDATE " AND t.epoch = i.epoch RETURNING t.id::uuid";
 
 #define SWITCHYARD_PG_UPSERT_ATTEMPTS \
   "INSERT INTO attempts (merchant_id, transaction_id, " SWITCHYARD_PG_ATTEMPT("") ") "                    \
@@ -108,6 +109,7 @@ Task<Result<Transitions>> PostgresStore::claim_due(std::string psp, Timestamp no
     Transitions claimed;
     auto decide = [&](const RowSets& sets) {
       LockedChanges changes;
+      claimed.clear();
       const auto& rows = sets.back();
       for (int row = 0; row < rows.size(); ++row) {
         auto state = read_state(rows, row);
@@ -142,6 +144,7 @@ Task<Result<Transitions>> PostgresStore::claim_jobs(std::string psp, std::vector
     std::map<std::pair<MerchantId, TransactionId>, payment::Transition> transitions;
     auto decide = [&](const RowSets& sets) {
       LockedChanges changes;
+      transitions.clear();
       const auto& rows = sets.back();
       for (int row = 0; row < rows.size(); ++row) {
         auto state = read_state(rows, row);
@@ -181,7 +184,7 @@ Task<Result<std::vector<payment::Transaction>>> PostgresStore::lease_queued(Time
           "(SELECT merchant_id, id FROM transactions WHERE next_action_at <= $1::timestamptz "
           "AND status = 'queued' ORDER BY next_action_at LIMIT $3::bigint FOR UPDATE SKIP LOCKED) q "
           "WHERE t.merchant_id = q.merchant_id AND t.id = q.id "
-          "RETURNING " SWITCHYARD_PG_TRANSACTION("t."))
+          "RETURNING " SWITCHYARD_PG_TRANSACTION_READ("t."))
       .bind(due_by)
       .bind(until)
       .bind(static_cast<std::int64_t>(limit));
@@ -193,7 +196,7 @@ Task<Result<std::vector<payment::Transaction>>> PostgresStore::lease_queued(Time
     return leased;
   };
   // Not again: what a lost answer has leased comes due once more at `until`.
-  return query<Transactions>(std::move(statements), Again::no, read);
+  return query<Transactions>(std::move(statements), Effect::once, read);
 }
 
 Task<Result<bool>> PostgresStore::settle_queued(MerchantId merchant, TransactionId id, std::string psp,
@@ -202,7 +205,7 @@ Task<Result<bool>> PostgresStore::settle_queued(MerchantId merchant, Transaction
                     now]() -> Task<Result<bool>> {
     Statements lock;
     lock
-        .emplace_back("SELECT " SWITCHYARD_PG_TRANSACTION(
+        .emplace_back("SELECT " SWITCHYARD_PG_TRANSACTION_READ(
             "") " FROM transactions WHERE merchant_id = $1::bigint AND id = $2::uuid "
                 "AND status = 'queued' FOR UPDATE")
         .bind(merchant.value)
@@ -248,7 +251,7 @@ Task<postgres::Outcome<std::vector<Result<bool>>>> PostgresStore::save_together(
   transactions.bind_to(statements.emplace_back(update_of_same_epoch));
   attempts.bind_to(statements.emplace_back(upsert_attempts_of_same_epoch));
   statements.back().bind(epochs);
-  auto done = co_await execute(std::move(statements), Again::yes);
+  auto done = co_await execute(std::move(statements), Effect::repeatable);
   if (!done) co_return std::unexpected(std::move(done.error()));
 
   const auto& rows = done->front();
@@ -272,7 +275,7 @@ Task<Result<std::int64_t>> PostgresStore::count_backlog(std::int64_t most) {
           "b")
       .bind(most);
   const auto read = [](const RowSets& sets) -> Result<std::int64_t> { return sets.front().integer(0, 0); };
-  return query<std::int64_t>(std::move(statements), Again::yes, read);
+  return query<std::int64_t>(std::move(statements), Effect::none, read);
 }
 
 }  // namespace switchyard::store
