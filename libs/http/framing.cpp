@@ -51,8 +51,6 @@ Codings codings_of(const fields& header) {
 
 std::expected<Framing, Response> transfer_framing(const fields& header, unsigned version) {
   if (version < 11) return refuse("HTTP/1.0 knows no Transfer-Encoding: send the body with Content-Length");
-  if (header.count(field::content_length) > 0)
-    return refuse("Content-Length and Transfer-Encoding in one request: send one of them");
   const auto codings = codings_of(header);
   if (codings.any_is_empty)
     return refuse("Transfer-Encoding is empty, or names an empty coding: send 'chunked'");
@@ -74,12 +72,22 @@ std::optional<std::uint64_t> decimal(std::string_view digits) {
 }  // namespace
 
 std::expected<Framing, Response> framing_of(const fields& header, unsigned version) {
-  if (header.count(field::transfer_encoding) > 0) return transfer_framing(header, version);
-  const auto lengths = header.count(field::content_length);
+  std::size_t lengths = 0;
+  std::size_t transfer_encodings = 0;
+  std::string_view length_text;
+  // One pass, which costs less than to look for each.
+  for (const auto& line : header) {
+    if (line.name() == field::transfer_encoding) ++transfer_encodings;
+    if (line.name() != field::content_length) continue;
+    ++lengths;
+    length_text = {line.value().data(), line.value().size()};
+  }
+  if (transfer_encodings > 0 && lengths > 0)
+    return refuse("Content-Length and Transfer-Encoding in one request: send one of them");
+  if (transfer_encodings > 0) return transfer_framing(header, version);
   if (lengths == 0) return Framing{};
   if (lengths > 1) return refuse("Content-Length stands there more than once");
-  const auto value = header[field::content_length];
-  const auto length = decimal({value.data(), value.size()});
+  const auto length = decimal(length_text);
   if (!length) return refuse("Content-Length must be a whole number of bytes, such as 42");
   return Framing{.length = *length};
 }

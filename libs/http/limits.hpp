@@ -8,6 +8,7 @@ namespace switchyard::http {
 
 struct Limits {
   std::size_t header_bytes_max = 16 * 1024;  // 431
+  std::size_t header_fields_max = 100;       // 431: each costs far more than its bytes
   std::size_t body_bytes_max = 64 * 1024;    // 413
   std::size_t connections_max = 10'000;      // per server; 503
   // Of these, from one IPv4 address or IPv6 network of 64 bits; 429. Less than all, so that nobody has them

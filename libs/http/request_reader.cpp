@@ -1,7 +1,5 @@
 #include "http/request_reader.hpp"
 
-#include <array>
-
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/core/string.hpp>
 #include <fmt/format.h>
@@ -18,12 +16,32 @@ using beast::http::field;
 // Kept from one chunked body to the next.
 constexpr std::size_t chunked_body_kept_bytes = 4096;
 
-// Of two of these one reader takes the first, another the last (RFC 9110, 5.3). Host and Content-Length have
-// words of their own.
-constexpr std::array<boost::string_view, 3> stand_once{"Authorization", "Content-Type", "Idempotency-Key"};
+// How often those stand there that may stand once: of two, one reader takes the first, another the last (RFC
+// 9110, 5.3).
+struct Singletons {
+  std::size_t host = 0;
+  std::size_t authorization = 0;
+  std::size_t content_type = 0;
+  std::size_t idempotency_key = 0;
+};
+
+// One pass, which costs less than to look for each.
+Singletons singletons_of(const beast::http::fields& header) {
+  Singletons seen;
+  for (const auto& line : header) {
+    const auto name = line.name();
+    if (name == field::host) ++seen.host;
+    if (name == field::authorization) ++seen.authorization;
+    if (name == field::content_type) ++seen.content_type;
+    if (name == field::unknown && beast::iequals(line.name_string(), "Idempotency-Key"))
+      ++seen.idempotency_key;
+  }
+  return seen;
+}
 
 Response header_too_large() {
-  return problem(431, "Request header fields too large", "the header is larger than this server takes");
+  return problem(431, "Request header fields too large",
+                 "the header is longer, or has more fields, than this server takes");
 }
 
 Response body_too_large() {
@@ -62,6 +80,7 @@ RequestReader::Progress RequestReader::find_header_end() {
     const auto line = input.substr(line_begin_, line_feed - 1 - line_begin_);
     line_begin_ = scanned_;
     if (line.empty()) return Progress::complete;
+    if (++lines_ > limits_.header_fields_max + 1) return refuse(header_too_large());
     if (line.front() == ' ' || line.front() == '\t')
       return refuse_malformed("a line of the header begins with white space (RFC 9112, 5.2)");
   }
@@ -85,14 +104,12 @@ RequestReader::Progress RequestReader::read_header() {
 
 RequestReader::Progress RequestReader::begin_body() {
   const auto version = header().version();
-  if (version == 11 && header().count(field::host) != 1)
-    return refuse(problem(400, "Bad request", "an HTTP/1.1 request carries exactly one Host header"));
-  for (const auto name : stand_once) {
-    if (header().count(name) > 1)
-      return refuse(
-          problem(400, "Bad request",
-                  fmt::format("{} stands there more than once", std::string_view(name.data(), name.size()))));
-  }
+  const auto seen = singletons_of(header());
+  if (seen.host > 1 || (seen.host == 0 && version == 11))
+    return refuse_bad("an HTTP/1.1 request carries exactly one Host header");
+  if (seen.authorization > 1) return refuse_bad("there is more than one Authorization header");
+  if (seen.content_type > 1) return refuse_bad("there is more than one Content-Type header");
+  if (seen.idempotency_key > 1) return refuse_bad("there is more than one Idempotency-Key header");
   auto framing = framing_of(header(), version);
   if (!framing) return refuse(std::move(framing.error()));
   if (framing->length > limits_.body_bytes_max) return refuse(body_too_large());
@@ -139,7 +156,7 @@ void RequestReader::next() {
   parser_.reset();
   decoder_.reset();
   stage_ = Stage::header;
-  scanned_ = line_begin_ = 0;
+  scanned_ = line_begin_ = lines_ = 0;
   framing_ = {};
   invited_ = false;
 }
@@ -160,8 +177,12 @@ RequestReader::Progress RequestReader::refuse(Response refusal) {
   return Progress::refused;
 }
 
+RequestReader::Progress RequestReader::refuse_bad(std::string_view detail) {
+  return refuse(problem(400, "Bad request", detail));
+}
+
 RequestReader::Progress RequestReader::refuse_malformed(std::string_view detail) {
-  return refuse(problem(400, "Bad request", fmt::format("the request is not HTTP/1.1: {}", detail)));
+  return refuse_bad(fmt::format("the request is not HTTP/1.1: {}", detail));
 }
 
 }  // namespace switchyard::http

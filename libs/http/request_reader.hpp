@@ -73,6 +73,7 @@ class RequestReader {
   Progress read_body();
   Progress read_chunks();
   Progress refuse(Response refusal);
+  Progress refuse_bad(std::string_view detail);
   Progress refuse_malformed(std::string_view detail);
 
   const Limits& limits_;
@@ -81,6 +82,7 @@ class RequestReader {
   // The header so far: what has been looked at, and where its last line begins.
   std::size_t scanned_ = 0;
   std::size_t line_begin_ = 0;
+  std::size_t lines_ = 0;
   std::optional<Parser> parser_;
   Framing framing_;
   std::optional<ChunkedDecoder> decoder_;

@@ -310,6 +310,22 @@ TEST(RequestReader, RefusesWhatIsNotHttp) {
   expect(std::string_view("GET /\0 HTTP/1.1\r\nHost: a\r\n\r\n", 29), {"refused 400"});
 }
 
+// 16 KB of fields of four bytes cost as much as forty requests.
+TEST(RequestReader, BoundsTheNumberOfFields) {
+  constexpr Limits few{.header_fields_max = 10};
+  const auto progress_with = [&few](std::size_t fields) {
+    RequestReader reader(few);
+    std::string bytes = "GET /x HTTP/1.1\r\nHost: a\r\n";
+    for (std::size_t i = 1; i < fields; ++i) bytes += "a:\r\n";
+    bytes += "\r\n";
+    std::memcpy(reader.input().prepare().data(), bytes.data(), bytes.size());
+    reader.input().commit(bytes.size());
+    return reader.advance();
+  };
+  EXPECT_EQ(progress_with(10), RequestReader::Progress::complete);
+  EXPECT_EQ(progress_with(11), RequestReader::Progress::refused);
+}
+
 TEST(RequestReader, RefusesTwoOfWhatStandsOnce) {
   for (const std::string_view name :
        {"Authorization", "Content-Type", "Idempotency-Key", "idempotency-key"}) {

@@ -278,6 +278,22 @@ def test_header_floods_are_431(target, headers):
     assert [reply.status for reply in replies] == [431]
 
 
+@pytest.mark.quick
+@pytest.mark.parametrize("fields, status", [(99, 200), (101, 431)])
+def test_the_number_of_header_fields_is_bounded(target, fields, status):
+    """Each costs far more than its bytes: 16 KB of them cost an io thread half a millisecond."""
+    data = b"GET /transaction/health HTTP/1.1\r\nHost: a\r\n" + b"a:\r\n" * (fields - 1) + b"\r\n"
+    assert exchange(target.core, data)[0].status == status
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("name", ["Authorization", "Content-Type", "Idempotency-Key"])
+def test_two_of_a_header_that_stands_once_are_400(target, name):
+    """Of two, one reader takes the first, another the last."""
+    [reply] = exchange(target.core, post(CREATE, GOOD_BODY, f"{name}: a", f"{name}: b"))
+    assert reply.status == 400
+
+
 def test_endless_header_is_cut_off(target):
     with RawConnection(target.core) as connection:
         connection.send(b"GET /transaction/health HTTP/1.1\r\nX: ")
