@@ -31,6 +31,7 @@ build_targets() {
   read -r -d '' -a names < <(build_packages && fuzz_packages) || true
   install_packages 'to fuzz' "${names[@]}"
   version=$(lint_clang_version)
+  export ASAN_SYMBOLIZER_PATH=/usr/lib/llvm-$version/bin/llvm-symbolizer
   CXX=clang++-$version build fuzz fuzzers
 }
 
