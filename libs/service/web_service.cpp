@@ -6,15 +6,27 @@
 #include <fmt/format.h>
 
 #include "service/metrics_server.hpp"
+#include "service/open_files.hpp"
 
 namespace switchyard::service {
 namespace {
+
+http::Limits limits_of(const HttpSettings& settings, Log& log) {
+  const auto files = open_files_max();
+  const auto limits = within_open_files(settings.limits, files);
+  if (limits.connections_max < settings.limits.connections_max) {
+    log.warning(fmt::format(
+        "MAX_CONNECTIONS is {}, but this process may open {} files (ulimit -n): it takes {} connections",
+        settings.limits.connections_max, files, limits.connections_max));
+  }
+  return limits;
+}
 
 http::Server::Options options_of(const HttpSettings& settings, Log& log) {
   return {
       .host = settings.host,
       .port = settings.port,
-      .limits = settings.limits,
+      .limits = limits_of(settings, log),
       .on_exception = [&log](std::string_view what) { log.error(fmt::format("A request failed: {}", what)); },
   };
 }

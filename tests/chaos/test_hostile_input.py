@@ -547,6 +547,22 @@ def test_the_connections_of_one_address_do_not_stop_another(tmp_path_factory):
     assert server.stop() == 0
 
 
+def test_connections_leave_files_for_others(tmp_path_factory):
+    """Out of files, a process accepts nobody: MAX_CONNECTIONS is held below what it may open, for each address, too."""
+    server = Switchyard(tmp_path_factory.mktemp("files"), REQUEST_TIMEOUT_SECONDS=60)
+    server.program.command = ["sh", "-c", 'ulimit -n 400; exec "$@"', "sh", *server.program.command]
+    server.start()
+    assert "this process may open 400 files" in server.program.log()
+    crowd = [RawConnection(server.core) for _ in range(300)]
+    assert crowd[-1].read_reply().status == 429
+    with RawConnection(server.core, own_address="127.0.0.2") as neighbour:
+        neighbour.send(GOOD)
+        assert neighbour.read_reply().status == 200
+    for connection in crowd:
+        connection.close()
+    assert server.stop() == 0
+
+
 def test_half_sent_bodies_in_memory_are_bounded_in_all(tmp_path_factory):
     """400 connections with 60 KiB each of a body that never ends: refused beyond the bound, payments go on."""
     server = Switchyard(tmp_path_factory.mktemp("memory"), REQUEST_TIMEOUT_SECONDS=60, MAX_BUFFERED_BYTES=4_194_304).start()
