@@ -36,7 +36,8 @@ void Client::start() {
 Task<void> Client::stop() {
   stopping_ = true;
   stop_.set();
-  if (connection_) co_await connection_->close();
+  // keep_connected() waits for its tasks: an Event has one waiter.
+  if (connection_) connection_->end("the connection was closed");
   co_await tasks_.join_until(Deadline::max());
 }
 

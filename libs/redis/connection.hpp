@@ -49,9 +49,11 @@ class Connection {
   bool has_ended() const { return ended_; }
   // Why; empty while it lasts.
   const std::string& why_ended() const { return why_ended_; }
-  // Until it ends.
+  // Until it ends. For one caller.
   Task<void> wait_for_end();
-  // Ends it, and waits for its tasks.
+  // Ends it: what is on its way fails with these words. The first end counts.
+  void end(std::string why);
+  // Ends it, and waits for its tasks. For one caller.
   Task<void> close();
 
   std::string local_address() const { return stream_->local_address(); }
@@ -72,7 +74,6 @@ class Connection {
   Task<void> write();
   Task<void> watch();
   Result<void> deliver();
-  void end(std::string why);
   Deadline earliest_deadline() const;
 
   Executor executor_;

@@ -49,4 +49,11 @@ Task<Result<Reply>> ScriptCall::run(Client& client, Deadline deadline) const {
   co_return reply;
 }
 
+Task<Result<Reply>> ScriptCall::run(Connection& connection, Deadline deadline) const {
+  auto reply = co_await connection.command(command("EVAL", script_.source()), deadline);
+  if (!reply) co_return reply;
+  if (const auto checked = require_no_error(*reply); !checked) co_return std::unexpected(checked.error());
+  co_return reply;
+}
+
 }  // namespace switchyard::redis

@@ -31,6 +31,8 @@ class ScriptCall {
 
   // An error reply is an error here, with Redis' words. The call outlives the coroutine.
   Task<Result<Reply>> run(Client& client, Deadline deadline) const;
+  // The same over a connection that is being prepared for others. In full.
+  Task<Result<Reply>> run(Connection& connection, Deadline deadline) const;
 
  private:
   Commands command(std::string_view name, std::string_view what) const;
