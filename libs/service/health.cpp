@@ -60,6 +60,7 @@ Task<Health::Answer> Health::answer() {
   std::vector<HealthCheck> checks;
   try {
     checks = co_await checks_();
+    if (others_) std::ranges::move(others_(), std::back_inserter(checks));
   } catch (...) {
     // The next who asks tries again.
     const std::lock_guard lock(mutex_);

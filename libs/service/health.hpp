@@ -32,6 +32,10 @@ class Health {
 
   explicit Health(Checks checks) : checks_(std::move(checks)) {}
 
+  // What others in this process have to say, behind the checks. They do not wait. Before the first question.
+  using Others = std::function<std::vector<HealthCheck>()>;
+  void add(Others others) { others_ = std::move(others); }
+
   // 200 with "pass", 503 with "fail" if one check failed; application/health+json if the client accepts it.
   Task<http::Response> handle(const http::Request& request);
 
@@ -46,6 +50,7 @@ class Health {
   std::optional<Answer> answer_at_once();
 
   Checks checks_;
+  Others others_;
   std::mutex mutex_;
   Answer last_;
   std::chrono::steady_clock::time_point valid_until_{};

@@ -49,6 +49,14 @@ class HealthTest : public ::testing::Test {
   IoThreads threads_{1};
 };
 
+TEST_F(HealthTest, WhatOthersHaveToSayComesBehindTheChecks) {
+  health_.add([] { return std::vector<HealthCheck>{{"connector:claims", true, "not for 12 s", true}}; });
+  const auto response = ask();
+  EXPECT_EQ(response.status, 200U);
+  EXPECT_EQ(response.body, R"({"status":"pass","checks":{"store:writable":[{"status":"pass"}],)"
+                           R"("connector:claims":[{"status":"warn","output":"not for 12 s"}]}})");
+}
+
 TEST_F(HealthTest, PassesWhenEachCheckPasses) {
   checks_.push_back({"queue:backlog", true, "3 of 10 transactions"});
   const auto response = ask();

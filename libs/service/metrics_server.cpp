@@ -13,7 +13,7 @@ constexpr std::size_t body_bytes_max = 1024;
 }  // namespace
 
 std::unique_ptr<http::Server> start_metrics_server(IoThreads& threads, telemetry::Metrics& metrics,
-                                                   const HttpSettings& settings, Log& log) {
+                                                   const HttpSettings& settings, Log& log, Health* health) {
   if (settings.metrics_port == 0) return nullptr;
   http::Router router(metrics, "metrics");
   router.add(http::Method::get, "/metrics", [&metrics](const http::Request&) -> Task<http::Response> {
@@ -22,6 +22,10 @@ std::unique_ptr<http::Server> start_metrics_server(IoThreads& threads, telemetry
     response.body = metrics.text();
     co_return response;
   });
+  if (health != nullptr) {
+    router.add(http::Method::get, "/health",
+               [health](const http::Request& request) { return health->handle(request); });
+  }
   http::Server::Options options;
   options.host = settings.host;
   options.port = settings.metrics_port;

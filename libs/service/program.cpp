@@ -1,13 +1,17 @@
 #include "service/program.hpp"
 
+#include <atomic>
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <string>
 
 #include <CLI/CLI.hpp>
+#include <fmt/format.h>
 #include <pthread.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/environment.hpp"
 #include "base/version.hpp"
@@ -31,10 +35,49 @@ sigset_t stop_signals() {
   return signals;
 }
 
+// Of the process, as the terminate handler that reads them is.
+std::atomic<const char*> program_name = "switchyard";
+std::atomic<Log*> fatal_error_log = nullptr;
+
+std::string what_ended_us() {
+  const auto failure = std::current_exception();
+  if (!failure) return "std::terminate was called";
+  try {
+    std::rethrow_exception(failure);
+  } catch (const std::exception& error) {
+    return error.what();
+  } catch (...) {
+    return "an exception that says nothing";
+  }
+}
+
+[[noreturn]] void end_process() {
+  // Another thread may be here already: its words are enough.
+  static std::atomic_flag entered;
+  while (entered.test_and_set()) ::pause();
+  const auto reason = what_ended_us();
+  std::fprintf(stderr, "%s: a bug ended the process: %s\n", program_name.load(), reason.c_str());
+  if (auto* log = fatal_error_log.load()) {
+    log->error(fmt::format("A bug ended the process: {}", reason));
+    log->flush();
+  }
+  ::_exit(exit_failure);
+}
+
 }  // namespace
+
+FatalErrorLog::FatalErrorLog(Log& log) {
+  fatal_error_log = &log;
+}
+
+FatalErrorLog::~FatalErrorLog() {
+  fatal_error_log = nullptr;
+}
 
 int run_program(const char* name, const std::function<int()>& body) {
   // Whatever a program of ours creates holds hashes of passwords and payments.
+  program_name = name;
+  std::set_terminate(end_process);
   ::umask(S_IRWXG | S_IRWXO);
   try {
     return body();

@@ -3,6 +3,8 @@
 
 #include <functional>
 
+#include "telemetry/log.hpp"
+
 namespace switchyard::service {
 
 // Exit codes of all programs.
@@ -31,6 +33,19 @@ int run_program(const Program& program, int argc, char** argv, const std::functi
 // Blocks SIGTERM, SIGINT and SIGHUP for this thread and those it starts, ignores SIGPIPE and SIGXFSZ, and
 // raises the limit of open files to what the system allows. Call it before the first thread is started.
 void prepare_process();
+
+// While it lives, what ends the process is said in `log`, too. One at a time; the log outlives it.
+//
+// An exception that leaves a thread or a task of a TaskGroup is a bug, and a program that goes on without its
+// connector or its queue would look healthy and do nothing. So run_program() has it end the process: exit
+// code 1, with the reason on standard error and in the log.
+class FatalErrorLog {
+ public:
+  explicit FatalErrorLog(Log& log);
+  ~FatalErrorLog();
+  FatalErrorLog(const FatalErrorLog&) = delete;
+  FatalErrorLog& operator=(const FatalErrorLog&) = delete;
+};
 
 // Blocks until SIGTERM, SIGINT or SIGHUP (a terminal that was closed) arrives; returns its number. A SIGHUP
 // that was ignored when the program started, as nohup does, stays ignored.

@@ -81,6 +81,10 @@ bool is_production(const Environment& environment) {
   return environment.one_of("SWITCHYARD_ENV", {"development", "production"}, "development") == "production";
 }
 
+std::int64_t read_amount_max(const Environment& environment) {
+  return environment.integer("MAX_AMOUNT", 1'000'000'000'000, 1, 1'000'000'000'000'000);
+}
+
 std::string read_database_url(const Environment& environment) {
   return environment.text("DATABASE_URL", "sqlite:data/switchyard.db");
 }

@@ -37,6 +37,8 @@ TokenSettings read_token_settings(const Environment& environment);
 std::unique_ptr<Log> make_log(const Environment& environment);
 
 bool is_production(const Environment& environment);
+// MAX_AMOUNT, in minor units of whatever currency.
+std::int64_t read_amount_max(const Environment& environment);
 std::string read_database_url(const Environment& environment);
 std::chrono::seconds read_shutdown_time(const Environment& environment);
 

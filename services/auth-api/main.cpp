@@ -15,6 +15,7 @@ int serve() {
   auto settings = auth::read_settings(environment);
   const auto shutdown_time = service::read_shutdown_time(environment);
   const auto log = service::make_log(environment);
+  const service::FatalErrorLog fatal_error_log(*log);
 
   const SystemClock clock;
   telemetry::Metrics metrics;

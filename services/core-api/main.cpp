@@ -18,6 +18,7 @@ int serve() {
   if (redis_settings) settings.requeue_delay = redis_settings->sweep.delay;
   const auto shutdown_time = service::read_shutdown_time(environment);
   const auto log = service::make_log(environment);
+  const service::FatalErrorLog fatal_error_log(*log);
 
   const SystemClock clock;
   telemetry::Metrics metrics;

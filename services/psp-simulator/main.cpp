@@ -14,6 +14,7 @@ int serve() {
   const auto ledger_path = psp_simulator::read_ledger_path(environment);
   const auto shutdown_time = service::read_shutdown_time(environment);
   const auto log = service::make_log(environment);
+  const service::FatalErrorLog fatal_error_log(*log);
 
   const SystemClock clock;
   telemetry::Metrics metrics;
