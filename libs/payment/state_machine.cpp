@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "base/assert.hpp"
+#include "money/printable.hpp"
 #include "payment/fingerprint.hpp"
 
 namespace switchyard::payment {
@@ -68,15 +69,16 @@ class Machine {
   }
 
   void operator()(const Approved& approved) {
-    end_attempt(AttemptStatus::approved, {}).psp_reference = approved.psp_reference;
+    end_attempt(AttemptStatus::approved, {}).psp_reference = printable(approved.psp_reference);
     approve(transaction_);
     transaction_.reason.clear();
     transaction_.next_action_at.reset();
   }
 
   void operator()(const Declined& declined) {
-    end_attempt(AttemptStatus::declined, declined.code).psp_reference = declined.psp_reference;
-    end(Status::declined, declined.code);
+    auto& attempt = end_attempt(AttemptStatus::declined, declined.code);
+    attempt.psp_reference = printable(declined.psp_reference);
+    end(Status::declined, attempt.reason);
   }
 
   void operator()(const NotSent& not_sent) {
@@ -84,14 +86,24 @@ class Machine {
       // This send did not arrive, but an earlier one of the same attempt may have.
       return stay_unknown(not_sent.reason);
     }
-    end_attempt(AttemptStatus::not_sent, not_sent.reason);
-    if (transaction_.attempt_count >= policy_.attempts_max) return end(Status::failed, not_sent.reason);
-    transaction_.reason = not_sent.reason;
+    const auto& attempt = end_attempt(AttemptStatus::not_sent, not_sent.reason);
+    if (transaction_.attempt_count >= policy_.attempts_max) return end(Status::failed, attempt.reason);
+    transaction_.reason = attempt.reason;
     transaction_.next_action_at =
         now_ + doubled(policy_.retry_delay, transaction_.attempt_count - 1, milliseconds::max() / 2);
   }
 
   void operator()(const OutcomeUnknown& unknown) { stay_unknown(unknown.reason); }
+
+  // The attempt stays unknown: what became of the money is what the person finds out.
+  void operator()(const Contradicted& contradicted) {
+    SWITCHYARD_ASSERT(has_unresolved_attempt(state_));
+    auto& attempt = *state_.attempt;
+    attempt.status = AttemptStatus::unknown;
+    attempt.reason = printable(contradicted.reason);
+    attempt.psp_reference = printable(contradicted.psp_reference);
+    end(Status::manual_review, attempt.reason);
+  }
 
   void operator()(const NoSuchCharge&) {
     SWITCHYARD_ASSERT(has_unresolved_attempt(state_) && transaction_.status == Status::unknown);
@@ -106,8 +118,8 @@ class Machine {
   }
 
   void operator()(const ReportedFailed& failed) {
-    end_attempt(AttemptStatus::failed, failed.reason);
-    end(Status::failed, failed.reason);
+    const auto& attempt = end_attempt(AttemptStatus::failed, failed.reason);
+    end(Status::failed, attempt.reason);
   }
 
  private:
@@ -116,28 +128,30 @@ class Machine {
     Attempt attempt;
     attempt.number = ++transaction_.attempt_count;
     attempt.psp = psp;
-    attempt.idempotency_key = fmt::format("{}-{}", transaction_.id.value.to_string(), attempt.number);
+    // The merchant, too: two of them with one id would otherwise be one charge.
+    attempt.idempotency_key = fmt::format("{}-{}-{}", transaction_.merchant_id.value,
+                                          transaction_.id.value.to_string(), attempt.number);
     attempt.request_fingerprint = fingerprint(request_bytes(transaction_));
     attempt.started_at = now_;
     state_.attempt = std::move(attempt);
   }
 
-  Attempt& end_attempt(AttemptStatus status, std::string reason) {
+  Attempt& end_attempt(AttemptStatus status, std::string_view reason) {
     SWITCHYARD_ASSERT(has_unresolved_attempt(state_));
     state_.attempt->status = status;
-    state_.attempt->reason = std::move(reason);
+    state_.attempt->reason = printable(reason);
     state_.attempt->ended_at = now_;
     return *state_.attempt;
   }
 
-  void stay_unknown(const std::string& reason) {
+  void stay_unknown(std::string_view reason) {
     SWITCHYARD_ASSERT(has_unresolved_attempt(state_));
     auto& attempt = *state_.attempt;
     attempt.status = AttemptStatus::unknown;
-    attempt.reason = reason;
-    if (attempt.look_ups >= policy_.look_ups_max) return end(Status::manual_review, reason);
+    attempt.reason = printable(reason);
+    if (attempt.look_ups >= policy_.look_ups_max) return end(Status::manual_review, attempt.reason);
     transaction_.status = Status::unknown;
-    transaction_.reason = reason;
+    transaction_.reason = attempt.reason;
     transaction_.next_action_at =
         now_ + doubled(policy_.look_up_delay, attempt.look_ups, policy_.look_up_delay_max);
     ++attempt.look_ups;

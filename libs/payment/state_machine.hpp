@@ -63,7 +63,14 @@ struct NotSent {
 struct OutcomeUnknown {
   std::string reason;
 };
-using Outcome = std::variant<Approved, Declined, NotSent, OutcomeUnknown>;
+// The PSP speaks of a charge that is not the one that was asked for. Whatever it is, it is not booked as ours
+// and nothing is sent again: a person decides.
+struct Contradicted {
+  // What the PSP says, and what was asked.
+  std::string reason;
+  std::string psp_reference;
+};
+using Outcome = std::variant<Approved, Declined, NotSent, OutcomeUnknown, Contradicted>;
 
 // The answer to a look-up: the PSP knows no charge for the reference.
 struct NoSuchCharge {};
@@ -74,8 +81,8 @@ struct ReportedFailed {
   std::string reason;
 };
 
-using Event =
-    std::variant<Claimed, Approved, Declined, NotSent, OutcomeUnknown, NoSuchCharge, ReportedFailed>;
+using Event = std::variant<Claimed, Approved, Declined, NotSent, OutcomeUnknown, Contradicted, NoSuchCharge,
+                           ReportedFailed>;
 
 // --- Actions -----------------------------------------------------------------------------------
 
@@ -96,6 +103,7 @@ struct Transition {
   Action action = Action::none;
 };
 
+// Texts of an event come from outside: what the state keeps of them is printable() (money/printable.hpp).
 Transition apply(State state, const Event& event, Timestamp now, const RetryPolicy& policy);
 
 // A queued transaction after a worker that is not ours worked it off at `psp`. There is nobody to ask about

@@ -47,6 +47,7 @@ class Journey {
   }
 
   const Transaction& transaction() const { return state_.transaction; }
+  const State& state() const { return state_; }
   const Attempt& attempt() const { return *state_.attempt; }
   Timestamp now() const { return now_; }
   milliseconds until_next_action() const { return *state_.transaction.next_action_at - now_; }
@@ -69,7 +70,7 @@ TEST(Claim, OfAQueuedTransactionWritesDownTheIntentAndThenAuthorizes) {
   EXPECT_EQ(journey.attempt().status, AttemptStatus::started);
   EXPECT_EQ(journey.attempt().started_at, journey.now());
   EXPECT_EQ(journey.attempt().ended_at, std::nullopt);
-  EXPECT_EQ(journey.attempt().idempotency_key, std::string(example_id) + "-1");
+  EXPECT_EQ(journey.attempt().idempotency_key, "1-" + std::string(example_id) + "-1");
   EXPECT_EQ(journey.attempt().request_fingerprint, fingerprint(request_bytes(journey.transaction())));
 }
 
@@ -129,10 +130,73 @@ TEST(Claim, AfterAnAttemptThatWasNotSentStartsANewOneWithAKeyOfItsOwn) {
   EXPECT_EQ(journey.transaction().status, Status::processing);
   EXPECT_EQ(journey.attempt().number, 2);
   EXPECT_EQ(journey.attempt().status, AttemptStatus::started);
-  EXPECT_EQ(journey.attempt().idempotency_key, std::string(example_id) + "-2");
+  EXPECT_EQ(journey.attempt().idempotency_key, "1-" + std::string(example_id) + "-2");
+}
+
+TEST(Claim, TwoMerchantsWithOneIdHaveTwoKeys) {
+  auto other = new_transaction();
+  other.merchant_id = {2};
+  const auto claimed = apply({other, std::nullopt}, Claimed{"psp"}, start, {});
+  Journey journey;
+  journey.claim();
+  EXPECT_NE(claimed.state.attempt->idempotency_key, journey.attempt().idempotency_key);
+}
+
+TEST(Claim, AnAttemptThatAnOlderVersionMadeKeepsItsKey) {
+  Journey journey;
+  journey.claim();
+  journey.feed(OutcomeUnknown{"time-out"});
+  auto state = journey.state();
+  state.attempt->idempotency_key = std::string(example_id) + "-1";
+  const auto claimed = apply(state, Claimed{"psp"}, journey.now() + std::chrono::hours(1), {});
+  ASSERT_EQ(claimed.action, Action::look_up);
+  const auto again = apply(claimed.state, NoSuchCharge{}, journey.now() + std::chrono::hours(1), {});
+  EXPECT_EQ(again.action, Action::authorize);
+  EXPECT_EQ(again.state.attempt->idempotency_key, std::string(example_id) + "-1");
 }
 
 // --- Outcomes ----------------------------------------------------------------------------------
+
+TEST(Contradiction, IsForAPersonWhetherItIsAnAnswerOrALookUp) {
+  for (const bool looked_up : {false, true}) {
+    Journey journey;
+    journey.claim();
+    if (looked_up) {
+      journey.feed(OutcomeUnknown{"time-out"});
+      journey.claim();
+    }
+    EXPECT_EQ(journey.feed(Contradicted{"the PSP has a charge of 1 JPY", "psp-ref"}), Action::none);
+    EXPECT_EQ(journey.transaction().status, Status::manual_review);
+    EXPECT_EQ(journey.transaction().reason, "the PSP has a charge of 1 JPY");
+    EXPECT_EQ(journey.transaction().authorized_minor, 0);
+    EXPECT_EQ(journey.transaction().captured_minor, 0);
+    EXPECT_EQ(journey.transaction().next_action_at, std::nullopt) << "never tried again";
+    EXPECT_EQ(journey.attempt().status, AttemptStatus::unknown);
+    EXPECT_EQ(journey.attempt().psp_reference, "psp-ref");
+  }
+}
+
+TEST(Outcome, OfWhateverTextIsKeptPrintableAndBounded) {
+  const std::string text = "a\x1b[31mb 4111111111111111 " + std::string(100'000, 'x');
+  for (const Event& outcome :
+       std::vector<Event>{Approved{text}, Declined{text, DeclineKind::hard, text}, NotSent{text},
+                          OutcomeUnknown{text}, Contradicted{text, text}, ReportedFailed{text}}) {
+    for (const std::int32_t most : {0, 12}) {
+      RetryPolicy policy;
+      policy.attempts_max = most;
+      policy.look_ups_max = most;
+      Journey journey(CaptureMethod::automatic, policy);
+      journey.claim();
+      journey.feed(outcome);
+      for (const auto& kept :
+           {journey.transaction().reason, journey.attempt().reason, journey.attempt().psp_reference}) {
+        if (kept.empty()) continue;
+        EXPECT_THAT(kept, StartsWith("a [31mb [card number] xxx"));
+        EXPECT_LE(kept.size(), 255U);
+      }
+    }
+  }
+}
 
 TEST(Approval, OfAnAutomaticCaptureTakesTheMoney) {
   Journey journey(CaptureMethod::automatic);

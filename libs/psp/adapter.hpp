@@ -2,7 +2,8 @@
 //
 // An adapter turns a PSP's protocol into outcomes and never decides: a time-out, a reset, a 5xx or an
 // unreadable answer is OutcomeUnknown, and only what provably never left is NotSent. Each call takes a
-// deadline and returns by then. Adapters belong to the thread they are called on.
+// deadline and returns by then. What the PSP says of a charge is held against what was asked by believe()
+// (charge.hpp). Adapters belong to the thread they are called on.
 #pragma once
 
 #include <chrono>
@@ -26,9 +27,9 @@ struct AuthorizeRequest {
   payment::CaptureMethod capture_method = payment::CaptureMethod::automatic;
 };
 
-// The outcome of an earlier authorize call, or that the PSP has no charge for the reference.
+// The outcome of an earlier authorize call, or that the PSP has no charge of the request.
 using LookUpResult = std::variant<payment::Approved, payment::Declined, payment::NoSuchCharge,
-                                  payment::NotSent, payment::OutcomeUnknown>;
+                                  payment::NotSent, payment::OutcomeUnknown, payment::Contradicted>;
 
 class Adapter {
  public:
@@ -37,8 +38,8 @@ class Adapter {
   // The name attempts carry.
   virtual std::string_view name() const = 0;
   virtual Task<payment::Outcome> authorize(AuthorizeRequest request, Deadline deadline) = 0;
-  virtual Task<LookUpResult> look_up(std::string reference, std::string idempotency_key,
-                                     Deadline deadline) = 0;
+  // What became of the request, which was sent before or was about to be.
+  virtual Task<LookUpResult> look_up(AuthorizeRequest request, Deadline deadline) = 0;
 };
 
 }  // namespace switchyard::psp

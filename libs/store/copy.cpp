@@ -258,6 +258,18 @@ void require_same(sqlite::Database& source, Destination& destination, const Tabl
       table.name));
 }
 
+// A store that was never opened by this version has no such table, and nothing to say.
+void copy_foreign_workers(sqlite::Database& source, Destination& destination) {
+  const bool has_table =
+      source.integer("SELECT count(*) FROM sqlite_schema WHERE name = 'foreign_workers'") == 1;
+  if (!has_table || source.integer("SELECT count(*) FROM foreign_workers") == 0) return;
+  const auto seen_at = from_ms(source.integer("SELECT first_seen_at_ms FROM foreign_workers"));
+  Statement insert(
+      "INSERT INTO foreign_workers (id, first_seen_at) VALUES (1, $1::timestamptz) ON CONFLICT DO NOTHING");
+  insert.bind(seen_at);
+  destination.run(std::move(insert));
+}
+
 // --- The copy as a whole -----------------------------------------------------------------------------
 
 bool is_unfinished(Destination& destination) {
@@ -311,6 +323,7 @@ std::vector<CopiedTable> copy_sqlite_to_postgres(const std::string& sqlite_path,
   std::vector<CopiedTable> copied;
   copied.reserve(tables.size());
   for (const auto& table : tables) copied.push_back(copy(source, destination, table, options));
+  copy_foreign_workers(source, destination);
   destination.run(Statement("UPDATE copies SET finished_at = now()"));
   source.execute("ROLLBACK");
   return copied;

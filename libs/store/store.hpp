@@ -69,6 +69,22 @@ using CreateResult = std::variant<Created, Replayed>;
 // hands out what has been started: retries, look-ups and leases that have ended.
 enum class Due { all, started };
 
+// What became of one job of a queue outside the store.
+struct ClaimedJob {
+  // With Action::none if there is nothing for this worker to do: somebody else has it, it is doubled or late.
+  payment::Transition transition;
+  // Why it was not stored, for whoever enqueued it; `transition` is then the job as it came. Empty otherwise.
+  std::string refusal;
+};
+
+// How much is left to do, and for whom.
+struct Workload {
+  // When the transaction that has been due longest became due.
+  std::optional<Timestamp> oldest_due;
+  // In `manual_review` now, counted up to a bound.
+  std::int64_t in_review = 0;
+};
+
 struct TransactionWithAttempts {
   payment::Transaction transaction;
   std::vector<payment::Attempt> attempts;
@@ -138,10 +154,13 @@ class Store {
   // Takes over the transactions of these jobs, in whatever order suits the store. One that is `queued` is
   // claimed, due or not; one that the store does not know is stored first, as the job tells it; any other
   // comes back as it is, with Action::none, because a job may be doubled or late.
-  virtual Task<Result<std::vector<payment::Transition>>> claim_jobs(std::string psp,
-                                                                    std::vector<payment::Transaction> jobs,
-                                                                    Timestamp now,
-                                                                    payment::RetryPolicy policy) = 0;
+  //
+  // A job that the store does not know is refused if its id is another merchant's, if its user is unknown or
+  // disabled, or if its amount is above `amount_max`. What is stored was checked when it was accepted.
+  virtual Task<Result<std::vector<ClaimedJob>>> claim_jobs(std::string psp,
+                                                           std::vector<payment::Transaction> jobs,
+                                                           Timestamp now, payment::RetryPolicy policy,
+                                                           std::int64_t amount_max) = 0;
   // Up to `limit` transactions that are `queued` and whose next action is due by `due_by`, longest due first,
   // and puts their next action off to `until`: what the outside queue should hold.
   virtual Task<Result<std::vector<payment::Transaction>>> lease_queued(Timestamp due_by, Timestamp until,
@@ -152,6 +171,12 @@ class Store {
   virtual Task<Result<bool>> settle_queued(MerchantId merchant, TransactionId id, std::string psp,
                                            payment::Event outcome, Timestamp now) = 0;
 
+  // A worker that is not ours has been seen on the queue outside the store: from then on that queue alone
+  // hands out what is `queued`, also while it is away. Never forgotten.
+  virtual Task<Result<void>> note_foreign_worker(Timestamp now) = 0;
+  virtual Task<Result<bool>> has_seen_foreign_worker() = 0;
+
+  virtual Task<Result<Workload>> measure_workload() = 0;
   // Rows with a next action, counted up to `most`.
   virtual Task<Result<std::int64_t>> count_backlog(std::int64_t most) = 0;
 

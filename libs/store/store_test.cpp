@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <future>
+#include <map>
 #include <ostream>
 #include <set>
 
@@ -31,6 +32,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using switchyard::testing::TempDir;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 using ::testing::UnorderedElementsAre;
@@ -191,10 +193,30 @@ class StoreTest : public ::testing::TestWithParam<StoreFactory> {
     EXPECT_TRUE(claimed);
     return std::move(*claimed);
   }
-  std::vector<Transition> claim_jobs(const std::vector<Transaction>& jobs) {
-    auto claimed = run([&] { return store_->claim_jobs("psp", jobs, start, policy); });
+  static constexpr std::int64_t amount_max = 1'000;
+  std::vector<ClaimedJob> take_jobs(const std::vector<Transaction>& jobs) {
+    auto claimed = run([&] { return store_->claim_jobs("psp", jobs, start, policy, amount_max); });
     EXPECT_TRUE(claimed);
     return std::move(*claimed);
+  }
+  std::vector<Transition> claim_jobs(const std::vector<Transaction>& jobs) {
+    std::vector<Transition> transitions;
+    for (auto& [transition, refusal] : take_jobs(jobs)) {
+      EXPECT_EQ(refusal, "");
+      transitions.push_back(std::move(transition));
+    }
+    return transitions;
+  }
+  std::string refusal_of(const Transaction& job) {
+    const auto taken = take_jobs({job});
+    EXPECT_THAT(taken, SizeIs(1));
+    EXPECT_EQ(taken.at(0).transition.action, Action::none);
+    EXPECT_EQ(taken.at(0).transition.state.transaction.id, job.id);
+    return taken.at(0).refusal;
+  }
+  void add_alice_and_becky() {
+    ASSERT_TRUE(add_user({.id = alice, .username = "alice", .password_hash = "h"}));
+    ASSERT_TRUE(add_user({.id = becky, .username = "becky", .password_hash = "h"}));
   }
   Transition claim_one(Timestamp now) {
     auto claimed = claim(now, 1);
@@ -756,6 +778,7 @@ TEST_P(StoreTest, LeavesWhatIsQueuedToAnOutsideQueue) {
 }
 
 TEST_P(StoreTest, ClaimsTheTransactionsOfJobsDueOrNot) {
+  add_alice_and_becky();
   auto later = transaction_number(1);
   later.next_action_at = start + seconds(30);
   ASSERT_TRUE(create(later));
@@ -773,7 +796,63 @@ TEST_P(StoreTest, ClaimsTheTransactionsOfJobsDueOrNot) {
   }
 }
 
+TEST_P(StoreTest, AJobWithTheIdOfAnotherMerchantsTransactionIsRefused) {
+  add_alice_and_becky();
+  create_numbers(1, 1, alice);
+  const auto before = found(id_number(1));
+  EXPECT_THAT(refusal_of(transaction_number(1, becky)), HasSubstr("another merchant"));
+  EXPECT_EQ(found(id_number(1), becky), "not_found");
+  EXPECT_EQ(found(id_number(1)), before);
+  EXPECT_EQ(claim_jobs({transaction_number(1, alice)}).at(0).action, Action::authorize);
+}
+
+TEST_P(StoreTest, AJobOfAUserWhoMayNotIsRefusedAndItsNeighboursAreNot) {
+  add_alice_and_becky();
+  ASSERT_TRUE(run([&] { return store_->set_user_enabled("becky", false); }));
+  auto large = transaction_number(3);
+  large.amount = Money(amount_max + 1, usd);
+  auto largest = transaction_number(4);
+  largest.amount = Money(amount_max, usd);
+  const auto taken = take_jobs({transaction_number(1, becky), transaction_number(2, {99}), large, largest});
+  std::map<TransactionId, std::string> refusals;
+  for (const auto& job : taken) refusals[job.transition.state.transaction.id] = job.refusal;
+  ASSERT_THAT(refusals, SizeIs(4));
+  EXPECT_THAT(refusals[id_number(1)], HasSubstr("disabled"));
+  EXPECT_THAT(refusals[id_number(2)], HasSubstr("names no user"));
+  EXPECT_THAT(refusals[id_number(3)], HasSubstr("above the limit of 1000"));
+  EXPECT_EQ(refusals[id_number(4)], "");
+  EXPECT_THAT(walked(filter(10)), ElementsAre(id_number(4)));
+  EXPECT_THAT(walked(filter(10), becky), IsEmpty());
+}
+
+TEST_P(StoreTest, AJobOfAStoredTransactionIsTakenWhateverTheRulesAreToday) {
+  auto large = transaction_number(1);
+  large.amount = Money(amount_max + 1, usd);
+  ASSERT_TRUE(create(large));
+  EXPECT_EQ(claim_jobs({large}).at(0).action, Action::authorize) << "its user is not even known";
+}
+
+TEST_P(StoreTest, AForeignWorkerIsNeverForgotten) {
+  EXPECT_FALSE(*run([&] { return store_->has_seen_foreign_worker(); }));
+  for (int time = 0; time < 2; ++time) ASSERT_TRUE(run([&] { return store_->note_foreign_worker(start); }));
+  EXPECT_TRUE(*run([&] { return open_again()->has_seen_foreign_worker(); }));
+}
+
+TEST_P(StoreTest, MeasuresWhatIsLeftToDo) {
+  const auto measured = [this] { return *run([&] { return store_->measure_workload(); }); };
+  EXPECT_EQ(measured().oldest_due, std::nullopt);
+  auto later = transaction_number(2);
+  later.next_action_at = start + seconds(30);
+  ASSERT_TRUE(create(later));
+  create_numbers(1, 1);
+  EXPECT_EQ(measured().oldest_due, start);
+  ASSERT_TRUE(save(claim_one(start), payment::Contradicted{"another amount", "ref"}, start));
+  EXPECT_EQ(measured().oldest_due, start + seconds(30));
+  EXPECT_EQ(measured().in_review, 1);
+}
+
 TEST_P(StoreTest, AJobThatIsDoubledOrLateClaimsNothing) {
+  add_alice_and_becky();
   const auto job = transaction_number(1);
   const auto twice = claim_jobs({job, job});
   ASSERT_THAT(twice, SizeIs(2));
@@ -790,20 +869,21 @@ TEST_P(StoreTest, AJobThatIsDoubledOrLateClaimsNothing) {
 }
 
 TEST_P(StoreTest, TwinsOfAJobInTwoProcessesClaimItOnce) {
+  add_alice_and_becky();
   const auto other = open_again();
   for (std::uint64_t round = 0; round < 20; ++round) {
-    std::vector<std::function<Task<Result<std::vector<Transition>>>()>> twins;
+    std::vector<std::function<Task<Result<std::vector<ClaimedJob>>>()>> twins;
     for (auto* store : {store_.get(), other.get()}) {
       twins.push_back([store, round] {
         return store->claim_jobs("psp", {transaction_number(2 * round), transaction_number(2 * round + 1)},
-                                 start, policy);
+                                 start, policy, amount_max);
       });
     }
     int claimed = 0;
     for (const auto& transitions : run_at_once(twins)) {
       ASSERT_TRUE(*transitions);
       ASSERT_THAT(**transitions, SizeIs(2));
-      for (const auto& transition : **transitions) claimed += transition.action == Action::authorize ? 1 : 0;
+      for (const auto& job : **transitions) claimed += job.transition.action == Action::authorize ? 1 : 0;
     }
     EXPECT_EQ(claimed, 2);
   }

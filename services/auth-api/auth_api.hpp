@@ -34,6 +34,7 @@ class AuthApi {
   AuthApi(Settings settings, store::Store& store, IoThreads& threads, Log& log, const Clock& clock);
 
   http::Router router(telemetry::Metrics& metrics);
+  service::Health& health() { return health_; }
 
  private:
   Task<http::Response> post_token(const http::Request& request);

@@ -67,10 +67,9 @@ std::expected<store::TransactionFilter, http::Response> read_filter(std::string_
 }  // namespace
 
 Settings read_settings(const Environment& environment) {
-  constexpr std::int64_t amount_limit = 1'000'000'000'000'000;
   return {
       .token = service::read_token_settings(environment),
-      .amount_max = environment.integer("MAX_AMOUNT", 1'000'000'000'000, 1, amount_limit),
+      .amount_max = service::read_amount_max(environment),
       .backlog_max = environment.integer("MAX_BACKLOG", 1'000'000, 1, 1'000'000'000),
       .requeue_delay = {},
   };

@@ -43,6 +43,7 @@ class CoreApi {
   ~CoreApi();
 
   http::Router router();
+  service::Health& health() { return health_; }
 
  private:
   Task<http::Response> create(const http::Request& request);

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "service/settings.hpp"
+
 namespace switchyard::connector {
 namespace {
 
@@ -15,6 +17,23 @@ constexpr milliseconds poll_interval{100};
 // Bounds how long one claim holds up the commits of merchants.
 constexpr std::size_t claim_max = 256;
 constexpr milliseconds pause_after_failure{500};
+constexpr milliseconds watch_interval{1'000};
+
+bool is_soft_decline(const payment::Event& event) {
+  const auto* declined = std::get_if<payment::Declined>(&event);
+  return declined != nullptr && declined->kind == payment::DeclineKind::soft;
+}
+
+// Of the metrics.
+std::string_view word_of(const payment::Event& event) {
+  if (std::holds_alternative<payment::Approved>(event)) return "approved";
+  if (std::holds_alternative<payment::Declined>(event)) {
+    return is_soft_decline(event) ? "soft_decline" : "hard_decline";
+  }
+  if (std::holds_alternative<payment::NotSent>(event)) return "not_sent";
+  if (std::holds_alternative<payment::NoSuchCharge>(event)) return "no_such_charge";
+  return std::holds_alternative<payment::Contradicted>(event) ? "contradicted" : "unknown";
+}
 
 }  // namespace
 
@@ -25,6 +44,7 @@ Settings read_settings(const Environment& environment) {
   const auto timeout_s = std::chrono::duration_cast<std::chrono::seconds>(settings.psp_timeout).count();
   settings.policy.lease = environment.seconds("LEASE_SECONDS", (timeout_s * 3 + 1) / 2, timeout_s + 1, 3'600);
   settings.policy.look_ups_max = static_cast<std::int32_t>(environment.integer("LOOK_UPS_MAX", 12, 1, 1'000));
+  settings.amount_max = service::read_amount_max(environment);
   settings.in_flight_max = static_cast<std::size_t>(environment.integer("MAX_IN_FLIGHT", 2'048, 1, 100'000));
   return settings;
 }
@@ -45,18 +65,24 @@ Connector::Connector(const Settings& settings, Executor executor, store::Store& 
           metrics.counter("switchyard_stale_outcomes_total",
                           "Outcomes dropped because another worker had taken the transaction over.")),
       attempts_(executor),
+      watch_(executor),
+      watch_stop_(executor),
+      monitor_(metrics, clock),
       room_(executor) {}
 
 void Connector::stop() {
   stopping_ = true;
   wake_up_.notify();
   room_.set();
+  watch_stop_.set();
 }
 
 Task<void> Connector::run() {
   worker_log_.started();
+  watch_.spawn([this] { return watch(); });
   while (!stopping_) {
     if (attempts_.size() >= settings_.in_flight_max) {
+      monitor_.looked();
       co_await room_.wait_until(steady_clock::now() + poll_interval);
       continue;
     }
@@ -67,21 +93,49 @@ Task<void> Connector::run() {
   }
   worker_log_.stopping();
   co_await attempts_.join_until(steady_clock::time_point::max());
+  co_await watch_.join_until(steady_clock::time_point::max());
   log_.flush();
 }
 
 Task<bool> Connector::claim() {
   const auto limit = std::min(claim_max, settings_.in_flight_max - attempts_.size());
-  auto claimed = co_await store_.claim_due(std::string(psp_.name()), clock_.now(), limit, settings_.policy,
-                                           settings_.due);
+  const auto due = taken_over_ ? store::Due::all : settings_.due;
+  auto claimed =
+      co_await store_.claim_due(std::string(psp_.name()), clock_.now(), limit, settings_.policy, due);
   if (!claimed) {
+    monitor_.look_failed();
     log_.error(fmt::format("Due transactions cannot be claimed: {}", claimed.error().detail));
     co_await pause(pause_after_failure);
     co_return false;
   }
+  monitor_.looked();
   const bool more = claimed->size() == limit;
   for (auto& transition : *claimed) begin(std::move(transition));
   co_return more;
+}
+
+// What cannot be measured the claims fail with, too.
+Task<void> Connector::watch() {
+  while (!stopping_) {
+    const auto workload = co_await store_.measure_workload();
+    if (workload) monitor_.measured(*workload);
+    if (!stopping_) co_await watch_stop_.wait_until(steady_clock::now() + watch_interval);
+  }
+}
+
+Task<Result<bool>> Connector::take_over() {
+  const auto seen = co_await store_.has_seen_foreign_worker();
+  if (!seen) co_return std::unexpected(seen.error());
+  const bool before = std::exchange(taken_over_, !*seen);
+  if (taken_over_ && !before) {
+    log_.warning("Redis stays away: queued payments are taken from the store until it is back");
+    wake_up_.notify();
+  }
+  co_return taken_over_;
+}
+
+void Connector::leave() {
+  if (std::exchange(taken_over_, false)) log_.info("Redis is back and hands out what is queued");
 }
 
 void Connector::begin(payment::Transition claimed) {
@@ -99,13 +153,14 @@ void Connector::observe(std::function<void(const payment::Transaction&)> on_save
 }
 
 Task<Result<std::vector<TakenJob>>> Connector::take(std::vector<payment::Transaction> jobs) {
-  auto claimed =
-      co_await store_.claim_jobs(std::string(psp_.name()), std::move(jobs), clock_.now(), settings_.policy);
+  auto claimed = co_await store_.claim_jobs(std::string(psp_.name()), std::move(jobs), clock_.now(),
+                                            settings_.policy, settings_.amount_max);
   if (!claimed) co_return std::unexpected(std::move(claimed.error()));
   std::vector<TakenJob> taken;
   taken.reserve(claimed->size());
-  for (auto& transition : *claimed) {
-    taken.push_back({transition.action != payment::Action::none, transition.state.transaction});
+  for (auto& [transition, refusal] : *claimed) {
+    const bool is_ours = transition.action != payment::Action::none;
+    taken.push_back({is_ours, transition.state.transaction, std::move(refusal)});
     if (taken.back().is_ours) begin(std::move(transition));
   }
   co_return taken;
@@ -149,24 +204,43 @@ Task<payment::Event> Connector::call_psp(payment::Action action, const payment::
                                          psp::Deadline deadline) {
   const auto& transaction = state.transaction;
   const auto started = steady_clock::now();
-  auto reference = transaction.id.value.to_string();
+  psp::AuthorizeRequest request{.reference = transaction.id.value.to_string(),
+                                .idempotency_key = state.attempt->idempotency_key,
+                                .amount = transaction.amount,
+                                .capture_method = transaction.capture_method};
   const auto widen = [](auto outcome) { return payment::Event(std::move(outcome)); };
 
   payment::Event event;
-  if (action == payment::Action::look_up) {
-    auto found = co_await psp_.look_up(std::move(reference), state.attempt->idempotency_key, deadline);
-    event = std::visit(widen, std::move(found));
-  } else {
-    psp::AuthorizeRequest request{.reference = std::move(reference),
-                                  .idempotency_key = state.attempt->idempotency_key,
-                                  .amount = transaction.amount,
-                                  .capture_method = transaction.capture_method};
-    worker_log_.making_transaction(transaction);
-    auto outcome = co_await psp_.authorize(std::move(request), deadline);
-    event = std::visit(widen, std::move(outcome));
+  try {
+    if (action == payment::Action::look_up) {
+      auto found = co_await psp_.look_up(std::move(request), deadline);
+      event = std::visit(widen, std::move(found));
+    } else {
+      worker_log_.making_transaction(transaction);
+      auto outcome = co_await psp_.authorize(std::move(request), deadline);
+      event = std::visit(widen, std::move(outcome));
+    }
+  } catch (const std::exception& error) {
+    // One answer that an adapter chokes on must not end the process, which would ask for it again and again.
+    log_.error(fmt::format("The adapter of {} failed: {}", psp_.name(), error.what()));
+    event = payment::OutcomeUnknown{fmt::format("the adapter failed: {}", error.what())};
   }
   psp_duration_.Observe(std::chrono::duration<double>(steady_clock::now() - started).count());
+  count_call(action, event);
   co_return event;
+}
+
+void Connector::count_call(payment::Action action, const payment::Event& event) {
+  const auto call = static_cast<std::size_t>(action);
+  auto& counter = call_counters_[call][event.index()][is_soft_decline(event) ? 1 : 0];
+  if (counter == nullptr) {
+    counter =
+        &metrics_.counter("switchyard_psp_calls_total", "Calls of a PSP, by its name and what came of them.",
+                          {{"psp", std::string(psp_.name())},
+                           {"call", action == payment::Action::look_up ? "look_up" : "authorize"},
+                           {"result", std::string(word_of(event))}});
+  }
+  counter->Increment();
 }
 
 void Connector::count(const payment::Transaction& transaction) {

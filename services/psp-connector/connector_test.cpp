@@ -13,6 +13,7 @@
 #include "base/io_threads.hpp"
 #include "base/testing.hpp"
 #include "psp-connector/connector_thread.hpp"
+#include "service/program.hpp"
 #include "sqlite/database.hpp"
 #include "store/sqlite/sqlite_store.hpp"
 
@@ -64,10 +65,9 @@ class ScriptedPsp final : public psp::Adapter {
     co_return outcome;
   }
 
-  Task<psp::LookUpResult> look_up(std::string reference, std::string idempotency_key,
-                                  psp::Deadline deadline) override {
+  Task<psp::LookUpResult> look_up(psp::AuthorizeRequest request, psp::Deadline deadline) override {
     look_up_deadlines.push_back(deadline);
-    looked_up.push_back(reference + " " + idempotency_key);
+    looked_up.push_back(request.reference + " " + request.idempotency_key);
     ++calls;
     if (found.empty()) co_return Approved{"psp-ref"};
     auto result = found.front();
@@ -299,6 +299,78 @@ TEST_F(ConnectorTest, GivesToAPersonWhatStaysUnknown) {
   start();
   EXPECT_TRUE(comes_to_in_time(id, Status::manual_review));
   EXPECT_EQ(find(id).transaction.reason, "HTTP 503");
+}
+
+TEST_F(ConnectorTest, AnAdapterThatThrowsLeavesTheOutcomeUnknownAndEverybodyElseIsServed) {
+  psp_.on_authorize = [](const psp::AuthorizeRequest& request) {
+    if (request.amount.minor() == 13) throw std::runtime_error("an answer it chokes on");
+  };
+  const auto id = create(13);
+  const auto other = create(100);
+  start();
+  EXPECT_TRUE(comes_to_in_time(other, Status::captured));
+  EXPECT_TRUE(comes_to_in_time(id, Status::captured)) << "by its look-up";
+  EXPECT_EQ(find(id).attempts.at(0).look_ups, 1);
+}
+
+TEST_F(ConnectorTest, CountsTheCallsOfThePspByResult) {
+  psp_.outcomes = {OutcomeUnknown{"time-out"}, Declined{"51", DeclineKind::soft, {}},
+                   Declined{"59", DeclineKind::hard, {}}, payment::Contradicted{"another amount", "ref"}};
+  std::vector<TransactionId> ids;
+  for (int i = 0; i < 4; ++i) ids.push_back(create());
+  start();
+  for (const auto id : ids) {
+    EXPECT_TRUE(eventually([&] {
+      clock_.advance(seconds(1));
+      return !find(id).transaction.next_action_at;
+    }));
+  }
+  stop();
+  for (const auto* series : {R"(call="authorize",psp="scripted",result="unknown"} 1)",
+                             R"(call="authorize",psp="scripted",result="soft_decline"} 1)",
+                             R"(call="authorize",psp="scripted",result="hard_decline"} 1)",
+                             R"(call="authorize",psp="scripted",result="contradicted"} 1)",
+                             R"(call="look_up",psp="scripted",result="approved"} 1)"}) {
+    EXPECT_THAT(metrics_.text(), HasSubstr(series));
+  }
+}
+
+class BrokenClock final : public Clock {
+ public:
+  Timestamp now() const override { throw std::runtime_error("the clock is broken"); }
+};
+
+TEST(ConnectorThreadDeathTest, AnExceptionInItsLoopEndsTheProcessAndSaysWhy) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const auto work = [] {
+    const testing::TempDir folder;
+    Log log(LogFormat::json, LogLevel::error);
+    const service::FatalErrorLog fatal_error_log(log);
+    const BrokenClock clock;
+    telemetry::Metrics metrics;
+    IoThreads threads(1);
+    store::SqliteStore store(folder.file("store.db"));
+    PspSettings psp{.url = {}, .ledger_path = folder.file("ledger.db")};
+    ConnectorThread connector(threads, Settings(), psp, store, metrics, log, clock);
+    connector.start();
+    service::wait_for_stop_signal();
+    return service::exit_ok;
+  };
+  EXPECT_EXIT(service::run_program("psp-connector", work), ::testing::ExitedWithCode(service::exit_failure),
+              "psp-connector: a bug ended the process: the clock is broken");
+}
+
+TEST_F(ConnectorTest, GivesToAPersonWhatThePspContradicts) {
+  psp_.outcomes = {OutcomeUnknown{"time-out"}, payment::Contradicted{"a charge of 1 JPY", "psp-ref"}};
+  psp_.found = {payment::Contradicted{"a charge of 2 JPY", "psp-ref"}};
+  const std::vector<TransactionId> ids{create(), create()};
+  start();
+  for (const auto id : ids) {
+    EXPECT_TRUE(comes_to_in_time(id, Status::manual_review));
+    EXPECT_THAT(find(id).transaction.reason, StartsWith("a charge of"));
+    EXPECT_EQ(find(id).transaction.captured_minor, 0);
+  }
+  EXPECT_EQ(psp_.calls, 3) << "nothing is sent or asked again";
 }
 
 TEST_F(ConnectorTest, FinishesWhatAWorkerThatDiedHadClaimed) {

@@ -9,6 +9,8 @@
 namespace switchyard::connector {
 namespace {
 
+constexpr auto never = std::chrono::steady_clock::time_point::max();
+
 std::unique_ptr<psp::Adapter> make_psp(Executor executor, const PspSettings& settings,
                                        std::size_t connections_max, const Clock& clock) {
   if (settings.url.empty()) return std::make_unique<psp::simulator::Simulator>(settings.ledger_path, clock);
@@ -51,10 +53,12 @@ void ConnectorThread::take_jobs_from(const redis::Url& url, std::function<void()
 }
 
 void ConnectorThread::start() {
-  running_ = asio::co_spawn(threads_.executor(0), [this] { return connector_->run(); }, asio::use_future);
-  if (worker_) {
-    taking_ = asio::co_spawn(threads_.executor(0), [this] { return worker_->run(); }, asio::use_future);
-  }
+  started_ = true;
+  threads_.run(0, [this]() -> Task<void> {
+    running_.spawn([this] { return connector_->run(); });
+    if (worker_) taking_.spawn([this] { return worker_->run(); });
+    co_return;
+  });
 }
 
 ConnectorThread::~ConnectorThread() {
@@ -68,14 +72,14 @@ ConnectorThread::~ConnectorThread() {
 }
 
 void ConnectorThread::stop() {
-  if (!running_.valid()) return;
-  if (worker_) {
-    asio::post(threads_.executor(0), [this] { worker_->stop(); });
-    taking_.get();
-  }
-  asio::post(threads_.executor(0), [this] { connector_->stop(); });
-  running_.get();
-  if (worker_) threads_.run(0, [this] { return worker_->sign_off(); });
+  if (!std::exchange(started_, false)) return;
+  threads_.run(0, [this]() -> Task<void> {
+    if (worker_) worker_->stop();
+    co_await taking_.join_until(never);
+    connector_->stop();
+    co_await running_.join_until(never);
+    if (worker_) co_await worker_->sign_off();
+  });
 }
 
 }  // namespace switchyard::connector

@@ -37,6 +37,8 @@ class ConnectorThread {
   void start();
   // From any thread, also before the start: there may be work.
   void notify() { wake_up_.notify(); }
+  // How the work goes, for health; from any thread. `serves`: WorkMonitor.
+  std::vector<service::HealthCheck> health(bool serves) const { return connector_->monitor().checks(serves); }
   // Waits for the attempts under way, which are bounded by the PSP's time-out. Blocks.
   void stop();
 
@@ -51,8 +53,10 @@ class ConnectorThread {
   std::unique_ptr<psp::Adapter> psp_;
   std::optional<Connector> connector_;
   std::optional<RqWorker> worker_;
-  std::future<void> running_;
-  std::future<void> taking_;
+  // An exception that leaves one of them ends the process.
+  TaskGroup running_{threads_.executor(0)};
+  TaskGroup taking_{threads_.executor(0)};
+  bool started_ = false;
 };
 
 }  // namespace switchyard::connector

@@ -1,4 +1,5 @@
-// psp-connector: takes the transactions in the store to the PSP. Listens to nobody but the metrics' scraper.
+// psp-connector: takes the transactions in the store to the PSP. Listens to nobody but who asks for its
+// metrics and its health.
 #include <csignal>
 
 #include <unistd.h>
@@ -19,10 +20,14 @@ int work() {
   const auto environment = Environment::of_process();
   auto settings = connector::read_settings(environment);
   const auto redis_settings = queue::rq::read_redis_settings(environment);
-  if (redis_settings) settings.due = store::Due::started;
+  if (redis_settings) {
+    settings.due = store::Due::started;
+    settings.take_over_after = redis_settings->sweep.delay;
+  }
   const auto http_settings = service::read_http_settings(environment, 0);
   const auto psp_settings = connector::read_psp_settings(environment);
   const auto log = service::make_log(environment);
+  const service::FatalErrorLog fatal_error_log(*log);
 
   const SystemClock clock;
   telemetry::Metrics metrics;
@@ -38,7 +43,13 @@ int work() {
     // As RQ's own worker does it.
     connector.take_jobs_from(redis_settings->url, [] { ::kill(::getpid(), SIGINT); });
   }
-  const auto metrics_server = service::start_metrics_server(threads, metrics, http_settings, *log);
+  service::Health health([&]() -> Task<std::vector<service::HealthCheck>> {
+    auto checks = connector.health(false);
+    const auto trouble = redis_queue ? redis_queue->trouble() : std::string();
+    if (redis_queue) checks.push_back({"queue:redis", true, trouble, !trouble.empty()});
+    co_return checks;
+  });
+  const auto metrics_server = service::start_metrics_server(threads, metrics, http_settings, *log, &health);
   if (redis_queue) redis_queue->start();
   connector.start();
 

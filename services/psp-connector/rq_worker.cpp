@@ -89,10 +89,11 @@ RqWorker::RqWorker(Executor executor, const redis::Url& url, Connector& connecto
                 .version = std::string(version)},
       taken_(metrics.counter("switchyard_queue_jobs_taken_total", "Jobs taken from Redis.")),
       rejected_(metrics.counter("switchyard_queue_jobs_rejected_total",
-                                "Jobs taken from Redis that are no transaction.")),
+                                "Jobs taken from Redis that are no transaction, or none that is accepted.")),
       commands_(executor, url, command_callbacks()),
       blocking_(executor, url),
       subscription_(executor, url, subscription_callbacks()),
+      troubles_(metrics, {"take", "books", "claim", "waiting"}),
       room_(executor),
       to_write_(executor),
       beat_stop_(executor),
@@ -139,8 +140,8 @@ Task<Result<void>> RqWorker::introduce(redis::Connection& connection) {
   }
   const auto replies = co_await connection.pipeline(std::move(commands), soon());
   if (!replies) co_return std::unexpected(replies.error());
-  if (const auto checked = redis::require_no_error(replies->front()); !checked) co_return checked;
-  has_lmove_ = has_lmove(replies->front().text);
+  // Where INFO is not allowed, the intermediate list is used as every Redis that is still maintained has it.
+  has_lmove_ = replies->front().is_error() || has_lmove(replies->front().text);
   auto birth = rq::birth(identity_, clock_.now());
   const auto born = co_await connection.pipeline(std::move(birth), soon());
   if (!born) co_return std::unexpected(born.error());
@@ -174,9 +175,18 @@ Task<void> RqWorker::pause(milliseconds duration) {
   co_await timer.async_wait(use_tuple);
 }
 
-void RqWorker::tell(std::string_view what, const Error& error) {
+void RqWorker::tell(std::string_view what, std::string_view words, const Error& error) {
   if (is_out_of_memory(error)) full_until_ = steady_clock::now() + pause_when_full;
-  if (failures_.allow()) log_.error(fmt::format("{}: {}", what, error.detail));
+  const auto text = fmt::format("{}: {}", words, error.detail);
+  troubles_.set(what, text);
+  connector_.monitor().queue_trouble(troubles_.text());
+  if (failures_.allow()) log_.error(text);
+}
+
+void RqWorker::works(std::string_view what) {
+  if (troubles_.text().empty()) return;
+  troubles_.set(what, {});
+  connector_.monitor().queue_trouble(troubles_.text());
 }
 
 Task<void> RqWorker::run() {
@@ -213,7 +223,7 @@ Task<bool> RqWorker::take_some() {
       reply->elements[0].integer == 0 && !stopping_) {
     const auto id = co_await wait_for_one(way);
     if (!id) {
-      tell("No job can be taken from Redis", id.error());
+      tell("take", "No job can be taken from Redis", id.error());
       co_await pause(pause_after_trouble);
       co_return false;
     }
@@ -223,12 +233,13 @@ Task<bool> RqWorker::take_some() {
     reply = co_await rest.run(commands_, soon());
   }
   if (!reply || reply->elements.size() != 2) {
-    tell("No job can be taken from Redis",
+    tell("take", "No job can be taken from Redis",
          reply ? Error{ErrorCode::queue_unavailable, "an answer of another form"} : reply.error());
     co_await pause(pause_after_trouble);
     co_return false;
   }
 
+  works("take");
   const bool suspended = reply->elements[0].integer == 1;
   if (suspended && !suspended_) log_.info("Worker suspended, run `rq resume` to resume");
   suspended_ = suspended;
@@ -244,6 +255,7 @@ Task<bool> RqWorker::take_some() {
       entry.payload = text_at(job, 1);
       entry.status = text_at(job, 2);
       entry.created_at = text_at(job, 3);
+      entry.asks_for = text_at(job, 6);
       entries.push_back(std::move(entry));
     }
     taken_.Increment(static_cast<double>(entries.size()));
@@ -297,7 +309,13 @@ RqWorker::Batch RqWorker::sort(std::vector<Entry> entries) {
       batch.rejected.push_back({std::move(entry.id), std::move(job.error().detail)});
       continue;
     }
-    const bool is_usual = entry.kept_for.result_s == rq::result_ttl.count() &&
+    if (!entry.asks_for.empty() && wishes_.allow()) {
+      log_.warning(fmt::format("A job asks for{}, which this worker does not do; it is worked off without",
+                               entry.asks_for),
+                   {{"job", rq::last_line(entry.id)}});
+    }
+    entry.kept_for.in_json = rq::is_json(entry.payload);
+    const bool is_usual = !entry.kept_for.in_json && entry.kept_for.result_s == rq::result_ttl.count() &&
                           entry.kept_for.failure_s == rq::failure_ttl.count();
     if (!is_usual && kept_for_.size() < ended_max)
       kept_for_.insert_or_assign(std::move(entry.id), entry.kept_for);
@@ -313,9 +331,10 @@ Task<void> RqWorker::work_off(std::vector<Entry> entries, std::string_view way) 
     std::vector<std::string> ids;
     ids.reserve(batch.jobs.size());
     for (const auto& job : batch.jobs) ids.push_back(job.id.value.to_string());
-    const auto taken = co_await claim(std::move(batch.jobs));
+    auto taken = co_await claim(std::move(batch.jobs));
     on_their_way_ -= size;
     if (taken) {
+      std::erase_if(*taken, [&batch, this](TakenJob& job) { return move_refused(job, batch); });
       co_await write_begun(*taken);
     } else {
       co_await give_back(std::move(ids), way);
@@ -327,13 +346,22 @@ Task<void> RqWorker::work_off(std::vector<Entry> entries, std::string_view way) 
   room_.set();
 }
 
+bool RqWorker::move_refused(TakenJob& job, Batch& batch) {
+  if (job.refusal.empty()) return false;
+  auto id = job.transaction.id.value.to_string();
+  kept_for_.erase(id);
+  batch.rejected.push_back({std::move(id), std::move(job.refusal)});
+  return true;
+}
+
 // A store that is away for a moment is waited for, because the jobs are in nobody else's hands.
 Task<Result<std::vector<TakenJob>>> RqWorker::claim(std::vector<payment::Transaction> jobs) {
   const auto until = steady_clock::now() + claim_patience;
   while (true) {
     auto taken = co_await connector_.take(jobs);
+    if (taken) works("claim");
     if (taken || stopping_ || steady_clock::now() >= until) co_return taken;
-    tell("Jobs cannot be claimed", taken.error());
+    tell("claim", "Jobs cannot be claimed", taken.error());
     co_await pause(pause_after_trouble);
   }
 }
@@ -345,14 +373,14 @@ Task<void> RqWorker::give_back(std::vector<std::string> ids, std::string_view wa
   for (auto id = ids.rbegin(); id != ids.rend(); ++id) call.argument(*id);
   // Without the intermediate list, or if this fails, the janitor and the sweep put them back.
   const auto given = co_await call.run(commands_, soon());
-  if (!given) tell("Jobs cannot be given back to Redis", given.error());
+  if (!given) tell("books", "Jobs cannot be given back to Redis", given.error());
   co_await pause(pause_after_trouble);
 }
 
 Task<void> RqWorker::write_begun(const std::vector<TakenJob>& taken) {
   std::vector<std::string> begun;
   redis::Commands drop;
-  for (const auto& [is_ours, transaction] : taken) {
+  for (const auto& [is_ours, transaction, refusal] : taken) {
     auto id = transaction.id.value.to_string();
     if (is_ours) {
       begun.push_back(std::move(id));
@@ -367,10 +395,10 @@ Task<void> RqWorker::write_begun(const std::vector<TakenJob>& taken) {
     const auto now = clock_.now();
     const auto call = rq::start(begun, identity_.name, now, now + lease_ + grace);
     const auto written = co_await call.run(commands_, soon());
-    if (!written) tell("Started jobs cannot be written to Redis", written.error());
+    if (!written) tell("books", "Started jobs cannot be written to Redis", written.error());
   }
   const auto dropped = co_await commands_.pipeline(std::move(drop), soon());
-  if (!dropped) tell("Doubled jobs cannot be taken out of Redis", dropped.error());
+  if (!dropped) tell("books", "Doubled jobs cannot be taken out of Redis", dropped.error());
 }
 
 Task<void> RqWorker::write_refused(const Batch& batch) {
@@ -378,20 +406,19 @@ Task<void> RqWorker::write_refused(const Batch& batch) {
     rejected_.Increment(static_cast<double>(batch.rejected.size()));
     if (rejections_.allow()) {
       const auto& [id, reason] = batch.rejected.front();
-      log_.warning(
-          fmt::format("{} jobs are no transactions and were moved to rq:failed:default; the first one: {}",
-                      batch.rejected.size(), reason),
-          {{"job", rq::last_line(id)}});
+      log_.warning(fmt::format("{} jobs were refused and moved to rq:failed:default; the first one: {}",
+                               batch.rejected.size(), reason),
+                   {{"job", rq::last_line(id)}});
     }
     const auto call = rq::reject(batch.rejected, clock_.now());
     const auto rejected = co_await call.run(commands_, soon());
-    if (!rejected) tell("Rejected jobs cannot be written to Redis", rejected.error());
+    if (!rejected) tell("books", "Rejected jobs cannot be written to Redis", rejected.error());
   }
   if (!batch.dropped.empty()) {
     redis::Commands drop;
     for (const auto& id : batch.dropped) drop.add({"LREM", rq::intermediate_key, "1", id});
     const auto dropped = co_await commands_.pipeline(std::move(drop), soon());
-    if (!dropped) tell("Jobs that are not there cannot be taken out of Redis", dropped.error());
+    if (!dropped) tell("books", "Jobs that are not there cannot be taken out of Redis", dropped.error());
   }
 }
 
@@ -430,10 +457,11 @@ Task<bool> RqWorker::write_ended() {
   const auto call = rq::finish(jobs, identity_.name, clock_.now());
   const auto written = co_await call.run(commands_, soon());
   if (!written) {
-    tell("Ended jobs cannot be written to Redis yet", written.error());
+    tell("books", "Ended jobs cannot be written to Redis yet", written.error());
     // A second time is the same as once.
     ended_.insert(ended_.begin(), std::make_move_iterator(jobs.begin()), std::make_move_iterator(jobs.end()));
   }
+  if (written) works("books");
   co_return written.has_value();
 }
 
@@ -446,11 +474,30 @@ Task<void> RqWorker::write_still_open() {
     commands.add({"ZADD", rq::started_key, "XX", std::to_string(until_s), transaction.id.value.to_string()});
   }
   const auto written = co_await commands_.pipeline(std::move(commands), soon());
-  if (!written) tell("Open jobs cannot be written to Redis", written.error());
+  if (!written) tell("books", "Open jobs cannot be written to Redis", written.error());
+}
+
+Task<void> RqWorker::look_after_queued() {
+  if (commands_.is_ready()) {
+    away_since_.reset();
+    works("waiting");
+    connector_.leave();
+    co_return;
+  }
+  const auto now = steady_clock::now();
+  if (!away_since_) away_since_ = now;
+  if (now - *away_since_ < connector_.take_over_after()) co_return;
+  const auto taken_over = co_await connector_.take_over();
+  if (taken_over && *taken_over) co_return works("waiting");
+  const Error why = taken_over ? Error{ErrorCode::queue_unavailable,
+                                       "a worker of another program was seen on this queue and may hold them"}
+                               : taken_over.error();
+  tell("waiting", "Redis is away and queued payments wait for it", why);
 }
 
 Task<void> RqWorker::beat() {
   while (!signing_off_) {
+    if (!stopping_) co_await look_after_queued();
     if (commands_.is_ready()) {
       const auto state = suspended_             ? rq::WorkerState::suspended
                          : connector_.is_idle() ? rq::WorkerState::idle

@@ -11,6 +11,7 @@
 
 #include <deque>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -19,6 +20,7 @@
 #include "base/clock.hpp"
 #include "base/task_group.hpp"
 #include "psp-connector/connector.hpp"
+#include "queue/rq/troubles.hpp"
 #include "queue/rq/worker.hpp"
 #include "redis/client.hpp"
 #include "telemetry/log_throttle.hpp"
@@ -47,6 +49,8 @@ class RqWorker {
     std::string payload;
     std::string status;
     std::string created_at;
+    // Of RQ's, but not of ours.
+    std::string asks_for;
     queue::rq::KeptFor kept_for;
   };
   struct Batch {
@@ -70,6 +74,8 @@ class RqWorker {
   Task<void> work_off(std::vector<Entry> entries, std::string_view way);
   Batch sort(std::vector<Entry> entries);
   Task<Result<std::vector<TakenJob>>> claim(std::vector<payment::Transaction> jobs);
+  // Whether the store refused the job, which is then among the batch's rejected ones.
+  bool move_refused(TakenJob& job, Batch& batch);
   Task<void> give_back(std::vector<std::string> ids, std::string_view way);
   Task<void> write_begun(const std::vector<TakenJob>& taken);
   Task<void> write_refused(const Batch& batch);
@@ -78,8 +84,12 @@ class RqWorker {
   Task<bool> write_ended();
   Task<void> write_still_open();
   Task<void> beat();
+  // While Redis is away: the store takes over, or health says why payments wait.
+  Task<void> look_after_queued();
   Task<void> pause(std::chrono::milliseconds duration);
-  void tell(std::string_view what, const Error& error);
+  // `what` is a word of the metrics, `words` are for people.
+  void tell(std::string_view what, std::string_view words, const Error& error);
+  void works(std::string_view what);
 
   Executor executor_;
   Connector& connector_;
@@ -87,6 +97,7 @@ class RqWorker {
   Log& log_;
   LogThrottle failures_;
   LogThrottle rejections_;
+  LogThrottle wishes_;
   const Clock& clock_;
   const std::function<void()> on_shutdown_;
   queue::rq::WorkerIdentity identity_;
@@ -95,6 +106,9 @@ class RqWorker {
   redis::Client commands_;
   redis::Client blocking_;
   redis::Client subscription_;
+  queue::rq::Troubles troubles_;
+  // Since when there has been no connection.
+  std::optional<std::chrono::steady_clock::time_point> away_since_;
   // From Redis 6.2 on.
   bool has_lmove_ = true;
   // Until then it is not asked to hold more: it only takes what makes it smaller.

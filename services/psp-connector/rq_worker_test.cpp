@@ -52,7 +52,7 @@ class CountingPsp final : public psp::Adapter {
     if (request.amount.minor() == lost_amount) co_return payment::OutcomeUnknown{"the answer was lost"};
     co_return payment::Approved{"ref"};
   }
-  Task<psp::LookUpResult> look_up(std::string, std::string, psp::Deadline) override {
+  Task<psp::LookUpResult> look_up(psp::AuthorizeRequest, psp::Deadline) override {
     co_return payment::Approved{"found"};
   }
 
@@ -117,6 +117,14 @@ class RqWorkerTest : public ::testing::Test {
     SWITCHYARD_SKIP_WITHOUT_REDIS();
     server_.emplace();
     settings_.due = store::Due::started;
+    add_user(merchant, "merchant");
+  }
+  void add_user(MerchantId id, const std::string& name, bool enabled = true) {
+    const store::NewUser user{.id = id, .username = name, .password_hash = "h", .enabled = enabled};
+    EXPECT_TRUE(helper_.run(0, [&] { return store_.add_user(user, clock_.now()); }));
+  }
+  std::string refusal(const std::string& id) const {
+    return rq::inflate(field(id, "exc_info"), 1'000).value_or("?");
   }
   ~RqWorkerTest() override {
     psp_.held = false;
@@ -302,6 +310,86 @@ TEST_F(RqWorkerTest, WorksOffManyOnceEach) {
   EXPECT_TRUE(runs_empty());
   EXPECT_TRUE(eventually([&] { return server_->command({"ZCARD", rq::finished_key}).integer == 2'000; }));
   for (const auto& id : ids) EXPECT_EQ(psp_.requests(id), 1);
+}
+
+// --- Jobs that are refused -----------------------------------------------------------------------
+
+TEST_F(RqWorkerTest, AJobWithAnotherMerchantsIdMovesNoMoney) {
+  constexpr MerchantId thief{8};
+  add_user(thief, "thief");
+  const auto stored = transaction_of(100);
+  const store::NewTransaction created{.transaction = stored, .idempotency_key = {}};
+  EXPECT_TRUE(helper_.run(0, [&] { return store_.create_transaction(created); }));
+  auto job = stored;
+  job.merchant_id = thief;
+  job.amount = Money(777, *Currency::parse("EUR"));
+  const auto id = enqueue(job);
+  start();
+  EXPECT_TRUE(becomes(id, "failed"));
+  EXPECT_THAT(refusal(id), HasSubstr("another merchant"));
+  EXPECT_THAT(registry(rq::failed_key), ElementsAre(id));
+  EXPECT_TRUE(runs_empty());
+  EXPECT_EQ(find(id)->transaction.status, Status::queued);
+  EXPECT_EQ(psp_.requests(id), 0);
+  helper_.run(0, [&]() -> Task<void> {
+    const auto of_thief = co_await store_.find_transaction(thief, stored.id);
+    EXPECT_FALSE(of_thief);
+  });
+}
+
+TEST_F(RqWorkerTest, AJobThatIsNotAcceptedFailsWithItsReasonAndTheOthersAreDone) {
+  add_user({8}, "disabled", false);
+  auto disabled = transaction_of();
+  disabled.merchant_id = {8};
+  auto unknown = transaction_of();
+  unknown.merchant_id = {9};
+  const auto too_large = transaction_of(settings_.amount_max + 1);
+  const std::vector<std::pair<std::string, const char*>> refused{{enqueue(disabled), "disabled"},
+                                                                 {enqueue(unknown), "names no user"},
+                                                                 {enqueue(too_large), "MAX_AMOUNT"}};
+  const auto good = enqueue(transaction_of(settings_.amount_max));
+  const auto& worker = start();
+  EXPECT_TRUE(comes_to(good, Status::captured));
+  for (const auto& [id, reason] : refused) {
+    EXPECT_TRUE(becomes(id, "failed")) << reason;
+    EXPECT_THAT(refusal(id), HasSubstr(reason));
+    EXPECT_EQ(psp_.requests(id), 0);
+  }
+  EXPECT_THAT(worker.metrics(), HasSubstr("switchyard_queue_jobs_rejected_total 3"));
+}
+
+// --- Redis away for good ---------------------------------------------------------------------------
+
+TEST_F(RqWorkerTest, WhatIsQueuedIsTakenFromTheStoreOnceRedisHasBeenAwayForLong) {
+  settings_.take_over_after = milliseconds(0);
+  start();
+  EXPECT_TRUE(comes_to(create(), Status::captured));
+  server_->stop();
+  auto waiting = transaction_of();
+  waiting.next_action_at = clock_.now();
+  const store::NewTransaction created{.transaction = waiting, .idempotency_key = {}};
+  EXPECT_TRUE(helper_.run(0, [&] { return store_.create_transaction(created); }));
+  const auto id = waiting.id.value.to_string();
+  EXPECT_TRUE(comes_to(id, Status::captured));
+  EXPECT_EQ(psp_.requests(id), 1);
+}
+
+TEST_F(RqWorkerTest, WithAForeignWorkerWhatIsQueuedWaitsForRedis) {
+  settings_.take_over_after = milliseconds(0);
+  EXPECT_TRUE(helper_.run(0, [&] { return store_.note_foreign_worker(clock_.now()); }));
+  auto waiting = transaction_of();
+  waiting.next_action_at = clock_.now();
+  const store::NewTransaction created{.transaction = waiting, .idempotency_key = {}};
+  EXPECT_TRUE(helper_.run(0, [&] { return store_.create_transaction(created); }));
+  const auto& worker = start();
+  server_->stop();
+  EXPECT_TRUE(eventually([&] {
+    return worker.metrics().find(R"(switchyard_queue_trouble{what="waiting"} 1)") != std::string::npos;
+  }));
+  EXPECT_EQ(find(waiting.id.value.to_string())->transaction.status, Status::queued);
+  server_->start();
+  enqueue(waiting);
+  EXPECT_TRUE(comes_to(waiting.id.value.to_string(), Status::captured));
 }
 
 // --- Doubled, late and foreign -----------------------------------------------------------------

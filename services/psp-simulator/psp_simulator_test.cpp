@@ -58,10 +58,9 @@ class PspSimulatorTest : public ::testing::Test {
   payment::Outcome authorize(const psp::AuthorizeRequest& wanted, milliseconds time = milliseconds(20'000)) {
     return threads_.run(0, [&] { return adapter_->authorize(wanted, steady_clock::now() + time); });
   }
-  psp::LookUpResult look_up(const std::string& reference = "reference", const std::string& attempt = "-1") {
-    return threads_.run(0, [&] {
-      return adapter_->look_up(reference, reference + attempt, steady_clock::now() + milliseconds(20'000));
-    });
+  psp::LookUpResult look_up(const psp::AuthorizeRequest& wanted) {
+    return threads_.run(
+        0, [&] { return adapter_->look_up(wanted, steady_clock::now() + milliseconds(20'000)); });
   }
   http::ClientResponse ask(const std::string& method, const std::string& path, std::string body = {}) {
     http::ClientRequest asked{.method = method,
@@ -95,7 +94,7 @@ TEST_F(PspSimulatorTest, ApprovesOnceHoweverOftenItIsAsked) {
     ASSERT_TRUE(std::holds_alternative<Approved>(outcome));
     EXPECT_EQ(std::get<Approved>(outcome).psp_reference, "sim_reference-1");
   }
-  EXPECT_TRUE(std::holds_alternative<Approved>(look_up()));
+  EXPECT_TRUE(std::holds_alternative<Approved>(look_up(request(100))));
   EXPECT_EQ(ask("GET", "/charges/counts").body,
             R"({"items":[{"reference":"reference","charges":1,"approved":1}],"next":null})");
 }
@@ -107,7 +106,7 @@ TEST_F(PspSimulatorTest, DeclinesByAmount) {
     const auto outcome = authorize(request(amount, reference));
     ASSERT_TRUE(std::holds_alternative<Declined>(outcome)) << amount;
     EXPECT_EQ(std::get<Declined>(outcome).kind, kind);
-    const auto found = look_up(reference);
+    const auto found = look_up(request(amount, reference));
     ASSERT_TRUE(std::holds_alternative<Declined>(found));
     EXPECT_EQ(std::get<Declined>(found).code, std::get<Declined>(outcome).code);
   }
@@ -119,18 +118,18 @@ TEST_F(PspSimulatorTest, BreaksTheAnswerByAmountAfterTheCharge) {
     EXPECT_TRUE(
         std::holds_alternative<OutcomeUnknown>(authorize(request(amount, reference), milliseconds(500))))
         << amount;
-    EXPECT_TRUE(std::holds_alternative<Approved>(look_up(reference))) << amount;
+    EXPECT_TRUE(std::holds_alternative<Approved>(look_up(request(amount, reference)))) << amount;
   }
 }
 
 TEST_F(PspSimulatorTest, ResetsWithoutAChargeWhereNobodyShouldBeReached) {
   EXPECT_TRUE(std::holds_alternative<OutcomeUnknown>(authorize(request(300'014)))) << "somebody was reached";
-  EXPECT_TRUE(std::holds_alternative<NoSuchCharge>(look_up()));
+  EXPECT_TRUE(std::holds_alternative<NoSuchCharge>(look_up(request(300'014))));
 }
 
 TEST_F(PspSimulatorTest, ChargesTheSecondTimeWhatItHeldBackTheFirstTime) {
   EXPECT_TRUE(std::holds_alternative<OutcomeUnknown>(authorize(request(600'002), milliseconds(200))));
-  EXPECT_TRUE(std::holds_alternative<NoSuchCharge>(look_up()));
+  EXPECT_TRUE(std::holds_alternative<NoSuchCharge>(look_up(request(600'002))));
   EXPECT_TRUE(std::holds_alternative<Approved>(authorize(request(600'002))));
 }
 
@@ -141,7 +140,7 @@ TEST_F(PspSimulatorTest, EveryBehaviourOfAScriptDoesWhatItsNameSays) {
     play(R"({"behaviour":")" + name + R"(","requests":1)" + (slow ? R"(,"delay_ms":300})" : "}"));
     const auto started = steady_clock::now();
     const auto outcome = authorize(request(100, name), milliseconds(slow ? 20'000 : 500));
-    const auto found = look_up(name);
+    const auto found = look_up(request(100, name));
     if (name == "approve" || slow) {
       EXPECT_TRUE(std::holds_alternative<Approved>(outcome)) << name;
       EXPECT_TRUE(std::holds_alternative<Approved>(found)) << name;
@@ -180,6 +179,10 @@ TEST_F(PspSimulatorTest, AKeyWithAnotherRequestIsRefusedAndUnknownToTheAdapter) 
   auto other_reference = request(100, "other");
   other_reference.idempotency_key = "reference-1";
   EXPECT_TRUE(std::holds_alternative<OutcomeUnknown>(authorize(other_reference)));
+  const auto found = look_up(request(101));
+  ASSERT_TRUE(std::holds_alternative<payment::Contradicted>(found));
+  EXPECT_THAT(std::get<payment::Contradicted>(found).reason,
+              HasSubstr("amount 100, where 101 was asked for"));
   EXPECT_THAT(charges(), HasSubstr(R"("amount":100)"));
   EXPECT_EQ(charges("other"), R"({"items":[],"more":false})");
 }
@@ -189,10 +192,10 @@ TEST_F(PspSimulatorTest, AServerThatIsGoneIsNotReachedAndOneThatIsBackIs) {
   server_->stop(steady_clock::now());
   server_.reset();
   EXPECT_TRUE(std::holds_alternative<NotSent>(authorize(request(100, "b"))));
-  EXPECT_TRUE(std::holds_alternative<NotSent>(look_up("a")));
+  EXPECT_TRUE(std::holds_alternative<NotSent>(look_up(request(100, "a"))));
   simulator_.reset();
   start();
-  EXPECT_TRUE(std::holds_alternative<Approved>(look_up("a"))) << "the book is on disk";
+  EXPECT_TRUE(std::holds_alternative<Approved>(look_up(request(100, "a")))) << "the book is on disk";
   EXPECT_TRUE(std::holds_alternative<Approved>(authorize(request(100, "b"))));
 }
 
@@ -226,7 +229,7 @@ TEST_F(PspSimulatorTest, ALedgerThatFailsIsNoAnswer) {
   sqlite::Database(path_, sqlite::Durability::process, sqlite::Access::existing)
       .execute("DROP TABLE charges");
   EXPECT_TRUE(std::holds_alternative<OutcomeUnknown>(authorize(request(100))));
-  EXPECT_TRUE(std::holds_alternative<OutcomeUnknown>(look_up()));
+  EXPECT_TRUE(std::holds_alternative<OutcomeUnknown>(look_up(request(100))));
   EXPECT_EQ(ask("GET", "/health").status, 503);
 }
 

@@ -29,9 +29,11 @@ int serve(const Environment& environment) {
   if (redis_settings) {
     core_settings.requeue_delay = redis_settings->sweep.delay;
     connector_settings.due = store::Due::started;
+    connector_settings.take_over_after = redis_settings->sweep.delay;
   }
   const auto shutdown_time = service::read_shutdown_time(environment);
   const auto log = service::make_log(environment);
+  const service::FatalErrorLog fatal_error_log(*log);
 
   const SystemClock clock;
   telemetry::Metrics metrics;
@@ -54,6 +56,10 @@ int serve(const Environment& environment) {
   auth::AuthApi auth_api(std::move(auth_settings), *store, threads, *log, clock);
   core::CoreApi core_api(std::move(core_settings), *store, threads, metrics, *log, clock,
                          std::move(work_queue));
+
+  for (auto* health : {&auth_api.health(), &core_api.health()}) {
+    health->add([&connector] { return connector.health(true); });
+  }
 
   http::Router router(metrics, "switchyard");
   router.mount("/auth", auth_api.router(metrics));

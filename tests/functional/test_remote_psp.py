@@ -105,8 +105,8 @@ def test_a_psp_that_dies_meanwhile_is_looked_up_when_it_is_back(start_three_serv
 
 # ---- what goes over the wire
 
-class RecordingPsp:
-    """Drops the first charge request of each connection's key without an answer, and remembers all bytes."""
+class FakePsp:
+    """Answers a charge request as answered() of a subclass says (None: not at all), lists what listed() says, and remembers all bytes."""
 
     def __init__(self):
         self.posts = []  # of (idempotency key, body)
@@ -129,16 +129,18 @@ class RecordingPsp:
 
             def do_GET(self):
                 recorder.look_ups.append(self.path)
-                self.reply(200, {"items": [], "more": False})
+                self.reply(200, {"items": recorder.listed(), "more": False})
 
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 key = self.headers["Idempotency-Key"]
                 recorder.posts.append((key, body))
-                if len(recorder.posts) == 1:
+                answer = recorder.answered({**json.loads(body), "id": "ch_1", "idempotency_key": key,
+                                            "status": "approved"})
+                if answer is None:
                     self.close_connection = True
-                    return
-                self.reply(201, {**json.loads(body), "id": "ch_1", "idempotency_key": key, "status": "approved"})
+                else:
+                    self.reply(201, answer)
 
         self.server = ThreadingHTTPServer(("127.0.0.1", free_port()), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
@@ -153,6 +155,31 @@ class RecordingPsp:
         self.server.server_close()
 
 
+class RecordingPsp(FakePsp):
+    """Drops the first charge request without an answer and knows nothing of it."""
+
+    def listed(self):
+        return []
+
+    def answered(self, charge):
+        return charge if len(self.posts) > 1 else None
+
+
+class LyingPsp(FakePsp):
+    """Says `lie` of the charge, in its answer or in its list: then the answer never comes."""
+
+    def __init__(self, where, lie):
+        super().__init__()
+        self.where, self.lie, self.charges = where, lie, []
+
+    def listed(self):
+        return self.charges
+
+    def answered(self, charge):
+        self.charges.append({**charge, **self.lie})
+        return self.charges[-1] if self.where == "answer" else None
+
+
 def test_an_unknown_outcome_is_looked_up_then_resent_with_identical_bytes_and_key(start_three_services, merchant_of):
     with RecordingPsp() as psp:
         server = start_three_services(PSP_URL=f"{psp.url}/")
@@ -161,5 +188,49 @@ def test_an_unknown_outcome_is_looked_up_then_resent_with_identical_bytes_and_ke
         found = merchant.wait_final(identifier)
     assert found["status"] == "captured" and len(found["attempts"]) == 1
     body = f'{{"reference":"{identifier}","amount":4711,"currency":"EUR","capture_method":"automatic"}}'.encode()
-    assert psp.posts == [(f"{identifier}-1", body)] * 2
+    assert psp.posts == [(f"1-{identifier}-1", body)] * 2
     assert psp.look_ups == [f"/charges?reference={identifier}"]
+
+
+CARD_NUMBER = "4111111111111111"
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("where", ["answer", "list"])
+@pytest.mark.parametrize("lie, said", [
+    ({"amount": 100, "currency": "USD"}, "amount 100, where 1 was asked for"),
+    ({"currency": "USD"}, "currency USD, where JPY was asked for"),
+    ({"amount": "1"}, 'amount "1", where 1 was asked for'), ({"amount": 1.5}, "amount 1.5E0, where 1 was asked for"),
+    ({"amount": -1}, "amount -1"), ({"amount": 2**63}, "amount 9223372036854775808"), ({"amount": 10**30}, "amount 1E30"),
+    ({"reference": "another"}, "reference another"), ({"capture_method": "manual"}, "capture method manual"),
+    ({"status": "declined", "code": "51", "decline_kind": "soft", "amount": 2}, "amount 2"),
+    ({"currency": f"\x1b[31m {CARD_NUMBER} " + "x" * 100_000}, "[31m [card number] xx")])
+def test_a_charge_that_is_not_the_one_asked_for_is_never_booked(start_three_services, merchant_of, where, lie, said):
+    with LyingPsp(where, lie) as psp:
+        server = start_three_services(PSP_URL=psp.url)
+        merchant = merchant_of(server)
+        identifier = merchant.created(1, "JPY")["id"]
+        found = merchant.wait_for_status(identifier, *SETTLED)
+    assert found["status"] == "manual_review"
+    assert storage.query(server.database, "SELECT authorized_minor, captured_minor FROM transactions") == [(0, 0)]
+    assert said in found["attempts"][0]["reason"]
+    assert found["attempts"][0]["psp_reference"] == "ch_1"
+    assert len(psp.posts) == 1, "nothing is sent again"
+    assert all(len(text) <= 255 and text.isprintable() for text in (found["attempts"][0]["reason"], found["reason"]))
+
+
+@pytest.mark.parametrize("lie", [{"id": f"ch {CARD_NUMBER}\n" + "x" * 100_000},
+                                 {"status": "declined", "decline_kind": "hard",
+                                  "code": f"\x00\u202e{CARD_NUMBER} " + "é" * 10_000}])
+def test_texts_of_a_psp_are_bounded_printable_and_hold_no_card_number(start_three_services, merchant_of, lie):
+    with LyingPsp("answer", lie) as psp:
+        server = start_three_services(PSP_URL=psp.url)
+        merchant = merchant_of(server)
+        identifier = merchant.created(100)["id"]
+        found = merchant.wait_final(identifier)
+    attempt = found["attempts"][0]
+    text = attempt["psp_reference"] if "id" in lie else attempt["reason"]
+    assert "[card number]" in text and text.endswith("...") and text.isprintable()
+    assert len(text.encode()) <= 255
+    for kept in storage.query(server.database, "SELECT psp_reference || reason FROM attempts"):
+        assert CARD_NUMBER not in kept[0]

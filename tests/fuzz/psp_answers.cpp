@@ -29,7 +29,8 @@ bool is_asked_charge(const json::object& charge) {
 
 bool says_approved(const json::value& charge) {
   return charge.is_object() && is_asked_charge(charge.get_object()) &&
-         is(charge.get_object(), "status", json::string("approved"));
+         is(charge.get_object(), "status", json::string("approved")) &&
+         is(charge.get_object(), "amount", 100) && is(charge.get_object(), "currency", json::string("USD"));
 }
 
 json::value parsed(std::string_view body) {
@@ -44,10 +45,14 @@ bool lists_approved(const json::value& list) {
          std::ranges::any_of(list.get_object().at("items").get_array(), says_approved);
 }
 
-void check_authorize(const http::CallResult& answer) {
+psp::AuthorizeRequest asked() {
   const auto currency = Currency::parse("USD");
   SWITCHYARD_ASSERT(currency.has_value());
-  const psp::AuthorizeRequest request{reference, key, Money(100, *currency)};
+  return {reference, key, Money(100, *currency)};
+}
+
+void check_authorize(const http::CallResult& answer) {
+  const auto request = asked();
   const auto outcome = read_authorize_answer(answer, request);
   if (!answer) {
     SWITCHYARD_ASSERT(std::holds_alternative<payment::NotSent>(outcome) == !answer.error().perhaps_sent);
@@ -57,14 +62,11 @@ void check_authorize(const http::CallResult& answer) {
   // What may have been charged is never taken for what was not sent.
   if (good || answer->status >= 500) SWITCHYARD_ASSERT(!std::holds_alternative<payment::NotSent>(outcome));
   if (!std::holds_alternative<payment::Approved>(outcome)) return;
-  const auto charge = parsed(answer->body);
-  SWITCHYARD_ASSERT(good && says_approved(charge));
-  SWITCHYARD_ASSERT(is(charge.get_object(), "amount", 100) &&
-                    is(charge.get_object(), "currency", json::string("USD")));
+  SWITCHYARD_ASSERT(good && says_approved(parsed(answer->body)));
 }
 
 void check_look_up(const http::CallResult& answer) {
-  const auto outcome = read_look_up_answer(answer, reference, key);
+  const auto outcome = read_look_up_answer(answer, asked());
   if (!answer) return;
   const auto list = parsed(answer->body);
   if (std::holds_alternative<payment::Approved>(outcome))

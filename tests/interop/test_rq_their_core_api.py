@@ -8,7 +8,7 @@ import pytest
 from support import amounts, storage
 from support.waiting import eventually
 
-USER_ID = 41
+USER_ID = 2  # becky
 
 
 @pytest.fixture
@@ -110,8 +110,15 @@ def test_a_job_for_another_function_fails_as_rq_fails_jobs(peer, platform, own_r
     ({"function": "__main__.make_transaction", "kwargs": {"user_id": 1, "amount": 100, "currency": "XYZ"}}, "urrency"),
     ({"function": "__main__.make_transaction", "kwargs": {"user_id": "x", "amount": 100, "currency": "USD"}}, "user"),
     ({"function": "__main__.make_transaction", "kwargs": {"user_id": 1, "amount": [], "currency": {}}}, ""),
+    ({"user_id": 1, "amount": 0, "currency": "USD"}, "not positive"),
+    ({"user_id": 1, "amount": True, "currency": "USD"}, "whole number"),
+    ({"user_id": 1, "amount": 10**12 + 1, "currency": "USD"}, "MAX_AMOUNT"),
+    ({"user_id": 99, "amount": 100, "currency": "USD"}, "names no user"),
+    ({"user_id": 3, "amount": 100, "currency": "USD"}, "disabled"),
+    ({"user_id": 1, "amount": 100, "currency": "BGN"}, "urrency"),
 ], ids=["os.system", "no currency", "negative", "fraction", "too large", "no such currency",
-        "user not a number", "wrong types"])
+        "user not a number", "wrong types", "zero", "a truth", "above the limit", "unknown user", "disabled user",
+        "withdrawn currency"])
 def test_a_job_that_is_none_of_ours_fails_with_a_reason(debian_rq, peer_of, platform, own_redis, line, in_reason):
     peer = peer_of(debian_rq, own_redis.url())
     [identifier] = peer.enqueue(line)
@@ -120,6 +127,56 @@ def test_a_job_that_is_none_of_ours_fails_with_a_reason(debian_rq, peer_of, plat
     assert storage.charges(platform.ledger) == []
     good = peer.enqueue_transaction()
     peer.wait_job(good, "finished")
+
+
+def test_a_job_with_the_id_of_another_merchants_transaction_moves_no_money(debian_rq, peer_of, platform, own_redis,
+                                                                           merchant_of):
+    peer, redis = peer_of(debian_rq, own_redis.url()), own_redis.client()
+    alice, becky = merchant_of(platform, user_id=1), merchant_of(platform, user_id=2)
+    identifier = alice.created(100, "USD")["id"]
+    alice.wait_final(identifier)
+    eventually(lambda: redis.hget(f"rq:job:{identifier}", "status") == b"finished", "alice's job to be finished")
+    redis.delete(f"rq:job:{identifier}")
+    assert peer.enqueue_transaction(2, 777, "EUR", job_id=identifier) == identifier
+    assert "another merchant" in job_fails(peer, redis, identifier)
+    assert becky.get(f"/transaction/{identifier}").status == 404
+    assert [(charge.amount, charge.currency) for charge in storage.charges(platform.ledger)] == [(100, "USD")]
+
+
+def test_jobs_are_refused_by_the_store_in_postgres_as_well(debian_rq, peer_of, start_fleet, own_redis, postgres_url,
+                                                           merchant_of):
+    platform = start_fleet(DATABASE_URL=postgres_url, REDIS_URL=own_redis.url(), QUEUE_SWEEP_SECONDS=1)
+    peer, redis, alice = peer_of(debian_rq, own_redis.url()), own_redis.client(), merchant_of(platform, user_id=1)
+    stored = alice.created(100, "USD")["id"]
+    alice.wait_final(stored)
+    eventually(lambda: redis.hget(f"rq:job:{stored}", "status") == b"finished", "alice's job to be finished")
+    redis.delete(f"rq:job:{stored}")
+    platform.psp_connectors[0].stop()
+    refused = {peer.enqueue_transaction(2, 777, "EUR", job_id=stored): "another merchant",
+               peer.enqueue_transaction(99): "names no user", peer.enqueue_transaction(3): "disabled",
+               peer.enqueue_transaction(1, 10**12 + 1): "MAX_AMOUNT"}
+    good = [peer.enqueue_transaction(2), peer.enqueue_transaction(1, 10**12)]
+    platform.psp_connectors[0].start()
+    for identifier in good:
+        peer.wait_job(identifier, "finished")
+    for identifier, reason in refused.items():
+        assert reason in job_fails(peer, redis, identifier)
+    assert sorted(charge.reference for charge in storage.charges(platform.ledger)) == sorted([stored, *good])
+
+
+@pytest.mark.parametrize("created_at", ["0000-01-01T00:00:00Z", "9999-12-31T23:59:60.999999Z", "0001-01-01T00:00:00Z",
+                                        "9999-12-31T23:59:59.999999Z", "-0001-01-01T00:00:00Z", "", "yesterday"])
+def test_a_job_made_at_any_time_is_shown_and_done(debian_rq, peer_of, platform, own_redis, merchant, created_at):
+    """Whatever it says, nothing can be made before there was Switchyard, or later than now."""
+    peer, redis = peer_of(debian_rq, own_redis.url()), own_redis.client()
+    platform.psp_connectors[0].stop()
+    identifier = peer.enqueue_transaction(USER_ID, 100, "USD")
+    redis.hset(f"rq:job:{identifier}", "created_at", created_at)
+    platform.psp_connectors[0].start()
+    shown = merchant.wait_final(identifier)
+    assert "2011-11-01" <= shown["created_at"] <= shown["updated_at"]
+    # Not by RQ, which cannot read such a time itself.
+    eventually(lambda: redis.hget(f"rq:job:{identifier}", "status") == b"finished", "the job to be finished")
 
 
 @pytest.mark.parametrize("data", [b"", b"rubbish", zlib.compress(b"rubbish"), zlib.compress(b"\x80\x05."),
@@ -140,6 +197,47 @@ def test_garbage_for_data_fails_with_a_reason(debian_rq, peer_of, platform, own_
     assert zlib.decompress(redis.hget(f"rq:job:{identifier}", "exc_info"))
     good = peer.enqueue_transaction()
     peer.wait_job(good, "finished")
+
+
+def test_a_job_that_others_depend_on_releases_them(peer, platform, own_redis):
+    platform.psp_connectors[0].stop()
+    first, second = peer.enqueue_transaction(), peer.enqueue_transaction()
+    of_one = peer.enqueue_transaction(depends_on=first)
+    of_both = peer.enqueue_transaction(depends_on=[first, second]) if peer.rq.version >= (1, 11) else second
+    refused = peer.enqueue_transaction(99)
+    of_the_refused = peer.enqueue_transaction(depends_on=refused)
+    platform.psp_connectors[0].start()
+    for identifier in (of_one, of_both):
+        peer.wait_job(identifier, "finished")
+    job_fails(peer, own_redis.client(), refused)
+    assert peer.job(of_the_refused)["status"] == "deferred"
+    assert own_redis.client().zrange("rq:deferred:default", 0, -1) == [of_the_refused.encode()]
+
+
+def test_the_slot_of_a_rate_limit_is_handed_on(peer, platform):
+    if peer.rq.version < (3,):
+        pytest.skip(f"RQ {peer.rq.version} has no rate limits")
+    identifiers = peer.enqueue(*({"user_id": 1, "amount": 100 + number, "currency": "USD", "rate_limit": ["a psp", 1]}
+                                 for number in range(5)))
+    for identifier in identifiers:
+        peer.wait_job(identifier, "finished")
+
+
+def test_a_job_in_json_has_a_result_in_json(peer, platform, own_redis):
+    [identifier] = peer.enqueue({"user_id": 1, "amount": 100, "currency": "USD", "json": True})
+    redis = own_redis.client()
+    eventually(lambda: redis.hget(f"rq:job:{identifier}", "status") == b"finished", "the job to be finished")
+    assert redis.hget(f"rq:job:{identifier}", "result") == b'"captured"'
+
+
+def test_what_no_worker_of_ours_does_is_said(debian_rq, peer_of, platform, own_redis):
+    peer, redis = peer_of(debian_rq, own_redis.url()), own_redis.client()
+    platform.psp_connectors[0].stop()
+    identifier = peer.enqueue_transaction()
+    redis.hset(f"rq:job:{identifier}", mapping={"success_callback_name": "__main__.done", "retries_left": "3"})
+    platform.psp_connectors[0].start()
+    peer.wait_job(identifier, "finished")
+    assert "A job asks for Retry callbacks, which this worker does not do" in platform.connector_log()
 
 
 def test_two_hundred_jobs_shared_with_a_python_worker(peer, start_fleet, own_redis, merchant_of):

@@ -21,6 +21,7 @@ _FROM_PYPI = {
     "1.10": ["rq==1.10.1", "redis<5"],
     "1.16": ["rq==1.16.2", "redis<6"],
     "2": ["rq>=2.6,<3"],
+    "3": ["rq>=3,<4"],
 }
 DEBIAN = "debian"
 _ALL = [DEBIAN, *_FROM_PYPI]

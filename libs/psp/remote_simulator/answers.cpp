@@ -2,12 +2,15 @@
 
 #include <algorithm>
 #include <array>
+#include <vector>
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
 #include <fmt/format.h>
 
 #include "http/json.hpp"
+#include "psp/charge.hpp"
 
 namespace switchyard::psp::remote_simulator {
 namespace {
@@ -17,31 +20,40 @@ using payment::OutcomeUnknown;
 
 constexpr std::array<long, 9> refused_unread{400, 401, 403, 404, 405, 413, 415, 429, 431};
 
-std::string_view text(const json::object& object, std::string_view name) {
+// A text as it is, anything else as JSON; empty if it is missing or null.
+std::string words(const json::object& object, std::string_view name) {
   const auto* value = object.if_contains(json::string_view(name.data(), name.size()));
-  if (value == nullptr || !value->is_string()) return {};
-  return {value->get_string().data(), value->get_string().size()};
+  if (value == nullptr || value->is_null()) return {};
+  if (const auto* text = value->if_string()) return {text->data(), text->size()};
+  return json::serialize(*value);
 }
 
-bool is_of(const json::object& charge, std::string_view reference, std::string_view idempotency_key) {
-  return text(charge, "reference") == reference && text(charge, "idempotency_key") == idempotency_key;
+// So that the text "100" is not the number 100.
+std::string number_words(const json::object& object, std::string_view name) {
+  const auto* value = object.if_contains(json::string_view(name.data(), name.size()));
+  return value == nullptr || value->is_null() ? std::string() : json::serialize(*value);
 }
 
-// What the charge says of its outcome; unknown if it says nothing that is understood.
-template <class Outcome>
-Outcome outcome_of_charge(const json::object& charge) {
-  const auto id = text(charge, "id");
-  if (id.empty()) return OutcomeUnknown{"the PSP's charge has no id"};
-  const auto status = text(charge, "status");
-  if (status == "approved") return payment::Approved{std::string(id)};
-  const auto code = text(charge, "code");
-  const auto kind = text(charge, "decline_kind");
+payment::Outcome read_result(const json::object& charge) {
+  const auto status = words(charge, "status");
+  if (status == "approved") return payment::Approved{words(charge, "id")};
+  const auto kind = words(charge, "decline_kind");
+  auto code = words(charge, "code");
   if (status != "declined" || code.empty() || (kind != "soft" && kind != "hard")) {
     return OutcomeUnknown{"the PSP's charge is neither approved nor declined"};
   }
-  return payment::Declined{std::string(code),
-                           kind == "soft" ? payment::DeclineKind::soft : payment::DeclineKind::hard,
-                           std::string(id)};
+  const auto decline_kind = kind == "soft" ? payment::DeclineKind::soft : payment::DeclineKind::hard;
+  return payment::Declined{std::move(code), decline_kind, words(charge, "id")};
+}
+
+ReportedCharge read_charge(const json::object& charge) {
+  return {.id = words(charge, "id"),
+          .reference = words(charge, "reference"),
+          .idempotency_key = words(charge, "idempotency_key"),
+          .amount = number_words(charge, "amount"),
+          .currency = words(charge, "currency"),
+          .capture_method = words(charge, "capture_method"),
+          .result = read_result(charge)};
 }
 
 std::string reason_of_status(long status) {
@@ -62,19 +74,10 @@ payment::Outcome read_authorize_answer(const http::CallResult& answer, const Aut
 
   const auto value = http::parse_json(answer->body);
   if (!value || !value->is_object()) return OutcomeUnknown{"the PSP's answer cannot be read"};
-  const auto& charge = value->get_object();
-  const auto* amount = charge.if_contains("amount");
-  const bool same_amount = amount != nullptr && amount->is_int64() &&
-                           amount->get_int64() == request.amount.minor() &&
-                           text(charge, "currency") == request.amount.currency().code();
-  if (!same_amount || !is_of(charge, request.reference, request.idempotency_key)) {
-    return OutcomeUnknown{"the PSP's answer is about another charge"};
-  }
-  return outcome_of_charge<payment::Outcome>(charge);
+  return believe(read_charge(value->get_object()), request);
 }
 
-LookUpResult read_look_up_answer(const http::CallResult& answer, std::string_view reference,
-                                 std::string_view idempotency_key) {
+LookUpResult read_look_up_answer(const http::CallResult& answer, const AuthorizeRequest& request) {
   if (!answer) {
     if (!answer.error().perhaps_sent) return payment::NotSent{answer.error().reason};
     return OutcomeUnknown{answer.error().reason};
@@ -87,17 +90,13 @@ LookUpResult read_look_up_answer(const http::CallResult& answer, std::string_vie
   const auto* items = value->get_object().if_contains("items");
   const auto* more = value->get_object().if_contains("more");
   if (items == nullptr || !items->is_array() || more == nullptr || !more->is_bool()) return unreadable;
+  std::vector<ReportedCharge> charges;
+  charges.reserve(items->get_array().size());
   for (const auto& item : items->get_array()) {
-    if (!item.is_object() || text(item.get_object(), "reference") != reference ||
-        text(item.get_object(), "idempotency_key").empty()) {
-      return unreadable;
-    }
-    if (is_of(item.get_object(), reference, idempotency_key)) {
-      return outcome_of_charge<LookUpResult>(item.get_object());
-    }
+    if (!item.is_object()) return unreadable;
+    charges.push_back(read_charge(item.get_object()));
   }
-  if (more->get_bool()) return OutcomeUnknown{"the PSP lists only a part of its charges"};
-  return payment::NoSuchCharge{};
+  return believe(charges, more->get_bool(), request);
 }
 
 }  // namespace switchyard::psp::remote_simulator

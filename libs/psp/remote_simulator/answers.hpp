@@ -5,8 +5,8 @@
 // | 200, 201 that says what was asked, approved or declined    | Approved, Declined                |
 // | 400, 401, 403, 404, 405, 413, 415, 429, 431                | NotSent: refused as it was read,  |
 // |                                                            | before anything could be charged  |
-// | any other status, an answer that cannot be read or that    | OutcomeUnknown                    |
-// | speaks of another charge, none at all                      |                                   |
+// | 200, 201 that says another amount, currency, reference ... | Contradicted (psp/charge.hpp)     |
+// | any other status, an answer that cannot be read, none      | OutcomeUnknown                    |
 // | no byte of the request left                                | NotSent                           |
 //
 // 409 and 422 are unknown: there may be a charge under this key. 5xx, too: it may have come after the charge.
@@ -21,7 +21,6 @@ namespace switchyard::psp::remote_simulator {
 
 payment::Outcome read_authorize_answer(const http::CallResult& answer, const AuthorizeRequest& request);
 
-LookUpResult read_look_up_answer(const http::CallResult& answer, std::string_view reference,
-                                 std::string_view idempotency_key);
+LookUpResult read_look_up_answer(const http::CallResult& answer, const AuthorizeRequest& request);
 
 }  // namespace switchyard::psp::remote_simulator

@@ -6,6 +6,7 @@ namespace switchyard::psp::remote_simulator {
 namespace {
 
 using payment::Approved;
+using payment::Contradicted;
 using payment::Declined;
 using payment::DeclineKind;
 using payment::NoSuchCharge;
@@ -80,7 +81,7 @@ TEST(AuthorizeAnswer, AnyOtherStatusIsUnknownWhateverTheBodySays) {
   }
 }
 
-TEST(AuthorizeAnswer, WhatCannotBeReadOrIsAboutAnotherChargeIsUnknown) {
+TEST(AuthorizeAnswer, WhatCannotBeReadIsUnknown) {
   for (const auto& body : {std::string(),
                            std::string("<html>approved</html>"),
                            std::string("[]"),
@@ -89,13 +90,12 @@ TEST(AuthorizeAnswer, WhatCannotBeReadOrIsAboutAnotherChargeIsUnknown) {
                            std::string(approved) + "}",
                            std::string("{}"),
                            replaced(approved, "\"sim_1\"", "\"\""),
-                           replaced(approved, "\"sim_1\"", "1"),
-                           replaced(approved, "reference-1\"", "reference-2\""),
-                           replaced(approved, "-1-1", "-1-2"),
-                           replaced(approved, "100", "101"),
-                           replaced(approved, "100", "\"100\""),
-                           replaced(approved, "100", "100.0"),
-                           replaced(approved, "USD", "EUR"),
+                           replaced(approved, "\"reference\":\"reference-1\",", ""),
+                           replaced(approved, "\"reference-1-1\"", "null"),
+                           replaced(approved, "\"amount\":100,", ""),
+                           replaced(approved, "100", "null"),
+                           replaced(approved, "USD", ""),
+                           replaced(approved, "\"capture_method\":\"automatic\",", ""),
                            replaced(approved, "\"approved\"", "\"pending\""),
                            replaced(approved, "\"approved\"", "true"),
                            replaced(approved, "\"approved\"", "\"approved\",\"status\":\"declined\""),
@@ -111,13 +111,49 @@ TEST(AuthorizeAnswer, WhatCannotBeReadOrIsAboutAnotherChargeIsUnknown) {
   }
 }
 
+// Each differs from what was asked in one member.
+std::vector<std::string> contradictions(const std::string& charge) {
+  std::vector<std::string> contradictions{
+      replaced(charge, "USD", "EUR"), replaced(charge, "USD", "usd"), replaced(charge, "\"USD\"", "840"),
+      replaced(charge, "automatic", "manual"), replaced(charge, "reference-1\"", "reference-2\"")};
+  for (const auto* amount :
+       {"101", "1", "0", "-100", "\"100\"", "100.0", "100.5", "1e2", "9223372036854775808",
+        "-9223372036854775808", "18446744073709551716", "1e400", "true", "[100]", "{}"}) {
+    contradictions.push_back(replaced(charge, "100", amount));
+  }
+  return contradictions;
+}
+
+TEST(AuthorizeAnswer, AChargeThatIsNotTheOneAskedForIsAContradiction) {
+  for (const auto* charge : {approved, declined}) {
+    for (const auto& body : contradictions(charge)) {
+      const auto outcome = read_authorize_answer(answer(201, body), request);
+      if (body.find("1e400") != std::string::npos) {
+        EXPECT_FALSE(std::holds_alternative<Approved>(outcome)) << body;
+        continue;
+      }
+      ASSERT_TRUE(std::holds_alternative<Contradicted>(outcome)) << body;
+      EXPECT_EQ(std::get<Contradicted>(outcome).psp_reference, "sim_1") << body;
+    }
+  }
+  const auto other_key = read_authorize_answer(answer(201, replaced(approved, "-1-1", "-1-2")), request);
+  EXPECT_TRUE(std::holds_alternative<Contradicted>(other_key));
+}
+
+TEST(AuthorizeAnswer, AContradictionSaysWhatThePspSaysAndWhatWasAsked) {
+  const auto outcome = read_authorize_answer(answer(201, replaced(approved, "100", "101")), request);
+  ASSERT_TRUE(std::holds_alternative<Contradicted>(outcome));
+  EXPECT_EQ(std::get<Contradicted>(outcome).reason,
+            "the PSP has a charge of 101 USD and says amount 101, where 100 was asked for");
+}
+
 // --- Look-up -----------------------------------------------------------------------------------
 
 std::string list(const std::string& items, bool more = false) {
   return R"({"items":[)" + items + R"(],"more":)" + (more ? "true}" : "false}");
 }
 LookUpResult look_up(const http::CallResult& found) {
-  return read_look_up_answer(found, request.reference, request.idempotency_key);
+  return read_look_up_answer(found, request);
 }
 
 TEST(LookUpAnswer, FindsTheChargeOfTheKey) {
@@ -130,9 +166,33 @@ TEST(LookUpAnswer, FindsTheChargeOfTheKey) {
   EXPECT_EQ(std::get<Declined>(no).code, "51");
 }
 
+TEST(LookUpAnswer, AChargeThatIsNotTheOneAskedForIsAContradiction) {
+  for (const auto* charge : {approved, declined}) {
+    for (const auto& body : contradictions(charge)) {
+      const auto found = look_up(answer(200, list(body)));
+      if (body.find("1e400") != std::string::npos) {
+        EXPECT_FALSE(std::holds_alternative<Approved>(found)) << body;
+      } else {
+        EXPECT_TRUE(std::holds_alternative<Contradicted>(found)) << body;
+      }
+    }
+  }
+}
+
+TEST(LookUpAnswer, MoneyTakenTwiceOrUnderAnotherKeyIsAContradiction) {
+  const std::string ours(approved);
+  const auto other = replaced(approved, "-1-1", "-1-2");
+  for (const auto& items :
+       {ours + "," + ours, ours + "," + declined, ours + "," + other, other + "," + ours, other}) {
+    for (const bool more : {false, true}) {
+      EXPECT_TRUE(std::holds_alternative<Contradicted>(look_up(answer(200, list(items, more))))) << items;
+    }
+  }
+}
+
 TEST(LookUpAnswer, NoChargeOnlyIfAWholeListSaysSo) {
   EXPECT_TRUE(std::holds_alternative<NoSuchCharge>(look_up(answer(200, list("")))));
-  const auto other = replaced(approved, "-1-1", "-1-2");
+  const auto other = replaced(declined, "-1-1", "-1-2");
   EXPECT_TRUE(std::holds_alternative<NoSuchCharge>(look_up(answer(200, list(other)))));
   EXPECT_TRUE(std::holds_alternative<OutcomeUnknown>(look_up(answer(200, list(other, true)))));
   EXPECT_TRUE(std::holds_alternative<OutcomeUnknown>(look_up(answer(200, list("", true)))));
@@ -146,7 +206,8 @@ TEST(LookUpAnswer, AnyOtherAnswerLeavesItUnknown) {
        {std::string(), std::string("no JSON"), std::string("[]"), std::string("{}"),
         std::string(R"({"items":[]})"), std::string(R"({"items":{},"more":false})"),
         std::string(R"({"items":[],"more":0})"), list("1"), list("{}"),
-        list(replaced(approved, "reference-1\"", "reference-2\"")),
+        list(replaced(replaced(approved, "reference-1\"", "reference-2\""), "-1-1", "-2-1")),
+        list(replaced(approved, "\"reference-1-1\"", "null")), list(replaced(approved, "100", "null")),
         list(replaced(approved, "\"approved\"", "\"pending\"")), list(approved).substr(0, 60)}) {
     EXPECT_TRUE(std::holds_alternative<OutcomeUnknown>(look_up(answer(200, body)))) << body;
   }

@@ -36,14 +36,13 @@ Task<payment::Outcome> RemoteSimulator::authorize(AuthorizeRequest request, Dead
   co_return read_authorize_answer(answer, request);
 }
 
-Task<LookUpResult> RemoteSimulator::look_up(std::string reference, std::string idempotency_key,
-                                            Deadline deadline) {
-  http::ClientRequest get{.url = charges_url_ + "?reference=" + reference,
+Task<LookUpResult> RemoteSimulator::look_up(AuthorizeRequest request, Deadline deadline) {
+  http::ClientRequest get{.url = charges_url_ + "?reference=" + request.reference,
                           .body = {},
                           .headers = {},
                           .timeout = time_left(deadline)};
   const auto answer = co_await client_.send(std::move(get));
-  co_return read_look_up_answer(answer, reference, idempotency_key);
+  co_return read_look_up_answer(answer, request);
 }
 
 }  // namespace switchyard::psp::remote_simulator

@@ -17,7 +17,7 @@ class RemoteSimulator final : public Adapter {
 
   std::string_view name() const override { return "psp-simulator"; }
   Task<payment::Outcome> authorize(AuthorizeRequest request, Deadline deadline) override;
-  Task<LookUpResult> look_up(std::string reference, std::string idempotency_key, Deadline deadline) override;
+  Task<LookUpResult> look_up(AuthorizeRequest request, Deadline deadline) override;
 
  private:
   std::string charges_url_;

@@ -143,14 +143,6 @@ Task<Result<std::optional<Booked>>> Ledger::book(Charge charge, Behaviour behavi
   return lane_.run<std::optional<Booked>>(std::move(work));
 }
 
-Task<Result<std::optional<Charge>>> Ledger::find(std::string reference, std::string idempotency_key) {
-  return lane_.run<std::optional<Charge>>(
-      [reference = std::move(reference),
-       key = std::move(idempotency_key)](Database& database) -> Result<std::optional<Charge>> {
-        return find_charge(database, reference, key);
-      });
-}
-
 Task<Result<std::vector<Charge>>> Ledger::list(std::string reference, std::size_t limit) {
   return lane_.run<std::vector<Charge>>(
       [reference = std::move(reference), limit](Database& database) -> Result<std::vector<Charge>> {

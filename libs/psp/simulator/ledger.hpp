@@ -56,7 +56,6 @@ class Ledger {
   // Error: idempotency_key_reused_with_different_body, where both fingerprints are known.
   Task<Result<std::optional<Booked>>> book(Charge charge, Behaviour behaviour, Timestamp now);
 
-  Task<Result<std::optional<Charge>>> find(std::string reference, std::string idempotency_key);
   // In the order of their keys.
   Task<Result<std::vector<Charge>>> list(std::string reference, std::size_t limit);
   // In the order of the references, from the first one behind `after`.

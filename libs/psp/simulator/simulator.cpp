@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/event.hpp"
+#include "psp/charge.hpp"
 #include "psp/simulator/outcomes.hpp"
 
 namespace switchyard::psp::simulator {
@@ -10,12 +11,22 @@ namespace {
 
 using std::chrono::steady_clock;
 
-template <class Outcome>
-Outcome outcome_of(const Charge& charge) {
-  if (charge.approved) return payment::Approved{charge.id()};
+constexpr std::size_t charges_listed_max = 100;
+
+ReportedCharge reported(const Charge& charge) {
   const bool soft = is_soft_decline(charge.code);
-  return payment::Declined{charge.code, soft ? payment::DeclineKind::soft : payment::DeclineKind::hard,
-                           charge.id()};
+  payment::Outcome result = payment::Approved{charge.id()};
+  if (!charge.approved) {
+    result = payment::Declined{charge.code, soft ? payment::DeclineKind::soft : payment::DeclineKind::hard,
+                               charge.id()};
+  }
+  return {.id = charge.id(),
+          .reference = charge.reference,
+          .idempotency_key = charge.idempotency_key,
+          .amount = std::to_string(charge.amount.minor()),
+          .currency = std::string(charge.amount.currency().code()),
+          .capture_method = std::string(payment::to_string(charge.capture_method)),
+          .result = std::move(result)};
 }
 
 }  // namespace
@@ -23,8 +34,8 @@ Outcome outcome_of(const Charge& charge) {
 Task<payment::Outcome> Simulator::authorize(AuthorizeRequest request, Deadline deadline) {
   const auto behaviour = behaviour_of(request.amount.minor());
   if (behaviour.answer == Answer::unreachable) co_return payment::NotSent{"connection refused"};
-  Charge wanted{.reference = std::move(request.reference),
-                .idempotency_key = std::move(request.idempotency_key),
+  Charge wanted{.reference = request.reference,
+                .idempotency_key = request.idempotency_key,
                 .amount = request.amount,
                 .capture_method = request.capture_method,
                 .code = {},
@@ -42,14 +53,16 @@ Task<payment::Outcome> Simulator::authorize(AuthorizeRequest request, Deadline d
   } else if (answer != Answer::given) {
     co_return payment::OutcomeUnknown{"the answer was lost"};
   }
-  co_return outcome_of<payment::Outcome>((*booked)->charge);
+  co_return believe(reported((*booked)->charge), request);
 }
 
-Task<LookUpResult> Simulator::look_up(std::string reference, std::string idempotency_key, Deadline) {
-  const auto charge = co_await ledger_.find(std::move(reference), std::move(idempotency_key));
-  if (!charge) co_return payment::OutcomeUnknown{"the simulator's ledger failed"};
-  if (!*charge) co_return payment::NoSuchCharge{};
-  co_return outcome_of<LookUpResult>(**charge);
+Task<LookUpResult> Simulator::look_up(AuthorizeRequest request, Deadline) {
+  const auto charges = co_await ledger_.list(request.reference, charges_listed_max);
+  if (!charges) co_return payment::OutcomeUnknown{"the simulator's ledger failed"};
+  std::vector<ReportedCharge> listed;
+  for (const auto& charge : *charges) listed.push_back(reported(charge));
+  const bool more = listed.size() == charges_listed_max;
+  co_return believe(listed, more, request);
 }
 
 }  // namespace switchyard::psp::simulator

@@ -13,7 +13,7 @@ class Simulator final : public Adapter {
 
   std::string_view name() const override { return "simulator"; }
   Task<payment::Outcome> authorize(AuthorizeRequest request, Deadline deadline) override;
-  Task<LookUpResult> look_up(std::string reference, std::string idempotency_key, Deadline deadline) override;
+  Task<LookUpResult> look_up(AuthorizeRequest request, Deadline deadline) override;
 
  private:
   Ledger ledger_;

@@ -13,14 +13,16 @@ namespace switchyard::psp::simulator {
 namespace {
 
 using payment::Approved;
+using payment::Contradicted;
 using payment::Declined;
 using payment::DeclineKind;
 using payment::NoSuchCharge;
 using payment::NotSent;
 using payment::OutcomeUnknown;
 
-AuthorizeRequest request(std::int64_t amount_minor, std::string key = "key-1",
-                         std::string reference = "reference") {
+AuthorizeRequest request(std::int64_t amount_minor, std::string key = "key-1", std::string reference = {}) {
+  // Unless a test says otherwise, a reference is of one amount.
+  if (reference.empty()) reference = std::to_string(amount_minor);
   return {.reference = std::move(reference),
           .idempotency_key = std::move(key),
           .amount = Money(amount_minor, *Currency::parse("USD"))};
@@ -31,8 +33,8 @@ class SimulatorTest : public ::testing::Test {
   payment::Outcome authorize(const AuthorizeRequest& request) {
     return threads_.run(0, [&] { return simulator_->authorize(request, deadline()); });
   }
-  LookUpResult look_up(const std::string& key = "key-1", const std::string& reference = "reference") {
-    return threads_.run(0, [&] { return simulator_->look_up(reference, key, deadline()); });
+  LookUpResult look_up(const AuthorizeRequest& request) {
+    return threads_.run(0, [&] { return simulator_->look_up(request, deadline()); });
   }
 
   // What the ledger's file holds, whatever the simulator says.
@@ -77,7 +79,7 @@ TEST_F(SimulatorTest, DeclinesTheAmountsThatStandForADecline) {
     EXPECT_EQ(std::get<Declined>(outcome).code, code);
     EXPECT_EQ(std::get<Declined>(outcome).kind, kind);
 
-    const auto found = look_up(key);
+    const auto found = look_up(request(amount, key));
     ASSERT_TRUE(std::holds_alternative<Declined>(found)) << amount;
     EXPECT_EQ(std::get<Declined>(found).code, code);
     EXPECT_EQ(std::get<Declined>(found).kind, kind);
@@ -88,7 +90,7 @@ TEST_F(SimulatorTest, DeclinesTheAmountsThatStandForADecline) {
 TEST_F(SimulatorTest, CannotBeReachedWithTheAmountThatStandsForThat) {
   EXPECT_TRUE(std::holds_alternative<NotSent>(authorize(request(300'014))));
   EXPECT_EQ(charges(), 0);
-  EXPECT_TRUE(std::holds_alternative<NoSuchCharge>(look_up()));
+  EXPECT_TRUE(std::holds_alternative<NoSuchCharge>(look_up(request(300'014))));
 }
 
 TEST_F(SimulatorTest, ChargesAndLosesTheAnswerWithTheAmountThatStandsForThat) {
@@ -96,7 +98,7 @@ TEST_F(SimulatorTest, ChargesAndLosesTheAnswerWithTheAmountThatStandsForThat) {
     EXPECT_TRUE(std::holds_alternative<OutcomeUnknown>(authorize(request(500'001))));
     EXPECT_EQ(approved_charges(), 1);
   }
-  const auto found = look_up();
+  const auto found = look_up(request(500'001));
   ASSERT_TRUE(std::holds_alternative<Approved>(found));
   EXPECT_EQ(std::get<Approved>(found).psp_reference, "sim_key-1");
 }
@@ -105,14 +107,14 @@ TEST_F(SimulatorTest, ChargesAndBreaksTheAnswerWithTheAmountsThatStandForThat) {
   for (const std::int64_t amount : {600'003, 600'004, 600'005}) {
     const auto key = std::to_string(amount);
     EXPECT_TRUE(std::holds_alternative<OutcomeUnknown>(authorize(request(amount, key)))) << amount;
-    EXPECT_TRUE(std::holds_alternative<Approved>(look_up(key))) << amount;
+    EXPECT_TRUE(std::holds_alternative<Approved>(look_up(request(amount, key)))) << amount;
   }
   EXPECT_EQ(approved_charges(), 3);
 }
 
 TEST_F(SimulatorTest, ChargesWhatItLostTheFirstTimeWhenItComesAgain) {
   EXPECT_TRUE(std::holds_alternative<OutcomeUnknown>(authorize(request(600'002))));
-  EXPECT_TRUE(std::holds_alternative<NoSuchCharge>(look_up()));
+  EXPECT_TRUE(std::holds_alternative<NoSuchCharge>(look_up(request(600'002))));
   EXPECT_TRUE(std::holds_alternative<Approved>(authorize(request(600'002))));
   EXPECT_EQ(approved_charges(), 1);
 }
@@ -143,8 +145,21 @@ TEST_F(SimulatorTest, OneKeyIsOneChargeHoweverOftenItIsSent) {
 
 TEST_F(SimulatorTest, TheFirstUseOfAKeyDecides) {
   ASSERT_TRUE(std::holds_alternative<Approved>(authorize(request(100))));
-  EXPECT_TRUE(std::holds_alternative<Approved>(authorize(request(200'017)))) << "the book says approved";
+  EXPECT_TRUE(std::holds_alternative<Approved>(authorize(request(100)))) << "the book says approved";
   EXPECT_EQ(charges("SELECT amount_minor FROM charges"), 100);
+}
+
+TEST_F(SimulatorTest, AChargeOfAnotherAmountOrCurrencyIsNotTheOneThatWasAskedFor) {
+  ASSERT_TRUE(std::holds_alternative<Approved>(authorize(request(100, "key-1", "reference"))));
+  auto in_euro = request(100, "key-1", "reference");
+  in_euro.amount = Money(100, *Currency::parse("EUR"));
+  auto held = request(100, "key-1", "reference");
+  held.capture_method = payment::CaptureMethod::manual;
+  for (const auto& other : {request(101, "key-1", "reference"), in_euro, held}) {
+    EXPECT_TRUE(std::holds_alternative<Contradicted>(authorize(other)));
+    EXPECT_TRUE(std::holds_alternative<Contradicted>(look_up(other)));
+  }
+  EXPECT_EQ(charges(), 1);
 }
 
 TEST_F(SimulatorTest, TwoKeysAreTwoCharges) {
@@ -162,15 +177,18 @@ TEST_F(SimulatorTest, TwoProcessesShareOneLedger) {
 }
 
 TEST_F(SimulatorTest, FindsNoChargeThatWasNotMade) {
-  authorize(request(100, "key-1", "reference"));
-  EXPECT_TRUE(std::holds_alternative<NoSuchCharge>(look_up("key-2", "reference")));
-  EXPECT_TRUE(std::holds_alternative<NoSuchCharge>(look_up("key-1", "another")));
+  authorize(request(200'017, "key-1", "reference"));
+  EXPECT_TRUE(std::holds_alternative<NoSuchCharge>(look_up(request(100, "key-2", "reference"))));
+  EXPECT_TRUE(std::holds_alternative<NoSuchCharge>(look_up(request(100, "key-1", "another"))));
+  authorize(request(100, "key-3", "reference"));
+  EXPECT_TRUE(std::holds_alternative<Contradicted>(look_up(request(100, "key-2", "reference"))))
+      << "money was taken already";
 }
 
 TEST_F(SimulatorTest, TheLedgerOutlivesTheProcess) {
   authorize(request(100));
   simulator_.emplace(path_, clock_);
-  EXPECT_TRUE(std::holds_alternative<Approved>(look_up()));
+  EXPECT_TRUE(std::holds_alternative<Approved>(look_up(request(100))));
   EXPECT_TRUE(std::holds_alternative<Approved>(authorize(request(100))));
   EXPECT_EQ(charges(), 1);
 }
@@ -180,7 +198,7 @@ TEST_F(SimulatorTest, ALedgerThatFailsIsAnUnknownOutcome) {
       .execute("DROP TABLE charges");
   EXPECT_TRUE(std::holds_alternative<OutcomeUnknown>(authorize(request(100))))
       << "nobody knows, so not a decline";
-  EXPECT_TRUE(std::holds_alternative<OutcomeUnknown>(look_up()));
+  EXPECT_TRUE(std::holds_alternative<OutcomeUnknown>(look_up(request(100))));
 }
 
 }  // namespace

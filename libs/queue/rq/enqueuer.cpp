@@ -20,6 +20,8 @@ constexpr std::size_t waiting_max = 20'000;
 // Bounds how long one script holds up everybody else in Redis.
 constexpr std::size_t batch_max = 500;
 constexpr std::chrono::seconds enqueue_patience{5};
+// How long a batch that could not be enqueued is told of, if there is no other.
+constexpr std::chrono::seconds trouble_lasts{15};
 
 }  // namespace
 
@@ -47,6 +49,9 @@ Enqueuer::Enqueuer(Executor executor, redis::Client& client, telemetry::Metrics&
                                 {{"by", "request"}})),
       left_to_the_sweep_(metrics.counter("switchyard_queue_jobs_left_to_sweep_total",
                                          "New transactions that could not be enqueued at once.")),
+      last_enqueued_at_(metrics.gauge("switchyard_queue_last_enqueue_timestamp_seconds",
+                                      "When this process last put new transactions into Redis; 0: not yet.")),
+      troubles_(metrics, {"enqueue"}),
       work_(executor) {}
 
 void Enqueuer::enqueue(const payment::Transaction& transaction) {
@@ -85,13 +90,21 @@ Task<void> Enqueuer::run() {
     auto batch = take_batch();
     if (batch.empty()) {
       if (stopping_) co_return;
-      co_await work_.wait_until(steady_clock::time_point::max());
+      const bool in_trouble = !troubles_.text().empty();
+      const bool told = co_await work_.wait_until(in_trouble ? steady_clock::now() + trouble_lasts
+                                                             : steady_clock::time_point::max());
+      // What is still wrong the sweep says, or the next batch.
+      if (in_trouble && !told) troubles_.set("enqueue", {});
       continue;
     }
     const auto size = static_cast<double>(batch.size());
     const auto added =
         co_await rq::enqueue(client_, std::move(batch), clock_.now(), steady_clock::now() + enqueue_patience);
+    troubles_.set(
+        "enqueue",
+        added ? std::string() : fmt::format("new transactions cannot be enqueued: {}", added.error().detail));
     if (added) {
+      last_enqueued_at_.Set(std::chrono::duration<double>(clock_.now().time_since_epoch()).count());
       enqueued_.Increment(static_cast<double>(*added));
     } else {
       left_to_the_sweep_.Increment(size);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "payment/transaction.hpp"
+#include "queue/rq/troubles.hpp"
 #include "redis/client.hpp"
 #include "telemetry/log.hpp"
 #include "telemetry/log_throttle.hpp"
@@ -34,6 +35,10 @@ class Enqueuer {
   Task<void> run();
   void stop();
 
+  // From any thread: why the last batch could not be enqueued; empty if it could, or
+  // if that was a while ago.
+  std::string trouble() const { return troubles_.text(); }
+
  private:
   std::vector<payment::Transaction> take_batch();
 
@@ -44,6 +49,8 @@ class Enqueuer {
   const Clock& clock_;
   prometheus::Counter& enqueued_;
   prometheus::Counter& left_to_the_sweep_;
+  prometheus::Gauge& last_enqueued_at_;
+  Troubles troubles_;
   Event work_;
   std::atomic<bool> told_{false};
   bool stopping_ = false;

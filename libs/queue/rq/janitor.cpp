@@ -116,8 +116,9 @@ Task<Result<void>> Janitor::look_at(std::string id, bool begun, Chores& chores) 
   if (nobody_began) {
     if (!begun) chores.give_back.push_back(std::move(id));
   } else if (has_ended(found->transaction.status)) {
-    chores.finish.push_back({std::move(id), found->transaction.status, found->transaction.reason,
-                             KeptFor(fields[6].text, fields[7].text)});
+    KeptFor kept_for(fields[6].text, fields[7].text);
+    kept_for.in_json = is_json(fields[0].text);
+    chores.finish.push_back({std::move(id), found->transaction.status, found->transaction.reason, kept_for});
   } else {
     chores.still_open.push_back(id);
     if (!begun) chores.drop.push_back(std::move(id));

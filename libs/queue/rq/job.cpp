@@ -1,5 +1,6 @@
 #include "queue/rq/job.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <ctime>
 #include <variant>
@@ -17,6 +18,8 @@ namespace switchyard::queue::rq {
 namespace {
 
 constexpr std::size_t payload_bytes_max = 64 * 1024;
+// RQ is of November 2011: whatever a job says, it was not made before.
+constexpr Timestamp first_job_at = std::chrono::sys_days{std::chrono::year{2011} / 11 / 1};
 
 std::unexpected<Error> refuse(std::string detail) {
   return fail(ErrorCode::invalid_argument, std::move(detail));
@@ -188,6 +191,12 @@ Result<Call> read_call(std::string_view data) {
   return Call{MerchantId{*user_id}, Money(*amount_minor, *currency)};
 }
 
+bool is_json(std::string_view data) {
+  if (data.size() > payload_bytes_max || !data.starts_with('\x78')) return data.starts_with('[');
+  const auto inflated = inflate(data, payload_bytes_max);
+  return inflated && inflated->starts_with('[');
+}
+
 Result<payment::Transaction> read_transaction(std::string_view id, std::string_view data,
                                               std::string_view created_at, Timestamp now) {
   const auto uuid = Uuid::parse(id);
@@ -201,7 +210,7 @@ Result<payment::Transaction> read_transaction(std::string_view id, std::string_v
       .amount = call->amount,
       .next_action_at = now,
       .reason = {},
-      .created_at = parse_time(created_at).value_or(now),
+      .created_at = std::clamp(parse_time(created_at).value_or(now), std::min(first_job_at, now), now),
       .updated_at = now,
   };
 }

@@ -36,8 +36,12 @@ struct Call {
 // its decimal digits. Error, invalid_argument: the detail says what is not understood and repeats no value.
 Result<Call> read_call(std::string_view data);
 
+// Whether `data` was written by RQ's JSONSerializer.
+bool is_json(std::string_view data);
+
 // A job that somebody enqueued, as a transaction that is not stored yet. Error, invalid_argument, also if the
-// id is not a UUID in its canonical form. `created_at` is the hash's field and may be empty or wrong.
+// id is not a UUID in its canonical form. `created_at` is the hash's field: what is empty or wrong is `now`,
+// what is later is, too, and what is older than RQ is as old as RQ.
 Result<payment::Transaction> read_transaction(std::string_view id, std::string_view data,
                                               std::string_view created_at, Timestamp now);
 

@@ -3,14 +3,13 @@
 #include <algorithm>
 #include <charconv>
 
-#include "money/card_number.hpp"
+#include "money/printable.hpp"
 #include "queue/rq/job.hpp"
 #include "queue/rq/names.hpp"
 
 namespace switchyard::queue::rq {
 namespace {
 
-constexpr std::size_t reason_bytes_max = 200;
 // RQ's own: a heartbeat comes each 30 seconds and counts for 60 more.
 constexpr std::chrono::seconds heartbeat_grace{90};
 
@@ -80,12 +79,7 @@ std::string last_line(std::string_view exc_info) {
   exc_info = exc_info.substr(0, end + 1);
   auto line = exc_info.substr(exc_info.find_last_of('\n') + 1);
   line = line.substr(line.find_first_not_of(space));
-  std::string text;
-  for (const char c : line.substr(0, reason_bytes_max)) {
-    // Whatever encoding it was cut in, what is kept is ASCII.
-    text += c >= ' ' && c <= '~' ? c : '?';
-  }
-  return redact_card_numbers(text);
+  return printable(line);
 }
 
 }  // namespace switchyard::queue::rq

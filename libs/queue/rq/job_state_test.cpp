@@ -111,8 +111,8 @@ TEST(JobStateTest, TheReasonIsTheLastLine) {
   EXPECT_EQ(last_line("one line"), "one line");
   EXPECT_EQ(last_line(" \n\n"), "no reason given");
   EXPECT_EQ(last_line(""), "no reason given");
-  EXPECT_EQ(last_line("a\tb\x1b[31m\xc3\xa9"), "a?b?[31m??");
-  EXPECT_EQ(last_line(std::string(1'000, 'x')).size(), 200U);
+  EXPECT_EQ(last_line("a\tb\x1b[31m\xc3\xa9"), "a b [31m\xc3\xa9");
+  EXPECT_EQ(last_line(std::string(100'000, 'x')).size(), 255U);
   EXPECT_THAT(last_line("card 4111111111111111 refused"), Not(HasSubstr("4111111111111111")));
 }
 

@@ -164,6 +164,13 @@ TEST(RqJobTest, BecomesATransaction) {
   EXPECT_EQ(transaction->next_action_at, now);
   EXPECT_EQ(format_time(transaction->created_at), "2026-11-22T17:00:00.500000Z");
   EXPECT_EQ(read_transaction(job_id, data, "yesterday", now)->created_at, now);
+  for (const auto* later : {"9999-12-31T23:59:60.999999Z", "2100-01-01T00:00:00Z"}) {
+    EXPECT_EQ(read_transaction(job_id, data, later, now)->created_at, now) << later;
+  }
+  for (const auto* before_rq : {"0000-01-01T00:00:00Z", "1969-12-31T23:59:59Z", "2011-10-31T23:59:59Z"}) {
+    EXPECT_EQ(format_time(read_transaction(job_id, data, before_rq, now)->created_at),
+              "2011-11-01T00:00:00.000000Z");
+  }
 }
 
 TEST(RqJobTest, NeedsAnIdThatIsAUuid) {

@@ -34,6 +34,9 @@ inline std::string worker_channel(std::string_view name) {
   return "rq:pubsub:" + std::string(name);
 }
 
+// What our workers say where RQ's say the version of Python that they run in.
+inline constexpr std::string_view our_python_version = "none: Switchyard";
+
 // The function that a job calls: RQ's worker imports the original psp-connector as its main module.
 inline constexpr std::string_view make_transaction = "__main__.make_transaction";
 

@@ -20,7 +20,10 @@ RedisQueue::RedisQueue(const RedisSettings& settings, IoThreads& threads, store:
       client_(threads.executor(0), settings.url, callbacks(settings.url.to_string())),
       enqueuer_(threads.executor(0), client_, metrics, log, clock),
       sweep_(settings.sweep, threads.executor(0), client_, store, metrics, log, clock),
-      tasks_(threads.executor(0)) {}
+      tasks_(threads.executor(0)),
+      troubles_(metrics, {"connection"}) {
+  troubles_.set("connection", "not connected yet");
+}
 
 RedisQueue::~RedisQueue() {
   stop();
@@ -28,14 +31,17 @@ RedisQueue::~RedisQueue() {
 
 redis::Client::Callbacks RedisQueue::callbacks(const std::string& url) {
   redis::Client::Callbacks callbacks;
+  callbacks.on_connected = [this](redis::Connection& connection) {
+    return sweep_.look_before_use(connection);
+  };
   callbacks.on_ready = [this, url] {
-    set_trouble({});
+    troubles_.set("connection", {});
     connected_.Set(1);
     log_.info(fmt::format("Queue in Redis at {}", url));
     log_.flush();
   };
   callbacks.on_lost = [this, url](const Error& error) {
-    set_trouble(error.detail);
+    troubles_.set("connection", error.detail);
     connected_.Set(0);
     log_.error(
         fmt::format("Redis at {} is not there; transactions are taken all the same: {}", url, error.detail));
@@ -63,14 +69,8 @@ void RedisQueue::stop() {
   });
 }
 
-void RedisQueue::set_trouble(std::string trouble) {
-  const std::lock_guard lock(mutex_);
-  trouble_ = std::move(trouble);
-}
-
 std::string RedisQueue::trouble() const {
-  const std::lock_guard lock(mutex_);
-  return trouble_;
+  return joined({troubles_.text(), enqueuer_.trouble(), sweep_.trouble()});
 }
 
 }  // namespace switchyard::queue::rq

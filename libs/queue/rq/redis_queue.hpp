@@ -4,7 +4,6 @@
 #pragma once
 
 #include <future>
-#include <mutex>
 #include <optional>
 #include <string>
 
@@ -38,12 +37,11 @@ class RedisQueue {
 
   // From any thread.
   void enqueue(const payment::Transaction& transaction) { enqueuer_.enqueue(transaction); }
-  // Empty while Redis is there; else what is wrong. From any thread.
+  // Empty while Redis is there and takes what it is given; else what is wrong. From any thread.
   std::string trouble() const;
 
  private:
   redis::Client::Callbacks callbacks(const std::string& url);
-  void set_trouble(std::string trouble);
 
   IoThreads& threads_;
   Log& log_;
@@ -53,8 +51,7 @@ class RedisQueue {
   Sweep sweep_;
   TaskGroup tasks_;
   bool started_ = false;
-  mutable std::mutex mutex_;
-  std::string trouble_ = "not connected yet";
+  Troubles troubles_;
 };
 
 }  // namespace switchyard::queue::rq

@@ -1,6 +1,65 @@
 #include "queue/rq/scripts.hpp"
 
+#include <string>
+#include <string_view>
+
 namespace switchyard::queue::rq {
+namespace {
+
+// What RQ's worker does behind a job that has ended: the slot of its rate limit (RQ 3) goes to those that
+// wait for one, and jobs that depend on it and on nothing else that is open go into their queues. By pcall: keys
+// of another type must not keep jobs from ending.
+constexpr std::string_view after_end = R"(
+    local function hand_on_slot(key, id, time, now)
+      local limit = redis.call('HMGET', key, 'rate_limit_key', 'rate_limit_concurrency')
+      local most = tonumber(limit[2] or '')
+      if not limit[1] or not most then return end
+      local allowed, held = 'rq:rl:' .. limit[1] .. ':allowed', 'rq:rl:' .. limit[1] .. ':rate_limited'
+      redis.pcall('ZREM', allowed, id)
+      while true do
+        local taken = redis.pcall('ZCARD', allowed)
+        if type(taken) ~= 'number' or taken >= most then return end
+        local first = redis.pcall('ZPOPMIN', held)
+        if not first[1] then return end
+        local waiting = 'rq:job:' .. first[1]
+        local fields = redis.pcall('HMGET', waiting, 'origin', 'status', 'enqueue_at_front')
+        if fields[1] and fields[2] == 'rate_limited' then
+          redis.pcall('ZADD', allowed, now, first[1])
+          redis.pcall(fields[3] == '1' and 'LPUSH' or 'RPUSH', 'rq:queue:' .. fields[1], first[1])
+          redis.pcall('HSET', waiting, 'status', 'queued', 'enqueued_at', time)
+        end
+      end
+    end
+    local function may_begin(key, id, outcome)
+      local fields = redis.pcall('HMGET', key, 'status', 'allow_dependency_failures')
+      if fields[1] ~= 'deferred' then return false end
+      local function is_enough(status)
+        return status == 'finished' or (status == 'failed' and fields[2] == '1')
+      end
+      if not is_enough(outcome) then return false end
+      for _, other in ipairs(redis.pcall('SMEMBERS', key .. ':dependencies')) do
+        if other ~= id and not is_enough(redis.pcall('HGET', 'rq:job:' .. other, 'status')) then return false end
+      end
+      return true
+    end
+    local function after_end(id, outcome, time, now)
+      local key = 'rq:job:' .. id
+      hand_on_slot(key, id, time, now)
+      for _, dependent in ipairs(redis.pcall('SMEMBERS', key .. ':dependents')) do
+        local waiting = 'rq:job:' .. dependent
+        if may_begin(waiting, id, outcome) then
+          local queue = redis.call('HGET', waiting, 'origin') or 'default'
+          redis.pcall('ZREM', 'rq:deferred:' .. queue, dependent)
+          redis.pcall('HSET', waiting, 'status', 'queued', 'enqueued_at', time)
+          redis.pcall('RPUSH', 'rq:queue:' .. queue, dependent)
+          redis.pcall('SADD', 'rq:queues', 'rq:queue:' .. queue)
+          redis.pcall('SREM', key .. ':dependents', dependent)
+        end
+      end
+    end
+)";
+
+}  // namespace
 
 const redis::Script& enqueue_script() {
   // RPUSH first: where the queue's key is no list it fails before anything of the job is there.
@@ -51,10 +110,20 @@ const redis::Script& take_script() {
       elseif size > 65536 then
         jobs[#jobs + 1] = {id, false, 'too large'}
       else
-        local fields = redis.call('HMGET', key, 'data', 'status', 'created_at', 'result_ttl', 'failure_ttl')
+        local fields = redis.call('HMGET', key, 'data', 'status', 'created_at', 'result_ttl', 'failure_ttl',
+                                  'success_callback_name', 'failure_callback_name', 'stopped_callback_name',
+                                  'retries_left', 'repeats_left')
+        local wishes, asked = {'callbacks', 'callbacks', 'callbacks', 'Retry', 'Repeat'}, ''
+        for i = 10, 6, -1 do
+          local wish = table.remove(fields, i)
+          if wish and wish ~= '' and not string.find(asked, wishes[i - 5]) then
+            asked = asked .. ' ' .. wishes[i - 5]
+          end
+        end
         for i, field in ipairs(fields) do
           if i > 1 and field and #field > 64 then fields[i] = false end
         end
+        fields[6] = asked
         table.insert(fields, 1, id)
         jobs[#jobs + 1] = fields
       end
@@ -103,7 +172,7 @@ const redis::Script& start_script() {
 const redis::Script& finish_script() {
   // XADD by pcall: Redis has streams from 5.0 on. A full Redis lets a script go on that has begun with what
   // it does not refuse, so what has ended is written, too, and goes when its time to live ends.
-  static const redis::Script script(R"(
+  static const std::string source = std::string(after_end) + R"(
     local now = tonumber(ARGV[2])
     local counts = {finished = 0, failed = 0}
     local ids, finished, failed = {}, {}, {}
@@ -117,6 +186,7 @@ const redis::Script& finish_script() {
       local key, results = 'rq:job:' .. id, 'rq:results:' .. id
       counts[outcome] = counts[outcome] + 1
       if redis.pcall('HEXISTS', key, 'data') == 1 then
+        after_end(id, outcome, ARGV[1], now)
         if ttl == 0 then
           redis.call('DEL', key, results)
         else
@@ -151,12 +221,13 @@ const redis::Script& finish_script() {
       if counts.failed > 0 then redis.call('HINCRBY', KEYS[5], 'failed_job_count', counts.failed) end
     end
     return 0
-  )");
+  )";
+  static const redis::Script script(source);
   return script;
 }
 
 const redis::Script& reject_script() {
-  static const redis::Script script(R"(
+  static const std::string source = std::string(after_end) + R"(
     for at = 4, #ARGV, 4 do
       local id = ARGV[at]
       local key, results = 'rq:job:' .. id, 'rq:results:' .. id
@@ -165,6 +236,7 @@ const redis::Script& reject_script() {
         for field, value in pairs({data = '', created_at = ARGV[1], origin = 'default', description = 'unknown job'}) do
           redis.call('HSETNX', key, field, value)
         end
+        after_end(id, 'failed', ARGV[1], tonumber(ARGV[2]) - tonumber(ARGV[3]))
         redis.call('HSET', key, 'status', 'failed', 'ended_at', ARGV[1], 'exc_info', ARGV[at + 2])
         redis.call('ZADD', KEYS[2], ARGV[2], id)
         redis.pcall('XADD', results, 'MAXLEN', '10', '*', 'type', '2', 'exc_string', ARGV[at + 3])
@@ -173,7 +245,8 @@ const redis::Script& reject_script() {
       end
     end
     return 0
-  )");
+  )";
+  static const redis::Script script(source);
   return script;
 }
 
@@ -206,6 +279,30 @@ const redis::Script& inspect_script() {
       end
     end
     return jobs
+  )");
+  return script;
+}
+
+const redis::Script& look_script() {
+  // At most so many workers are looked at: each of them is a hash of its own.
+  static const redis::Script script(R"(
+    for i, key in ipairs(KEYS) do
+      local kind = redis.call('TYPE', key).ok
+      if kind ~= 'none' and kind ~= ARGV[i + 1] then
+        return {key .. ' is a ' .. kind .. ', and should be a ' .. ARGV[i + 1], 0, 0, ''}
+      end
+    end
+    local foreign = 0
+    for _, worker in ipairs(redis.call('SRANDMEMBER', KEYS[2], 1000)) do
+      local fields = redis.pcall('HMGET', worker, 'birth', 'python_version')
+      if fields[1] and fields[2] ~= ARGV[1] then foreign = 1 end
+    end
+    local since, first = '', redis.call('LINDEX', KEYS[1], 0)
+    if first and #first < 256 then
+      local time = redis.pcall('HGET', 'rq:job:' .. first, 'enqueued_at')
+      if type(time) == 'string' and #time < 64 then since = time end
+    end
+    return {'', foreign, redis.call('LLEN', KEYS[1]), since}
   )");
   return script;
 }

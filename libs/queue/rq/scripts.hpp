@@ -16,9 +16,9 @@ const redis::Script& enqueue_script();
 const redis::Script& push_script();
 
 // Takes jobs, unless workers are suspended: {suspended, {id, data, status, created_at, result_ttl,
-// failure_ttl}...}. `data` is nil if the job is not known, or is too large (status: "too large"), or the key
-// is no hash (status: "wrong type"). KEYS: queue, intermediate list, suspension. ARGV: how many, "LMOVE" or
-// "LPOP", ids that were taken before.
+// failure_ttl, what it asks for that no worker of ours does: " Repeat Retry callbacks"}...}. `data` is nil if
+// the job is not known, or is too large (status: "too large"), or the key is no hash (status: "wrong type").
+// KEYS: queue, intermediate list, suspension. ARGV: how many, "LMOVE" or "LPOP", ids that were taken before.
 const redis::Script& take_script();
 
 // Marks jobs as started by a worker and takes them out of the intermediate list.
@@ -44,6 +44,11 @@ const redis::Script& give_back_script();
 // What Redis knows of jobs: {known, status, started_at, last_heartbeat, timeout, worker_name,
 // switchyard_worker, missed}... An id whose key is no hash is not known. ARGV: ids.
 const redis::Script& inspect_script();
+
+// What queue_look.hpp reads: {a key of another type or "", 1 if a foreign worker listens, jobs in the queue,
+// when the first one was enqueued}. KEYS: queue, its set of workers, then those whose types are only looked
+// at. ARGV: what our workers call their version of Python, the types of the keys.
+const redis::Script& look_script();
 
 // Holds the lock KEYS[1] for the owner ARGV[1], for ARGV[2] milliseconds from now; 0 if another one has it.
 const redis::Script& lock_script();

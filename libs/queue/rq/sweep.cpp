@@ -59,6 +59,10 @@ Sweep::Sweep(const SweepSettings& settings, Executor executor, redis::Client& cl
                                 {{"by", "sweep"}})),
       settled_(metrics.counter("switchyard_queue_foreign_outcomes_total",
                                "Transactions settled by what a worker of another program reported.")),
+      jobs_(metrics.gauge("switchyard_queue_jobs", "Jobs that wait in Redis.")),
+      oldest_job_age_(metrics.gauge("switchyard_queue_oldest_job_age_seconds",
+                                    "How long the first job in Redis has been waiting.")),
+      troubles_(metrics, {"keys", "sweep"}),
       owner_(random_hex(16)),
       janitor_(client, store, clock),
       stop_(executor) {}
@@ -86,12 +90,45 @@ Task<void> Sweep::run() {
 Task<bool> Sweep::take_turn() {
   // Its loss is told by the client.
   if (!client_.is_ready()) co_return false;
+  const auto looked = co_await look();
+  troubles_.set("keys", looked ? std::string() : looked.error().detail);
   const auto taken = co_await turn();
+  troubles_.set("sweep", taken ? std::string() : fmt::format("the sweep fails: {}", taken.error().detail));
   if (!taken && failures_.allow()) {
     log_.warning(fmt::format("The sweep of the queue failed and goes on: {}", taken.error().detail));
   }
   log_.flush();
   co_return taken && *taken;
+}
+
+Task<Result<void>> Sweep::look() {
+  const auto call = look_at_queue();
+  const auto reply = co_await call.run(client_, deadline());
+  if (!reply) co_return std::unexpected(reply.error());
+  const auto look = read_look(*reply);
+  const auto waiting = look.first_enqueued_at ? clock_.now() - *look.first_enqueued_at : milliseconds(0);
+  jobs_.Set(static_cast<double>(look.jobs));
+  oldest_job_age_.Set(std::chrono::duration<double>(std::max(waiting, milliseconds(0))).count());
+  if (!look.wrong_key.empty()) co_return fail(ErrorCode::queue_unavailable, look.wrong_key);
+  co_return co_await note(look);
+}
+
+Task<Result<void>> Sweep::look_before_use(redis::Connection& connection) {
+  const auto call = look_at_queue();
+  const auto reply = co_await call.run(connection, deadline());
+  if (!reply) co_return std::unexpected(reply.error());
+  const auto look = read_look(*reply);
+  co_return co_await note(look);
+}
+
+Task<Result<void>> Sweep::note(const QueueLook& look) {
+  if (!look.has_foreign_worker || noted_foreign_worker_) co_return Result<void>();
+  const auto noted = co_await store_.note_foreign_worker(clock_.now());
+  if (!noted) co_return noted;
+  noted_foreign_worker_ = true;
+  log_.info(
+      "A worker of another program listens on the queue; while Redis is away, queued payments wait for it");
+  co_return Result<void>();
 }
 
 Task<Result<bool>> Sweep::turn() {
@@ -136,9 +173,10 @@ Task<Result<bool>> Sweep::is_new_redis() {
   ask.add({"GET", marker_key}).add({"INFO", "server"});
   const auto replies = co_await client_.pipeline(std::move(ask), deadline());
   if (!replies) co_return std::unexpected(replies.error());
-  if (const auto checked = redis::require_no_error(*replies); !checked)
+  if (const auto checked = redis::require_no_error(replies->front()); !checked)
     co_return std::unexpected(checked.error());
-  const auto run_id = run_id_in((*replies)[1].text);
+  // Where INFO is not allowed, an emptied Redis is seen, and one that was merely started anew is not.
+  const auto run_id = (*replies)[1].is_error() ? std::string("unknown") : run_id_in((*replies)[1].text);
   if ((*replies)[0].is(run_id)) co_return false;
   redis::Commands mark{"SET", marker_key, run_id};
   const auto marked = co_await client_.command(std::move(mark), deadline());

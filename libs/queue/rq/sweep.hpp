@@ -17,6 +17,8 @@
 
 #include "queue/rq/janitor.hpp"
 #include "queue/rq/job_state.hpp"
+#include "queue/rq/queue_look.hpp"
+#include "queue/rq/troubles.hpp"
 #include "redis/client.hpp"
 #include "store/store.hpp"
 #include "telemetry/log.hpp"
@@ -45,6 +47,13 @@ class Sweep {
   // One turn: true if this process has the lock and all went well.
   Task<bool> take_turn();
 
+  // From any thread: what the last turn could not do; empty if nothing.
+  std::string trouble() const { return troubles_.text(); }
+
+  // Before a new connection is used to enqueue: a worker that is not ours and listens already is noted in the
+  // store, because from then on only Redis may hand out what is queued. Who cannot look does not enqueue.
+  Task<Result<void>> look_before_use(redis::Connection& connection);
+
  private:
   using Page = std::vector<payment::Transaction>;
 
@@ -66,6 +75,8 @@ class Sweep {
   };
 
   Task<Result<bool>> turn();
+  Task<Result<void>> look();
+  Task<Result<void>> note(const QueueLook& look);
   Task<Result<bool>> hold_lock();
   Task<Result<void>> tidy_up();
   Task<Result<bool>> is_new_redis();
@@ -95,6 +106,10 @@ class Sweep {
   const Clock& clock_;
   prometheus::Counter& enqueued_;
   prometheus::Counter& settled_;
+  prometheus::Gauge& jobs_;
+  prometheus::Gauge& oldest_job_age_;
+  Troubles troubles_;
+  bool noted_foreign_worker_ = false;
   // This process, as the lock's owner.
   const std::string owner_;
   Janitor janitor_;

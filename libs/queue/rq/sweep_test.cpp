@@ -404,6 +404,61 @@ TEST_F(SweepTest, NothingIsDoneWithoutRedis) {
   EXPECT_THAT(list(queue_key), ElementsAre(id(transaction)));
 }
 
+// --- What it says of Redis ---------------------------------------------------------------------
+
+TEST_F(SweepTest, SaysWhatCannotBeDone) {
+  settle_in();
+  EXPECT_EQ(sweep_->trouble(), "");
+  server_->command({"SET", queue_key, "text"});
+  turn();
+  EXPECT_THAT(sweep_->trouble(), HasSubstr("rq:queue:default is a string, and should be a list"));
+  EXPECT_THAT(metrics_.text(), HasSubstr(R"(switchyard_queue_trouble{what="keys"} 1)"));
+  server_->command({"DEL", queue_key});
+  server_->command({"CONFIG", "SET", "maxmemory", "1"});
+  turn();
+  EXPECT_THAT(sweep_->trouble(), HasSubstr("OOM"));
+  server_->command({"CONFIG", "SET", "maxmemory", "0"});
+  EXPECT_TRUE(turn());
+  EXPECT_EQ(sweep_->trouble(), "");
+  EXPECT_THAT(metrics_.text(), HasSubstr(R"(switchyard_queue_trouble{what="keys"} 0)"));
+}
+
+TEST_F(SweepTest, WorksWhereInfoIsNotAllowed) {
+  server_->command({"ACL", "SETUSER", "default", "-info"});
+  const auto transaction = create();
+  let_time_pass();
+  EXPECT_TRUE(turn());
+  EXPECT_THAT(list(queue_key), ElementsAre(id(transaction)));
+  EXPECT_EQ(sweep_->trouble(), "");
+}
+
+TEST_F(SweepTest, MeasuresTheQueue) {
+  enqueue(create());
+  enqueue(create());
+  clock_.advance(seconds(7));
+  EXPECT_TRUE(turn());
+  EXPECT_THAT(metrics_.text(), HasSubstr("switchyard_queue_jobs 2"));
+  EXPECT_THAT(metrics_.text(), HasSubstr("switchyard_queue_oldest_job_age_seconds 7"));
+}
+
+TEST_F(SweepTest, AWorkerThatIsNotOursIsNotedForGood) {
+  const auto noted = [this] {
+    return helper_.run(0, [&] { return store_.has_seen_foreign_worker(); }).value();
+  };
+  const auto worker = [this](const std::string& name, std::string_view python) {
+    const auto key = worker_key(name);
+    server_->command({"HSET", key, "birth", "2026-11-22T18:00:00.000000Z", "python_version", python});
+    server_->command({"SADD", queue_workers_key, key});
+  };
+  worker("ours", our_python_version);
+  server_->command({"SADD", queue_workers_key, worker_key("dead")});
+  EXPECT_TRUE(turn());
+  EXPECT_FALSE(noted());
+  worker("python", "3.11.2 (main)");
+  EXPECT_TRUE(turn());
+  EXPECT_TRUE(noted());
+}
+
 // --- The janitor -------------------------------------------------------------------------------
 
 class JanitorTest : public SweepTest {
@@ -432,8 +487,9 @@ class JanitorTest : public SweepTest {
   void claim(const payment::Transaction& transaction) {
     helper_.run(0, [&]() -> Task<void> {
       std::vector<payment::Transaction> one{transaction};
-      auto claimed = co_await store_.claim_jobs("psp", std::move(one), clock_.now(), payment::RetryPolicy());
-      claimed_ = std::move(claimed->front().state);
+      auto claimed =
+          co_await store_.claim_jobs("psp", std::move(one), clock_.now(), payment::RetryPolicy(), 1'000);
+      claimed_ = std::move(claimed->front().transition.state);
     });
   }
   void capture() {

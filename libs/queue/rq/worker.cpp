@@ -67,7 +67,7 @@ redis::Commands birth(const WorkerIdentity& worker, Timestamp now) {
             "version",
             worker.version,
             "python_version",
-            "none: Switchyard",
+            our_python_version,
             "state",
             to_string(WorkerState::started)})
       .add({"SADD", workers_key, key})
@@ -125,7 +125,8 @@ redis::ScriptCall finish(std::span<const EndedJob> jobs, const std::string& work
     SWITCHYARD_ASSERT(has_ended(job.status));
     const bool failed = job.status == payment::Status::failed || job.status == payment::Status::manual_review;
     const auto word = payment::to_string(job.status);
-    const auto value = failed ? deflate_stored(fmt::format("{}: {}", word, job.reason)) : pickle_text(word);
+    const auto result = job.kept_for.in_json ? fmt::format(R"("{}")", word) : pickle_text(word);
+    const auto value = failed ? deflate_stored(fmt::format("{}: {}", word, job.reason)) : result;
     call.argument(job.id)
         .argument(failed ? "failed" : "finished")
         .argument(failed ? job.kept_for.failure_s : job.kept_for.result_s)

@@ -40,6 +40,8 @@ redis::ScriptCall start(std::span<const std::string> ids, const std::string& wor
 struct KeptFor {
   std::int64_t result_s;
   std::int64_t failure_s;
+  // The job came in JSON, so its result goes back in JSON.
+  bool in_json = false;
   KeptFor();
   // Of the job's hash; a field that is empty or no number counts as not there.
   KeptFor(std::string_view result_ttl, std::string_view failure_ttl);

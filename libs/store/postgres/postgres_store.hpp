@@ -44,19 +44,23 @@ class PostgresStore final : public Store {
                                                            payment::RetryPolicy policy, Due due) override;
   Task<Result<void>> save_outcome(payment::State state) override;
 
-  Task<Result<std::vector<payment::Transition>>> claim_jobs(std::string psp,
-                                                            std::vector<payment::Transaction> jobs,
-                                                            Timestamp now,
-                                                            payment::RetryPolicy policy) override;
+  Task<Result<std::vector<ClaimedJob>>> claim_jobs(std::string psp, std::vector<payment::Transaction> jobs,
+                                                   Timestamp now, payment::RetryPolicy policy,
+                                                   std::int64_t amount_max) override;
   Task<Result<std::vector<payment::Transaction>>> lease_queued(Timestamp due_by, Timestamp until,
                                                                std::size_t limit) override;
   Task<Result<bool>> settle_queued(MerchantId merchant, TransactionId id, std::string psp,
                                    payment::Event outcome, Timestamp now) override;
+  Task<Result<void>> note_foreign_worker(Timestamp now) override;
+  Task<Result<bool>> has_seen_foreign_worker() override;
+  Task<Result<Workload>> measure_workload() override;
   Task<Result<std::int64_t>> count_backlog(std::int64_t most) override;
 
   Task<Result<void>> check_writable(Timestamp now) override;
 
  private:
+  Task<Result<std::vector<std::string>>> refusals_of(std::vector<payment::Transaction> jobs,
+                                                     std::int64_t amount_max);
   using Statements = std::vector<postgres::Statement>;
   using RowSets = std::vector<postgres::Rows>;
   using Transitions = std::vector<payment::Transition>;

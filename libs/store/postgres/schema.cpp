@@ -80,8 +80,18 @@ constexpr std::array version_1{
     ))",
 };
 
+// Version 2: as the SQLite store's.
+constexpr std::array version_2{
+    "CREATE INDEX transactions_by_id ON transactions (id)",
+    "CREATE INDEX transactions_in_review ON transactions (id) WHERE status = 'manual_review'",
+    R"(CREATE TABLE foreign_workers (
+      id            bigint      PRIMARY KEY CHECK (id = 1),
+      first_seen_at timestamptz NOT NULL
+    ))",
+};
+
 using Migration = std::span<const char* const>;
-constexpr std::array<Migration, 1> migrations{Migration(version_1)};
+constexpr std::array migrations{Migration(version_1), Migration(version_2)};
 constexpr auto newest_version = static_cast<std::int64_t>(migrations.size());
 
 // "SWYD": the advisory lock of those who migrate.

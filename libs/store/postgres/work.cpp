@@ -2,6 +2,7 @@
 #include <map>
 
 #include "base/assert.hpp"
+#include "store/job_refusal.hpp"
 #include "store/postgres/rows.hpp"
 #include "store/postgres/run.hpp"
 
@@ -29,7 +30,9 @@ constexpr const char* lock_jobs = SWITCHYARD_PG_WITH_LAST_ATTEMPT
     "ORDER BY t.merchant_id, t.id FOR UPDATE OF t";
 constexpr const char* insert_unknown_jobs =
     "INSERT INTO transactions (" SWITCHYARD_PG_TRANSACTION("") ") "
-    "SELECT * FROM unnest(" SWITCHYARD_PG_TRANSACTION_ARRAYS ") AS i (" SWITCHYARD_PG_TRANSACTION("") ") "
+    "SELECT i.* FROM unnest(" SWITCHYARD_PG_TRANSACTION_ARRAYS ") AS i (" SWITCHYARD_PG_TRANSACTION("") ") "
+    "JOIN users u ON u.id = i.merchant_id AND u.enabled WHERE i.amount_minor <= $16::bigint "
+    "AND NOT EXISTS (SELECT FROM transactions o WHERE o.id = i.id) "
     "ORDER BY i.merchant_id, i.id ON CONFLICT (merchant_id, id) DO NOTHING";
 
 #define SWITCHYARD_PG_UPDATE                                                                \
@@ -126,10 +129,13 @@ Task<Result<Transitions>> PostgresStore::claim_due(std::string psp, Timestamp no
   co_return co_await on_own_thread<Transitions>(std::move(operation));
 }
 
-Task<Result<Transitions>> PostgresStore::claim_jobs(std::string psp, std::vector<payment::Transaction> jobs,
-                                                    Timestamp now, payment::RetryPolicy policy) {
-  auto operation = [this, psp = std::move(psp), jobs = std::move(jobs), now,
-                    policy]() -> Task<Result<Transitions>> {
+Task<Result<std::vector<ClaimedJob>>> PostgresStore::claim_jobs(std::string psp,
+                                                                std::vector<payment::Transaction> jobs,
+                                                                Timestamp now, payment::RetryPolicy policy,
+                                                                std::int64_t amount_max) {
+  using Claimed = std::vector<ClaimedJob>;
+  auto operation = [this, psp = std::move(psp), jobs = std::move(jobs), now, policy,
+                    amount_max]() -> Task<Result<Claimed>> {
     TransactionColumns columns;
     Column merchants(Type::bigint);
     Column ids(Type::uuid);
@@ -140,6 +146,7 @@ Task<Result<Transitions>> PostgresStore::claim_jobs(std::string psp, std::vector
     }
     Statements lock;
     columns.bind_to(lock.emplace_back(insert_unknown_jobs));
+    lock.back().bind(amount_max);
     lock.emplace_back(lock_jobs).bind(merchants).bind(ids);
     std::map<std::pair<MerchantId, TransactionId>, payment::Transition> transitions;
     auto decide = [&](const RowSets& sets) {
@@ -161,17 +168,63 @@ Task<Result<Transitions>> PostgresStore::claim_jobs(std::string psp, std::vector
     };
     const auto done = co_await change_locked(std::move(lock), std::move(decide));
     if (!done) co_return std::unexpected(done.error());
-    Transitions in_order;
+    Claimed in_order;
+    std::vector<payment::Transaction> not_stored;
     for (const auto& job : jobs) {
       const auto found = transitions.find(std::pair(job.merchant_id, job.id));
-      if (found == transitions.end()) co_return std::unexpected(unreadable_row());
-      in_order.push_back(found->second);
+      if (found == transitions.end()) {
+        not_stored.push_back(job);
+        continue;
+      }
+      in_order.push_back({found->second, {}});
       // A job that is doubled within the list is claimed once.
       found->second.action = payment::Action::none;
     }
+    if (not_stored.empty()) co_return in_order;
+    auto refusals = co_await refusals_of(not_stored, amount_max);
+    // What is claimed is claimed: without a reason they are not let go, but refused with less to say.
+    for (std::size_t i = 0; i < not_stored.size(); ++i) {
+      auto refusal = refusals ? std::move((*refusals)[i]) : std::string("the store did not take it");
+      payment::Transition as_it_came{{std::move(not_stored[i]), std::nullopt}, payment::Action::none};
+      in_order.push_back({std::move(as_it_came), std::move(refusal)});
+    }
     co_return in_order;
   };
-  co_return co_await on_own_thread<Transitions>(std::move(operation));
+  co_return co_await on_own_thread<Claimed>(std::move(operation));
+}
+
+// Why insert_unknown_jobs left them out, in their order.
+Task<Result<std::vector<std::string>>> PostgresStore::refusals_of(std::vector<payment::Transaction> jobs,
+                                                                  std::int64_t amount_max) {
+  Column merchants(Type::bigint);
+  Column ids(Type::uuid);
+  for (const auto& job : jobs) {
+    merchants.add(job.merchant_id.value);
+    ids.add(job.id.value);
+  }
+  Statements ask;
+  ask.emplace_back(
+         "SELECT EXISTS (SELECT FROM transactions o WHERE o.id = i.id AND o.merchant_id <> i.merchant_id), "
+         "EXISTS (SELECT FROM transactions o WHERE o.id = i.id AND o.merchant_id = i.merchant_id), "
+         "u.id IS NOT NULL, coalesce(u.enabled, false) "
+         "FROM unnest($1::bigint[], $2::uuid[]) WITH ORDINALITY AS i (merchant_id, id, number) "
+         "LEFT JOIN users u ON u.id = i.merchant_id ORDER BY i.number")
+      .bind(merchants)
+      .bind(ids);
+  const auto done = co_await execute(std::move(ask), Effect::none);
+  if (!done) co_return std::unexpected(to_error(done.error()));
+  const auto& rows = done->front();
+  std::vector<std::string> refusals;
+  for (int row = 0; row < rows.size(); ++row) {
+    const auto& job = jobs[static_cast<std::size_t>(row)];
+    const auto enabled = rows.boolean(row, 2) ? std::optional(rows.boolean(row, 3)) : std::nullopt;
+    auto refusal = refusal_of_job(rows.boolean(row, 0), enabled, job.amount, amount_max);
+    if (rows.boolean(row, 1)) refusal = "the store has this transaction, and this version cannot read it";
+    // It was refused a moment ago for what has changed since.
+    if (refusal.empty()) refusal = "the user or the limit was changed meanwhile; enqueue it again";
+    refusals.push_back(std::move(refusal));
+  }
+  co_return refusals;
 }
 
 Task<Result<std::vector<payment::Transaction>>> PostgresStore::lease_queued(Timestamp due_by, Timestamp until,
@@ -265,6 +318,38 @@ Task<postgres::Outcome<std::vector<Result<bool>>>> PostgresStore::save_together(
     results.emplace_back(std::ranges::binary_search(updated, state.transaction.id.value));
   }
   co_return results;
+}
+
+Task<Result<void>> PostgresStore::note_foreign_worker(Timestamp now) {
+  Statements statements;
+  statements
+      .emplace_back(
+          "INSERT INTO foreign_workers (id, first_seen_at) VALUES (1, $1::timestamptz) ON CONFLICT DO "
+          "NOTHING")
+      .bind(now);
+  const auto read = [](const RowSets&) -> Result<void> { return {}; };
+  return query<void>(std::move(statements), Effect::repeatable, read);
+}
+
+Task<Result<bool>> PostgresStore::has_seen_foreign_worker() {
+  Statements statements;
+  statements.emplace_back("SELECT EXISTS (SELECT FROM foreign_workers)");
+  const auto read = [](const RowSets& sets) -> Result<bool> { return sets.front().boolean(0, 0); };
+  return query<bool>(std::move(statements), Effect::none, read);
+}
+
+Task<Result<Workload>> PostgresStore::measure_workload() {
+  Statements statements;
+  statements.emplace_back(
+      "SELECT (SELECT min(next_action_at)::timestamptz FROM transactions WHERE next_action_at IS NOT NULL), "
+      "(SELECT count(*) FROM (SELECT FROM transactions WHERE status = 'manual_review' LIMIT 10000) r)");
+  const auto read = [](const RowSets& sets) -> Result<Workload> {
+    Workload workload;
+    if (!sets.front().is_null(0, 0)) workload.oldest_due = sets.front().timestamp(0, 0);
+    workload.in_review = sets.front().integer(0, 1);
+    return workload;
+  };
+  return query<Workload>(std::move(statements), Effect::none, read);
 }
 
 Task<Result<std::int64_t>> PostgresStore::count_backlog(std::int64_t most) {

@@ -3,6 +3,7 @@
 #include <tuple>
 
 #include "base/assert.hpp"
+#include "store/job_refusal.hpp"
 #include "store/sqlite/rows.hpp"
 #include "store/sqlite/sqlite_store.hpp"
 
@@ -76,6 +77,32 @@ payment::Transition claim_new(sqlite::Database& database, payment::Transaction t
   return transition;
 }
 
+// Of a job whose transaction the store does not know.
+std::string refusal_of(sqlite::Database& database, const payment::Transaction& job, std::int64_t amount_max) {
+  auto same_id = database.query("SELECT 1 FROM transactions WHERE id = ? LIMIT 1");
+  same_id.bind_blob(job.id.value.bytes);
+  auto user = database.query("SELECT enabled FROM users WHERE id = ?");
+  user.bind(job.merchant_id.value);
+  const bool id_is_anothers = same_id.step();
+  const auto enabled = user.step() ? std::optional(user.integer(0) != 0) : std::nullopt;
+  return refusal_of_job(id_is_anothers, enabled, job.amount, amount_max);
+}
+
+ClaimedJob claim_job(sqlite::Database& database, const payment::Transaction& job, std::string_view psp,
+                     Timestamp now, const payment::RetryPolicy& policy, std::int64_t amount_max) {
+  auto stored = read_one(database, job.merchant_id, job.id);
+  if (!stored) {
+    auto refusal = refusal_of(database, job, amount_max);
+    if (!refusal.empty()) return {{{job, std::nullopt}, payment::Action::none}, std::move(refusal)};
+    return {claim_new(database, job, psp, now, policy), {}};
+  }
+  if (stored->status == payment::Status::queued) {
+    return {claim(database, std::move(*stored), psp, now, policy), {}};
+  }
+  auto attempt = read_last_attempt(database, *stored);
+  return {{{std::move(*stored), std::move(attempt)}, payment::Action::none}, {}};
+}
+
 using Transitions = std::vector<payment::Transition>;
 
 // Where a row lies in the file: what goes to one page is then written one after another.
@@ -108,24 +135,17 @@ Task<Result<void>> SqliteStore::save_outcome(payment::State state) {
   });
 }
 
-Task<Result<Transitions>> SqliteStore::claim_jobs(std::string psp, std::vector<payment::Transaction> jobs,
-                                                  Timestamp now, payment::RetryPolicy policy) {
-  return writer_.run<Transitions>([psp = std::move(psp), jobs = std::move(jobs), now,
-                                   policy](sqlite::Database& database) mutable -> Result<Transitions> {
+Task<Result<std::vector<ClaimedJob>>> SqliteStore::claim_jobs(std::string psp,
+                                                              std::vector<payment::Transaction> jobs,
+                                                              Timestamp now, payment::RetryPolicy policy,
+                                                              std::int64_t amount_max) {
+  using Claimed = std::vector<ClaimedJob>;
+  return writer_.run<Claimed>([psp = std::move(psp), jobs = std::move(jobs), now, policy,
+                               amount_max](sqlite::Database& database) mutable -> Result<Claimed> {
     std::ranges::sort(jobs, {}, place);
-    Transitions transitions;
-    for (const auto& job : jobs) {
-      auto stored = read_one(database, job.merchant_id, job.id);
-      if (!stored) {
-        transitions.push_back(claim_new(database, job, psp, now, policy));
-      } else if (stored->status == payment::Status::queued) {
-        transitions.push_back(claim(database, std::move(*stored), psp, now, policy));
-      } else {
-        auto attempt = read_last_attempt(database, *stored);
-        transitions.push_back({{std::move(*stored), std::move(attempt)}, payment::Action::none});
-      }
-    }
-    return transitions;
+    Claimed claimed;
+    for (const auto& job : jobs) claimed.push_back(claim_job(database, job, psp, now, policy, amount_max));
+    return claimed;
   });
 }
 
@@ -153,6 +173,34 @@ Task<Result<bool>> SqliteStore::settle_queued(MerchantId merchant, TransactionId
     const auto settled = payment::settle(std::move(*queued), psp, outcome, now);
     write(database, settled, epoch);
     return true;
+  });
+}
+
+Task<Result<void>> SqliteStore::note_foreign_worker(Timestamp now) {
+  return writer_.run<void>([now](sqlite::Database& database) -> Result<void> {
+    database.query("INSERT INTO foreign_workers (id, first_seen_at_ms) VALUES (1, ?) ON CONFLICT DO NOTHING")
+        .bind(to_ms(now))
+        .run();
+    return {};
+  });
+}
+
+Task<Result<bool>> SqliteStore::has_seen_foreign_worker() {
+  return reader_.run<bool>([](sqlite::Database& database) -> Result<bool> {
+    return database.integer("SELECT count(*) FROM foreign_workers") > 0;
+  });
+}
+
+Task<Result<Workload>> SqliteStore::measure_workload() {
+  return reader_.run<Workload>([](sqlite::Database& database) -> Result<Workload> {
+    Workload workload;
+    auto oldest = database.query(
+        "SELECT next_action_at_ms FROM transactions WHERE next_action_at_ms IS NOT NULL "
+        "ORDER BY next_action_at_ms LIMIT 1");
+    if (oldest.step()) workload.oldest_due = from_ms(oldest.integer(0));
+    workload.in_review = database.integer(
+        "SELECT count(*) FROM (SELECT 1 FROM transactions WHERE status = 'manual_review' LIMIT 10000)");
+    return workload;
   });
 }
 

@@ -1,0 +1,87 @@
+#include "psp-connector/work_monitor.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace switchyard::connector {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using std::chrono::steady_clock;
+
+// A hundred looks at the store, at least.
+constexpr seconds without_a_look_max{10};
+// Longer than retries and look-ups make a transaction wait for a free place.
+constexpr seconds overdue_max{60};
+
+double to_seconds(milliseconds duration) {
+  return std::chrono::duration<double>(duration).count();
+}
+
+}  // namespace
+
+WorkMonitor::WorkMonitor(telemetry::Metrics& metrics, const Clock& clock)
+    : clock_(clock),
+      last_claim_at_(
+          metrics.gauge("switchyard_last_claim_timestamp_seconds",
+                        "When the store was last asked for due transactions and answered; 0: not yet.")),
+      failed_claims_(metrics.counter("switchyard_claim_failures_total", "Claims that the store refused.")),
+      oldest_due_age_(metrics.gauge("switchyard_oldest_due_age_seconds",
+                                    "How long the transaction that is due longest has been due.")),
+      in_review_(metrics.gauge("switchyard_manual_review_transactions",
+                               "Transactions that wait for a person, counted up to 10,000.")) {}
+
+void WorkMonitor::looked() {
+  last_claim_at_.Set(to_seconds(clock_.now().time_since_epoch()));
+  const std::lock_guard lock(mutex_);
+  last_look_ = steady_clock::now();
+  failing_ = false;
+}
+
+void WorkMonitor::look_failed() {
+  failed_claims_.Increment();
+  const std::lock_guard lock(mutex_);
+  failing_ = true;
+}
+
+void WorkMonitor::measured(const store::Workload& workload) {
+  const auto due_for = workload.oldest_due ? clock_.now() - *workload.oldest_due : milliseconds(0);
+  const auto overdue = std::max(due_for, milliseconds(0));
+  oldest_due_age_.Set(to_seconds(overdue));
+  in_review_.Set(static_cast<double>(workload.in_review));
+  const std::lock_guard lock(mutex_);
+  overdue_ = overdue;
+}
+
+void WorkMonitor::queue_trouble(std::string trouble) {
+  const std::lock_guard lock(mutex_);
+  queue_trouble_ = std::move(trouble);
+}
+
+std::vector<service::HealthCheck> WorkMonitor::checks(bool serves) const {
+  const std::lock_guard lock(mutex_);
+  const auto silent = steady_clock::now() - last_look_;
+  const bool stuck = silent > without_a_look_max;
+  std::string claims;
+  if (failing_) {
+    claims = "due transactions cannot be claimed; see the log";
+  } else if (stuck) {
+    claims = fmt::format("no due transactions were asked for in {} s",
+                         std::chrono::floor<seconds>(silent).count());
+  }
+  const bool claims_fail = failing_ || stuck;
+  const bool late = overdue_ > overdue_max;
+  auto work =
+      late ? fmt::format("a transaction has been due for {} s", std::chrono::floor<seconds>(overdue_).count())
+           : std::string();
+  std::vector<service::HealthCheck> checks{
+      {"connector:claims", serves || !claims_fail, std::move(claims), claims_fail},
+      {"connector:work", true, std::move(work), late},
+  };
+  if (!queue_trouble_.empty()) checks.push_back({"connector:queue", true, queue_trouble_, true});
+  return checks;
+}
+
+}  // namespace switchyard::connector

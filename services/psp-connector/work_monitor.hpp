@@ -1,0 +1,48 @@
+// What the connector last managed to do, for health and metrics: the work itself, not that a thread is there.
+//
+// Told on the connector's thread, asked from any.
+#pragma once
+
+#include <chrono>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "service/health.hpp"
+#include "store/store.hpp"
+#include "telemetry/metrics.hpp"
+
+namespace switchyard::connector {
+
+class WorkMonitor {
+ public:
+  WorkMonitor(telemetry::Metrics& metrics, const Clock& clock);
+
+  // The store was asked for due work, or there was no room for more.
+  void looked();
+  void look_failed();
+  void measured(const store::Workload& workload);
+  // Of the queue outside the store: what cannot be done; empty if nothing.
+  void queue_trouble(std::string trouble);
+
+  // "connector:claims" and "connector:work"; "connector:queue" while there is something wrong. If the program
+  // `serves` others, whatever is wrong here is a warning: they are served all the same.
+  std::vector<service::HealthCheck> checks(bool serves) const;
+
+ private:
+  using SteadyTime = std::chrono::steady_clock::time_point;
+
+  const Clock& clock_;
+  prometheus::Gauge& last_claim_at_;
+  prometheus::Counter& failed_claims_;
+  prometheus::Gauge& oldest_due_age_;
+  prometheus::Gauge& in_review_;
+  mutable std::mutex mutex_;
+  SteadyTime last_look_ = std::chrono::steady_clock::now();
+  bool failing_ = false;
+  std::chrono::milliseconds overdue_{0};
+  std::string queue_trouble_;
+};
+
+}  // namespace switchyard::connector

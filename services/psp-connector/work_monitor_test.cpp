@@ -1,0 +1,65 @@
+#include "psp-connector/work_monitor.hpp"
+
+#include <gmock/gmock.h>
+
+#include "base/testing.hpp"
+
+namespace switchyard::connector {
+namespace {
+
+using std::chrono::seconds;
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+
+class WorkMonitorTest : public ::testing::Test {
+ protected:
+  testing::ManualClock clock_;
+  telemetry::Metrics metrics_;
+  WorkMonitor monitor_{metrics_, clock_};
+};
+
+TEST_F(WorkMonitorTest, PassesWhileWorkIsClaimed) {
+  monitor_.looked();
+  const auto checks = monitor_.checks(false);
+  ASSERT_THAT(checks, SizeIs(2));
+  for (const auto& check : checks) {
+    EXPECT_TRUE(check.passed && !check.concern) << check.name;
+    EXPECT_EQ(check.output, "");
+  }
+}
+
+TEST_F(WorkMonitorTest, ClaimsThatFailAreAFailureOrWhereOthersAreServedAWarning) {
+  monitor_.look_failed();
+  EXPECT_FALSE(monitor_.checks(false).at(0).passed);
+  const auto warning = monitor_.checks(true).at(0);
+  EXPECT_TRUE(warning.passed && warning.concern);
+  EXPECT_THAT(warning.output, HasSubstr("cannot be claimed"));
+  EXPECT_THAT(metrics_.text(), HasSubstr("switchyard_claim_failures_total 1"));
+  monitor_.looked();
+  EXPECT_TRUE(monitor_.checks(false).at(0).passed);
+}
+
+TEST_F(WorkMonitorTest, SaysForHowLongWorkHasBeenDue) {
+  monitor_.measured({.oldest_due = clock_.now() - seconds(60), .in_review = 3});
+  EXPECT_FALSE(monitor_.checks(false).at(1).concern);
+  monitor_.measured({.oldest_due = clock_.now() - seconds(75), .in_review = 3});
+  const auto late = monitor_.checks(false).at(1);
+  EXPECT_TRUE(late.passed && late.concern);
+  EXPECT_THAT(late.output, HasSubstr("75 s"));
+  EXPECT_THAT(metrics_.text(), HasSubstr("switchyard_oldest_due_age_seconds 75"));
+  EXPECT_THAT(metrics_.text(), HasSubstr("switchyard_manual_review_transactions 3"));
+  monitor_.measured({.oldest_due = clock_.now() + seconds(30)});
+  EXPECT_FALSE(monitor_.checks(false).at(1).concern) << "it is not due yet";
+}
+
+TEST_F(WorkMonitorTest, TroubleWithTheQueueIsAWarning) {
+  monitor_.queue_trouble("OOM");
+  const auto checks = monitor_.checks(false);
+  ASSERT_THAT(checks, SizeIs(3));
+  EXPECT_TRUE(checks[2].passed && checks[2].concern);
+  monitor_.queue_trouble("");
+  EXPECT_THAT(monitor_.checks(false), SizeIs(2));
+}
+
+}  // namespace
+}  // namespace switchyard::connector
