@@ -113,18 +113,23 @@ std::string_view cut(std::string_view text, std::size_t bytes_max) {
   return text.substr(0, bytes_max);
 }
 
-// Redacts before it escapes and cuts: behind the "n" of an escaped line break, or without its last digit, a
-// card number is none any more to the eye that looks for it.
+// Redacts before it cuts: without its last digit a card number is none any more to the eye that looks for it.
+// And again where something was cut off: what is left of a longer run of digits may be one. `memory` holds
+// what changed.
+std::string_view without_card_numbers(std::string_view text, std::size_t bytes_max, std::string& memory) {
+  if (contains_card_number(text)) text = memory = redact_card_numbers(text);
+  const auto kept = cut(text, bytes_max);
+  if (kept.size() == text.size() || !contains_card_number(kept)) return kept;
+  return memory = redact_card_numbers(kept);
+}
+
+// Redacts before it escapes, too: behind the "n" of an escaped line break a card number would not be seen.
 void append_json_string(fmt::memory_buffer& line, std::string_view text, std::size_t bytes_max) {
   constexpr std::size_t escaped_bytes_max = sizeof("\\u0000") - 1;
-  std::string redacted;
-  if (contains_card_number(text)) {
-    redacted = redact_card_numbers(text);
-    text = redacted;
-  }
-  text = cut(text, bytes_max);
-  const auto whole = json_string(text);
-  line.append(whole.size() <= bytes_max + 2 ? whole : json_string(cut(text, bytes_max / escaped_bytes_max)));
+  std::string memory;
+  const auto whole = json_string(without_card_numbers(text, bytes_max, memory));
+  if (whole.size() <= bytes_max + 2) return line.append(whole);
+  line.append(json_string(without_card_numbers(text, bytes_max / escaped_bytes_max, memory)));
 }
 
 void append_json_number(fmt::memory_buffer& line, std::int64_t number) {
@@ -205,11 +210,8 @@ void Log::print(std::string_view message, Fields fields) {
 }
 
 void Log::write_text(LogLevel level, std::string_view line) {
-  if (contains_card_number(line)) {
-    sink_->log(spdlog_level(level), cut(redact_card_numbers(line), line_bytes_max));
-  } else {
-    sink_->log(spdlog_level(level), cut(line, line_bytes_max));
-  }
+  std::string memory;
+  sink_->log(spdlog_level(level), without_card_numbers(line, line_bytes_max, memory));
 }
 
 }  // namespace switchyard

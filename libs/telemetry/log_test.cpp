@@ -264,6 +264,17 @@ TEST(Log, CutsNoCardNumberSoThatItIsNotSeenAnyMore) {
   }
 }
 
+TEST(Log, MakesNoCardNumberOfALongerRunOfDigitsByCutting) {
+  // Fourteen sixes are none, thirteen are.
+  const std::string digits(14, '6');
+  Printed as_text(LogFormat::text);
+  as_text.log().print(std::string(line_bytes_max - 13, ' ') + digits);
+  EXPECT_THAT(as_text.only_line(), Not(HasSubstr("66")));
+  Printed as_json(LogFormat::json);
+  as_json.log().info("message", {{"field", std::string(29, '\x01') + digits + std::string(100, '\x01')}});
+  EXPECT_THAT(as_json.only_line(), Not(HasSubstr("66")));
+}
+
 TEST(Log, KeepsLinesOfSeveralThreadsApart) {
   constexpr int per_thread = 500;
   Printed printed(LogFormat::text);
