@@ -7,8 +7,8 @@ namespace switchyard::queue::rq {
 namespace {
 
 // What RQ's worker does behind a job that has ended: the slot of its rate limit (RQ 3) goes to those that
-// wait for one, and jobs that depend on it and on nothing else that is open go into their queues. By pcall: keys
-// of another type must not keep jobs from ending.
+// wait for one, and jobs that depend on it and on nothing else that is open go into their queues. By pcall:
+// keys of another type must not keep jobs from ending.
 constexpr std::string_view after_end = R"(
     local function hand_on_slot(key, id, time, now)
       local limit = redis.call('HMGET', key, 'rate_limit_key', 'rate_limit_concurrency')
