@@ -139,6 +139,7 @@ def test_with_a_worker_of_rq_payments_wait_for_redis_and_health_says_so(fleet, o
     assert merchant.show(identifier)["status"] == "queued"
     fleet.psp_connectors[0].stop()
     fleet.psp_connectors[0].start()
+    fleet.wait_healthy()
     eventually(said_why, "a new process to know it, too", timeout_s=60)
     assert merchant.show(identifier)["status"] == "queued"
     assert json.loads(once(fleet.core, "GET", "/health").body)["status"] == "pass"
