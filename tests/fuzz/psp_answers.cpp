@@ -7,6 +7,7 @@
 #include <boost/json/parse.hpp>
 
 #include "fuzz/input.hpp"
+#include "money/printable.hpp"
 #include "psp/remote_simulator/answers.hpp"
 
 namespace switchyard::fuzz {
@@ -51,9 +52,24 @@ psp::AuthorizeRequest asked() {
   return {reference, key, Money(100, *currency)};
 }
 
+// What a PSP says of itself is stored and shown.
+void check_text(const std::string& text) {
+  SWITCHYARD_ASSERT(text.size() <= printable_bytes_max && printable(text) == text);
+}
+
+template <class Outcome>
+void check_texts(const Outcome& outcome) {
+  if (const auto* approved = std::get_if<payment::Approved>(&outcome)) check_text(approved->psp_reference);
+  if (const auto* declined = std::get_if<payment::Declined>(&outcome)) {
+    check_text(declined->code);
+    check_text(declined->psp_reference);
+  }
+}
+
 void check_authorize(const http::CallResult& answer) {
   const auto request = asked();
   const auto outcome = read_authorize_answer(answer, request);
+  check_texts(outcome);
   if (!answer) {
     SWITCHYARD_ASSERT(std::holds_alternative<payment::NotSent>(outcome) == !answer.error().perhaps_sent);
     return;
@@ -67,6 +83,7 @@ void check_authorize(const http::CallResult& answer) {
 
 void check_look_up(const http::CallResult& answer) {
   const auto outcome = read_look_up_answer(answer, asked());
+  check_texts(outcome);
   if (!answer) return;
   const auto list = parsed(answer->body);
   if (std::holds_alternative<payment::Approved>(outcome))
