@@ -2,9 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <numeric>
 
 #include <fmt/format.h>
+
+#include "base/spelling.hpp"
 
 namespace switchyard::cli {
 namespace {
@@ -30,6 +31,8 @@ constexpr auto known = std::to_array<std::string_view>({
     "MAX_CONNECTIONS",
     "MAX_CONNECTIONS_PER_ADDRESS",
     "MAX_IN_FLIGHT",
+    "MERCHANT_RATE",
+    "MERCHANT_REQUESTS",
     "METRICS_PORT",
     "PLATFORM_HOST",
     "POSTGRES_PASSWORD",
@@ -56,31 +59,6 @@ constexpr auto of_others = std::to_array<std::string_view>(
     {"TZ", "LANG", "LC_", "PATH", "HOME", "PG", "COMPOSE_", "DOCKER_", "MALLOC_", "SSL_CERT_", "NO_PROXY",
      "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "no_proxy"});
 
-// How many characters must be added, taken away or changed to make one of the other (Levenshtein).
-std::size_t distance(std::string_view from, std::string_view to) {
-  std::vector<std::size_t> row(to.size() + 1);
-  std::iota(row.begin(), row.end(), 0U);
-  for (std::size_t i = 0; i < from.size(); ++i) {
-    std::size_t diagonal = std::exchange(row[0], i + 1);
-    for (std::size_t j = 0; j < to.size(); ++j) {
-      const std::size_t changed = diagonal + (from[i] == to[j] ? 0 : 1);
-      diagonal = std::exchange(row[j + 1], std::min({changed, row[j] + 1, row[j + 1] + 1}));
-    }
-  }
-  return row.back();
-}
-
-// Empty if none is near.
-std::string_view nearest(std::string_view name) {
-  constexpr std::size_t distance_max = 3;
-  std::string upper(name);
-  std::ranges::transform(upper, upper.begin(),
-                         [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; });
-  const auto by_distance = [&upper](std::string_view one) { return distance(upper, one); };
-  const auto found = *std::ranges::min_element(known, {}, by_distance);
-  return by_distance(found) <= distance_max ? found : std::string_view{};
-}
-
 }  // namespace
 
 std::vector<std::string> unknown_settings(const Environment& environment) {
@@ -89,7 +67,7 @@ std::vector<std::string> unknown_settings(const Environment& environment) {
     const bool other =
         std::ranges::any_of(of_others, [&name](auto start) { return name.starts_with(start); });
     if (other || std::ranges::find(known, name) != known.end()) continue;
-    const auto meant = nearest(name);
+    const auto meant = nearest(name, known);
     lines.push_back(meant.empty() ? fmt::format("{} is no setting", name)
                                   : fmt::format("{} is no setting; perhaps {} was meant", name, meant));
   }
