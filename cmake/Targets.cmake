@@ -60,3 +60,11 @@ function(switchyard_program name)
   target_link_libraries(${name} PRIVATE ${ARG_DEPENDS})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin")
 endfunction()
+
+# Makes openapi.cpp, which holds docs/openapi/<program>.json as the openapi_document of switchyard::<name_space>.
+function(switchyard_openapi program name_space)
+  set(document "${PROJECT_SOURCE_DIR}/docs/openapi/${program}.json")
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${document}")
+  file(READ "${document}" OPENAPI_DOCUMENT)
+  configure_file("${PROJECT_SOURCE_DIR}/cmake/openapi.cpp.in" openapi.cpp @ONLY)
+endfunction()

@@ -4,7 +4,9 @@
 
 #include <boost/beast/core/string.hpp>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include "base/spelling.hpp"
 #include "http/json.hpp"
 #include "http/problem.hpp"
 
@@ -46,6 +48,21 @@ http::Response malformed_json(http::JsonFault fault) {
                        "the body is not well-formed JSON, names a member twice or is nested too deeply");
 }
 
+// A name from outside, for a reply: short, and nothing that a terminal would obey.
+std::string printable(std::string_view name) {
+  constexpr std::size_t shown_max = 40;
+  std::string shown(name.substr(0, shown_max));
+  std::ranges::replace_if(shown, [](char c) { return c < 0x20 || c > 0x7e || c == '"'; }, '?');
+  return fmt::format("\"{}{}\"", shown, name.size() > shown_max ? "..." : "");
+}
+
+std::string unknown(std::string_view name, std::span<const std::string_view> known) {
+  auto text = fmt::format("{} is not known here", printable(name));
+  if (const auto meant = nearest(name, known); !meant.empty())
+    text += fmt::format("; perhaps \"{}\" was meant", meant);
+  return known.empty() ? text : fmt::format("{}; known are: {}", text, fmt::join(known, ", "));
+}
+
 }  // namespace
 
 std::expected<boost::json::object, http::Response> read_json_object(const http::Request& request,
@@ -67,12 +84,48 @@ std::expected<boost::json::object, http::Response> read_json_object(const http::
   return std::move(value->get_object());
 }
 
-std::optional<std::string_view> bearer_token(const http::Request& request) {
-  constexpr std::string_view scheme = "Bearer ";
-  const auto value = request.header("Authorization");
-  const boost::string_view start(value.data(), std::min(value.size(), scheme.size()));
+std::expected<void, http::Response> refuse_unknown_members(const boost::json::object& body,
+                                                           std::span<const std::string_view> known) {
+  for (const auto& member : body) {
+    const std::string_view name(member.key().data(), member.key().size());
+    if (std::ranges::find(known, name) == known.end())
+      return std::unexpected(http::problem(422, "Unknown member", unknown(name, known)));
+  }
+  return {};
+}
+
+std::expected<std::vector<http::QueryParameter>, http::Response> read_query(
+    std::string_view query, std::span<const std::string_view> known) {
+  auto parameters = http::parse_query(query);
+  if (!parameters) {
+    return std::unexpected(http::problem(
+        400, "Malformed query", "a percent sign in the query is not followed by two hexadecimal digits"));
+  }
+  for (auto one = parameters->begin(); one != parameters->end(); ++one) {
+    if (std::ranges::find(known, one->name) == known.end())
+      return std::unexpected(http::problem(422, "Unknown query parameter", unknown(one->name, known)));
+    if (std::ranges::find(parameters->begin(), one, one->name, &http::QueryParameter::name) != one) {
+      return std::unexpected(
+          http::problem(422, "Repeated query parameter", fmt::format("send {} once", printable(one->name))));
+    }
+  }
+  return std::move(*parameters);
+}
+
+std::expected<std::optional<std::string_view>, http::Response> bearer_token(const http::Request& request) {
+  constexpr std::string_view scheme = "Bearer";
+  if (request.headers.count("Authorization") > 1) {
+    return std::unexpected(
+        http::problem(400, "More than one Authorization", "send the Authorization header once")
+            .with("WWW-Authenticate", R"(Bearer error="invalid_request")"));
+  }
+  auto value = request.header("Authorization");
+  const auto end = std::min(value.find(' '), value.size());
+  const boost::string_view start(value.data(), end);
   if (!boost::beast::iequals(start, boost::string_view(scheme.data(), scheme.size()))) return std::nullopt;
-  return value.substr(scheme.size());
+  value.remove_prefix(end);
+  value.remove_prefix(std::min(value.find_first_not_of(' '), value.size()));
+  return value;
 }
 
 std::optional<std::string_view> text_member(const boost::json::object& object, std::string_view name) {

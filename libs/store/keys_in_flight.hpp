@@ -9,12 +9,24 @@
 #include <string>
 #include <utility>
 
+#include "base/error.hpp"
 #include "base/id.hpp"
 
 namespace switchyard::store {
 
+// What the twin is told.
+inline Error first_use_in_flight() {
+  return {ErrorCode::idempotency_key_in_flight,
+          "the first request with this idempotency key is not done yet"};
+}
+
 class KeysInFlight {
  public:
+  bool holds(MerchantId merchant, const std::string& key) {
+    const std::lock_guard lock(mutex_);
+    return held_.contains({merchant, key});
+  }
+
   // Holds the key until it goes; converts to false if somebody else holds it.
   class Hold {
    public:

@@ -54,8 +54,6 @@ struct IdempotencyKey {
 struct NewTransaction {
   payment::Transaction transaction;
   std::optional<IdempotencyKey> idempotency_key;
-  // Answer an earlier use of the key, but store nothing new (overloaded): the backlog is full.
-  bool replay_only = false;
 };
 
 struct Created {};
@@ -105,6 +103,11 @@ struct TransactionPage {
   std::optional<TransactionId> next;
 };
 
+struct MerchantBacklog {
+  MerchantId merchant;
+  std::int64_t count = 0;
+};
+
 class Store {
  public:
   virtual ~Store() = default;
@@ -133,6 +136,10 @@ class Store {
   // The transaction and its key in one commit. Errors: idempotency_key_reused_with_different_body;
   // idempotency_key_in_flight if the first use of the key is not committed yet.
   virtual Task<Result<CreateResult>> create_transaction(NewTransaction transaction) = 0;
+  // What an earlier use of the key was answered, nothing if it was never used; the errors are the same. For a
+  // request that would be refused if it were new.
+  virtual Task<Result<std::optional<Replayed>>> find_reply(MerchantId merchant, std::string key,
+                                                           std::string request_fingerprint) = 0;
   // not_found also if it is another merchant's.
   virtual Task<Result<TransactionWithAttempts>> find_transaction(MerchantId merchant, TransactionId id) = 0;
   virtual Task<Result<TransactionPage>> list_transactions(MerchantId merchant, TransactionFilter filter) = 0;
@@ -179,6 +186,9 @@ class Store {
   virtual Task<Result<Workload>> measure_workload() = 0;
   // Rows with a next action, counted up to `most`.
   virtual Task<Result<std::int64_t>> count_backlog(std::int64_t most) = 0;
+  // The same by merchant: those with the most such rows, at most so many merchants.
+  virtual Task<Result<std::vector<MerchantBacklog>>> largest_backlogs(std::int64_t most,
+                                                                      std::size_t merchants) = 0;
 
   // --- Health ------------------------------------------------------------------------------------
 

@@ -432,6 +432,25 @@ TEST_P(StoreTest, ShowsATransactionToItsMerchantOnly) {
   EXPECT_EQ(found(id_number(1), alice), describe(transaction_number(1)));
 }
 
+TEST_P(StoreTest, CountsTheBacklogOfTheMerchantsWithTheMost) {
+  create_numbers(1, 3, alice);
+  create_numbers(4, 9, becky);
+  create_numbers(10, 10, {3});
+  const auto counted = [this](std::int64_t most, std::size_t merchants) {
+    std::vector<std::string> counts;
+    const auto largest = run([&] { return store_->largest_backlogs(most, merchants); });
+    for (const auto& [merchant, count] : *largest)
+      counts.push_back(fmt::format("{}: {}", merchant.value, count));
+    return counts;
+  };
+  EXPECT_THAT(counted(100, 10), ElementsAre("2: 6", "1: 3", "3: 1"));
+  EXPECT_THAT(counted(100, 2), ElementsAre("2: 6", "1: 3"));
+  std::int64_t sum = 0;
+  const auto bounded = run([&] { return store_->largest_backlogs(5, 10); });
+  for (const auto& one : *bounded) sum += one.count;
+  EXPECT_EQ(sum, 5) << "no more is looked at";
+}
+
 TEST_P(StoreTest, CreatesManyAtOnce) {
   std::vector<std::function<Task<Result<CreateResult>>()>> creates;
   for (std::uint64_t number = 1; number <= 500; ++number) {
@@ -507,6 +526,38 @@ TEST_P(StoreTest, ATwinOfARequestUnderWayIsToldSo) {
   EXPECT_THAT(walked({}), ElementsAre(id_number(1)));
   const auto later = create(transaction_number(6), key("k"));
   EXPECT_TRUE(later && std::holds_alternative<Replayed>(*later)) << "the key is free again";
+}
+
+TEST_P(StoreTest, FindsTheReplyOfAKeyAndStoresNothing) {
+  const auto find = [this](const std::string& name, const std::string& fingerprint,
+                           MerchantId merchant = alice) {
+    return run([&] { return store_->find_reply(merchant, name, fingerprint); });
+  };
+  const auto unused = find("k", "f");
+  ASSERT_TRUE(unused);
+  EXPECT_FALSE(*unused);
+  ASSERT_TRUE(create(transaction_number(1), key("k", "f", R"({"id":1})")));
+  const auto earlier = find("k", "f");
+  ASSERT_TRUE(earlier && *earlier);
+  EXPECT_EQ((*earlier)->id, id_number(1));
+  EXPECT_EQ((*earlier)->reply, R"({"id":1})");
+  EXPECT_EQ(find("k", "g").error().code, ErrorCode::idempotency_key_reused_with_different_body);
+  EXPECT_FALSE(*find("k", "f", becky)) << "another merchant's key";
+  EXPECT_FALSE(*find("l", "f"));
+  EXPECT_THAT(walked({}), ElementsAre(id_number(1)));
+}
+
+TEST_P(StoreTest, TheReplyOfARequestUnderWayIsNotThereYet) {
+  std::optional<Result<std::optional<Replayed>>> found_meanwhile;
+  const std::vector<std::function<Task<Result<CreateResult>>()>> both{
+      [this] { return store_->create_transaction({transaction_number(1), key("k", "f")}); },
+      [this, &found_meanwhile]() -> Task<Result<CreateResult>> {
+        found_meanwhile.emplace(co_await store_->find_reply(alice, "k", "f"));
+        co_return Created{};
+      }};
+  run_at_once(both);
+  ASSERT_FALSE(*found_meanwhile);
+  EXPECT_EQ(found_meanwhile->error().code, ErrorCode::idempotency_key_in_flight);
 }
 
 TEST_P(StoreTest, TwinsAtTwoProcessesMakeOneTransaction) {

@@ -1,13 +1,14 @@
 #include "core-api/core_api.hpp"
 
 #include <array>
-#include <charconv>
 
 #include <boost/json/monotonic_resource.hpp>
 #include <fmt/format.h>
 
 #include "core-api/create_request.hpp"
+#include "core-api/list_request.hpp"
 #include "core-api/openapi.hpp"
+#include "core-api/read_token.hpp"
 #include "core-api/transaction_json.hpp"
 #include "http/problem.hpp"
 #include "service/request_body.hpp"
@@ -19,49 +20,25 @@ using std::chrono::steady_clock;
 
 constexpr std::chrono::seconds backlog_interval{1};
 constexpr int retry_after_full_s = 5;
-constexpr std::size_t page_limit_default = 50;
-constexpr std::size_t page_limit_max = 100;
 
-http::Response unauthorized(std::string_view error) {
-  return http::problem(401, error)
-      .with("WWW-Authenticate",
-            fmt::format(R"(Bearer error="invalid_token", error_description="{}")", error));
+http::Response not_enabled() {
+  return http::problem(403, "User not enabled for transactions");
+}
+
+// A 200 that points at the transaction.
+http::Response with_location(TransactionId id, std::string body) {
+  http::Response response;
+  response.body = std::move(body);
+  // Relative (RFC 9110, 10.2.2), so that it is right behind a router that strips a prefix, too.
+  response.headers.emplace_back("Location", "transaction/" + id.value.to_string());
+  return response;
 }
 
 http::Response backlog_is_full() {
-  return http::try_later(503, "Backlog is full", "too many transactions are waiting; nothing was stored",
-                         retry_after_full_s);
-}
-
-std::expected<store::TransactionFilter, http::Response> read_filter(std::string_view query) {
-  const auto wrong = [](std::string_view error, std::string_view detail) {
-    return std::unexpected(http::problem(422, error, detail));
-  };
-  store::TransactionFilter filter;
-  filter.limit = page_limit_default;
-  if (const auto text = http::query_parameter(query, "status"); !text.empty()) {
-    filter.status = payment::parse_status(text);
-    if (!filter.status)
-      return wrong("Invalid status", "status must be a transaction status such as captured");
-  }
-  if (const auto text = http::query_parameter(query, "currency"); !text.empty()) {
-    filter.currency = Currency::parse(text);
-    if (!filter.currency)
-      return wrong("Invalid currency code", "currency must be an ISO 4217 code such as USD");
-  }
-  if (const auto text = http::query_parameter(query, "limit"); !text.empty()) {
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), filter.limit);
-    if (error != std::errc() || end != text.data() + text.size() || filter.limit < 1 ||
-        filter.limit > page_limit_max) {
-      return wrong("Invalid limit", "limit must be a whole number from 1 to 100");
-    }
-  }
-  if (const auto text = http::query_parameter(query, "cursor"); !text.empty()) {
-    const auto uuid = Uuid::parse(text);
-    if (!uuid) return wrong("Invalid cursor", "cursor must be a next_cursor of this list");
-    filter.before = TransactionId{*uuid};
-  }
-  return filter;
+  return http::try_later(
+      503, "Backlog is full",
+      "too many transactions are waiting, or too many of this merchant's; nothing was stored",
+      retry_after_full_s);
 }
 
 }  // namespace
@@ -71,6 +48,8 @@ Settings read_settings(const Environment& environment) {
       .token = service::read_token_settings(environment),
       .amount_max = service::read_amount_max(environment),
       .backlog_max = environment.integer("MAX_BACKLOG", 1'000'000, 1, 1'000'000'000),
+      .merchant = {.per_second_max = environment.integer("MERCHANT_RATE", 0, 0, 1'000'000),
+                   .at_once_max = environment.integer("MERCHANT_REQUESTS", 256, 1, 1'000'000)},
       .requeue_delay = {},
   };
 }
@@ -87,11 +66,14 @@ CoreApi::CoreApi(Settings settings, store::Store& store, IoThreads& threads, tel
       requeue_delay_(settings.requeue_delay),
       queue_(std::move(queue)),
       backlog_(store, metrics, settings.backlog_max),
+      limits_(settings.merchant),
       health_([this] { return check_health(); }),
       accepted_(
           metrics.counter("switchyard_transactions_accepted_total", "Transactions committed to the store.")),
       replayed_(metrics.counter("switchyard_idempotent_replays_total",
                                 "Requests answered from an idempotency key.")),
+      limited_(metrics.counter("switchyard_merchant_limited_total",
+                               "Requests refused because their merchant sends too many.")),
       tasks_(threads.executor(0)),
       stop_(threads.executor(0)) {
   threads_.run(0, [this]() -> Task<void> {
@@ -133,11 +115,19 @@ http::Router CoreApi::router() {
   return router;
 }
 
-std::expected<MerchantId, http::Response> CoreApi::authenticate(std::optional<std::string_view> token) const {
-  if (!token || service::is_blank(*token)) return std::unexpected(unauthorized("Token is blank"));
-  const auto claims = token_.jwt.verify(*token, clock_.now());
-  if (!claims) return std::unexpected(unauthorized(claims.error().message()));
-  if (!claims->enabled) return std::unexpected(http::problem(403, "User not enabled for transactions"));
+std::expected<token::Claims, http::Response> CoreApi::identify(const http::Request& request,
+                                                               const boost::json::object* body) const {
+  const auto token = read_token(request, body);
+  if (!token) return std::unexpected(token.error());
+  auto claims = token_.jwt.verify(*token, clock_.now());
+  if (!claims) return std::unexpected(unauthorized(claims.error().message(), claims.error().message()));
+  return std::move(*claims);
+}
+
+std::expected<MerchantId, http::Response> CoreApi::authenticate(const http::Request& request) const {
+  const auto claims = identify(request, nullptr);
+  if (!claims) return std::unexpected(claims.error());
+  if (!claims->enabled) return std::unexpected(not_enabled());
   return claims->user_id;
 }
 
@@ -150,35 +140,58 @@ http::Response CoreApi::refuse(const Error& error) {
   return http::problem(error);
 }
 
-std::expected<store::NewTransaction, http::Response> CoreApi::read_created(
-    const http::Request& request) const {
+http::Response CoreApi::refuse(MerchantLimits::Refusal refusal) {
+  limited_.Increment();
+  // draft-ietf-httpapi-ratelimit-headers: names, quotas and units are its own.
+  if (refusal == MerchantLimits::Refusal::too_fast) {
+    const auto most = limits_.settings().per_second_max;
+    return http::try_later(
+               429, "Too many transactions",
+               fmt::format("a merchant may send {} transactions a second; this request did nothing", most), 1)
+        .with("RateLimit-Policy", fmt::format(R"("per-second";q={};w=1)", most))
+        .with("RateLimit", R"("per-second";r=0;t=1)");
+  }
+  const auto most = limits_.settings().at_once_max;
+  return http::try_later(
+             429, "Too many requests at once",
+             fmt::format("a merchant may have {} requests under way; this request did nothing", most), 1)
+      .with("RateLimit-Policy", fmt::format(R"("at-once";q={};qu="concurrent-requests")", most))
+      .with("RateLimit", R"("at-once";r=0)");
+}
+
+std::expected<CoreApi::Asked, http::Response> CoreApi::read_asked(const http::Request& request) const {
   std::array<unsigned char, 4096> buffer;
   boost::json::monotonic_resource memory(buffer.data(), buffer.size());
   const auto body = service::read_json_object(request, &memory);
   if (!body) return std::unexpected(body.error());
   // First of all, so that no message or log line below can ever hold one.
   if (auto checked = refuse_card_numbers(*body); !checked) return std::unexpected(std::move(checked.error()));
-  const auto body_token = service::text_member(*body, "token");
-  const auto merchant = authenticate(body_token ? body_token : service::bearer_token(request));
-  if (!merchant) return std::unexpected(merchant.error());
-  const auto money = read_money(*body, amount_max_);
-  if (!money) return std::unexpected(money.error());
+  const auto claims = identify(request, &*body);
+  if (!claims) return std::unexpected(claims.error());
   auto key = read_idempotency_key(request);
   if (!key) return std::unexpected(std::move(key.error()));
 
+  auto fingerprint = key->key.empty() ? std::string() : fingerprint_of(*body);
+  auto money = claims->enabled ? read_new_transaction(*body, request.query, amount_max_)
+                               : std::unexpected(not_enabled());
+  return Asked{claims->user_id, std::move(*key), std::move(fingerprint), std::move(money)};
+}
+
+store::NewTransaction CoreApi::make_transaction(Asked asked) const {
   const auto now = clock_.now();
   store::NewTransaction created{
       .transaction = {.id = {Uuid::generate()},
-                      .merchant_id = *merchant,
-                      .amount = *money,
+                      .merchant_id = asked.merchant,
+                      .amount = *asked.money,
                       .next_action_at = now + requeue_delay_,
                       .reason = {},
                       .created_at = now,
                       .updated_at = now},
       .idempotency_key = std::nullopt,
   };
-  if (!key->empty()) {
-    created.idempotency_key = {std::move(*key), fingerprint_of(*body), to_json(created.transaction)};
+  if (!asked.key.key.empty()) {
+    created.idempotency_key = {std::move(asked.key.key), std::move(asked.fingerprint),
+                               to_json(created.transaction)};
   }
   return created;
 }
@@ -191,38 +204,60 @@ Task<Result<store::CreateResult>> CoreApi::store_and_tell(store::NewTransaction 
   co_return result;
 }
 
-Task<http::Response> CoreApi::create(const http::Request& request) {
-  auto created = read_created(request);
-  if (!created) co_return std::move(created.error());
-  const bool full = !backlog_.has_room();
-  if (full && !created->idempotency_key) co_return backlog_is_full();
-  created->replay_only = full;
-  http::Response response;
-  response.body = to_json(created->transaction);
-  auto id = created->transaction.id;
+http::Response CoreApi::replay(store::Replayed replayed) {
+  replayed_.Increment();
+  auto response = with_location(replayed.id, std::move(replayed.reply));
+  response.headers.emplace_back("Idempotency-Replayed", "true");
+  return response;
+}
 
-  const auto result = co_await store_and_tell(std::move(*created));
-  if (!result) {
-    const bool refused_as_full = full && result.error().code == ErrorCode::overloaded;
-    co_return refused_as_full ? backlog_is_full() : refuse(result.error());
+Task<std::optional<http::Response>> CoreApi::find_replay(const Asked& asked) {
+  if (!asked.key.former.empty()) {
+    auto former = co_await store_.find_reply(asked.merchant, asked.key.former, asked.fingerprint);
+    if (former && *former) co_return replay(std::move(**former));
+    // Another request's key is only another key that is read alike.
+    const bool of_another =
+        !former && former.error().code == ErrorCode::idempotency_key_reused_with_different_body;
+    if (!former && !of_another) co_return refuse(former.error());
   }
-  if (const auto* replayed = std::get_if<store::Replayed>(&*result)) {
-    id = replayed->id;
-    response.body = replayed->reply;
-    response.headers.emplace_back("Idempotency-Replayed", "true");
-    replayed_.Increment();
-  } else {
-    backlog_.add_one();
-    accepted_.Increment();
+  auto earlier = co_await store_.find_reply(asked.merchant, asked.key.key, asked.fingerprint);
+  if (!earlier) co_return refuse(earlier.error());
+  if (!*earlier) co_return std::nullopt;
+  co_return replay(std::move(**earlier));
+}
+
+Task<http::Response> CoreApi::create(const http::Request& request) {
+  auto asked = read_asked(request);
+  if (!asked) co_return std::move(asked.error());
+  const auto turn = limits_.enter(asked->merchant, steady_clock::now());
+  if (!turn) co_return refuse(turn.error());
+  const bool has_room = backlog_.has_room_for(asked->merchant);
+  // What was accepted once is answered as it was, whatever would be refused today. A new key is looked up in
+  // the commit that stores it, so this costs nothing where all is well.
+  const bool look_first = !asked->key.former.empty() || !asked->money || !has_room;
+  if (look_first && !asked->key.key.empty()) {
+    auto earlier = co_await find_replay(*asked);
+    if (earlier) co_return std::move(*earlier);
   }
-  // Relative (RFC 9110, 10.2.2), so that it is right behind a router that strips a prefix, too.
-  response.headers.emplace_back("Location", "transaction/" + id.value.to_string());
-  co_return response;
+  if (!asked->money) co_return std::move(asked->money.error());
+  if (!has_room) co_return backlog_is_full();
+
+  auto created = make_transaction(std::move(*asked));
+  const auto id = created.transaction.id;
+  const auto merchant = created.transaction.merchant_id;
+  auto reply = to_json(created.transaction);
+  auto result = co_await store_and_tell(std::move(created));
+  if (!result) co_return refuse(result.error());
+  if (auto* replayed = std::get_if<store::Replayed>(&*result)) co_return replay(std::move(*replayed));
+  backlog_.add_one(merchant);
+  accepted_.Increment();
+  co_return with_location(id, std::move(reply));
 }
 
 Task<http::Response> CoreApi::show(const http::Request& request) {
-  const auto merchant = authenticate(service::bearer_token(request));
+  const auto merchant = authenticate(request);
   if (!merchant) co_return merchant.error();
+  if (const auto query = service::read_query(request.query, {}); !query) co_return query.error();
   const auto id = Uuid::parse(request.parameter);
   if (!id) co_return http::problem(404, "Not found", "there is no transaction with this id");
   const auto found = co_await store_.find_transaction(*merchant, TransactionId{*id});
@@ -233,7 +268,7 @@ Task<http::Response> CoreApi::show(const http::Request& request) {
 }
 
 Task<http::Response> CoreApi::list(const http::Request& request) {
-  const auto merchant = authenticate(service::bearer_token(request));
+  const auto merchant = authenticate(request);
   if (!merchant) co_return merchant.error();
   const auto filter = read_filter(request.query);
   if (!filter) co_return filter.error();

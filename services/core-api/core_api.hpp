@@ -6,6 +6,8 @@
 #include "base/environment.hpp"
 #include "base/io_threads.hpp"
 #include "core-api/backlog.hpp"
+#include "core-api/create_request.hpp"
+#include "core-api/merchant_limits.hpp"
 #include "http/router.hpp"
 #include "service/health.hpp"
 #include "service/settings.hpp"
@@ -20,6 +22,7 @@ struct Settings {
   // In minor units, of whatever currency.
   std::int64_t amount_max = 0;
   std::int64_t backlog_max = 0;
+  MerchantLimits::Settings merchant;
   // With a queue outside the store: when a new transaction is due in the store, if the queue lost it.
   std::chrono::milliseconds requeue_delay{0};
 };
@@ -55,11 +58,28 @@ class CoreApi {
   Task<std::vector<service::HealthCheck>> check_health();
   Task<void> watch_backlog();
 
-  // The merchant of a token that may transact, or the 401 or 403.
-  std::expected<MerchantId, http::Response> authenticate(std::optional<std::string_view> token) const;
-  // Reads and checks all of POST /transaction; what it gives only has to be stored.
-  std::expected<store::NewTransaction, http::Response> read_created(const http::Request& request) const;
+  // What a POST /transaction asks for, of a merchant who is who he says he is.
+  struct Asked {
+    MerchantId merchant;
+    RequestKey key;
+    // Of the body; empty without a key.
+    std::string fingerprint;
+    // Or why it is refused if it is new: 403, 422.
+    std::expected<Money, http::Response> money;
+  };
+
+  // The claims of a token that is genuine, or the 400 or 401. `body` is null where there is none.
+  std::expected<token::Claims, http::Response> identify(const http::Request& request,
+                                                        const boost::json::object* body) const;
+  // The merchant of such a token that may transact; otherwise 403.
+  std::expected<MerchantId, http::Response> authenticate(const http::Request& request) const;
+  std::expected<Asked, http::Response> read_asked(const http::Request& request) const;
+  store::NewTransaction make_transaction(Asked asked) const;
+  http::Response replay(store::Replayed replayed);
+  // The answer to a request whose key is known; nothing if it is new.
+  Task<std::optional<http::Response>> find_replay(const Asked& asked);
   http::Response refuse(const Error& error);
+  http::Response refuse(MerchantLimits::Refusal refusal);
 
   service::TokenSettings token_;
   const std::int64_t amount_max_;
@@ -72,9 +92,11 @@ class CoreApi {
   const std::chrono::milliseconds requeue_delay_;
   const WorkQueue queue_;
   Backlog backlog_;
+  MerchantLimits limits_;
   service::Health health_;
   prometheus::Counter& accepted_;
   prometheus::Counter& replayed_;
+  prometheus::Counter& limited_;
   TaskGroup tasks_;
   Event stop_;
   bool stopping_ = false;

@@ -9,6 +9,7 @@
 
 #include "http/json.hpp"
 #include "http/problem.hpp"
+#include "http/structured_field.hpp"
 #include "money/card_number.hpp"
 #include "payment/fingerprint.hpp"
 #include "service/request_body.hpp"
@@ -22,6 +23,13 @@ constexpr std::size_t idempotency_key_bytes_max = 255;
 
 std::unexpected<http::Response> refuse(std::string_view error, std::string_view detail) {
   return std::unexpected(http::problem(422, error, detail));
+}
+
+std::unexpected<http::Response> refuse_key(std::string_view wrong) {
+  return std::unexpected(http::problem(400, "Invalid idempotency key",
+                                       fmt::format("Idempotency-Key must be one value of 1 to {} printable "
+                                                   "ASCII characters: {}",
+                                                   idempotency_key_bytes_max, wrong)));
 }
 
 std::expected<std::int64_t, http::Response> read_amount(const json::object& body, std::int64_t amount_max) {
@@ -103,6 +111,17 @@ std::expected<Money, http::Response> read_money(const json::object& body, std::i
   return Money(*amount, *currency);
 }
 
+std::expected<Money, http::Response> read_new_transaction(const json::object& body, std::string_view query,
+                                                          std::int64_t amount_max) {
+  static constexpr std::string_view members[] = {"amount", "currency", "token"};
+  auto money = read_money(body, amount_max);
+  if (!money) return money;
+  if (auto known = service::refuse_unknown_members(body, members); !known)
+    return std::unexpected(std::move(known.error()));
+  if (auto none = service::read_query(query, {}); !none) return std::unexpected(std::move(none.error()));
+  return money;
+}
+
 std::expected<void, http::Response> refuse_card_numbers(const json::object& body) {
   bool found = false;
   const auto look = [&found](std::string_view text) { found = found || contains_card_number(text); };
@@ -115,22 +134,32 @@ std::expected<void, http::Response> refuse_card_numbers(const json::object& body
                 "the request holds what looks like a card number; card numbers must never be sent here");
 }
 
-std::expected<std::string, http::Response> read_idempotency_key(const http::Request& request) {
-  if (request.headers.count("Idempotency-Key") == 0) return {};
-  auto key = request.header("Idempotency-Key");
-  if (key.size() >= 2 && key.front() == '"' && key.back() == '"') key = key.substr(1, key.size() - 2);
-  const bool printable = std::ranges::all_of(key, [](char c) { return c >= 0x20 && c < 0x7f; });
-  if (request.headers.count("Idempotency-Key") > 1 || service::is_blank(key) ||
-      key.size() > idempotency_key_bytes_max || !printable) {
-    return std::unexpected(
-        http::problem(400, "Invalid idempotency key",
-                      "Idempotency-Key must be one value of 1 to 255 printable ASCII characters"));
+std::expected<RequestKey, http::Response> read_idempotency_key(const http::Request& request) {
+  const auto count = request.headers.count("Idempotency-Key");
+  if (count == 0) return {};
+  if (count > 1) return refuse_key("there is more than one; send one");
+  const auto field = request.header("Idempotency-Key");
+  RequestKey read{.key = std::string(field), .former = {}};
+  if (field.starts_with('"')) {
+    auto text = http::parse_string_item(field);
+    if (!text) {
+      return refuse_key(
+          fmt::format("{}; a value that begins with a quote is a string of RFC 9651", text.error()));
+    }
+    read.key = std::move(*text);
+    read.former = field.ends_with('"') ? field.substr(1, field.size() - 2) : field;
+    if (read.former == read.key || read.former.size() > idempotency_key_bytes_max) read.former.clear();
   }
-  if (contains_card_number(key)) {
+  if (service::is_blank(read.key)) return refuse_key("it is blank");
+  if (read.key.size() > idempotency_key_bytes_max)
+    return refuse_key(fmt::format("it is longer than {} characters", idempotency_key_bytes_max));
+  if (!std::ranges::all_of(read.key, [](char c) { return c >= 0x20 && c < 0x7f; }))
+    return refuse_key("a character is not printable ASCII");
+  if (contains_card_number(field) || (!read.former.empty() && contains_card_number(read.key))) {
     return refuse("Card number not allowed",
                   "the idempotency key looks like a card number; take a random one");
   }
-  return std::string(key);
+  return read;
 }
 
 std::string fingerprint_of(const json::object& body) {

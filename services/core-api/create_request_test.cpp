@@ -169,7 +169,7 @@ TEST(RefuseCardNumbers, LetsOrdinaryRequestsPass) {
 
 // --- Idempotency-Key ---------------------------------------------------------------------------
 
-std::expected<std::string, http::Response> key_of(const std::vector<std::string>& values) {
+std::expected<RequestKey, http::Response> read_key(const std::vector<std::string>& values) {
   boost::beast::http::fields headers;
   for (const auto& value : values) headers.insert("Idempotency-Key", value);
   return read_idempotency_key({.method = http::Method::post,
@@ -181,39 +181,104 @@ std::expected<std::string, http::Response> key_of(const std::vector<std::string>
                                .remote_address = {},
                                .parameter = {}});
 }
-
-TEST(IdempotencyKey, IsOptional) {
-  EXPECT_EQ(key_of({}), "");
+std::string key_of(const std::string& value) {
+  const auto read = read_key({value});
+  return read ? read->key : refusal(read);
 }
 
-TEST(IdempotencyKey, IsTakenBareOrAsAQuotedString) {
-  EXPECT_EQ(key_of({"8e03978e-40d5-43dd-bc93-6894a57f9324"}), "8e03978e-40d5-43dd-bc93-6894a57f9324");
-  EXPECT_EQ(key_of({"\"8e03978e\""}), "8e03978e");
-  EXPECT_EQ(key_of({"a b"}), "a b");
-  EXPECT_EQ(key_of({"\"\"\"\""}), "\"\"") << "one pair of quotes only";
-  EXPECT_EQ(key_of({"k"}), "k");
-  EXPECT_EQ(key_of({std::string(255, 'k')}), std::string(255, 'k'));
-  EXPECT_EQ(key_of({"\"" + std::string(255, 'k') + "\""}), std::string(255, 'k'));
+TEST(IdempotencyKey, IsOptional) {
+  EXPECT_EQ(read_key({})->key, "");
+}
+
+TEST(IdempotencyKey, IsTakenBareOrAsAString) {
+  EXPECT_EQ(key_of("8e03978e-40d5-43dd-bc93-6894a57f9324"), "8e03978e-40d5-43dd-bc93-6894a57f9324");
+  EXPECT_EQ(key_of("\"8e03978e\""), "8e03978e");
+  EXPECT_EQ(key_of("a b"), "a b");
+  EXPECT_EQ(key_of("k"), "k");
+  EXPECT_EQ(key_of(R"("k")"), "k");
+  EXPECT_EQ(key_of(R"("k";p=1;q="x\"y";r=?1;s=:YWJj:)"), "k");
+  EXPECT_EQ(key_of(R"("a\"b")"), R"(a"b)");
+  EXPECT_EQ(key_of(R"("a\\b")"), R"(a\b)");
+  EXPECT_EQ(key_of(R"(a\b)"), R"(a\b)") << "nothing is escaped in a bare one";
+  EXPECT_EQ(key_of("k;p=1"), "k;p=1") << "nor has it parameters";
+}
+
+TEST(IdempotencyKey, IsBoundedAsItIsMeant) {
+  EXPECT_EQ(key_of(std::string(255, 'k')), std::string(255, 'k'));
+  EXPECT_EQ(key_of("\"" + std::string(255, 'k') + "\";p=1"), std::string(255, 'k'));
+  std::string escaped;
+  for (int i = 0; i < 255; ++i) escaped += R"(\\)";
+  EXPECT_EQ(key_of("\"" + escaped + "\""), std::string(255, '\\'));
+  EXPECT_EQ(key_of("\"" + escaped + "k\""), "400 Invalid idempotency key");
+}
+
+TEST(IdempotencyKey, RemembersHowItWasReadBefore) {
+  EXPECT_EQ(read_key({"k"})->former, "");
+  EXPECT_EQ(read_key({R"("k")"})->former, "");
+  EXPECT_EQ(read_key({R"("k";p=1)"})->former, R"("k";p=1)");
+  EXPECT_EQ(read_key({R"("k";p="1")"})->former, R"(k";p="1)");
+  EXPECT_EQ(read_key({R"("a\"b")"})->former, R"(a\"b)");
+  EXPECT_EQ(read_key({"\"k\";p=" + std::string(255, 'x')})->former, "") << "it was refused then";
 }
 
 TEST(IdempotencyKey, IsRefusedWhenItIsNotOnePrintableValue) {
-  for (const auto& values : std::vector<std::vector<std::string>>{{""},
-                                                                  {"   "},
-                                                                  {"\"\""},
-                                                                  {"\" \""},
-                                                                  {std::string(256, 'k')},
-                                                                  {"caf\xc3\xa9"},
-                                                                  {"a\tb"},
-                                                                  {"a\x7f"},
-                                                                  {"one", "two"},
-                                                                  {"same", "same"}}) {
-    EXPECT_EQ(refusal(key_of(values)), "400 Invalid idempotency key") << values[0];
+  for (const auto& [values, wrong] : std::vector<std::pair<std::vector<std::string>, std::string>>{
+           {{""}, "it is blank"},
+           {{"   "}, "it is blank"},
+           {{R"("")"}, "it is blank"},
+           {{R"(" ")"}, "it is blank"},
+           {{R"("";p=1)"}, "it is blank"},
+           {{std::string(256, 'k')}, "longer than 255"},
+           {{"\"" + std::string(256, 'k') + "\""}, "longer than 255"},
+           {{"caf\xc3\xa9"}, "not printable ASCII"},
+           {{"\"caf\xc3\xa9\""}, "not printable ASCII"},
+           {{"a\tb"}, "not printable ASCII"},
+           {{"a\x7f"}, "not printable ASCII"},
+           {{R"("k)"}, "closing quote is missing"},
+           {{R"(""")"}, "behind the closing quote"},
+           {{R"("a\b")"}, "backslash"},
+           {{R"("a", "b")"}, "more than one value"},
+           {{R"("k";P=1)"}, "name of a parameter"},
+           {{"one", "two"}, "more than one"},
+           {{"same", "same"}, "more than one"}}) {
+    const auto read = read_key(values);
+    EXPECT_EQ(refusal(read), "400 Invalid idempotency key") << values[0];
+    ASSERT_FALSE(read);
+    EXPECT_THAT(read.error().body, HasSubstr(wrong)) << values[0];
   }
 }
 
 TEST(IdempotencyKey, MustNotBeACardNumber) {
-  EXPECT_EQ(refusal(key_of({"4111111111111111"})), "422 Card number not allowed");
-  EXPECT_EQ(refusal(key_of({"\"4111 1111 1111 1111\""})), "422 Card number not allowed");
+  EXPECT_EQ(key_of("4111111111111111"), "422 Card number not allowed");
+  EXPECT_EQ(key_of("\"4111 1111 1111 1111\""), "422 Card number not allowed");
+  EXPECT_EQ(key_of(R"("k";p="4111111111111111")"), "422 Card number not allowed");
+}
+
+// --- What is not known -------------------------------------------------------------------------
+
+TEST(ReadNewTransaction, RefusesWhatIsNotKnownAfterAmountAndCurrency) {
+  const auto read = [](std::string_view body, std::string_view query = {}) {
+    return read_new_transaction(parse(body), query, amount_max);
+  };
+  EXPECT_TRUE(read(R"({"amount":100,"currency":"USD","token":"t"})"));
+  const auto misspelt = read(R"({"amount":100,"currency":"USD","curency":"EUR"})");
+  EXPECT_EQ(refusal(misspelt), "422 Unknown member");
+  EXPECT_THAT(misspelt.error().body,
+              AllOf(HasSubstr("curency"), HasSubstr(R"(perhaps \"currency\" was meant)"),
+                    HasSubstr("known are: amount, currency, token")));
+  EXPECT_EQ(refusal(read(R"({"amount":100,"currency":"USD","note":null})")), "422 Unknown member");
+  EXPECT_EQ(refusal(read(R"({"amount":0,"currency":"USD","note":1})")), "422 Amount must be positive");
+  EXPECT_EQ(refusal(read(R"({"amount":1,"currency":"X","note":1})")), "422 Invalid currency code");
+  EXPECT_EQ(refusal(read(R"({"amount":100,"currency":"USD"})", "token=t")), "422 Unknown query parameter");
+  EXPECT_EQ(refusal(read(R"({"amount":100,"currency":"USD"})", "%zz")), "400 Malformed query");
+}
+
+TEST(ReadNewTransaction, ShowsAnUnknownNameShortAndPrintable) {
+  const auto refused = read_new_transaction(
+      parse(R"({"amount":1,"currency":"USD","\u001b[31m\"é)" + std::string(10'000, 'x') + R"(":1})"), "", 1);
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().body, AllOf(HasSubstr("?[31m???xxx"), Not(HasSubstr("\x1b"))));
+  EXPECT_LT(refused.error().body.size(), 400U);
 }
 
 // --- Fingerprint -------------------------------------------------------------------------------

@@ -9,7 +9,8 @@ from datetime import datetime, timedelta, UTC
 
 import pytest
 
-from support import amounts
+from support import amounts, exposition
+from support.concurrency import at_once
 from support.http_client import Client, once
 from support.load import Load
 from support.problems import assert_problem
@@ -61,8 +62,14 @@ def test_currencies_of_iso_4217(merchant, currency):
     assert merchant.created(100, currency)["currency"] == currency
 
 
-def test_further_members_of_the_body_do_no_harm(merchant):
-    assert merchant.create(100, "USD", comment="for the window cleaner", nested={"a": [1, "x", None]}).status == 200
+@pytest.mark.quick
+@pytest.mark.parametrize("more, said", [({"curency": "EUR"}, 'perhaps "currency" was meant'), ({"Amount": 5}, '"amount"'),
+                                        ({"comment": "for the window cleaner"}, '"comment"'), ({"capture": "manual"}, "capture"),
+                                        ({"x" * 5000: 1}, "known are: amount, currency, token")])
+def test_members_that_are_not_known_are_422_and_named(merchant, more, said):
+    problem = assert_problem(merchant.create(100, "USD", **more), 422, "Unknown member")
+    assert said in problem["detail"] and len(problem["detail"]) < 300
+    assert merchant.walk() == []
 
 
 def test_order_and_white_space_of_the_body_do_not_matter(merchant):
@@ -202,8 +209,8 @@ def test_spellings_of_the_content_type(merchant, media_type):
 @pytest.mark.quick
 def test_too_large_is_413_and_the_limit_itself_is_not(merchant):
     def body(size):
-        text = b'{"amount":100,"currency":"USD","padding":"'
-        return text + b"x" * (size - len(text) - 2) + b'"}'
+        text = b'{"amount":100,"currency":"USD"'
+        return text + b" " * (size - len(text) - 1) + b"}"
     assert merchant.post(body=body(65536)).status == 200
     assert_problem(merchant.post(body=body(65537)), 413)
 
@@ -394,6 +401,43 @@ def test_bad_query_is_a_client_error(merchant, query):
     assert_problem(reply, reply.status)
 
 
+@pytest.mark.quick
+@pytest.mark.parametrize("query, error, said", [
+    ("stauts=captured", "Unknown query parameter", 'perhaps "status" was meant'),
+    ("Limit=5", "Unknown query parameter", 'perhaps "limit" was meant'),
+    ("merchant=2", "Unknown query parameter", "known are: status, currency, limit, cursor"),
+    ("status=", "Invalid status", "captured"), ("status", "Invalid status", "captured"),
+    ("currency=", "Invalid currency code", "USD"), ("limit=", "Invalid limit", "1 to 100"),
+    ("cursor=", "Invalid cursor", "next_cursor"),
+    ("status=captured&status=declined", "Repeated query parameter", '"status"'),
+    ("limit=5&%6cimit=5", "Repeated query parameter", '"limit"')])
+def test_a_filter_that_is_none_is_422_and_named(merchant, query, error, said):
+    """Ignored, it would return everything."""
+    problem = assert_problem(merchant.get("/transaction?" + query), 422, error)
+    assert said in problem["detail"]
+
+
+@pytest.mark.parametrize("query", ["%", "limit=5%", "limit=%5", "%zz=1", "limit=5&x=%g0"])
+def test_a_malformed_escape_is_400(merchant, query):
+    assert_problem(merchant.get("/transaction?" + query), 400, "Malformed query")
+
+
+def test_escapes_of_a_query_are_undone(merchant):
+    identifier = merchant.created(5, "EUR")["id"]
+    merchant.created(5, "USD")
+    page = merchant.get("/transaction?c%75rrency=%45UR&limit=%31").json()
+    assert [item["id"] for item in page["items"]] == [identifier]
+
+
+def test_other_routes_know_no_parameters(merchant):
+    identifier = merchant.created()["id"]
+    assert_problem(merchant.get(f"/transaction/{identifier}?expand=attempts"), 422, "Unknown query parameter")
+    reply = merchant.client.post("/transaction?dry_run=1", {"amount": 1, "currency": "USD"},
+                                 headers=merchant.authorization)
+    assert_problem(reply, 422, "Unknown query parameter")
+    assert len(merchant.walk()) == 1
+
+
 def test_cursor_of_another_merchant_shows_nothing_of_theirs(merchant, merchant_of):
     other = merchant_of(merchant.server)
     for _ in range(4):
@@ -453,6 +497,69 @@ def test_every_kind_of_reply_has_a_request_id(merchant):
 def test_health_checks_the_store_and_the_queue(switchyard):
     checks = json.dumps(once(switchyard.core, "GET", "/health").json()["checks"]).lower()
     assert "store" in checks and ("queue" in checks or "backlog" in checks)
+
+
+def test_one_merchant_does_not_fill_the_backlog_alone(tmp_path, merchant_of):
+    """Whoever has nothing waiting is served while another one is refused."""
+    small = ThreeServices(tmp_path, MAX_BACKLOG=100).start(without_connector=True)
+    try:
+        greedy, modest = merchant_of(small), merchant_of(small)
+        replies = [greedy.create(number + 1) for number in range(150)]
+        for reply in replies:
+            assert reply.status == 200 or assert_problem(reply, 503, "Backlog is full")
+        accepted = [reply for reply in replies if reply.status == 200]
+        assert 50 <= len(accepted) <= 95
+        for number in range(3):
+            assert modest.create(number + 1).status == 200
+        # Measured anew it is the same: who is refused is counted in the store, not only here.
+        def measured():
+            families = exposition.parse(once(small.metrics, "GET", "/metrics").body.decode())
+            return exposition.total(families, "switchyard_backlog_transactions")
+        eventually(lambda: measured() == len(accepted) + 3, "the backlog to be measured")
+        assert_problem(greedy.create(), 503, "Backlog is full")
+        assert modest.create().status == 200
+    finally:
+        assert small.stop() == 0
+
+
+# ---- one merchant and the others
+
+def test_a_rate_of_one_merchant_is_429_and_no_other_ones(start_switchyard, merchant_of):
+    server = start_switchyard(MERCHANT_RATE=5)
+    fast, other = merchant_of(server), merchant_of(server)
+    limited = eventually(lambda: next((r for _ in range(20) if (r := fast.create()).status != 200), None), "a refusal")
+    assert_problem(limited, 429, "Too many transactions")
+    assert limited.header("Retry-After") == "1"
+    assert limited.header("RateLimit-Policy") == '"per-second";q=5;w=1'
+    assert limited.header("RateLimit") == '"per-second";r=0;t=1'
+    assert other.create().status == 200
+    assert fast.get("/transaction").status == 200, "reading is not limited"
+    eventually(lambda: fast.create().status == 200, "the next second")
+
+
+def test_refused_for_the_rate_means_that_nothing_was_done(start_switchyard, merchant_of):
+    server = start_switchyard(MERCHANT_RATE=3)
+    merchant = merchant_of(server)
+    statuses = [merchant.create(number + 1, key=f"k{number}").status for number in range(30)]
+    assert set(statuses) == {200, 429}
+    eventually(lambda: len(merchant.walk()) == statuses.count(200), "what was accepted, and no more")
+
+
+def test_requests_of_one_merchant_at_once_are_bounded(start_switchyard, merchant_of):
+    server = start_switchyard(MERCHANT_REQUESTS=1)
+    merchant = merchant_of(server)
+    def burst():
+        return at_once(server.core, 50, lambda client, _: client.post(
+            "/transaction", {"amount": 1, "currency": "USD"}, headers=merchant.authorization))
+    def refused():
+        replies = burst()
+        assert {reply.status for reply in replies} <= {200, 429} and any(r.status == 200 for r in replies)
+        return next((reply for reply in replies if reply.status == 429), None)
+    reply = eventually(refused, "two at once")
+    assert_problem(reply, 429, "Too many requests at once")
+    assert reply.header("Retry-After") == "1"
+    assert reply.header("RateLimit-Policy") == '"at-once";q=1;qu="concurrent-requests"'
+    assert merchant.create().status == 200
 
 
 def test_full_backlog_is_503_with_retry_after_and_nothing_half_done(tmp_path, merchant_of):

@@ -1,5 +1,9 @@
 """Idempotency-Key: however often, concurrently, and across whatever restarts a request is sent, it moves money once."""
 
+import contextlib
+import hashlib
+import sqlite3
+
 import pytest
 
 from support import raw_http, storage, tokens
@@ -66,7 +70,7 @@ def test_quoted_and_bare_are_the_same_key(merchant, first, second):
 
 @pytest.mark.quick
 @pytest.mark.parametrize("key", ["k" * 255, '"' + "k" * 255 + '"', "a", "order/6?x=1&y=[2];{3}", "a b c",
-                                 "~!@#$%^&*()_+"])
+                                 "~!@#$%^&*()_+", '"k";p=1;q="x\\"y";r=?1;s=:YWJj:'])
 def test_keys_that_are_fine(merchant, key):
     assert (merchant.create(key=key).status, merchant.create(key=key).header(REPLAYED)) == (200, "true")
 
@@ -77,6 +81,26 @@ def test_keys_that_are_none(merchant, key):
     reply = merchant.create(key=key)
     assert 400 <= reply.status < 500
     assert_problem(reply, reply.status)
+    assert merchant.walk() == []
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("one, other", [('"order-6";p=1', "order-6"), ('"order-6"', '"order-6"; p; q="x"'),
+                                        (r'"a\"b"', 'a"b'), (r'"a\\b"', r"a\b")])
+def test_parameters_and_escapes_make_no_other_key(merchant, one, other):
+    """RFC 9651; what stands behind a key must not make two payments of one."""
+    created, again = merchant.create(key=one), merchant.create(key=other)
+    assert (created.status, again.status, again.header(REPLAYED)) == (200, 200, "true")
+    assert created.body == again.body and len(merchant.walk()) == 1
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("key, wrong", [('"open', "closing quote"), ('"a"b"', "behind the closing quote"),
+                                        (r'"a\b"', "backslash"), ('"a", "b"', "more than one"), ('"k";P=1', "parameter"),
+                                        ('"k";p=', "parameter"), ('"k";p=?2', "boolean"), ('"k" x', "behind")])
+def test_a_malformed_string_is_400_that_says_what_is_wrong(merchant, key, wrong):
+    problem = assert_problem(merchant.create(key=key), 400, "Invalid idempotency key")
+    assert wrong in problem["detail"]
     assert merchant.walk() == []
 
 
@@ -199,6 +223,62 @@ def test_keys_survive_a_restart(start_switchyard):
     assert_problem(merchant.create(101, "USD", key="before the restart"), 422)
     assert len(merchant.walk()) == 1
     merchant.close()
+
+
+def changed_meanwhile(server, statement, *values):
+    """Stops the server and changes its store, as time or another version of the program would have."""
+    assert server.stop() == 0
+    with contextlib.closing(sqlite3.connect(server.database)) as database, database:
+        assert database.execute(statement, values).rowcount == 1
+
+
+def test_a_replay_does_not_mind_what_became_of_limits_and_currencies(start_switchyard, merchant_of):
+    server = start_switchyard(MAX_AMOUNT=1000)
+    merchant = merchant_of(server, user_id=1)
+    large = merchant.create(1000, "USD", key="large")
+    withdrawn = merchant.create(5, "USD", key="withdrawn")
+    # The same request with a currency that this version does not know any more.
+    fingerprint = hashlib.sha256(b'{"amount":"5","currency":"BGN",}').digest()
+    changed_meanwhile(server, "UPDATE idempotency_keys SET request_fingerprint = ? WHERE key = 'withdrawn'",
+                      fingerprint)
+    merchant = merchant_of(start_switchyard(MAX_AMOUNT=10), user_id=1)
+    for first, again in ((large, merchant.create(1000, "USD", key="large")),
+                         (withdrawn, merchant.create(5, "BGN", key="withdrawn"))):
+        assert (again.status, again.body, again.header(REPLAYED)) == (200, first.body, "true")
+        assert again.header("Location") == first.header("Location")
+    assert_problem(merchant.create(1000, "USD", key="new"), 422, "Amount is too large")
+    assert_problem(merchant.create(1000, "USD"), 422, "Amount is too large")
+    assert_problem(merchant.create(5, "BGN", key="new"), 422, "Invalid currency code")
+    assert_problem(merchant.create(1001, "USD", key="large"), 422, "Idempotency key reused with a different body")
+    assert len(merchant.walk()) == 2
+
+
+@pytest.mark.quick
+def test_a_replay_is_answered_to_a_user_who_was_disabled(merchant, merchant_of):
+    first = merchant.create(100, "USD", key="before")
+    disabled = merchant_of(merchant.server, user_id=merchant.user_id,
+                           token=tokens.mint(SECRET, user_id=merchant.user_id, enabled=False))
+    again = disabled.create(100, "USD", key="before")
+    assert (again.status, again.body, again.header(REPLAYED)) == (200, first.body, "true")
+    assert_problem(disabled.create(100, "USD", key="after"), 403, "User not enabled for transactions")
+    assert_problem(disabled.create(100, "USD"), 403, "User not enabled for transactions")
+    expired = tokens.mint(SECRET, user_id=merchant.user_id, enabled=False, lifetime_s=-1)
+    disabled.token = expired
+    assert_problem(disabled.create(100, "USD", key="before"), 401, "Signature has expired.")
+    assert len(merchant.walk()) == 1
+
+
+@pytest.mark.parametrize("stored, sent", [('"k";p=1', '"k";p=1'), (r'a\"b', r'"a\"b"')])
+def test_a_key_of_before_parameters_and_escapes_were_understood_still_counts(start_switchyard, merchant_of, stored, sent):
+    server = start_switchyard()
+    first = merchant_of(server, user_id=1).create(100, "USD", key="old")
+    changed_meanwhile(server, "UPDATE idempotency_keys SET key = ? WHERE key = 'old'", stored)
+    merchant = merchant_of(start_switchyard(), user_id=1)
+    again = merchant.create(100, "USD", key=sent)
+    assert (again.status, again.body, again.header(REPLAYED)) == (200, first.body, "true")
+    other = merchant.create(200, "USD", key=sent)
+    assert (other.status, other.header(REPLAYED)) == (200, None), "another request under a key that is now another"
+    assert merchant.create(200, "USD", key=sent).header(REPLAYED) == "true"
 
 
 def test_keys_survive_a_kill(start_switchyard):

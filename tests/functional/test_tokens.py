@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from support import tokens
+from support import raw_http, tokens
 from support.bad_tokens import BAD_TOKENS
 from support.http_client import Client
 from support.merchants import login
@@ -74,6 +74,37 @@ def test_no_token_is_401(core, headers, body):
     reply = core.post("/transaction", body, headers=headers)
     assert_problem(reply, 401, "Token is blank")
     assert reply.header("WWW-Authenticate").startswith("Bearer")
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("in_body, in_header", [("good", "good"), ("good", "other"), ("other", "good"), ("", "good"),
+                                                ("good", ""), ("bad", "good"), (5, "good")])
+def test_two_tokens_are_400_even_if_they_are_the_same(core, in_body, in_header):
+    """Whose payment it is must not be guessed (RFC 6750, 2)."""
+    known = {"good": tokens.mint(SECRET, user_id=75), "other": tokens.mint(SECRET, user_id=76)}
+    token = known.get(in_header, in_header)
+    reply = core.post("/transaction", {**PAYMENT, "token": known.get(in_body, in_body)},
+                      headers={"Authorization": f"Bearer {token}"})
+    assert_problem(reply, 400, "Two tokens")
+    assert 'error="invalid_request"' in reply.header("WWW-Authenticate")
+    assert core.get("/transaction", {"Authorization": f"Bearer {known['good']}"}).json()["items"] == []
+
+
+@pytest.mark.parametrize("method, path", [("POST", "/transaction"), ("GET", "/transaction"),
+                                          ("GET", "/transaction/0190a000-0000-7000-8000-000000000000")])
+def test_two_authorization_headers_are_400(switchyard, method, path):
+    token = tokens.mint(SECRET, user_id=77)
+    lines = [f"Authorization: Bearer {token}"] * 2
+    body = json.dumps(PAYMENT).encode()
+    request = raw_http.post("/transaction" + path, body, *lines).replace(b"POST", method.encode(), 1)
+    reply, *_ = raw_http.exchange(switchyard.core, request)
+    assert_problem(reply, 400)
+
+
+def test_a_token_in_the_query_is_none(core):
+    token = tokens.mint(SECRET, user_id=78)
+    assert_problem(core.get(f"/transaction?token={token}"), 401, "Token is blank")
+    assert_problem(core.post(f"/transaction?token={token}", PAYMENT), 401, "Token is blank")
 
 
 @pytest.mark.parametrize("authorization", ["Basic YWxpY2U6cGFzc3dvcmQ=", "Bearer a b c", "Digest username=alice"])

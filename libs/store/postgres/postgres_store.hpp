@@ -37,6 +37,8 @@ class PostgresStore final : public Store {
                                           std::chrono::milliseconds window) override;
 
   Task<Result<CreateResult>> create_transaction(NewTransaction transaction) override;
+  Task<Result<std::optional<Replayed>>> find_reply(MerchantId merchant, std::string key,
+                                                   std::string request_fingerprint) override;
   Task<Result<TransactionWithAttempts>> find_transaction(MerchantId merchant, TransactionId id) override;
   Task<Result<TransactionPage>> list_transactions(MerchantId merchant, TransactionFilter filter) override;
 
@@ -55,6 +57,8 @@ class PostgresStore final : public Store {
   Task<Result<bool>> has_seen_foreign_worker() override;
   Task<Result<Workload>> measure_workload() override;
   Task<Result<std::int64_t>> count_backlog(std::int64_t most) override;
+  Task<Result<std::vector<MerchantBacklog>>> largest_backlogs(std::int64_t most,
+                                                              std::size_t merchants) override;
 
   Task<Result<void>> check_writable(Timestamp now) override;
 
@@ -87,7 +91,6 @@ class PostgresStore final : public Store {
   Task<std::vector<Result<CreateResult>>> create_all_with_keys(std::vector<NewTransaction> created);
   Task<postgres::Outcome<std::vector<Result<CreateResult>>>> create_together_with_keys(
       const std::vector<NewTransaction>& created);
-  Task<Result<CreateResult>> replay(NewTransaction created);
 
   Task<std::vector<Result<bool>>> save_all(std::vector<payment::State> states);
   Task<postgres::Outcome<std::vector<Result<bool>>>> save_together(const std::vector<payment::State>& states);

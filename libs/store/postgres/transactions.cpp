@@ -39,8 +39,8 @@ constexpr const char* select_keys =
     "FROM unnest($1::bigint[], $2::text[]) WITH ORDINALITY AS i (merchant_id, key, position) "
     "LEFT JOIN idempotency_keys k ON k.merchant_id = i.merchant_id AND k.key = i.key ORDER BY i.position";
 
-Result<CreateResult> replayed(const Rows& keys, int row, const IdempotencyKey& key) {
-  if (keys.bytes(row, 0) != key.request_fingerprint) {
+Result<Replayed> replayed(const Rows& keys, int row, const std::string& request_fingerprint) {
+  if (keys.bytes(row, 0) != request_fingerprint) {
     return fail(ErrorCode::idempotency_key_reused_with_different_body,
                 "the idempotency key was used for another request; take a new key for a new request");
   }
@@ -57,7 +57,7 @@ std::vector<Result<CreateResult>> results_of(const std::vector<NewTransaction>& 
     if (keys.uuid(row, 1) == one.transaction.id.value) {
       results.emplace_back(Created{});
     } else {
-      results.push_back(replayed(keys, row, *one.idempotency_key));
+      results.emplace_back(replayed(keys, row, one.idempotency_key->request_fingerprint));
     }
   }
   return results;
@@ -69,11 +69,7 @@ Task<Result<CreateResult>> PostgresStore::create_transaction(NewTransaction crea
   if (!created.idempotency_key) co_return co_await creations_.run(std::move(created));
   const KeysInFlight::Hold hold(keys_in_flight_, created.transaction.merchant_id,
                                 created.idempotency_key->key);
-  if (!hold) {
-    co_return fail(ErrorCode::idempotency_key_in_flight,
-                   "the first request with this idempotency key is not done yet");
-  }
-  if (created.replay_only) co_return co_await replay(std::move(created));
+  if (!hold) co_return std::unexpected(first_use_in_flight());
   co_return co_await creations_with_keys_.run(std::move(created));
 }
 
@@ -134,19 +130,23 @@ Task<postgres::Outcome<std::vector<Result<CreateResult>>>> PostgresStore::create
   co_return results_of(created, done->back());
 }
 
-Task<Result<CreateResult>> PostgresStore::replay(NewTransaction created) {
+Task<Result<std::optional<Replayed>>> PostgresStore::find_reply(MerchantId merchant, std::string key,
+                                                                std::string request_fingerprint) {
+  // Before the read: a use that ends in between is committed, and read.
+  if (keys_in_flight_.holds(merchant, key)) co_return std::unexpected(first_use_in_flight());
   Column merchants(Type::bigint);
-  merchants.add(created.transaction.merchant_id.value);
+  merchants.add(merchant.value);
   Column keys(Type::text);
-  keys.add(created.idempotency_key->key);
+  keys.add(key);
   Statements statements;
   statements.emplace_back(select_keys).bind(merchants).bind(keys);
-  auto read = [key = std::move(*created.idempotency_key)](const RowSets& sets) -> Result<CreateResult> {
+  auto read = [fingerprint =
+                   std::move(request_fingerprint)](const RowSets& sets) -> Result<std::optional<Replayed>> {
     const auto& found = sets.front();
-    if (found.is_null(0, 0)) return fail(ErrorCode::overloaded, "too many transactions are waiting");
-    return replayed(found, 0, key);
+    if (found.is_null(0, 0)) return std::nullopt;
+    return replayed(found, 0, fingerprint);
   };
-  return query<CreateResult>(std::move(statements), Effect::none, std::move(read));
+  co_return co_await query<std::optional<Replayed>>(std::move(statements), Effect::none, std::move(read));
 }
 
 Task<Result<TransactionWithAttempts>> PostgresStore::find_transaction(MerchantId merchant, TransactionId id) {

@@ -363,4 +363,24 @@ Task<Result<std::int64_t>> PostgresStore::count_backlog(std::int64_t most) {
   return query<std::int64_t>(std::move(statements), Effect::none, read);
 }
 
+Task<Result<std::vector<MerchantBacklog>>> PostgresStore::largest_backlogs(std::int64_t most,
+                                                                           std::size_t merchants) {
+  Statements statements;
+  statements
+      .emplace_back(
+          "SELECT merchant_id, count(*) AS waiting FROM (SELECT merchant_id FROM transactions "
+          "WHERE next_action_at IS NOT NULL LIMIT $1::bigint) b GROUP BY merchant_id "
+          "ORDER BY waiting DESC, merchant_id LIMIT $2::bigint")
+      .bind(most)
+      .bind(static_cast<std::int64_t>(merchants));
+  const auto read = [](const RowSets& sets) -> Result<std::vector<MerchantBacklog>> {
+    const auto& rows = sets.front();
+    std::vector<MerchantBacklog> largest;
+    for (int row = 0; row < rows.size(); ++row)
+      largest.push_back({{rows.integer(row, 0)}, rows.integer(row, 1)});
+    return largest;
+  };
+  return query<std::vector<MerchantBacklog>>(std::move(statements), Effect::none, read);
+}
+
 }  // namespace switchyard::store

@@ -26,6 +26,8 @@ class SqliteStore final : public Store {
                                           std::chrono::milliseconds window) override;
 
   Task<Result<CreateResult>> create_transaction(NewTransaction transaction) override;
+  Task<Result<std::optional<Replayed>>> find_reply(MerchantId merchant, std::string key,
+                                                   std::string request_fingerprint) override;
   Task<Result<TransactionWithAttempts>> find_transaction(MerchantId merchant, TransactionId id) override;
   Task<Result<TransactionPage>> list_transactions(MerchantId merchant, TransactionFilter filter) override;
 
@@ -44,6 +46,8 @@ class SqliteStore final : public Store {
   Task<Result<bool>> has_seen_foreign_worker() override;
   Task<Result<Workload>> measure_workload() override;
   Task<Result<std::int64_t>> count_backlog(std::int64_t most) override;
+  Task<Result<std::vector<MerchantBacklog>>> largest_backlogs(std::int64_t most,
+                                                              std::size_t merchants) override;
 
   Task<Result<void>> check_writable(Timestamp now) override;
 

@@ -13,8 +13,15 @@ constexpr std::size_t rows_scanned_max = 10'000;
 constexpr Uuid last_id{
     {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
 
-Result<CreateResult> replay(const sqlite::Query& row, const IdempotencyKey& key) {
-  if (row.blob(0) != key.request_fingerprint) {
+// What is stored of the key, if anything is.
+Result<std::optional<Replayed>> read_reply(sqlite::Database& database, MerchantId merchant,
+                                           const std::string& key, const std::string& request_fingerprint) {
+  auto row = database.query(
+      "SELECT request_fingerprint, transaction_id, reply FROM idempotency_keys WHERE merchant_id = ? AND "
+      "key = ?");
+  row.bind(merchant.value).bind(key);
+  if (!row.step()) return std::nullopt;
+  if (row.blob(0) != request_fingerprint) {
     return fail(ErrorCode::idempotency_key_reused_with_different_body,
                 "the idempotency key was used for another request; take a new key for a new request");
   }
@@ -58,23 +65,28 @@ Task<Result<CreateResult>> SqliteStore::create_transaction(NewTransaction create
 Task<Result<CreateResult>> SqliteStore::create_with_key(NewTransaction created) {
   const KeysInFlight::Hold hold(keys_in_flight_, created.transaction.merchant_id,
                                 created.idempotency_key->key);
-  if (!hold) {
-    co_return fail(ErrorCode::idempotency_key_in_flight,
-                   "the first request with this idempotency key is not done yet");
-  }
+  if (!hold) co_return std::unexpected(first_use_in_flight());
   auto insert = [created = std::move(created)](sqlite::Database& database) -> Result<CreateResult> {
     const auto& key = *created.idempotency_key;
-    auto row = database.query(
-        "SELECT request_fingerprint, transaction_id, reply FROM idempotency_keys WHERE merchant_id = ? AND "
-        "key = ?");
-    row.bind(created.transaction.merchant_id.value).bind(key.key);
-    if (row.step()) return replay(row, key);
-    if (created.replay_only) return fail(ErrorCode::overloaded, "too many transactions are waiting");
+    auto earlier = read_reply(database, created.transaction.merchant_id, key.key, key.request_fingerprint);
+    if (!earlier) return std::unexpected(std::move(earlier.error()));
+    if (*earlier) return std::move(**earlier);
     insert_idempotency_key(database, created.transaction, key);
     insert_transaction(database, created.transaction);
     return Created{};
   };
   co_return co_await writer_.run<CreateResult>(std::move(insert));
+}
+
+Task<Result<std::optional<Replayed>>> SqliteStore::find_reply(MerchantId merchant, std::string key,
+                                                              std::string request_fingerprint) {
+  // Before the read: a use that ends in between is committed, and read.
+  if (keys_in_flight_.holds(merchant, key)) co_return std::unexpected(first_use_in_flight());
+  auto read = [merchant, key = std::move(key),
+               request_fingerprint = std::move(request_fingerprint)](sqlite::Database& database) {
+    return read_reply(database, merchant, key, request_fingerprint);
+  };
+  co_return co_await reader_.run<std::optional<Replayed>>(std::move(read));
 }
 
 Task<Result<TransactionWithAttempts>> SqliteStore::find_transaction(MerchantId merchant, TransactionId id) {

@@ -214,4 +214,19 @@ Task<Result<std::int64_t>> SqliteStore::count_backlog(std::int64_t most) {
   });
 }
 
+Task<Result<std::vector<MerchantBacklog>>> SqliteStore::largest_backlogs(std::int64_t most,
+                                                                         std::size_t merchants) {
+  return reader_.run<std::vector<MerchantBacklog>>(
+      [most, merchants](sqlite::Database& database) -> Result<std::vector<MerchantBacklog>> {
+        auto row = database.query(
+            "SELECT merchant_id, count(*) AS waiting FROM (SELECT merchant_id FROM transactions "
+            "WHERE next_action_at_ms IS NOT NULL LIMIT ?) GROUP BY merchant_id "
+            "ORDER BY waiting DESC, merchant_id LIMIT ?");
+        row.bind(most).bind(static_cast<std::int64_t>(merchants));
+        std::vector<MerchantBacklog> largest;
+        while (row.step()) largest.push_back({{row.integer(0)}, row.integer(1)});
+        return largest;
+      });
+}
+
 }  // namespace switchyard::store

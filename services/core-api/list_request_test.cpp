@@ -1,0 +1,66 @@
+#include "core-api/list_request.hpp"
+
+#include <utility>
+#include <vector>
+
+#include <gmock/gmock.h>
+
+namespace switchyard::core {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr const char* id = "017f22e2-79b0-7cc3-98c4-dc0c0c07398f";
+
+TEST(ReadFilter, ReadsEachParameter) {
+  const auto none = read_filter("");
+  ASSERT_TRUE(none);
+  EXPECT_EQ(none->limit, 50U);
+  EXPECT_FALSE(none->status || none->currency || none->before);
+  const auto all = read_filter(std::string("status=captured&currency=EUR&limit=7&cursor=") + id);
+  ASSERT_TRUE(all);
+  EXPECT_EQ(all->status, payment::Status::captured);
+  EXPECT_EQ(all->currency, Currency::parse("EUR"));
+  EXPECT_EQ(all->limit, 7U);
+  EXPECT_EQ(all->before->value.to_string(), id);
+  EXPECT_EQ(read_filter("%73tatus=%63aptured")->status, payment::Status::captured);
+}
+
+TEST(ReadFilter, RefusesWhatWouldReturnSomethingElseThanWasMeant) {
+  for (const auto& [query, status, wrong] : std::vector<std::tuple<std::string, unsigned, std::string>>{
+           {"stauts=captured", 422,
+            R"(perhaps \"status\" was meant; known are: status, currency, limit, cursor)"},
+           {"Status=captured", 422, R"(perhaps \"status\" was meant)"},
+           {"token=x", 422, R"(\"token\" is not known here)"},
+           {"=", 422, R"(\"\" is not known here)"},
+           {"status", 422, "Invalid status"},
+           {"status=", 422, "Invalid status"},
+           {"status=+captured", 422, "Invalid status"},
+           {"status=captured,declined", 422, "Invalid status"},
+           {"currency=", 422, "Invalid currency code"},
+           {"currency=usd", 422, "Invalid currency code"},
+           {"currency=%55%53", 422, "Invalid currency code"},
+           {"limit=", 422, "Invalid limit"},
+           {"limit=0", 422, "Invalid limit"},
+           {"limit=101", 422, "Invalid limit"},
+           {"limit=-1", 422, "Invalid limit"},
+           {"limit=+1", 422, "Invalid limit"},
+           {"limit=1.0", 422, "Invalid limit"},
+           {"limit=99999999999999999999", 422, "Invalid limit"},
+           {"cursor=", 422, "Invalid cursor"},
+           {"cursor=x", 422, "Invalid cursor"},
+           {"limit=1&limit=1", 422, R"(send \"limit\" once)"},
+           {"status=captured&%73tatus=declined", 422, R"(send \"status\" once)"},
+           {"status=%", 400, "Malformed query"},
+           {"limit=10%", 400, "Malformed query"},
+           {"status=captured&x=%zz", 400, "Malformed query"},
+       }) {
+    const auto read = read_filter(query);
+    ASSERT_FALSE(read) << query;
+    EXPECT_EQ(read.error().status, status) << query;
+    EXPECT_THAT(read.error().body, HasSubstr(wrong)) << query;
+  }
+}
+
+}  // namespace
+}  // namespace switchyard::core
