@@ -7,6 +7,7 @@
 #include <boost/json/monotonic_resource.hpp>
 #include <fmt/format.h>
 
+#include "auth-api/openapi.hpp"
 #include "http/json.hpp"
 #include "http/problem.hpp"
 #include "money/card_number.hpp"
@@ -54,6 +55,11 @@ std::expected<Credentials, http::Response> read_credentials(const http::Request&
   if (password->size() > token::max_password_bytes) {
     return std::unexpected(http::problem(422, "Password is too long", "password has at most 1024 bytes"));
   }
+  static constexpr std::string_view members[] = {"username", "password"};
+  if (auto known = service::refuse_unknown_members(*body, members); !known)
+    return std::unexpected(std::move(known.error()));
+  if (auto none = service::read_query(request.query, {}); !none)
+    return std::unexpected(std::move(none.error()));
   return Credentials{std::string(*username), std::string(*password)};
 }
 
@@ -71,6 +77,12 @@ http::Response refuse(const LoginRefusal& refusal) {
     return http::problem(*error);
   }
   return http::problem(401, "Invalid username or password").with("WWW-Authenticate", "Bearer");
+}
+
+Task<http::Response> show_openapi(const http::Request&) {
+  http::Response response;
+  response.body = openapi_document;
+  co_return response;
 }
 
 }  // namespace
@@ -106,6 +118,7 @@ http::Router AuthApi::router(telemetry::Metrics& metrics) {
   http::Router router(metrics, "auth-api");
   router.add(http::Method::post, "/token",
              [this](const http::Request& request) { return post_token(request); });
+  router.add(http::Method::get, "/openapi.json", show_openapi);
   router.add(http::Method::get, "/health",
              [this](const http::Request& request) { return health_.handle(request); });
   return router;

@@ -45,8 +45,17 @@ def test_a_disabled_user_gets_a_token_that_says_so(auth):
     assert (claims["user_id"], claims["enabled"]) == (3, False)
 
 
-def test_further_members_of_the_body_do_no_harm(auth):
-    assert auth.post("/token", {**GOOD, "remember_me": True}).status == 200
+@pytest.mark.quick
+@pytest.mark.parametrize("more, said", [({"remember_me": True}, "known are: username, password"),
+                                        ({"Password": "x"}, 'perhaps "password" was meant'), ({"scope": None}, "scope")])
+def test_members_that_are_not_known_are_422_and_named(auth, more, said):
+    assert said in assert_problem(auth.post("/token", {**GOOD, **more}), 422, "Unknown member")["detail"]
+
+
+def test_parameters_of_the_query_are_422(auth):
+    """A password in a URL ends in somebody's log."""
+    assert_problem(auth.post("/token?username=alice", GOOD), 422, "Unknown query parameter")
+    assert_problem(auth.post("/token?%zz", GOOD), 400, "Malformed query")
 
 
 @pytest.mark.parametrize("media_type", ["application/json", "application/json; charset=utf-8", "Application/JSON"])

@@ -1,5 +1,6 @@
 """Metrics stand on a port of their own; openapi.json tells what is really served."""
 
+import json
 import re
 
 import pytest
@@ -106,7 +107,11 @@ def test_each_of_the_three_programs_has_metrics(three_services):
 
 @pytest.fixture(scope="module")
 def document(switchyard):
-    reply = once(switchyard.core, "GET", "/openapi.json")
+    return document_of(switchyard.core)
+
+
+def document_of(endpoint):
+    reply = once(endpoint, "GET", "/openapi.json")
     assert reply.status == 200 and reply.media_type in ("application/json", "application/openapi+json")
     return reply.json()
 
@@ -186,6 +191,37 @@ def test_document_lists_exactly_what_is_served(switchyard, document, merchant):
         listed = {method.upper() for method in document["paths"].get(path, {})} & set(METHODS)
         answered = {method for method in METHODS if served(switchyard.core, method, path, merchant.authorization)}
         assert answered == listed, f"{path}: served {answered or 'nothing'}, documented {listed or 'nothing'}"
+
+
+@pytest.mark.quick
+def test_the_document_of_auth_api_lists_exactly_what_is_served(switchyard):
+    document = document_of(switchyard.auth)
+    test_document_is_openapi_3_1(document)
+    test_every_reference_of_the_document_leads_somewhere(document)
+    assert {path: set(item) for path, item in document["paths"].items()} == {
+        "/token": {"post"}, "/health": {"get"}, "/openapi.json": {"get"}}
+    for path in document["paths"]:
+        methods = {method for method in METHODS if served(switchyard.auth, method, path, {})}
+        assert methods == {method.upper() for method in document["paths"][path]}
+
+
+def test_a_client_made_from_the_documents_can_log_in_and_pay(switchyard):
+    """What the documents say is enough: paths, members, and where the token goes."""
+    auth, core = document_of(switchyard.auth), document_of(switchyard.core)
+    credentials = auth["components"]["schemas"]["Credentials"]["required"]
+    reply = once(switchyard.auth, "POST", next(iter(auth["paths"])), dict_body(credentials, ["alice", "password"]), JSON)
+    token = reply.json()[auth["components"]["schemas"]["Token"]["required"][0]]
+    members = core["components"]["schemas"]["NewTransaction"]["required"]
+    reply = once(switchyard.core, "POST", next(iter(core["paths"])), dict_body(members, [100, "USD"]),
+                 {**JSON, "Authorization": f"Bearer {token}"})
+    assert reply.status == 200 and set(core["components"]["schemas"]["Transaction"]["required"]) <= set(reply.json())
+
+
+JSON = {"Content-Type": "application/json"}
+
+
+def dict_body(names, values):
+    return json.dumps(dict(zip(names, values, strict=True))).encode()
 
 
 @pytest.mark.quick

@@ -3,7 +3,6 @@
 RQ_VENVS names their folder, `build/rq-venvs` by default. Where PyPI cannot be reached, tests of those versions are skipped.
 RQ_VERSIONS chooses some of them, such as `debian,2`."""
 
-import fcntl
 import importlib.util
 import os
 import subprocess
@@ -11,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from support.processes import inherited_environment
+from support.pypi import DEBIAN_PYTHON, NotHere, environment_with
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 FOLDER = Path(os.environ.get("RQ_VENVS", _REPOSITORY / "build" / "rq-venvs")).resolve()
-DEBIAN_PYTHON = "/usr/bin/python3"
 
 # What pip installs for each; the client library is of the time of that RQ where a newer one does not fit.
 _FROM_PYPI = {
@@ -27,10 +26,6 @@ DEBIAN = "debian"
 _ALL = [DEBIAN, *_FROM_PYPI]
 VERSIONS = os.environ["RQ_VERSIONS"].split(",") if os.environ.get("RQ_VERSIONS") else _ALL
 assert set(VERSIONS) <= set(_ALL), f"RQ_VERSIONS knows {', '.join(_ALL)}"
-
-
-class NotHere(Exception):
-    """The reason why this version cannot be had on this machine."""
 
 
 @dataclass(frozen=True)
@@ -55,28 +50,8 @@ def _debian():
     return Rq(DEBIAN, DEBIAN_PYTHON, _version_of(DEBIAN_PYTHON))
 
 
-def _run(command, timeout_s):
-    try:
-        done = subprocess.run(command, env=inherited_environment(), capture_output=True, text=True, timeout=timeout_s)
-    except subprocess.TimeoutExpired:
-        raise NotHere(f"no answer in {timeout_s} s: {' '.join(map(str, command[-3:]))}") from None
-    if done.returncode != 0:
-        lines = (done.stdout + done.stderr).strip().splitlines()
-        raise NotHere(lines[-1] if lines else f"{command[0]} failed")
-
-
 def _from_pypi(name):
-    """Made once; the file `complete` in it, written last, says what was asked for."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    environment, wanted = FOLDER / name, " ".join(_FROM_PYPI[name])
-    complete, python = environment / "complete", environment / "bin" / "python3"
-    with open(FOLDER / f"{name}.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not complete.exists() or complete.read_text() != wanted:
-            _run([DEBIAN_PYTHON, "-m", "venv", "--clear", environment], 120)
-            _run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--retries",
-                  "1", "--timeout", "15", *_FROM_PYPI[name]], 180)
-            complete.write_text(wanted)
+    python = environment_with(FOLDER / name, _FROM_PYPI[name]) / "bin" / "python3"
     return Rq(name, str(python), _version_of(python))
 
 
