@@ -95,7 +95,7 @@ Task<void> Connection::serve() {
     }
     response = co_await respond(request_id);
     if (!co_await deliver(response)) co_return;
-    keep_alive = reader_.keep_alive() && !stopping_;
+    keep_alive = reader_.keep_alive() && !draining_ && !stopping_;
     const bool with_body = reader_.header().method() != Method::head;
     reader_.next();
     set_deadline(limits_.response);
@@ -169,6 +169,7 @@ Task<Response> Connection::respond(std::string& request_id) {
       .request_id = request_id,
       .remote_address = remote_address_,
       .parameter = {},
+      .draining = draining_,
   };
   co_return co_await router_.handle(request, on_exception_);
 }

@@ -34,6 +34,8 @@ class Connection {
   // Ends the connection if its time is up: called now and then on its thread.
   void enforce_deadline(std::chrono::steady_clock::time_point now);
 
+  // From now on each response is the last one of its connection.
+  void drain() { draining_ = true; }
   // A connection without a whole request ends at once, a busy one after its response.
   void stop();
   // Whatever it is doing.
@@ -64,6 +66,7 @@ class Connection {
   std::chrono::steady_clock::time_point deadline_;
   bool idle_ = true;
   bool reading_ = true;
+  bool draining_ = false;
   bool stopping_ = false;
   bool timed_out_ = false;
   bool over_budget_ = false;

@@ -30,6 +30,8 @@ struct Request {
   boost::asio::ip::address remote_address;
   // What stood in the place of "{...}" of the route's pattern.
   std::string_view parameter;
+  // The server is about to stop: who chooses between servers should choose another (Server::drain).
+  bool draining = false;
 
   std::string_view header(std::string_view name) const {
     const auto value = headers[boost::string_view(name.data(), name.size())];

@@ -134,6 +134,7 @@ void Server::refuse(Socket socket, Admissions::Refusal refusal) {
 Task<void> Server::serve(Shard& shard, Socket socket, [[maybe_unused]] Admissions::Ticket ticket) {
   const auto connection = shard.connections.emplace(shard.connections.end(), std::move(socket), router_,
                                                     options_.limits, buffers_, options_.on_exception);
+  if (shard.draining) connection->drain();
   try {
     co_await connection->serve();
   } catch (const std::exception& error) {
@@ -147,6 +148,18 @@ Task<void> Server::sweep(Shard& shard) {
     co_await shard.sweep_now.wait_until(steady_clock::now() + sweep_interval);
     const auto now = steady_clock::now();
     for (auto& connection : shard.connections) connection.enforce_deadline(now);
+  }
+}
+
+Task<void> Server::begin_drain(Shard& shard) {
+  shard.draining = true;
+  for (auto& connection : shard.connections) connection.drain();
+  co_return;
+}
+
+void Server::drain() {
+  for (std::size_t i = 0; i < shards_.size(); ++i) {
+    threads_.run(i, [this, i] { return begin_drain(*shards_[i]); });
   }
 }
 

@@ -39,6 +39,10 @@ class Server {
   // The one that the system chose if the options say 0.
   std::uint16_t port() const { return port_; }
 
+  // Before a stop, while others learn of it: all is served as before, new connections too, but each response
+  // ends its connection, and requests say that the server is draining.
+  void drain();
+
   // Stops accepting, lets the requests under way finish until the deadline, then cuts them off. Blocks.
   void stop(std::chrono::steady_clock::time_point deadline);
 
@@ -51,6 +55,7 @@ class Server {
     TaskGroup tasks;
     Event sweep_now;
     std::list<Connection> connections;
+    bool draining = false;
     bool stopping = false;
   };
 
@@ -58,6 +63,7 @@ class Server {
   void refuse(Socket socket, Admissions::Refusal refusal);
   Task<void> serve(Shard& shard, Socket socket, Admissions::Ticket ticket);
   Task<void> sweep(Shard& shard);
+  Task<void> begin_drain(Shard& shard);
   Task<void> begin_stop(Shard& shard);
   Task<void> cut_off(Shard& shard, std::chrono::steady_clock::time_point deadline);
 

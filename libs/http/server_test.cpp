@@ -170,6 +170,11 @@ class ServerTest : public ::testing::Test {
       response.headers.emplace_back("X-Peer", request.remote_address.to_string());
       co_return response;
     });
+    router.add(Method::get, "/draining", [](const Request& request) -> Task<Response> {
+      Response response;
+      response.body = request.draining ? "yes" : "no";
+      co_return response;
+    });
     router.add(Method::get, "/huge", [](const Request&) -> Task<Response> {
       Response response;
       response.body.assign(64'000'000, 'x');
@@ -806,6 +811,37 @@ TEST_F(ServerTest, StopDoesNotWaitForARequestThatIsNotWhole) {
   for (auto& client : clients)
     EXPECT_TRUE(client->is_closed()) << "it was not accepted, and can be sent elsewhere";
   stopped.get();
+}
+
+TEST_F(ServerTest, WhileDrainingEachResponseEndsItsConnection) {
+  const auto port = start();
+  Client kept(port);
+  kept.send("GET /draining HTTP/1.1\r\nHost: test\r\n\r\n");
+  const auto before = kept.read();
+  EXPECT_EQ(before.body, "no");
+  EXPECT_EQ(before.headers.at("Connection"), "keep-alive");
+
+  server_->drain();
+  Client fresh(port);
+  for (Client* client : {&kept, &fresh}) {
+    client->send("GET /draining HTTP/1.1\r\nHost: test\r\n\r\n");
+    const auto reply = client->read();
+    EXPECT_EQ(reply.status, 200);
+    EXPECT_EQ(reply.body, "yes");
+    EXPECT_EQ(reply.headers.at("Connection"), "close");
+    EXPECT_TRUE(client->is_closed());
+  }
+}
+
+TEST_F(ServerTest, ARequestThatWasUnderWayWhenDrainingBeganEndsItsConnection) {
+  Client client(start());
+  client.send("GET /slow HTTP/1.1\r\nHost: test\r\n\r\n");
+  ASSERT_TRUE(eventually([this] { return at_gate_ == 1; }));
+  server_->drain();
+  gate_open_ = true;
+  const auto reply = client.read();
+  EXPECT_EQ(reply.status, 200);
+  EXPECT_EQ(reply.headers.at("Connection"), "close");
 }
 
 TEST_F(ServerTest, CanBeStoppedTwiceAndWithoutAStart) {

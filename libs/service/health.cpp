@@ -33,7 +33,8 @@ std::string to_json(const std::vector<HealthCheck>& checks, bool passed) {
 
 Task<http::Response> Health::handle(const http::Request& request) {
   const bool health_json = request.header("Accept").find("application/health+json") != std::string_view::npos;
-  auto current = co_await answer();
+  Answer current{503, to_json({{"server:staying", false, "this server is about to stop"}}, false)};
+  if (!request.draining) current = co_await answer();
   http::Response response;
   response.status = current.status;
   response.content_type = health_json ? "application/health+json" : "application/json";

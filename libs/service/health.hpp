@@ -36,7 +36,9 @@ class Health {
   using Others = std::function<std::vector<HealthCheck>()>;
   void add(Others others) { others_ = std::move(others); }
 
-  // 200 with "pass", 503 with "fail" if one check failed; application/health+json if the client accepts it.
+  // While the server is draining always 503 with "fail", whatever the checks would say, so that a load
+  // balancer sends nothing more. Else 200 with "pass", 503 with "fail" if one check failed;
+  // application/health+json if the client accepts it.
   Task<http::Response> handle(const http::Request& request);
 
  private:

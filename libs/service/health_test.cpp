@@ -29,7 +29,8 @@ class HealthTest : public ::testing::Test {
                                 .body = {},
                                 .request_id = "id",
                                 .remote_address = {},
-                                .parameter = {}};
+                                .parameter = {},
+                                .draining = draining_};
     co_return co_await health_.handle(request);
   }
 
@@ -42,6 +43,7 @@ class HealthTest : public ::testing::Test {
     co_return checks_;
   }
 
+  bool draining_ = false;
   std::atomic<int> checked_ = 0;
   std::atomic<bool> slow_ = false;
   std::vector<HealthCheck> checks_{{"store:writable", true, ""}};
@@ -55,6 +57,15 @@ TEST_F(HealthTest, WhatOthersHaveToSayComesBehindTheChecks) {
   EXPECT_EQ(response.status, 200U);
   EXPECT_EQ(response.body, R"({"status":"pass","checks":{"store:writable":[{"status":"pass"}],)"
                            R"("connector:claims":[{"status":"warn","output":"not for 12 s"}]}})");
+}
+
+TEST_F(HealthTest, FailsWhileTheServerIsDrainingThoughAllPasses) {
+  EXPECT_EQ(ask().status, 200U);
+  draining_ = true;
+  const auto response = ask();
+  EXPECT_EQ(response.status, 503U);
+  EXPECT_EQ(response.body, R"({"status":"fail","checks":{"server:staying":[{"status":"fail",)"
+                           R"("output":"this server is about to stop"}]}})");
 }
 
 TEST_F(HealthTest, PassesWhenEachCheckPasses) {

@@ -126,4 +126,18 @@ int wait_for_stop_signal() {
   return signal;
 }
 
+bool wait_for_stop_signal(std::chrono::seconds at_most) {
+  const sigset_t signals = stop_signals();
+  const auto end = std::chrono::steady_clock::now() + at_most;
+  for (;;) {
+    const auto left =
+        std::chrono::duration_cast<std::chrono::nanoseconds>(end - std::chrono::steady_clock::now());
+    if (left.count() <= 0) return false;
+    constexpr auto second = std::chrono::nanoseconds(std::chrono::seconds(1)).count();
+    const timespec timeout{.tv_sec = left.count() / second, .tv_nsec = left.count() % second};
+    if (sigtimedwait(&signals, nullptr, &timeout) > 0) return true;
+    // Nothing came, or another signal's handler ran.
+  }
+}
+
 }  // namespace switchyard::service

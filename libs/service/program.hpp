@@ -1,6 +1,7 @@
 // What every program's main() does around its own work: signals, limits, and errors as exit codes.
 #pragma once
 
+#include <chrono>
 #include <functional>
 
 #include "telemetry/log.hpp"
@@ -50,5 +51,8 @@ class FatalErrorLog {
 // Blocks until SIGTERM, SIGINT or SIGHUP (a terminal that was closed) arrives; returns its number. A SIGHUP
 // that was ignored when the program started, as nohup does, stays ignored.
 int wait_for_stop_signal();
+
+// The same, but not for longer than this: true if a signal came.
+bool wait_for_stop_signal(std::chrono::seconds at_most);
 
 }  // namespace switchyard::service

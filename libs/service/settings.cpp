@@ -58,7 +58,7 @@ HttpSettings read_http_settings(const Environment& environment, std::uint16_t po
   read_shares_of_a_client(environment, limits);
   limits.request = environment.seconds("REQUEST_TIMEOUT_SECONDS", 10, 1, 600);
   limits.response = limits.request;
-  limits.keep_alive = environment.seconds("KEEP_ALIVE_SECONDS", 75, 1, 3'600);
+  limits.keep_alive = environment.seconds("KEEP_ALIVE_SECONDS", 120, 1, 3'600);
   return settings;
 }
 
@@ -89,8 +89,9 @@ std::string read_database_url(const Environment& environment) {
   return environment.text("DATABASE_URL", "sqlite:data/switchyard.db");
 }
 
-std::chrono::seconds read_shutdown_time(const Environment& environment) {
-  return environment.seconds("SHUTDOWN_SECONDS", 10, 1, 600);
+StopTimes read_stop_times(const Environment& environment) {
+  return {.drain = environment.seconds("DRAIN_SECONDS", 0, 0, 600),
+          .shutdown = environment.seconds("SHUTDOWN_SECONDS", 10, 1, 600)};
 }
 
 }  // namespace switchyard::service

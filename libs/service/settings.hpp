@@ -40,6 +40,13 @@ bool is_production(const Environment& environment);
 // MAX_AMOUNT, in minor units of whatever currency.
 std::int64_t read_amount_max(const Environment& environment);
 std::string read_database_url(const Environment& environment);
-std::chrono::seconds read_shutdown_time(const Environment& environment);
+
+// How a server ends: WebService::stop.
+struct StopTimes {
+  std::chrono::seconds drain;
+  std::chrono::seconds shutdown;
+};
+
+StopTimes read_stop_times(const Environment& environment);
 
 }  // namespace switchyard::service

@@ -53,7 +53,7 @@ TEST(HttpSettings, HaveDefaults) {
   EXPECT_EQ(settings.limits.buffered_bytes_max, 256U * 1024 * 1024);
   EXPECT_EQ(settings.limits.request, seconds(10));
   EXPECT_EQ(settings.limits.response, seconds(10));
-  EXPECT_EQ(settings.limits.keep_alive, seconds(75));
+  EXPECT_EQ(settings.limits.keep_alive, seconds(120));
   EXPECT_EQ(read_http_settings(Environment(), 8080).port, 8080);
 }
 
@@ -182,9 +182,16 @@ TEST(Settings, TheStoreIsAFileByDefault) {
 }
 
 TEST(Settings, TheTimeForAStopIsBounded) {
-  EXPECT_EQ(read_shutdown_time(Environment()), seconds(10));
-  EXPECT_EQ(read_shutdown_time(with("SHUTDOWN_SECONDS", "600")), seconds(600));
-  expect_refused(read_shutdown_time, "SHUTDOWN_SECONDS", {"0", "601", "10s"});
+  EXPECT_EQ(read_stop_times(Environment()).shutdown, seconds(10));
+  EXPECT_EQ(read_stop_times(with("SHUTDOWN_SECONDS", "600")).shutdown, seconds(600));
+  expect_refused(read_stop_times, "SHUTDOWN_SECONDS", {"0", "601", "10s"});
+}
+
+TEST(Settings, NobodyIsWaitedForBeforeAStopUnlessAsked) {
+  EXPECT_EQ(read_stop_times(Environment()).drain, seconds(0));
+  EXPECT_EQ(read_stop_times(with("DRAIN_SECONDS", "0")).drain, seconds(0));
+  EXPECT_EQ(read_stop_times(with("DRAIN_SECONDS", "5")).drain, seconds(5));
+  expect_refused(read_stop_times, "DRAIN_SECONDS", {"-1", "601", "5s"});
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 
 #include "service/metrics_server.hpp"
 #include "service/open_files.hpp"
+#include "service/program.hpp"
 
 namespace switchyard::service {
 namespace {
@@ -44,13 +45,20 @@ void log_listening(Log& log, std::string_view program, const HttpSettings& setti
 
 WebService::WebService(IoThreads& threads, http::Router router, telemetry::Metrics& metrics,
                        const HttpSettings& settings, Log& log)
-    : server_(threads, std::move(router), options_of(settings, log)),
+    : log_(log),
+      server_(threads, std::move(router), options_of(settings, log)),
       metrics_server_(start_metrics_server(threads, metrics, settings, log)) {
   server_.start();
 }
 
-void WebService::stop(std::chrono::seconds shutdown_time) {
-  const auto deadline = std::chrono::steady_clock::now() + shutdown_time;
+void WebService::stop(const StopTimes& times) {
+  if (times.drain.count() > 0) {
+    log_.info(fmt::format("Draining for {} s: health is 503, requests are served. A second signal ends it",
+                          times.drain.count()));
+    server_.drain();
+    wait_for_stop_signal(times.drain);
+  }
+  const auto deadline = std::chrono::steady_clock::now() + times.shutdown;
   server_.stop(deadline);
   if (metrics_server_) metrics_server_->stop(deadline);
 }

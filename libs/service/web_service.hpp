@@ -23,10 +23,12 @@ class WebService {
   WebService(IoThreads& threads, http::Router router, telemetry::Metrics& metrics,
              const HttpSettings& settings, Log& log);
 
-  // Finishes the requests under way, at most so long. Blocks.
-  void stop(std::chrono::seconds shutdown_time);
+  // After a stop signal: drains (http::Server::drain) for as long as routers may need to learn of it, or
+  // until a second signal; then closes the port and finishes the requests under way, at most so long. Blocks.
+  void stop(const StopTimes& times);
 
  private:
+  Log& log_;
   http::Server server_;
   std::unique_ptr<http::Server> metrics_server_;
 };

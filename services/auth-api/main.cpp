@@ -13,7 +13,7 @@ int serve() {
   const auto environment = Environment::of_process();
   const auto http_settings = service::read_http_settings(environment, 5000);
   auto settings = auth::read_settings(environment);
-  const auto shutdown_time = service::read_shutdown_time(environment);
+  const auto stop_times = service::read_stop_times(environment);
   const auto log = service::make_log(environment);
   const service::FatalErrorLog fatal_error_log(*log);
 
@@ -26,7 +26,7 @@ int serve() {
   service::WebService web(threads, auth_api.router(metrics), metrics, http_settings, *log);
   service::log_listening(*log, "auth-api", http_settings);
   service::wait_for_stop_signal();
-  web.stop(shutdown_time);
+  web.stop(stop_times);
   return service::exit_ok;
 }
 

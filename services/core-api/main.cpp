@@ -16,7 +16,7 @@ int serve() {
   auto settings = core::read_settings(environment);
   const auto redis_settings = queue::rq::read_redis_settings(environment);
   if (redis_settings) settings.requeue_delay = redis_settings->sweep.delay;
-  const auto shutdown_time = service::read_shutdown_time(environment);
+  const auto stop_times = service::read_stop_times(environment);
   const auto log = service::make_log(environment);
   const service::FatalErrorLog fatal_error_log(*log);
 
@@ -38,7 +38,7 @@ int serve() {
   if (redis_queue) redis_queue->start();
   service::log_listening(*log, "core-api", http_settings);
   service::wait_for_stop_signal();
-  web.stop(shutdown_time);
+  web.stop(stop_times);
   if (redis_queue) redis_queue->stop();
   return service::exit_ok;
 }

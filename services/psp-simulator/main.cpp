@@ -12,7 +12,7 @@ int serve() {
   const auto environment = Environment::of_process();
   const auto http_settings = service::read_http_settings(environment, 5000);
   const auto ledger_path = psp_simulator::read_ledger_path(environment);
-  const auto shutdown_time = service::read_shutdown_time(environment);
+  const auto stop_times = service::read_stop_times(environment);
   const auto log = service::make_log(environment);
   const service::FatalErrorLog fatal_error_log(*log);
 
@@ -24,7 +24,7 @@ int serve() {
   service::WebService web(threads, simulator.router(), metrics, http_settings, *log);
   service::log_listening(*log, "psp-simulator", http_settings);
   service::wait_for_stop_signal();
-  web.stop(shutdown_time);
+  web.stop(stop_times);
   return service::exit_ok;
 }
 

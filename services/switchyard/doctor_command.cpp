@@ -28,7 +28,7 @@ Finding check_configuration(const Environment& environment) {
     connector::read_settings(environment);
     connector::read_psp_settings(environment);
     queue::rq::read_redis_settings(environment);
-    service::read_shutdown_time(environment);
+    service::read_stop_times(environment);
     service::make_log(environment);
     const auto database_url = service::read_database_url(environment);
     if (!store::is_postgres(database_url)) store::sqlite_path(database_url);

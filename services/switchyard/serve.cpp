@@ -31,7 +31,7 @@ int serve(const Environment& environment) {
     connector_settings.due = store::Due::started;
     connector_settings.take_over_after = redis_settings->sweep.delay;
   }
-  const auto shutdown_time = service::read_shutdown_time(environment);
+  const auto stop_times = service::read_stop_times(environment);
   const auto log = service::make_log(environment);
   const service::FatalErrorLog fatal_error_log(*log);
 
@@ -73,7 +73,7 @@ int serve(const Environment& environment) {
 
   service::wait_for_stop_signal();
   // First no new work comes in, then what came in is finished.
-  web.stop(shutdown_time);
+  web.stop(stop_times);
   connector.stop();
   if (redis_queue) redis_queue->stop();
   return service::exit_ok;

@@ -6,10 +6,11 @@ import time
 import pytest
 
 from support import amounts, raw_http, storage
+from support.http_client import Client
 from support.load import Load
 from support.merchants import Merchant, login
 from support.ports import free_port
-from support.programs import Program, Switchyard
+from support.programs import Program, healthy, Switchyard
 from support.raw_http import RawConnection
 from support.waiting import PATIENCE, eventually
 
@@ -123,6 +124,72 @@ def test_new_connections_are_refused_while_stopping_and_the_port_is_free_afterwa
     assert server.stop() == 0
     with pytest.raises(ConnectionRefusedError):
         RawConnection(server.core)
+
+
+# ---- DRAIN_SECONDS: what a router sees of a server that stops
+
+DRAINS = 600  # longer than any test: it is ended by a second signal
+
+
+def _drains(server):
+    """Asks the server to stop; its health once it drains."""
+    server.program.send_signal(signal.SIGTERM)
+
+    def health():
+        with Client(server.core) as client:
+            return client.get("/health")
+
+    eventually(lambda: health().status == 503, "health to say that the server stops")
+    return health()
+
+
+@pytest.mark.quick
+def test_a_draining_server_serves_but_its_health_fails(start_switchyard):
+    server = start_switchyard(DRAIN_SECONDS=DRAINS)
+    kept = Merchant(server, user_id=1)
+    kept.created(100)
+    reply = _drains(server)
+    assert b"this server is about to stop" in reply.body
+    assert reply.header("Connection") == "close"
+
+    assert kept.create(100).header("Connection") == "close", "the router opens no connection in vain"
+    fresh = Merchant(server, user_id=2)
+    paid = fresh.created(100)["id"]
+    assert fresh.wait_final(paid)["status"] == "captured", "payments go on as well"
+    assert server.program.alive()
+
+    code, seconds = stop_and_time(server.program)
+    assert code == 0 and seconds < 2 * PATIENCE, "a second signal ends the drain"
+    for merchant in (kept, fresh):
+        merchant.close()
+
+
+@pytest.mark.parametrize("name", ["auth-api", "core-api"])
+def test_each_service_drains(start_three_services, name):
+    servers = start_three_services(DRAIN_SECONDS=DRAINS)
+    program, endpoint = {"auth-api": (servers.auth_api, servers.auth), "core-api": (servers.core_api, servers.core)}[name]
+    program.send_signal(signal.SIGTERM)
+    eventually(lambda: not healthy(endpoint, program), "health to say that it stops")
+    assert program.stop() == 0
+
+
+def test_a_drain_ends_by_itself(start_switchyard):
+    server = start_switchyard(DRAIN_SECONDS=1)
+    code, seconds = stop_and_time(server.program)
+    assert code == 0 and seconds >= 1, "a second of it"
+
+
+def test_a_drain_ends_nothing_that_is_under_way(start_switchyard, seed):
+    """Merchants who open another connection when they are told so lose no request."""
+    server = start_switchyard(DRAIN_SECONDS=DRAINS)
+    with Load(server, seed, workers=6) as load:
+        eventually(lambda: len(load.acknowledged) >= 100, "load")
+        _drains(server)
+        before = len(load.acknowledged)
+        eventually(lambda: len(load.acknowledged) >= before + 100, "load while it drains")
+        assert load.refused == {}
+        assert load.unanswered == []
+    assert server.stop() == 0
 
 
 @pytest.mark.parametrize("name", ["auth-api", "core-api", "psp-connector"])
