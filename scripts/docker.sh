@@ -21,6 +21,8 @@ options:
   --tls          serve HTTPS, too, with a certificate made for this machine: run/certificates
 
 commands:
+  upgrade        builds the images and replaces the containers, auth-api and core-api one after another: no request fails.
+                 For a new version, and for a changed .env
   status         the containers and how they are         exit: 0 all healthy, 1 not
   logs           shows the services' logs and follows them
   down           stops and removes the containers; the data stays
@@ -274,12 +276,40 @@ describe_containers() {
       "${ids[@]}" | sed 's|^/||'
 }
 
+# As many of each as there are: by itself, Compose goes back to one. Sets scale_options.
+keep_scale() {
+  local service containers
+  scale_options=()
+  for service in auth-api core-api psp-connector; do
+    mapfile -t containers < <(run_compose ps -q "$service")
+    ((${#containers[@]} < 2)) || scale_options+=(--scale "$service=${#containers[@]}")
+  done
+}
+
+# True if PostgreSQL refuses the password that its own container was given: its volume has another one.
+is_password_of_another_env_file() {
+  local container
+  container=$(run_compose ps -q postgres)
+  [[ -n $container ]] &&
+    run_docker inspect --format '{{range .State.Health.Log}}{{.Output}}{{end}}' "$container" |
+    grep -q 'password authentication failed'
+}
+
+fail_to_start() {
+  if is_password_of_another_env_file; then
+    fail 'the database was made with another POSTGRES_PASSWORD than that of .env: a new .env over an old volume' \
+      "put the old password into .env; or give the database that of .env, at the prompt of: docker exec -it $(run_compose ps -q postgres | cut -c 1-12) sh -c 'psql --host=/tmp --username=switchyard || psql --username=switchyard', with: \password; or, to lose all data: ./$program docker down --purge"
+  fi
+  fail "$1" "./$program docker logs shows what they say"
+}
+
 start_containers() {
   local deadline=$((SECONDS + 180)) waiting=''
-  run_logged "$log_dir/up.log" run_compose up --detach --remove-orphans ||
-    fail 'the containers could not be started' "./$program docker logs shows what they say"
+  keep_scale
+  run_logged "$log_dir/up.log" run_compose up --detach --remove-orphans "${scale_options[@]}" ||
+    fail_to_start 'the containers could not be started'
   until waiting=$(unhealthy_containers); do
-    ((SECONDS < deadline)) || fail "not healthy after three minutes: ${waiting//$'\n'/, }" "./$program docker logs shows what they say"
+    ((SECONDS < deadline)) || fail_to_start "not healthy after three minutes: ${waiting//$'\n'/, }"
     sleep 0.5
   done
   until is_healthy "$router_url"; do
@@ -288,6 +318,43 @@ start_containers() {
   done
   describe_containers | sort | sed 's/^/   /'
   failed_command='' failed_log=''
+}
+
+# The router learns of a new container by Docker's events, which it gathers for 2 s, and asks its health every 2 s.
+router_learns_s=6
+
+# replace_one CONTAINER SERVICE COUNT: one more container of the service, which has COUNT, and when the router sends it
+# requests the old one leaves, after DRAIN_SECONDS. If the new one does not become healthy, the old one stays.
+replace_one() {
+  local old=$1 service=$2 count=$3 before new deadline=$((SECONDS + 180))
+  before=$(run_compose ps -q "$service")
+  run_logged "$log_dir/upgrade.log" run_compose up --detach --no-build --no-deps --no-recreate \
+    --scale "$service=$((count + 1))" "$service" || fail "there is no new container of $service" 'the old ones still serve'
+  new=$(run_compose ps -q "$service" | grep -vxF "$before") || fail "there is no new container of $service" 'the old ones still serve'
+  until [[ $(run_docker inspect --format '{{.State.Health.Status}}' "$new") == healthy ]]; do
+    if ((SECONDS >= deadline)); then
+      run_docker logs --tail 5 "$new" 2>&1 | sed 's/^/   /'
+      run_docker rm --force "$new" >/dev/null
+      fail "the new $service is not healthy after three minutes: its last lines are above" 'the old ones still serve'
+    fi
+    sleep 0.5
+  done
+  sleep "$router_learns_s"
+  run_docker stop "$old" >/dev/null
+  run_docker rm "$old" >/dev/null
+  say "$service: ${new:0:12} in the place of ${old:0:12}"
+}
+
+upgrade_containers() {
+  local service old containers
+  for service in auth-api core-api; do
+    mapfile -t containers < <(run_compose ps -q "$service")
+    for old in "${containers[@]}"; do
+      replace_one "$old" "$service" "${#containers[@]}"
+    done
+  done
+  # The others are asked by nobody from outside; payments wait for them.
+  start_containers
 }
 
 # The connector's lines about one payment, from the containers' logs.
@@ -315,21 +382,38 @@ ${bold}Switchyard is running in containers.${plain}
    containers     ./setup.sh docker status
    logs           ./setup.sh docker logs, or: docker logs NAME
    more of one    ${compose_command[*]} up --detach --scale core-api=3 --scale psp-connector=2
-   configuration  .env                    then ./setup.sh docker
+   new version    ./setup.sh docker upgrade, also after a change of .env
    stop           ./setup.sh docker down  and with --purge, the data goes, too
 TEXT
 }
 
-set_up_docker() {
-  local offline=$1 tls=$2 began
+begin_docker_work() {
   trap 'on_error "$LINENO" "$BASH_COMMAND"' ERR
-  now_ms
-  began=$REPLY
   drop_empty_variables
   read_system
   (umask 077 && mkdir -p "$root/run" "$log_dir")
   exec 9>"$root/run/setup.lock"
   flock -n 9 || fail 'another ./setup.sh is at work in this folder' 'wait until it has finished'
+}
+
+upgrade_docker() {
+  begin_docker_work
+  [[ -n $(run_compose ps -q) ]] || fail 'nothing runs that could be upgraded' "./$program docker starts all"
+  router_url=http://$(configured_or PLATFORM_HOST platform):$(configured_or ROUTER_HTTP_PORT 80)
+  curl_options+=(--resolve "$(configured_or PLATFORM_HOST platform):$(configured_or ROUTER_HTTP_PORT 80):127.0.0.1")
+  step 'Images'
+  run_logged "$log_dir/images.log" run_compose build ||
+    fail 'the images of the services could not be built' 'the log says why; what runs goes on'
+  step 'Containers'
+  upgrade_containers
+  end_step
+}
+
+set_up_docker() {
+  local offline=$1 tls=$2 began
+  now_ms
+  began=$REPLY
+  begin_docker_work
   step 'Docker'
   prepare_docker
   step 'Configuration'
@@ -387,11 +471,15 @@ docker_main() {
     shift
   done
   case $* in
-    '' | status | logs* | down | 'down --purge' | help | -h | --help) ;;
+    '' | upgrade | status | logs* | down | 'down --purge' | help | -h | --help) ;;
     *) refuse_docker "$arguments" ;;
   esac
   case ${1-} in
     '') set_up_docker "$offline" "$tls" ;;
+    upgrade)
+      require_docker
+      upgrade_docker
+      ;;
     down) require_docker && docker_down "${@:2}" ;;
     status)
       require_docker

@@ -370,11 +370,20 @@ def test_a_start_may_take_as_long_as_a_migration(objects):
 
 
 def test_pods_have_time_to_stop(objects):
-    shutdown_s = int(settings(objects)["SHUTDOWN_SECONDS"])
+    shutdown_s = int(settings(objects)["DRAIN_SECONDS"]) + int(settings(objects)["SHUTDOWN_SECONDS"])
     margin_s = 10
     for name in SERVICES_OF_OURS.keys() & pods(objects).keys():
         before_s = container(objects, name).get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
         assert pods(objects)[name]["spec"]["terminationGracePeriodSeconds"] >= before_s + shutdown_s + margin_s
+
+
+def test_the_router_learns_of_a_stop_and_closes_idle_connections_first(objects):
+    """90 s is idleConnTimeout of Traefik's serversTransport; a change of endpoints reaches a router within seconds."""
+    assert int(settings(objects)["KEEP_ALIVE_SECONDS"]) >= 90 + 10
+    assert int(settings(objects)["DRAIN_SECONDS"]) >= 5
+    for name in ("auth-api", "core-api"):
+        assert named(objects, "Deployment", name)["spec"]["strategy"]["rollingUpdate"] == {
+            "maxSurge": 1, "maxUnavailable": 0}, "a new pod is ready before an old one leaves"
 
 
 def test_variables_are_those_of_the_configuration(objects):
