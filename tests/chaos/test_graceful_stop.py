@@ -10,7 +10,7 @@ from support.http_client import Client
 from support.load import Load
 from support.merchants import Merchant, login
 from support.ports import free_port
-from support.programs import Program, healthy, Switchyard
+from support.programs import Program, Switchyard
 from support.raw_http import RawConnection
 from support.waiting import PATIENCE, eventually
 
@@ -162,15 +162,6 @@ def test_a_draining_server_serves_but_its_health_fails(start_switchyard):
     assert code == 0 and seconds < 2 * PATIENCE, "a second signal ends the drain"
     for merchant in (kept, fresh):
         merchant.close()
-
-
-@pytest.mark.parametrize("name", ["auth-api", "core-api"])
-def test_each_service_drains(start_three_services, name):
-    servers = start_three_services(DRAIN_SECONDS=DRAINS)
-    program, endpoint = {"auth-api": (servers.auth_api, servers.auth), "core-api": (servers.core_api, servers.core)}[name]
-    program.send_signal(signal.SIGTERM)
-    eventually(lambda: not healthy(endpoint, program), "health to say that it stops")
-    assert program.stop() == 0
 
 
 def test_a_drain_ends_by_itself(start_switchyard):
