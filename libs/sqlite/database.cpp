@@ -1,5 +1,7 @@
 #include "sqlite/database.hpp"
 
+#include <array>
+#include <cerrno>
 #include <filesystem>
 #include <system_error>
 #include <utility>
@@ -32,6 +34,45 @@ int wait_for_lock(void*, int tries) {
   const char* message = handle != nullptr ? sqlite3_errmsg(handle) : "out of memory";
   throw DatabaseError(code, fmt::format("{}: {}", path, message));
 }
+
+std::optional<FileId> file_at(const std::string& path) {
+  struct stat status{};
+  if (::stat(path.c_str(), &status) != 0) return std::nullopt;
+  return FileId{status.st_dev, status.st_ino};
+}
+
+[[noreturn]] void raise_system(int code, const std::string& path, const char* what) {
+  throw DatabaseError(code, fmt::format("{}: {}: {}", path, what, std::generic_category().message(errno)));
+}
+
+// Of the write-ahead log, which SQLite takes no locks on.
+class LogFile {
+ public:
+  explicit LogFile(const std::string& path) : path_(path), fd_(::open(path.c_str(), O_RDWR | O_CLOEXEC)) {
+    if (fd_ < 0) raise_system(SQLITE_IOERR_READ, path_, "cannot be opened");
+  }
+  ~LogFile() { ::close(fd_); }
+  LogFile(const LogFile&) = delete;
+  LogFile& operator=(const LogFile&) = delete;
+
+  void rewrite() {
+    for (off_t offset = 0;;) {
+      const auto got = ::pread(fd_, buffer_.data(), buffer_.size(), offset);
+      if (got < 0) raise_system(SQLITE_IOERR_READ, path_, "cannot be read");
+      if (got == 0) break;
+      if (::pwrite(fd_, buffer_.data(), static_cast<std::size_t>(got), offset) != got) {
+        raise_system(SQLITE_IOERR_WRITE, path_, "cannot be written");
+      }
+      offset += got;
+    }
+    if (::fdatasync(fd_) != 0) raise_system(SQLITE_IOERR_FSYNC, path_, "cannot be synced");
+  }
+
+ private:
+  const std::string& path_;
+  int fd_;
+  std::array<char, 65536> buffer_;
+};
 
 // Size of the page cache of a connection, in KiB; negative is SQLite's notation for KiB.
 constexpr const char* settings_common = R"(
@@ -132,7 +173,8 @@ void Database::Finalize::operator()(sqlite3_stmt* statement) const {
   sqlite3_finalize(statement);
 }
 
-Database::Database(const std::string& path, Durability durability, Access access) : path_(path) {
+Database::Database(const std::string& path, Durability durability, Access access)
+    : path_(path), durability_(durability) {
   std::error_code error;
   if (const auto status = std::filesystem::status(path, error);
       std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
@@ -148,10 +190,24 @@ Database::Database(const std::string& path, Durability durability, Access access
   const int opened = sqlite3_open_v2(path.c_str(), &handle, flags, nullptr);
   handle_.reset(handle);
   if (opened != SQLITE_OK) raise(handle, path);
+  file_ = file_at(path).value_or(FileId{});
   sqlite3_busy_handler(handle, wait_for_lock, nullptr);
   if (access == Access::read_only) return;
   execute(settings_common);
   execute(durability == Durability::synced ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = OFF");
+}
+
+void Database::require_in_place() {
+  if (file_at(path_) != file_) throw_moved(path_);
+  const auto log = path_ + "-wal";
+  const auto now = file_at(log);
+  if (!log_) log_ = now;
+  if (now != log_) throw_moved(log);
+}
+
+void Database::rewrite_log() {
+  const auto log = path_ + "-wal";
+  LogFile(log).rewrite();
 }
 
 Database::~Database() {
@@ -177,6 +233,15 @@ void Database::execute(const char* sql) {
 std::int64_t Database::integer(const char* sql) {
   auto row = query(sql);
   return row.step() ? row.integer(0) : 0;
+}
+
+void throw_moved(const std::string& path) {
+  throw DatabaseError(
+      SQLITE_READONLY_DBMOVED,
+      fmt::format(
+          "{}: was moved, deleted or replaced while it was open; stop all programs that use it, put the "
+          "right file in its place and start again",
+          path));
 }
 
 bool is_busy(const DatabaseError& error) {

@@ -39,6 +39,14 @@ enum class Access {
   create,
 };
 
+// A file as the system knows it, whatever its name.
+struct FileId {
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+
+  friend bool operator==(const FileId&, const FileId&) = default;
+};
+
 // One use of a prepared statement: bind in order, step, read columns. Resets it when it goes.
 class Query {
  public:
@@ -75,6 +83,7 @@ class Query {
 class Database {
  public:
   // Opens the file, in WAL mode unless it is only read. Throws DatabaseError whose message names the file.
+  // One that is created is for the owner of its folder only, whatever the umask.
   Database(const std::string& path, Durability durability, Access access);
   ~Database();
   Database(const Database&) = delete;
@@ -89,7 +98,16 @@ class Database {
   // Rows the last statement changed.
   std::int64_t changes() const;
   bool in_transaction() const;
+  // Throws if the file, its log or the log's index is no longer at its path: what is written now is seen by
+  // nobody who opens the file next.
+  void require_in_place();
+  // Writes the bytes of the write-ahead log once more and syncs them, while this connection holds the write
+  // lock. After a sync that failed, the system may take pages for written that are not.
+  void rewrite_log();
+
   const std::string& path() const { return path_; }
+  Durability durability() const { return durability_; }
+  FileId file() const { return file_; }
   sqlite3* handle() const { return handle_.get(); }
 
  private:
@@ -101,9 +119,16 @@ class Database {
   };
 
   std::string path_;
+  Durability durability_;
+  FileId file_;
+  // Empty until it is there: SQLite makes it with the first read.
+  std::optional<FileId> log_;
   std::unique_ptr<sqlite3, Close> handle_;
   std::unordered_map<const char*, std::unique_ptr<sqlite3_stmt, Finalize>> statements_;
 };
+
+// The file at `path` is not the one that was opened.
+[[noreturn]] void throw_moved(const std::string& path);
 
 // Whether the error is a lock of another connection.
 bool is_busy(const DatabaseError& error);

@@ -1,89 +1,77 @@
-// A thread with a SQLite connection that works off commands: the only place where the program waits for a
-// disk.
+// A thread with a SQLite connection that writes: the only place where the program waits for a disk.
 //
-// A writing lane groups: it takes all commands that are waiting, runs them in one transaction, syncs once and
-// completes them all. A reading lane gives each command a snapshot of its own.
+// It groups: it takes all commands that are waiting, runs them in one transaction, syncs once and completes
+// them all.
 //
 // run() may be called from any io thread, which outlives the lane: the coroutine continues there, after the
 // commit, perhaps before the lane's own thread has let go of it. A command that reports a failure of its own
-// must have written nothing. If the database fails, the whole group is rolled back and each command fails
-// with store_unavailable; nothing of it is acknowledged.
+// must have written nothing.
+//
+// What fails before the commit is rolled back, and each command of the group fails with store_unavailable:
+// nothing was done. A commit that fails itself (in its write or its sync) leaves that open: the log may hold
+// the group, and whoever recovers the file after a crash may find it. Then each command fails with
+// store_outcome_unknown, and the lane takes nothing more until it has recovered (see recover()); what comes
+// meanwhile fails with store_unavailable.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <span>
+#include <string>
 #include <thread>
-#include <utility>
 #include <vector>
 
-#include "base/completion.hpp"
-#include "base/error.hpp"
-#include "base/task.hpp"
-#include "sqlite/database.hpp"
+#include "sqlite/command.hpp"
 
 namespace switchyard::sqlite {
 
-class Command : public Completion {
- public:
-  using Completion::Completion;
-
-  // On the lane's thread, perhaps more than once: a group that failed is tried again one by one.
-  virtual void execute(Database& database) = 0;
-  virtual void fail(const Error& error) = 0;
-};
-
-template <class T, class Work, class Handler>
-class TypedCommand final : public Command {
- public:
-  TypedCommand(Work work, Handler handler)
-      : Command(home_of(handler)), work_(std::move(work)), handler_(std::move(handler)) {}
-
-  void execute(Database& database) override { result_ = work_(database); }
-  void fail(const Error& error) override { result_ = std::unexpected(error); }
-  void complete() override { std::move(handler_)(std::move(result_)); }
-
- private:
-  Work work_;
-  Handler handler_;
-  Result<T> result_ = switchyard::fail(ErrorCode::store_unavailable, "not executed");
-};
-
 class Lane {
  public:
-  enum class Mode { read, write };
-
   // `capacity`: commands that may wait; one more is refused as overloaded.
-  Lane(std::unique_ptr<Database> database, Mode mode, std::size_t capacity);
+  Lane(std::unique_ptr<Database> database, std::size_t capacity);
   // Finishes what is waiting.
   ~Lane();
-
   Lane(const Lane&) = delete;
   Lane& operator=(const Lane&) = delete;
 
   // `work` is a callable Result<T>(Database&).
   template <class T, class Work>
   Task<Result<T>> run(Work work) {
-    return asio::async_initiate<const asio::use_awaitable_t<Executor>, void(Result<T>)>(
-        [this](auto handler, Work moved) {
-          submit(std::make_unique<TypedCommand<T, Work, decltype(handler)>>(std::move(moved),
-                                                                            std::move(handler)));
-        },
-        use_task, std::move(work));
+    return run_command<T>([this](auto command) { submit(std::move(command)); }, std::move(work));
   }
 
  private:
   using Commands = std::vector<std::unique_ptr<Command>>;
 
   void submit(std::unique_ptr<Command> command);
+
+  // --- On the lane's thread ---
+
   void work_off();
+  // Empty when the lane stops.
+  Commands next_group();
   void execute_group(std::span<std::unique_ptr<Command>> commands);
-  void execute_in_transaction(std::span<std::unique_ptr<Command>> commands);
+  void use(std::unique_ptr<Database> database);
+  // True if nothing is in doubt any more. Opens the file again, writes the log's bytes once more and commits
+  // and syncs: an operating system that failed to write a page may count it as written, so that a later sync
+  // of the same page says nothing. The commit takes the place of the one in doubt in the log. Whatever the
+  // file then holds is the truth and stays it.
+  bool recover();
   void checkpoint_if_due();
 
-  std::unique_ptr<Database> database_;
-  const Mode mode_;
+  const std::string path_;
+  const Durability durability_;
+  const FileId file_;
   const std::size_t capacity_;
+
+  // Null while the file cannot be opened again.
+  std::unique_ptr<Database> database_;
+  // Why the connection cannot be used; empty if it can.
+  std::string doubt_;
+  std::chrono::steady_clock::time_point recovery_not_before_;
   // Frames in the write-ahead log after the last commit, as SQLite's hook reported them.
   int wal_frames_ = 0;
 

@@ -25,9 +25,7 @@ class LaneTest : public ::testing::Test {
   std::unique_ptr<Database> open() const {
     return std::make_unique<Database>(path_, Durability::process, Access::create);
   }
-  void start(Lane::Mode mode = Lane::Mode::write, std::size_t capacity = plenty) {
-    lane_.emplace(open(), mode, capacity);
-  }
+  void start(std::size_t capacity = plenty) { lane_.emplace(open(), capacity); }
 
   // Submits on an io thread; the future holds what the command came to.
   template <class T, class Work>
@@ -202,7 +200,7 @@ TEST_F(LaneTest, FailsWhileAnotherProcessHoldsTheFile) {
 }
 
 TEST_F(LaneTest, RefusesWhatDoesNotFitTheQueue) {
-  start(Lane::Mode::write, 2);
+  start(2);
   auto blocked = block();
   auto first = insert(1);
   auto second = insert(2);
@@ -246,7 +244,7 @@ TEST_F(LaneTest, ContinuesOnTheThreadThatAsked) {
 }
 
 TEST_F(LaneTest, ContinuesThereAlsoWhenItRefuses) {
-  start(Lane::Mode::write, 0);
+  start(0);
   for (std::size_t i = 0; i < threads_.size(); ++i) {
     EXPECT_TRUE(threads_.run(i, [this]() -> Task<bool> {
       const auto asking = std::this_thread::get_id();
@@ -254,41 +252,6 @@ TEST_F(LaneTest, ContinuesThereAlsoWhenItRefuses) {
       co_return std::this_thread::get_id() == asking && !refused;
     }));
   }
-}
-
-TEST_F(LaneTest, AReadingLaneGivesEachCommandOneSnapshot) {
-  start(Lane::Mode::read);
-  const auto counts =
-      submit<std::pair<std::int64_t, std::int64_t>>([this](Database& database)
-                                                        -> Result<std::pair<std::int64_t, std::int64_t>> {
-        const auto before = database.integer("SELECT count(*) FROM t");
-        open()->execute("INSERT INTO t VALUES (1)");
-        return std::pair(before, database.integer("SELECT count(*) FROM t"));
-      }).get();
-  EXPECT_EQ(*counts, std::pair(std::int64_t{0}, std::int64_t{0}));
-  const auto next = submit<std::int64_t>([](Database& database) -> Result<std::int64_t> {
-                      return database.integer("SELECT count(*) FROM t");
-                    }).get();
-  EXPECT_EQ(*next, 1) << "the next command sees what was committed meanwhile";
-}
-
-TEST_F(LaneTest, AReadThatFailsLeavesTheOthersAlone) {
-  start(Lane::Mode::read);
-  auto blocked = block();
-  const auto count = [](Database& database) -> Result<std::int64_t> {
-    return database.integer("SELECT count(*) FROM t");
-  };
-  auto before = submit<std::int64_t>(count);
-  auto failed = submit<std::int64_t>(
-      [](Database& database) -> Result<std::int64_t> { return database.integer("SELECT * FROM missing"); });
-  auto after = submit<std::int64_t>(count);
-  await_submissions();
-  open_gate();
-  EXPECT_EQ(*before.get(), 0);
-  const auto failure = failed.get();
-  ASSERT_FALSE(failure);
-  EXPECT_THAT(failure.error().detail, HasSubstr("missing"));
-  EXPECT_EQ(*after.get(), 0);
 }
 
 TEST_F(LaneTest, KeepsTheWriteAheadLogBounded) {
@@ -303,6 +266,154 @@ TEST_F(LaneTest, KeepsTheWriteAheadLogBounded) {
     ASSERT_TRUE(written);
   }
   EXPECT_LT(std::filesystem::file_size(path_ + "-wal"), 40'000'000U);
+}
+
+// --- A disk that fails --------------------------------------------------------------------------
+
+// SQLite's own files, whose write-ahead log fails when it is told to. The default for all connections that
+// are opened while it lives.
+class FaultyDisk {
+ public:
+  enum class Fault { none, sync, write, full };
+
+  FaultyDisk() {
+    real_ = sqlite3_vfs_find(nullptr);
+    vfs_ = *real_;
+    vfs_.zName = "faulty";
+    vfs_.xOpen = open;
+    sqlite3_vfs_register(&vfs_, 1);
+  }
+  ~FaultyDisk() {
+    sqlite3_vfs_register(real_, 1);
+    sqlite3_vfs_unregister(&vfs_);
+    fault_ = Fault::none;
+  }
+  FaultyDisk(const FaultyDisk&) = delete;
+  FaultyDisk& operator=(const FaultyDisk&) = delete;
+
+  // The next `times` calls of this kind fail.
+  static void fail(Fault fault, int times) {
+    left_ = times;
+    fault_ = fault;
+  }
+
+ private:
+  static bool fails(Fault fault) { return fault_ == fault && left_ > 0 && left_-- > 0; }
+
+  static int open(sqlite3_vfs*, const char* name, sqlite3_file* file, int flags, int* out_flags) {
+    const int opened = real_->xOpen(real_, name, file, flags, out_flags);
+    if (opened != SQLITE_OK || (flags & SQLITE_OPEN_WAL) == 0) return opened;
+    methods_of_log_ = file->pMethods;
+    faulty_ = *methods_of_log_;
+    faulty_.xSync = [](sqlite3_file* log, int how) {
+      return fails(Fault::sync) ? SQLITE_IOERR_FSYNC : methods_of_log_->xSync(log, how);
+    };
+    faulty_.xWrite = [](sqlite3_file* log, const void* bytes, int size, sqlite3_int64 offset) {
+      if (fails(Fault::write)) return SQLITE_IOERR_WRITE;
+      if (fails(Fault::full)) return SQLITE_FULL;
+      return methods_of_log_->xWrite(log, bytes, size, offset);
+    };
+    file->pMethods = &faulty_;
+    return opened;
+  }
+
+  static inline sqlite3_vfs* real_ = nullptr;
+  static inline const sqlite3_io_methods* methods_of_log_ = nullptr;
+  static inline sqlite3_io_methods faulty_{};
+  static inline std::atomic<Fault> fault_ = Fault::none;
+  static inline std::atomic<int> left_ = 0;
+  sqlite3_vfs vfs_{};
+};
+
+class LaneOnAFaultyDiskTest : public LaneTest {
+ protected:
+  // A second connection, so that the log stays when the lane closes its own.
+  void start_synced() {
+    other_ = std::make_unique<Database>(path_, Durability::synced, Access::existing);
+    other_->integer("SELECT count(*) FROM t");
+    lane_.emplace(std::make_unique<Database>(path_, Durability::synced, Access::existing), plenty);
+    ASSERT_TRUE(insert(1).get());
+  }
+
+  // What a process finds that starts after this one was killed now: nothing but the files.
+  std::int64_t rows_after_a_crash() const {
+    const TempDir copies;
+    const auto copy = copies.file("lane.db");
+    std::filesystem::copy_file(path_, copy);
+    std::filesystem::copy_file(path_ + "-wal", copy + "-wal");
+    return Database(copy, Durability::process, Access::existing).integer("SELECT count(*) FROM t");
+  }
+
+  FaultyDisk disk_;
+  std::unique_ptr<Database> other_;
+};
+
+TEST_F(LaneOnAFaultyDiskTest, SaysThatItIsOpenWhetherACommitWasDoneWhoseSyncFailed) {
+  start_synced();
+  auto blocked = block();
+  auto first = insert(2);
+  auto second = insert(3);
+  await_submissions();
+  FaultyDisk::fail(FaultyDisk::Fault::sync, 1);
+  open_gate();
+  // The command that blocked was a group by itself, and wrote nothing to sync.
+  EXPECT_TRUE(blocked.get());
+  for (auto* result : {&first, &second}) {
+    const auto outcome = result->get();
+    ASSERT_FALSE(outcome);
+    EXPECT_EQ(outcome.error().code, ErrorCode::store_outcome_unknown);
+    EXPECT_THAT(outcome.error().detail, StartsWith(path_ + ": "));
+  }
+  EXPECT_EQ(rows_after_a_crash(), 3) << "so \"nothing was done\" would not have been true";
+
+  EXPECT_TRUE(insert(4).get()) << "the file was opened again";
+  EXPECT_EQ(rows(), 2);
+  EXPECT_EQ(rows_after_a_crash(), 2) << "what is in the file stays it";
+}
+
+TEST_F(LaneOnAFaultyDiskTest, TakesNothingUntilTheFileCanBeSynced) {
+  start_synced();
+  FaultyDisk::fail(FaultyDisk::Fault::sync, 1'000'000);
+  EXPECT_EQ(insert(2).get().error().code, ErrorCode::store_outcome_unknown);
+  for (int tries = 0; tries < 3; ++tries) {
+    const auto refused = insert(3).get();
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, ErrorCode::store_unavailable) << "it was not even begun";
+  }
+  EXPECT_EQ(rows(), 1) << "reading goes on";
+  FaultyDisk::fail(FaultyDisk::Fault::none, 0);
+  EXPECT_TRUE(switchyard::testing::eventually([this] { return insert(4).get().has_value(); }));
+  EXPECT_EQ(other_->integer("SELECT max(a) FROM t"), 4);
+  EXPECT_EQ(rows(), 2);
+}
+
+TEST_F(LaneOnAFaultyDiskTest, AWriteThatFailsInTheCommitLeavesItOpen) {
+  start_synced();
+  FaultyDisk::fail(FaultyDisk::Fault::write, 1);
+  EXPECT_EQ(insert(2).get().error().code, ErrorCode::store_outcome_unknown);
+  EXPECT_TRUE(insert(3).get());
+  EXPECT_EQ(rows(), 2);
+}
+
+TEST_F(LaneOnAFaultyDiskTest, ADiskThatIsFullInTheCommitHasDoneNothing) {
+  start_synced();
+  FaultyDisk::fail(FaultyDisk::Fault::full, 1);
+  EXPECT_EQ(insert(2).get().error().code, ErrorCode::store_unavailable);
+  EXPECT_EQ(rows_after_a_crash(), 1);
+  EXPECT_TRUE(insert(3).get());
+  EXPECT_EQ(rows(), 2);
+}
+
+TEST_F(LaneOnAFaultyDiskTest, OpensNoOtherFileThanItHad) {
+  start_synced();
+  FaultyDisk::fail(FaultyDisk::Fault::sync, 1);
+  EXPECT_EQ(insert(2).get().error().code, ErrorCode::store_outcome_unknown);
+  std::filesystem::rename(path_, path_ + ".moved");
+  std::filesystem::copy_file(path_ + ".moved", path_);
+  const auto refused = insert(3).get();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::store_unavailable);
+  EXPECT_THAT(refused.error().detail, HasSubstr("replaced"));
 }
 
 }  // namespace

@@ -165,7 +165,9 @@ Task<std::vector<service::HealthCheck>> PspSimulator::check_health() {
 }
 
 http::Response PspSimulator::refuse(const Error& error) {
-  if (error.code == ErrorCode::store_unavailable && ledger_failures_.allow()) {
+  const bool failed =
+      error.code == ErrorCode::store_unavailable || error.code == ErrorCode::store_outcome_unknown;
+  if (failed && ledger_failures_.allow()) {
     log_.error(fmt::format("The ledger failed: {}", error.detail));
   }
   return http::problem(error);

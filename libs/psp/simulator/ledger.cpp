@@ -117,8 +117,7 @@ bool is_seen_the_first_time(Database& database, const std::string& key) {
 
 Ledger::Ledger(const std::string& path, Use use)
     : use_(use),
-      lane_(sqlite::open_patiently([&path, use] { return open(path, use); }), sqlite::Lane::Mode::write,
-            charges_waiting_max) {}
+      lane_(sqlite::open_patiently([&path, use] { return open(path, use); }), charges_waiting_max) {}
 
 Task<Result<std::optional<Booked>>> Ledger::book(Charge charge, Behaviour behaviour, Timestamp now) {
   charge.approved = behaviour.charging != Charging::decline;

@@ -13,7 +13,8 @@ namespace switchyard::store {
 namespace {
 
 constexpr std::size_t writes_waiting_max = 8192;
-constexpr std::size_t reads_waiting_max = 1024;
+constexpr sqlite::ReadLane::Limits logins_waiting_max{.of_one_asker = 1024, .in_all = 1024};
+constexpr sqlite::ReadLane::Limits merchants_waiting_max{.of_one_asker = 256, .in_all = 8192};
 
 void create_parent_folder(const std::string& path) {
   const auto folder = std::filesystem::path(path).parent_path();
@@ -43,16 +44,20 @@ std::unique_ptr<sqlite::Database> open_migrated(const std::string& path) {
   return database;
 }
 
+std::unique_ptr<sqlite::Database> open_existing(const std::string& path) {
+  return std::make_unique<sqlite::Database>(path, sqlite::Durability::synced, sqlite::Access::existing);
+}
+
 }  // namespace
 
 SqliteStore::SqliteStore(const std::string& path)
-    : writer_(sqlite::open_patiently([&path] { return open_migrated(path); }), sqlite::Lane::Mode::write,
-              writes_waiting_max),
-      reader_(std::make_unique<sqlite::Database>(path, sqlite::Durability::synced, sqlite::Access::existing),
-              sqlite::Lane::Mode::read, reads_waiting_max) {}
+    : writer_(sqlite::open_patiently([&path] { return open_migrated(path); }), writes_waiting_max),
+      logins_(open_existing(path), logins_waiting_max),
+      merchants_(open_existing(path), merchants_waiting_max) {}
 
 Task<Result<void>> SqliteStore::check_writable(Timestamp now) {
   return writer_.run<void>([now](sqlite::Database& database) -> Result<void> {
+    database.require_in_place();
     database
         .query(
             "INSERT INTO health (id, checked_at_ms) VALUES (1, ?) "

@@ -1,8 +1,10 @@
-// The store in one SQLite file: write-ahead log, synchronous=FULL, one writing thread with group commit, one
-// reading thread beside it. Several processes may share the file on one machine.
+// The store in one SQLite file: write-ahead log, synchronous=FULL, one writing thread with group commit, and
+// reading threads beside it: one for logins, which nobody's lists can hold up, and one for merchants, who
+// take turns. Several processes may share the file on one machine.
 #pragma once
 
 #include "sqlite/lane.hpp"
+#include "sqlite/read_lane.hpp"
 #include "store/keys_in_flight.hpp"
 #include "store/store.hpp"
 
@@ -55,9 +57,10 @@ class SqliteStore final : public Store {
   Task<Result<CreateResult>> create_with_key(NewTransaction created);
 
   KeysInFlight keys_in_flight_;
-  // Migrates before the reader opens the file.
+  // Migrates before the readers open the file.
   sqlite::Lane writer_;
-  sqlite::Lane reader_;
+  sqlite::ReadLane logins_;
+  sqlite::ReadLane merchants_;
 };
 
 }  // namespace switchyard::store

@@ -86,12 +86,12 @@ Task<Result<std::optional<Replayed>>> SqliteStore::find_reply(MerchantId merchan
                request_fingerprint = std::move(request_fingerprint)](sqlite::Database& database) {
     return read_reply(database, merchant, key, request_fingerprint);
   };
-  co_return co_await reader_.run<std::optional<Replayed>>(std::move(read));
+  co_return co_await merchants_.run<std::optional<Replayed>>(merchant.value, std::move(read));
 }
 
 Task<Result<TransactionWithAttempts>> SqliteStore::find_transaction(MerchantId merchant, TransactionId id) {
-  return reader_.run<TransactionWithAttempts>(
-      [merchant, id](sqlite::Database& database) -> Result<TransactionWithAttempts> {
+  return merchants_.run<TransactionWithAttempts>(
+      merchant.value, [merchant, id](sqlite::Database& database) -> Result<TransactionWithAttempts> {
         auto row = database.query("SELECT " SWITCHYARD_TRANSACTION_COLUMNS
                                   " FROM transactions WHERE merchant_id = ? AND id = ?");
         row.bind(merchant.value).bind_blob(id.value.bytes);
@@ -108,8 +108,8 @@ Task<Result<TransactionWithAttempts>> SqliteStore::find_transaction(MerchantId m
 }
 
 Task<Result<TransactionPage>> SqliteStore::list_transactions(MerchantId merchant, TransactionFilter filter) {
-  return reader_.run<TransactionPage>(
-      [merchant, filter](sqlite::Database& database) -> Result<TransactionPage> {
+  return merchants_.run<TransactionPage>(
+      merchant.value, [merchant, filter](sqlite::Database& database) -> Result<TransactionPage> {
         SWITCHYARD_ASSERT(filter.limit > 0);
         const Uuid before = filter.before ? filter.before->value : last_id;
         auto row = database.query("SELECT " SWITCHYARD_TRANSACTION_COLUMNS

@@ -9,6 +9,9 @@
 namespace switchyard::store {
 namespace {
 
+// Who waits for a login is not known before it is done.
+constexpr std::int64_t anybody = 0;
+
 constexpr const char* user_by_name =
     "SELECT id, username, password_hash, enabled FROM users WHERE username = ?";
 
@@ -45,8 +48,8 @@ Result<void> require_one_change(const sqlite::Database& database) {
 }  // namespace
 
 Task<Result<std::optional<User>>> SqliteStore::find_user(std::string username) {
-  return reader_.run<std::optional<User>>(
-      [username = std::move(username)](sqlite::Database& database) -> Result<std::optional<User>> {
+  return logins_.run<std::optional<User>>(
+      anybody, [username = std::move(username)](sqlite::Database& database) -> Result<std::optional<User>> {
         auto row = database.query(user_by_name);
         row.bind(username);
         if (!row.step()) return std::nullopt;
@@ -55,8 +58,8 @@ Task<Result<std::optional<User>>> SqliteStore::find_user(std::string username) {
 }
 
 Task<Result<std::vector<User>>> SqliteStore::list_users(UserId after, std::size_t limit) {
-  return reader_.run<std::vector<User>>(
-      [after, limit](sqlite::Database& database) -> Result<std::vector<User>> {
+  return logins_.run<std::vector<User>>(
+      anybody, [after, limit](sqlite::Database& database) -> Result<std::vector<User>> {
         std::vector<User> users;
         auto row = database.query(
             "SELECT id, username, password_hash, enabled FROM users WHERE id > ? ORDER BY id LIMIT ?");
@@ -105,19 +108,21 @@ Task<Result<void>> SqliteStore::set_password_hash(std::string username, std::str
 
 Task<Result<std::vector<LoginFailures>>> SqliteStore::login_failures(std::vector<std::string> subjects,
                                                                      Timestamp now) {
-  return reader_.run<std::vector<LoginFailures>>([subjects = std::move(subjects),
-                                                  now](sqlite::Database& database)
-                                                     -> Result<std::vector<LoginFailures>> {
-    std::vector<LoginFailures> failures;
-    for (const auto& subject : subjects) {
-      auto row = database.query(
-          "SELECT count, window_ends_at_ms FROM login_failures WHERE subject = ? AND window_ends_at_ms > ?");
-      row.bind(subject).bind(to_ms(now));
-      failures.push_back(row.step() ? LoginFailures{row.integer(0), from_ms(row.integer(1))}
-                                    : LoginFailures{});
-    }
-    return failures;
-  });
+  return logins_.run<std::vector<LoginFailures>>(
+      anybody,
+      [subjects = std::move(subjects),
+       now](sqlite::Database& database) -> Result<std::vector<LoginFailures>> {
+        std::vector<LoginFailures> failures;
+        for (const auto& subject : subjects) {
+          auto row = database.query(
+              "SELECT count, window_ends_at_ms FROM login_failures WHERE subject = ? AND window_ends_at_ms > "
+              "?");
+          row.bind(subject).bind(to_ms(now));
+          failures.push_back(row.step() ? LoginFailures{row.integer(0), from_ms(row.integer(1))}
+                                        : LoginFailures{});
+        }
+        return failures;
+      });
 }
 
 Task<Result<void>> SqliteStore::record_login_failure(std::vector<std::string> subjects, Timestamp now,

@@ -10,6 +10,9 @@
 namespace switchyard::store {
 namespace {
 
+// In the line of the merchants; no merchant has this id.
+constexpr std::int64_t ourselves = -1;
+
 constexpr const char* all_due =
     "SELECT " SWITCHYARD_TRANSACTION_COLUMNS
     " FROM transactions WHERE next_action_at_ms <= ? ORDER BY next_action_at_ms LIMIT ?";
@@ -186,13 +189,13 @@ Task<Result<void>> SqliteStore::note_foreign_worker(Timestamp now) {
 }
 
 Task<Result<bool>> SqliteStore::has_seen_foreign_worker() {
-  return reader_.run<bool>([](sqlite::Database& database) -> Result<bool> {
+  return merchants_.run<bool>(ourselves, [](sqlite::Database& database) -> Result<bool> {
     return database.integer("SELECT count(*) FROM foreign_workers") > 0;
   });
 }
 
 Task<Result<Workload>> SqliteStore::measure_workload() {
-  return reader_.run<Workload>([](sqlite::Database& database) -> Result<Workload> {
+  return merchants_.run<Workload>(ourselves, [](sqlite::Database& database) -> Result<Workload> {
     Workload workload;
     auto oldest = database.query(
         "SELECT next_action_at_ms FROM transactions WHERE next_action_at_ms IS NOT NULL "
@@ -205,7 +208,7 @@ Task<Result<Workload>> SqliteStore::measure_workload() {
 }
 
 Task<Result<std::int64_t>> SqliteStore::count_backlog(std::int64_t most) {
-  return reader_.run<std::int64_t>([most](sqlite::Database& database) -> Result<std::int64_t> {
+  return merchants_.run<std::int64_t>(ourselves, [most](sqlite::Database& database) -> Result<std::int64_t> {
     auto row = database.query(
         "SELECT count(*) FROM (SELECT 1 FROM transactions WHERE next_action_at_ms IS NOT NULL LIMIT ?)");
     row.bind(most);
@@ -216,8 +219,8 @@ Task<Result<std::int64_t>> SqliteStore::count_backlog(std::int64_t most) {
 
 Task<Result<std::vector<MerchantBacklog>>> SqliteStore::largest_backlogs(std::int64_t most,
                                                                          std::size_t merchants) {
-  return reader_.run<std::vector<MerchantBacklog>>(
-      [most, merchants](sqlite::Database& database) -> Result<std::vector<MerchantBacklog>> {
+  return merchants_.run<std::vector<MerchantBacklog>>(
+      ourselves, [most, merchants](sqlite::Database& database) -> Result<std::vector<MerchantBacklog>> {
         auto row = database.query(
             "SELECT merchant_id, count(*) AS waiting FROM (SELECT merchant_id FROM transactions "
             "WHERE next_action_at_ms IS NOT NULL LIMIT ?) GROUP BY merchant_id "
