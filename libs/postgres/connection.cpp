@@ -88,6 +88,12 @@ Failure connection_failure(std::string message) {
     message.erase(at, end == message.npos ? end : end - at);
   }
   failure.message = one_line(message);
+  if (failure.sqlstate == "28P01") {
+    failure.message +=
+        "; a password in a URL is percent-decoded, so one with a % is written with %25, and PGPASSWORD is "
+        "taken "
+        "as it is";
+  }
   return failure;
 }
 
@@ -103,17 +109,62 @@ bool is_of_the_session(const std::string& sqlstate) {
   return std::ranges::find(codes, sqlstate) != codes.end();
 }
 
+namespace {
+
+// How a password is written in a URL, for one that was not written so.
+constexpr std::string_view how_to_encode =
+    "a password in a URL is percent-encoded (% is %25, @ is %40, / is %2F, # is %23, ? is %3F, a blank %20); "
+    "or "
+    "leave it out of the URL and set PGPASSWORD, which is taken as it is";
+
+// What libpq would read as something else than it was meant, and then repeat in its messages: behind the '@'
+// that it takes for the end of a password there would be the rest of one.
+bool is_ambiguous(std::string_view url) {
+  const auto rest = url.substr(std::min(url.size(), url.find("://") + 3));
+  const auto at = rest.find('@');
+  return at != rest.npos && (at > rest.find('/') || rest.find('@', at + 1) != rest.npos);
+}
+
+bool has_lone_percent(std::string_view url) {
+  const auto is_hex = [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+  };
+  for (auto at = url.find('%'); at != url.npos; at = url.find('%', at + 1)) {
+    const auto digits = url.substr(at + 1, 2);
+    if (digits.size() != 2 || !std::ranges::all_of(digits, is_hex) || digits == "00") return true;
+  }
+  return false;
+}
+
+bool has_a_wrong_port(const PQconninfoOption* options) {
+  for (const auto* option = options; option->keyword != nullptr; ++option) {
+    if (std::string_view(option->keyword) != "port" || option->val == nullptr) continue;
+    return std::string_view(option->val).find_first_not_of("0123456789,") != std::string_view::npos;
+  }
+  return false;
+}
+
+}  // namespace
+
 std::optional<std::string> why_malformed(const std::string& url) {
+  if (is_ambiguous(url)) return fmt::format("has an '@' or a '/' where none can be; {}", how_to_encode);
+  if (has_lone_percent(url)) {
+    return fmt::format("has a '%' that no two hexadecimal digits follow; {}", how_to_encode);
+  }
   char* words = nullptr;
   PQconninfoOption* const options = PQconninfoParse(url.c_str(), &words);
-  const std::string message = words == nullptr ? "" : words;
+  std::string message = words == nullptr ? "" : words;
   PQfreemem(words);
   if (options != nullptr) {
+    const bool wrong_port = has_a_wrong_port(options);
     PQconninfoFree(options);
-    return std::nullopt;
+    if (!wrong_port) return std::nullopt;
+    return fmt::format("has a port that is no number; {}", how_to_encode);
   }
   // libpq quotes what it could not read, which may be or hold the password.
-  return "the URL cannot be read: " + one_line(message.substr(0, message.find(": \"")));
+  message.resize(std::min(message.size(), message.find('"')));
+  while (message.ends_with(' ') || message.ends_with(':')) message.pop_back();
+  return "cannot be read: " + one_line(message);
 }
 
 void Connection::Finish::operator()(pg_conn* connection) const {
@@ -131,7 +182,7 @@ Connection::~Connection() {
 Task<Outcome<std::unique_ptr<Connection>>> Connection::connect(Executor executor, std::string url,
                                                                Deadline deadline) {
   if (auto malformed = why_malformed(url)) {
-    Failure failure{Failure::Kind::unreachable, "", std::move(*malformed)};
+    Failure failure{Failure::Kind::unreachable, "", "the URL " + std::move(*malformed)};
     co_return std::unexpected(std::move(failure));
   }
   // What stands before dbname, the URL may overrule.

@@ -45,7 +45,8 @@ using Outcome = std::expected<T, Failure>;
 // has prepared is not there. Nothing was done, and a new session does not meet them.
 bool is_of_the_session(const std::string& sqlstate);
 
-// What is wrong with a URL that libpq cannot read, without repeating any of it; nothing if it can.
+// What is wrong with a URL that libpq cannot read, or would misread because a password in it is not
+// percent-encoded; without repeating any of it. Nothing if it can be read.
 std::optional<std::string> why_malformed(const std::string& url);
 
 class Connection {

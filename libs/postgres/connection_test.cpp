@@ -1,5 +1,7 @@
 #include "postgres/connection.hpp"
 
+#include <random>
+
 #include <boost/asio/ip/tcp.hpp>
 #include <gmock/gmock.h>
 
@@ -257,6 +259,43 @@ TEST_F(ConnectionTest, WrongUrlsAreToldWithoutThePassword) {
       EXPECT_FALSE(refused);
       EXPECT_THAT(refused.error().message, AllOf(Not(HasSubstr("hunter2")), Not(::testing::IsEmpty())));
     });
+  }
+}
+
+// A password of anything, put into a URL as it is: it is refused, or read right, and never repeated.
+TEST(PostgresUrl, NoPieceOfAPasswordIsEverInAMessage) {
+  const auto seed = std::random_device()();
+  std::mt19937 random(seed);
+  // "QX" in every piece, which stands nowhere else.
+  const std::vector<std::string> parts{"@", "/", "%", ":", "#",   "?",  " ", "&",
+                                       "=", "[", "]", ",", "%41", "\\", "'"};
+  IoThreads thread(1);
+  for (int round = 0; round < 300; ++round) {
+    std::string password = "QX";
+    for (auto left = random() % 5; left > 0; --left) password += parts[random() % parts.size()] + "QX";
+    const auto url = fmt::format("postgresql://u:{}@127.0.0.1:1/db?sslmode=disable", password);
+    const auto wrong = why_malformed(url).value_or("");
+    EXPECT_THAT(wrong, Not(HasSubstr("QX"))) << url << " seed " << seed;
+    if (!wrong.empty()) continue;
+    thread.run(0, [&]() -> Task<void> {
+      const auto refused = co_await Connection::connect(thread.executor(0), url, in(seconds(30)));
+      EXPECT_FALSE(refused);
+      EXPECT_THAT(refused.error().message, AllOf(HasSubstr("127.0.0.1"), Not(HasSubstr("QX"))))
+          << url << " seed " << seed;
+    });
+  }
+}
+
+TEST(PostgresUrl, SaysHowAPasswordIsWritten) {
+  for (const char* url :
+       {"postgresql://u:a@b@h/db", "postgresql://u:a/b@h/db", "postgresql://u:a%b@h/db",
+        "postgresql://u:12/b@h/db", "postgresql://u:a@b?c=d@h/db", "postgresql://u:ab/db"}) {
+    EXPECT_THAT(why_malformed(url).value_or(""), AllOf(HasSubstr("%40"), HasSubstr("PGPASSWORD"))) << url;
+  }
+  for (const char* url :
+       {"postgresql://u:a%40b%2Fc%25@h/db", "postgresql://u@h:5432,[::1]:5433/db?sslmode=require",
+        "postgres:///db?host=/run/postgresql", "postgresql://u:a:b#?c@h/db", "postgresql://"}) {
+    EXPECT_EQ(why_malformed(url), std::nullopt) << url;
   }
 }
 

@@ -63,6 +63,10 @@ std::string percent_decoded(std::string_view text) {
 void take_credentials(std::string_view& rest, Url& url) {
   // A password may hold '/' or '@' only as %2F and %40, so the last '@' before the path ends it.
   const auto at = rest.substr(0, rest.find('/')).rfind('@');
+  const bool is_socket = rest.starts_with('/');
+  if (at == std::string_view::npos && !is_socket && rest.find('@') != std::string_view::npos) {
+    refuse("has an '@' behind a '/'; a password in a URL is percent-encoded: / is %2F, @ is %40, % is %25");
+  }
   if (at == std::string_view::npos) return;
   auto credentials = rest.substr(0, at);
   rest.remove_prefix(at + 1);

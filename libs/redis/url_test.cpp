@@ -118,9 +118,9 @@ TEST(RedisUrlTest, RefusesWhatItDoesNotUnderstand) {
 }
 
 TEST(RedisUrlTest, NeverRepeatsAPassword) {
-  for (const auto* text :
-       {"redis://:hunter2@host:x", "redis://hunter2@host", "http://:hunter2@host", "redis://:hunter2@",
-        "redis://:hunter2%4@host", "redis+sentinel://:hunter2@host"}) {
+  for (const auto* text : {"redis://:hunter2@host:x", "redis://hunter2@host", "http://:hunter2@host",
+                           "redis://:hunter2@", "redis://:hunter2%4@host", "redis+sentinel://:hunter2@host",
+                           "redis+sentinel://u:12/hunter2@host/name", "redis://u:12/hunter2@host"}) {
     EXPECT_THAT(refusal_of(text), AllOf(StartsWith("REDIS_URL "), Not(HasSubstr("hunter2")))) << text;
   }
 }

@@ -84,7 +84,14 @@ Batch next_users(sqlite::Database& source, Destination& destination) {
   for (; row.step(); ++batch.rows) {
     const auto user = read_user(row);
     ids.add(user.id.value);
-    names.add(postgres::storable_text(user.username));
+    // In another form it could be, or become, somebody else's.
+    if (postgres::storable_text(user.username) != user.username) {
+      throw std::runtime_error(
+          fmt::format("the name of user_id {} is not UTF-8 without NUL, which PostgreSQL cannot hold; give "
+                      "the user another name in SQLite first",
+                      user.id.value));
+    }
+    names.add(user.username);
     hashes.add(user.password_hash);
     enabled.add(user.enabled);
     times.add(from_ms(row.integer(4)));

@@ -350,6 +350,25 @@ TEST_P(StoreTest, ChangesWhetherAUserIsEnabled) {
   EXPECT_EQ(unknown.error().code, ErrorCode::not_found);
 }
 
+TEST_P(StoreTest, ANameThatIsNoTextIsNobodyElses) {
+  ASSERT_TRUE(add_user({.id = {}, .username = "a?", .password_hash = "old"}));
+  ASSERT_TRUE(add_user({.id = {}, .username = "??", .password_hash = "old"}));
+  for (const auto& name :
+       {std::string("a\xff"), std::string("a\0", 2), std::string("\xc3("), std::string("\xed\xa0")}) {
+    const auto disabled = run([&] { return store_->set_user_enabled(name, false); });
+    ASSERT_FALSE(disabled);
+    EXPECT_EQ(disabled.error().code, ErrorCode::not_found);
+    const auto changed = run([&] { return store_->set_password_hash(name, "new"); });
+    ASSERT_FALSE(changed);
+    EXPECT_EQ(changed.error().code, ErrorCode::not_found);
+    EXPECT_FALSE(find_user(name).has_value());
+  }
+  for (const char* name : {"a?", "??"}) {
+    EXPECT_TRUE(find_user(name)->enabled);
+    EXPECT_EQ(find_user(name)->password_hash, "old");
+  }
+}
+
 TEST_P(StoreTest, ChangesAPasswordHash) {
   ASSERT_TRUE(add_user({.id = {}, .username = "alice", .password_hash = "old"}));
   ASSERT_TRUE(add_user({.id = {}, .username = "becky", .password_hash = "old"}));

@@ -1,6 +1,7 @@
 // switchyard: all services in one process, and the command line.
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <iostream>
 #include <stdexcept>
@@ -41,6 +42,14 @@ int fail(const CLI::App& app, const CLI::ParseError& error) {
   return asked ? service::exit_ok : service::exit_configuration;
 }
 
+// libpq reads the password of PostgreSQL from the process, where one from the file of --env-file is not yet.
+// Before any thread is started.
+void export_to_libpq(const switchyard::Environment& environment) {
+  for (const char* name : {"PGPASSWORD", "PGPASSFILE"}) {
+    if (const auto value = environment.find(name)) ::setenv(name, value->c_str(), 1);
+  }
+}
+
 int run(int argc, char** argv) {
   CLI::App app("Switchyard, a payment switch");
   app.footer(examples);
@@ -72,6 +81,7 @@ int run(int argc, char** argv) {
   }
   context.environment = Environment::of_process();
   if (!context.env_file.empty()) context.environment.add_file(context.env_file);
+  export_to_libpq(context.environment);
   const int code = context.action();
   finish_output();
   return code;

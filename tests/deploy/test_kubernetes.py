@@ -17,8 +17,9 @@ SERVICES_OF_OURS = {"auth-api": "A", "core-api": "C", "psp-connector": "P", "psp
 
 SECRETS = {
     "JWT_SECRET": "0123456789abcdef0123456789abcdef",
-    "POSTGRES_PASSWORD": "a-password",
-    "DATABASE_URL": "postgresql://switchyard:a-password@postgres/switchyard",
+    "POSTGRES_PASSWORD": "a/pass@wo%rd#:?",
+    "DATABASE_URL": "postgresql://switchyard@postgres/switchyard",
+    "PGPASSWORD": "a/pass@wo%rd#:?",
     "REDIS_URL": "redis://redis:6379/0",
     "PSP_URL": "https://psp.example",
 }
@@ -283,6 +284,7 @@ def test_secrets_reach_only_who_reads_them(objects):
     assert reads.pop("JWT_SECRET") == {"auth-api", "core-api"}
     assert reads.pop("JWT_SECRET_PREVIOUS") == {"auth-api", "core-api"}
     assert reads.pop("DATABASE_URL") == {"auth-api", "core-api", "psp-connector", "migrate", "command-line"}
+    assert reads.pop("PGPASSWORD") == {"auth-api", "core-api", "psp-connector", "migrate", "command-line"}
     assert reads.pop("REDIS_URL") == {"core-api", "psp-connector"}
     assert reads.pop("PSP_URL", {"psp-connector"}) == {"psp-connector"}
     assert reads.pop("POSTGRES_PASSWORD", {"postgres"}) == {"postgres"}

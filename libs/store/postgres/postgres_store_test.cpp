@@ -465,7 +465,8 @@ TEST_F(PostgresStoreTest, AWrongPasswordIsToldAtOnceAndNotRepeated) {
   const auto begin = wrong.find(':', sizeof("postgresql://")) + 1;
   wrong.replace(begin, wrong.find('@') - begin, "hunter2");
   EXPECT_THAT([&] { PostgresStore store(wrong); },
-              ThrowsMessage<std::runtime_error>(AllOf(HasSubstr("password"), Not(HasSubstr("hunter2")))));
+              ThrowsMessage<std::runtime_error>(
+                  AllOf(HasSubstr("PGPASSWORD"), HasSubstr("percent-decoded"), Not(HasSubstr("hunter2")))));
 }
 
 TEST_F(PostgresStoreTest, WordsOfAPspThatAreNoTextDoNotKeepAnOutcomeFromBeingSaved) {

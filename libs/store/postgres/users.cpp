@@ -15,14 +15,23 @@ constexpr std::int64_t expired_windows_removed_max = 16;
 
 constexpr const char* take_users_lock = "SELECT pg_advisory_xact_lock($1::bigint)";
 
-// PostgreSQL's text holds no NUL, so no user has such a name.
+// PostgreSQL's text is UTF-8 without NUL, so no user has another name. It is never looked for in a changed
+// form: that could be somebody else.
 bool can_be_a_name(std::string_view username) {
   return postgres::storable_text(username) == username;
 }
 
+Error no_such_user() {
+  return {ErrorCode::not_found, "there is no user of this name"};
+}
+
+Error no_name() {
+  return {ErrorCode::invalid_argument, "a user's name must be UTF-8 without NUL"};
+}
+
 Result<void> require_one_change(const std::vector<Rows>& sets) {
   if (sets.front().changed() == 1) return {};
-  return fail(ErrorCode::not_found, "there is no user of this name");
+  return std::unexpected(no_such_user());
 }
 
 }  // namespace
@@ -57,9 +66,7 @@ Task<Result<std::vector<User>>> PostgresStore::list_users(UserId after, std::siz
 }
 
 Task<Result<User>> PostgresStore::add_user(NewUser user, Timestamp now) {
-  if (!can_be_a_name(user.username)) {
-    co_return fail(ErrorCode::invalid_argument, "a user's name must be UTF-8 without NUL");
-  }
+  if (!can_be_a_name(user.username)) co_return std::unexpected(no_name());
   Statements statements;
   statements.emplace_back(take_users_lock).bind(users_lock);
   statements.emplace_back("SELECT FROM users WHERE username = $1::text").bind(user.username);
@@ -90,7 +97,8 @@ Task<Result<bool>> PostgresStore::import_users(std::vector<NewUser> users, Times
   for (const auto& user : users) {
     last_id = user.id ? user.id->value : last_id + 1;
     ids.add(last_id);
-    names.add(postgres::storable_text(user.username));
+    if (!can_be_a_name(user.username)) co_return std::unexpected(no_name());
+    names.add(user.username);
     hashes.add(user.password_hash);
     enabled.add(user.enabled);
   }
@@ -107,23 +115,25 @@ Task<Result<bool>> PostgresStore::import_users(std::vector<NewUser> users, Times
       .bind(enabled)
       .bind(now);
   const auto read = [](const RowSets& sets) -> Result<bool> { return sets[1].changed() > 0; };
-  return query<bool>(std::move(statements), Effect::once, read);
+  co_return co_await query<bool>(std::move(statements), Effect::once, read);
 }
 
 Task<Result<void>> PostgresStore::set_user_enabled(std::string username, bool enabled) {
+  if (!can_be_a_name(username)) co_return std::unexpected(no_such_user());
   Statements statements;
   statements.emplace_back("UPDATE users SET enabled = $2::boolean WHERE username = $1::text")
-      .bind(postgres::storable_text(username))
+      .bind(username)
       .bind(enabled);
-  return query<void>(std::move(statements), Effect::repeatable, require_one_change);
+  co_return co_await query<void>(std::move(statements), Effect::repeatable, require_one_change);
 }
 
 Task<Result<void>> PostgresStore::set_password_hash(std::string username, std::string password_hash) {
+  if (!can_be_a_name(username)) co_return std::unexpected(no_such_user());
   Statements statements;
   statements.emplace_back("UPDATE users SET password_hash = $2::text WHERE username = $1::text")
-      .bind(postgres::storable_text(username))
+      .bind(username)
       .bind(password_hash);
-  return query<void>(std::move(statements), Effect::repeatable, require_one_change);
+  co_return co_await query<void>(std::move(statements), Effect::repeatable, require_one_change);
 }
 
 Task<Result<std::vector<LoginFailures>>> PostgresStore::login_failures(std::vector<std::string> subjects,
