@@ -90,7 +90,7 @@ def test_a_card_number_as_idempotency_key_is_422(merchant, key):
 @pytest.mark.parametrize("digits", ["4111111111111112", "411111111111", "0000000000000", "12345678901234", "1" * 30])
 def test_other_digit_strings_are_no_card_numbers(merchant, digits):
     """Fails the check digit, is too short or too long, or starts like no card: an order number, not a card."""
-    assert merchant.create(100, "USD", reference=digits).status == 200
+    assert merchant.create(100, "USD", key=digits).status == 200
 
 
 def test_uuids_as_idempotency_keys_are_not_mistaken_for_card_numbers(merchant):
