@@ -35,6 +35,7 @@ constexpr auto known = std::to_array<std::string_view>({
     "MERCHANT_RATE",
     "MERCHANT_REQUESTS",
     "METRICS_PORT",
+    "PGPASSWORD",
     "PLATFORM_HOST",
     "POSTGRES_PASSWORD",
     "PSP_SIMULATOR_LEDGER",
