@@ -905,7 +905,8 @@ TEST_P(StoreTest, AJobOfAStoredTransactionIsTakenWhateverTheRulesAreToday) {
 TEST_P(StoreTest, AForeignWorkerIsNeverForgotten) {
   EXPECT_FALSE(*run([&] { return store_->has_seen_foreign_worker(); }));
   for (int time = 0; time < 2; ++time) ASSERT_TRUE(run([&] { return store_->note_foreign_worker(start); }));
-  EXPECT_TRUE(*run([&] { return open_again()->has_seen_foreign_worker(); }));
+  const auto again = open_again();
+  EXPECT_TRUE(*run([&] { return again->has_seen_foreign_worker(); }));
 }
 
 TEST_P(StoreTest, MeasuresWhatIsLeftToDo) {

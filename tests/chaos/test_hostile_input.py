@@ -691,7 +691,7 @@ REQUESTS = [
 def cut(rng, data):
     """In one to four segments."""
     places = sorted(rng.randrange(len(data) + 1) for _ in range(rng.randrange(4)))
-    return [data[start:end] for start, end in zip([0, *places], [*places, len(data)])]
+    return [data[start:end] for start, end in zip([0, *places], [*places, len(data)], strict=True)]
 
 
 def send_mutations(endpoint, seed, count):
