@@ -56,7 +56,7 @@ def test_serve_shows_its_connector(switchyard):
 
 def test_claims_that_fail_are_a_failure_of_the_connector_and_a_warning_in_serve(start_fleet, start_switchyard):
     fleet, serve = start_fleet(), start_switchyard()
-    for database in (fleet.database, serve.database):
+    for database in {fleet.database, serve.database}:
         with closing(sqlite3.connect(database, timeout=30)) as connection:
             connection.execute("ALTER TABLE transactions RENAME TO transactions_gone")
     eventually(lambda: output(connector(fleet), "connector:claims"), "the connector's health to tell")

@@ -188,7 +188,7 @@ def test_an_unknown_outcome_is_looked_up_then_resent_with_identical_bytes_and_ke
         found = merchant.wait_final(identifier)
     assert found["status"] == "captured" and len(found["attempts"]) == 1
     body = f'{{"reference":"{identifier}","amount":4711,"currency":"EUR","capture_method":"automatic"}}'.encode()
-    assert psp.posts == [(f"1-{identifier}-1", body)] * 2
+    assert psp.posts == [(f"{merchant.user_id}-{identifier}-1", body)] * 2
     assert psp.look_ups == [f"/charges?reference={identifier}"]
 
 
