@@ -63,9 +63,8 @@ std::expected<Framing, Response> transfer_framing(const fields& header, unsigned
 
 std::optional<std::uint64_t> decimal(std::string_view digits) {
   std::uint64_t number = 0;
-  const auto* const end = digits.data() + digits.size();
-  const auto [rest, error] = std::from_chars(digits.data(), end, number);
-  if (error != std::errc() || rest != end) return std::nullopt;
+  const auto [rest, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  if (error != std::errc() || rest != digits.data() + digits.size()) return std::nullopt;
   return number;
 }
 

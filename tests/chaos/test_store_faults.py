@@ -7,7 +7,8 @@ import signal
 import sqlite3
 import subprocess
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -17,7 +18,7 @@ from support.load import Load
 from support.merchants import Merchant
 from support.ports import free_port
 from support.problems import assert_problem
-from support.programs import Switchyard, ThreeServices, development_settings, run_to_exit
+from support.programs import Switchyard, ThreeServices, development_settings, healthy, run_to_exit
 from support.waiting import eventually
 
 
@@ -292,6 +293,104 @@ def sync_events(trace):
         if re.search(r"f(data)?sync(\(|\b.* resumed).*= 0$", line) and thread in begun:
             begun.discard(thread)
             yield "sync"
+
+
+@pytest.fixture
+def core_api_alone(tmp_path, merchant_of):
+    """core-api as the only process with the store open, and a merchant who has paid once."""
+    if shutil.which("strace") is None:
+        pytest.skip("strace is not installed")
+    services = ThreeServices(tmp_path).start(without_connector=True)
+    assert services.auth_api.stop() == 0
+    merchant = merchant_of(services)
+    merchant.created(1)
+    yield services, merchant
+    assert services.stop() == 0
+
+
+@contextmanager
+def failing_syncs(pid, which):
+    """fdatasync fails in each thread of the process: `which` as strace's `when`."""
+    command = ["strace", "-f", "-qq", "-e", "trace=fdatasync", "-e", f"inject=fdatasync:error=EIO:when={which}",
+               "-o", "/dev/null", "-p", str(pid)]
+    tracer = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        traced = f"TracerPid:\t{tracer.pid}"
+        eventually(lambda: tracer.poll() is not None or all(
+            traced in status.read_text() for status in Path(f"/proc/{pid}/task").glob("*/status")), "strace to attach")
+        if tracer.poll() is not None:
+            pytest.skip(f"strace cannot attach: {tracer.stderr.read().strip()}")
+        yield
+    finally:
+        tracer.send_signal(signal.SIGINT)
+        tracer.communicate(timeout=30)
+
+
+def assert_charged_once(services, identifier, merchant):
+    services.psp_connector.start()
+    assert merchant.wait_final(identifier)["status"] == "captured"
+    charges = storage.charges(services.ledger, identifier)
+    assert [charge.outcome for charge in charges] == ["approved"]
+
+
+def test_a_commit_whose_sync_fails_is_not_said_to_be_nothing(core_api_alone):
+    """The log holds the payment, and the next start finds it: so nobody was told that it does not exist."""
+    services, merchant = core_api_alone
+    with failing_syncs(services.core_api.process.pid, "1+"):
+        reply = merchant.create(777, "USD", key="in doubt")
+        assert_problem(reply, 503, "Outcome unknown")
+        assert int(reply.header("Retry-After")) >= 1
+        for number in range(3):
+            assert_problem(merchant.create(800 + number, "USD"), 503, "Store unavailable")
+        eventually(lambda: once(services.core, "GET", "/health").status == 503, "health to tell")
+        assert merchant.page()["items"], "reading goes on"
+        services.core_api.kill()
+    services.core_api.start()
+    eventually(lambda: healthy(services.core, services.core_api), "core-api to be back")
+    merchant.close()  # the connection died with it
+    assert sorted(row.amount for row in storage.transactions(services.database)) == [1, 777]
+    again = merchant.create(777, "USD", key="in doubt")
+    assert again.status == 200 and again.header("Idempotency-Replayed") == "true"
+    assert_charged_once(services, again.json()["id"], merchant)
+
+
+def test_after_one_sync_that_failed_the_file_is_opened_again_and_is_the_truth(core_api_alone):
+    services, merchant = core_api_alone
+    with failing_syncs(services.core_api.process.pid, "1"):
+        assert_problem(merchant.create(777, "USD", key="in doubt"), 503, "Outcome unknown")
+        again = merchant.create(777, "USD", key="in doubt")
+        assert again.status == 200
+    assert once(services.core, "GET", "/health").status == 200
+    services.core_api.kill()
+    services.core_api.start()
+    eventually(lambda: healthy(services.core, services.core_api), "core-api to be back")
+    merchant.close()  # the connection died with it
+    assert sorted(row.amount for row in storage.transactions(services.database)) == [1, 777]
+    assert_charged_once(services, again.json()["id"], merchant)
+
+
+@pytest.mark.parametrize("what", ["moved", "deleted", "replaced"])
+def test_a_file_that_is_not_at_its_path_fails_the_health_check(start_switchyard, what):
+    server = start_switchyard()
+    merchant = Merchant(server, user_id=1)
+    merchant.wait_final(merchant.created(1)["id"])
+    merchant.close()
+    aside = server.database.with_suffix(".aside")
+    server.database.rename(aside)
+    if what == "deleted":
+        aside.unlink()
+    elif what == "replaced":
+        shutil.copy(aside, server.database)
+    eventually(lambda: once(server.core, "GET", "/health").status == 503, "health to tell", timeout_s=30)
+    assert f"{server.database}: was moved, deleted or replaced" in server.program.log()
+
+
+def test_a_write_ahead_log_that_is_gone_fails_the_health_check(start_switchyard):
+    server = start_switchyard()
+    assert once(server.core, "GET", "/health").status == 200
+    Path(f"{server.database}-wal").unlink()
+    eventually(lambda: once(server.core, "GET", "/health").status == 503, "health to tell", timeout_s=30)
+    assert f"{server.database}-wal: was moved, deleted or replaced" in server.program.log()
 
 
 def test_the_simulated_psps_ledger_has_a_default_place(start_switchyard):
