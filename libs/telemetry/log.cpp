@@ -91,7 +91,7 @@ void append_one_line(fmt::memory_buffer& line, std::string_view text) {
 // lets DEL and the controls above ASCII stand as they are, which are escaped here, too.
 std::string json_string(std::string_view text) {
   const auto utf8 = as_utf8(text);
-  const auto quoted = boost::json::serialize(boost::json::string_view(utf8.data(), utf8.size()));
+  auto quoted = boost::json::serialize(boost::json::string_view(utf8.data(), utf8.size()));
   if (quoted.find_first_of("\x7f\xc2") == std::string::npos) return quoted;
   std::string escaped;
   for (std::size_t i = 0; i < quoted.size(); ++i) {

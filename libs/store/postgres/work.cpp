@@ -376,6 +376,7 @@ Task<Result<std::vector<MerchantBacklog>>> PostgresStore::largest_backlogs(std::
   const auto read = [](const RowSets& sets) -> Result<std::vector<MerchantBacklog>> {
     const auto& rows = sets.front();
     std::vector<MerchantBacklog> largest;
+    largest.reserve(static_cast<std::size_t>(rows.size()));
     for (int row = 0; row < rows.size(); ++row)
       largest.push_back({{rows.integer(row, 0)}, rows.integer(row, 1)});
     return largest;
