@@ -39,4 +39,11 @@ inline std::string as_utf8(std::string_view text) {
   return out;
 }
 
+// The beginning of `text`, of at most `bytes_max` bytes, that does not end in the middle of a character.
+inline std::string_view cut_utf8(std::string_view text, std::size_t bytes_max) {
+  if (text.size() <= bytes_max) return text;
+  while (bytes_max > 0 && (static_cast<unsigned char>(text[bytes_max]) & 0xc0) == 0x80) --bytes_max;
+  return text.substr(0, bytes_max);
+}
+
 }  // namespace switchyard

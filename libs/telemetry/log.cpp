@@ -106,19 +106,12 @@ std::string json_string(std::string_view text) {
   return escaped;
 }
 
-// Not in the middle of a UTF-8 character.
-std::string_view cut(std::string_view text, std::size_t bytes_max) {
-  if (text.size() <= bytes_max) return text;
-  while (bytes_max > 0 && (static_cast<unsigned char>(text[bytes_max]) & 0xc0) == 0x80) --bytes_max;
-  return text.substr(0, bytes_max);
-}
-
 // Redacts before it cuts: without its last digit a card number is none any more to the eye that looks for it.
 // And again where something was cut off: what is left of a longer run of digits may be one. `memory` holds
 // what changed.
 std::string_view without_card_numbers(std::string_view text, std::size_t bytes_max, std::string& memory) {
   if (contains_card_number(text)) text = memory = redact_card_numbers(text);
-  const auto kept = cut(text, bytes_max);
+  const auto kept = cut_utf8(text, bytes_max);
   if (kept.size() == text.size() || !contains_card_number(kept)) return kept;
   return memory = redact_card_numbers(kept);
 }
