@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 
 #include "base/io_threads.hpp"
+#include "http/testing.hpp"
 
 namespace switchyard::http {
 namespace {
@@ -34,14 +35,7 @@ class RouterTest : public ::testing::Test {
  protected:
   Response ask(Method method, std::string_view path) {
     boost::beast::http::fields headers;
-    const Request request{.method = method,
-                          .path = path,
-                          .query = {},
-                          .headers = headers,
-                          .body = {},
-                          .request_id = "id",
-                          .remote_address = {},
-                          .parameter = {}};
+    const auto request = request_of(method, path, headers);
     return threads_.run(0, [&] { return router_.handle(request, log_exception_); });
   }
   Response get(std::string_view path) { return ask(Method::get, path); }

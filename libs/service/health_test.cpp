@@ -7,6 +7,7 @@
 #include "base/event.hpp"
 #include "base/io_threads.hpp"
 #include "base/testing.hpp"
+#include "http/testing.hpp"
 
 namespace switchyard::service {
 namespace {
@@ -22,15 +23,8 @@ class HealthTest : public ::testing::Test {
   Task<http::Response> ask_on_thread(std::string_view accept) {
     boost::beast::http::fields headers;
     if (!accept.empty()) headers.set("Accept", boost::string_view(accept.data(), accept.size()));
-    const http::Request request{.method = http::Method::get,
-                                .path = "/health",
-                                .query = {},
-                                .headers = headers,
-                                .body = {},
-                                .request_id = "id",
-                                .remote_address = {},
-                                .parameter = {},
-                                .draining = draining_};
+    auto request = http::request_of(http::Method::get, "/health", headers);
+    request.draining = draining_;
     co_return co_await health_.handle(request);
   }
 

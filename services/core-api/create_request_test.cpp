@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 
 #include "http/json.hpp"
+#include "http/testing.hpp"
 
 namespace switchyard::core {
 namespace {
@@ -172,14 +173,7 @@ TEST(RefuseCardNumbers, LetsOrdinaryRequestsPass) {
 std::expected<RequestKey, http::Response> read_key(const std::vector<std::string>& values) {
   boost::beast::http::fields headers;
   for (const auto& value : values) headers.insert("Idempotency-Key", value);
-  return read_idempotency_key({.method = http::Method::post,
-                               .path = "/transaction",
-                               .query = {},
-                               .headers = headers,
-                               .body = {},
-                               .request_id = "id",
-                               .remote_address = {},
-                               .parameter = {}});
+  return read_idempotency_key(http::request_of(http::Method::post, "/transaction", headers));
 }
 std::string key_of(const std::string& value) {
   const auto read = read_key({value});

@@ -8,6 +8,7 @@
 
 #include "core-api/create_request.hpp"
 #include "http/json.hpp"
+#include "http/testing.hpp"
 
 namespace switchyard::core {
 namespace {
@@ -80,14 +81,7 @@ TEST(OpenApi, HasTheIdempotencyKeysThatAreTaken) {
                                  std::string(R"("k";w=%"%C3")")}) {
     boost::beast::http::fields headers;
     headers.insert("Idempotency-Key", key);
-    const auto read = read_idempotency_key({.method = http::Method::post,
-                                            .path = "/transaction",
-                                            .query = {},
-                                            .headers = headers,
-                                            .body = {},
-                                            .request_id = "id",
-                                            .remote_address = {},
-                                            .parameter = {}});
+    const auto read = read_idempotency_key(http::request_of(http::Method::post, "/transaction", headers));
     EXPECT_EQ(std::regex_match(key, pattern), read.has_value()) << key;
   }
 }

@@ -7,6 +7,7 @@
 #include <gmock/gmock.h>
 
 #include "http/json.hpp"
+#include "http/testing.hpp"
 
 namespace switchyard::core {
 namespace {
@@ -18,14 +19,7 @@ using ::testing::StartsWith;
 std::string token_of(const std::vector<std::string>& authorization, std::optional<std::string> body) {
   boost::beast::http::fields headers;
   for (const auto& value : authorization) headers.insert("Authorization", value);
-  const http::Request request{.method = http::Method::post,
-                              .path = "/transaction",
-                              .query = {},
-                              .headers = headers,
-                              .body = {},
-                              .request_id = "id",
-                              .remote_address = {},
-                              .parameter = {}};
+  const auto request = http::request_of(http::Method::post, "/transaction", headers);
   const auto parsed = http::parse_json(body.value_or("{}"));
   const auto read = read_token(request, body ? parsed->if_object() : nullptr);
   if (read) return std::string(*read);

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "http/json.hpp"
+#include "http/testing.hpp"
 #include "payment/state_machine.hpp"
 
 namespace switchyard::psp_simulator {
@@ -16,15 +17,7 @@ std::expected<Charge, http::Response> read(std::string_view body, std::string_vi
   boost::beast::http::fields headers;
   if (!key.empty()) headers.set("Idempotency-Key", boost::string_view(key.data(), key.size()));
   headers.set("Content-Type", boost::string_view(content_type.data(), content_type.size()));
-  const http::Request request{.method = http::Method::post,
-                              .path = "/charges",
-                              .query = {},
-                              .headers = headers,
-                              .body = body,
-                              .request_id = {},
-                              .remote_address = {},
-                              .parameter = {}};
-  return read_charge_request(request);
+  return read_charge_request(http::request_of(http::Method::post, "/charges", headers, body));
 }
 
 TEST(ChargeRequest, TakesWhatTheAdapterSends) {

@@ -14,6 +14,7 @@
 #include "fuzz/input.hpp"
 #include "http/message.hpp"
 #include "http/query.hpp"
+#include "http/testing.hpp"
 #include "money/card_number.hpp"
 
 namespace switchyard::fuzz {
@@ -24,15 +25,7 @@ constexpr std::size_t key_bytes_max = 255;
 std::expected<core::RequestKey, http::Response> read_key(std::string_view value) {
   boost::beast::http::fields headers;
   headers.insert("Idempotency-Key", boost::string_view(value.data(), value.size()));
-  const http::Request request{.method = http::Method::post,
-                              .path = {},
-                              .query = {},
-                              .headers = headers,
-                              .body = {},
-                              .request_id = {},
-                              .remote_address = {},
-                              .parameter = {}};
-  return core::read_idempotency_key(request);
+  return core::read_idempotency_key(http::request_of(http::Method::post, {}, headers));
 }
 
 std::string as_structured_string(std::string_view key) {
