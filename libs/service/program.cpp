@@ -75,9 +75,9 @@ FatalErrorLog::~FatalErrorLog() {
 }
 
 int run_program(const char* name, const std::function<int()>& body) {
-  // Whatever a program of ours creates holds hashes of passwords and payments.
   program_name = name;
   std::set_terminate(end_process);
+  // Whatever a program of ours creates holds hashes of passwords and payments.
   ::umask(S_IRWXG | S_IRWXO);
   try {
     return body();

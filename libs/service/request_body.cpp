@@ -49,7 +49,7 @@ http::Response malformed_json(http::JsonFault fault) {
 }
 
 // A name from outside, for a reply: short, and nothing that a terminal would obey.
-std::string printable(std::string_view name) {
+std::string in_quotes(std::string_view name) {
   constexpr std::size_t shown_max = 40;
   std::string shown(name.substr(0, shown_max));
   std::ranges::replace_if(shown, [](char c) { return c < 0x20 || c > 0x7e || c == '"'; }, '?');
@@ -57,7 +57,7 @@ std::string printable(std::string_view name) {
 }
 
 std::string unknown(std::string_view name, std::span<const std::string_view> known) {
-  auto text = fmt::format("{} is not known here", printable(name));
+  auto text = fmt::format("{} is not known here", in_quotes(name));
   if (const auto meant = nearest(name, known); !meant.empty())
     text += fmt::format("; perhaps \"{}\" was meant", meant);
   return known.empty() ? text : fmt::format("{}; known are: {}", text, fmt::join(known, ", "));
@@ -106,7 +106,7 @@ std::expected<std::vector<http::QueryParameter>, http::Response> read_query(
       return std::unexpected(http::problem(422, "Unknown query parameter", unknown(one->name, known)));
     if (std::ranges::find(parameters->begin(), one, one->name, &http::QueryParameter::name) != one) {
       return std::unexpected(
-          http::problem(422, "Repeated query parameter", fmt::format("send {} once", printable(one->name))));
+          http::problem(422, "Repeated query parameter", fmt::format("send {} once", in_quotes(one->name))));
     }
   }
   return std::move(*parameters);

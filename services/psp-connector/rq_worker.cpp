@@ -304,7 +304,7 @@ RqWorker::Batch RqWorker::sort(std::vector<Entry> entries) {
       batch.dropped.push_back(std::move(entry.id));
       continue;
     }
-    auto job = rq::read_transaction(entry.id, entry.payload, entry.created_at, now);
+    auto job = rq::read_job(entry.id, entry.payload, entry.created_at, now);
     if (!job) {
       batch.rejected.push_back({std::move(entry.id), std::move(job.error().detail)});
       continue;
@@ -314,12 +314,12 @@ RqWorker::Batch RqWorker::sort(std::vector<Entry> entries) {
                                entry.asks_for),
                    {{"job", rq::last_line(entry.id)}});
     }
-    entry.kept_for.in_json = rq::is_json(entry.payload);
+    entry.kept_for.in_json = job->in_json;
     const bool is_usual = !entry.kept_for.in_json && entry.kept_for.result_s == rq::result_ttl.count() &&
                           entry.kept_for.failure_s == rq::failure_ttl.count();
     if (!is_usual && kept_for_.size() < ended_max)
       kept_for_.insert_or_assign(std::move(entry.id), entry.kept_for);
-    batch.jobs.push_back(std::move(*job));
+    batch.jobs.push_back(std::move(job->transaction));
   }
   return batch;
 }

@@ -101,14 +101,15 @@ void check_time(std::string_view text) {
 }
 
 void check_transaction(std::string_view id, std::string_view data, std::string_view created_at) {
-  const auto read = read_transaction(id, data, created_at, now);
+  const auto read = read_job(id, data, created_at, now);
   if (!read) {
     SWITCHYARD_ASSERT(is_refusal(read.error()));
     return;
   }
-  SWITCHYARD_ASSERT(read->id.value.to_string() == id && read->status == payment::Status::queued);
-  SWITCHYARD_ASSERT(same(read_call(data), {read->merchant_id, read->amount}));
-  SWITCHYARD_ASSERT(parse_time(format_time(read->created_at)) == read->created_at);
+  const auto& transaction = read->transaction;
+  SWITCHYARD_ASSERT(transaction.id.value.to_string() == id && transaction.status == payment::Status::queued);
+  SWITCHYARD_ASSERT(same(read_call(data), {transaction.merchant_id, transaction.amount}));
+  SWITCHYARD_ASSERT(parse_time(format_time(transaction.created_at)) == transaction.created_at);
 }
 
 }  // namespace

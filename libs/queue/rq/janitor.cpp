@@ -105,19 +105,19 @@ Task<Result<void>> Janitor::look_at(std::string id, bool begun, Chores& chores) 
     co_return Result<void>();
   }
 
-  const auto job = read_transaction(id, fields[0].text, fields[5].text, clock_.now());
+  const auto job = read_job(id, fields[0].text, fields[5].text, clock_.now());
   if (!job) {
     chores.reject.push_back({std::move(id), job.error().detail});
     co_return Result<void>();
   }
-  const auto found = co_await store_.find_transaction(job->merchant_id, job->id);
+  const auto found = co_await store_.find_transaction(job->transaction.merchant_id, job->transaction.id);
   if (!found && found.error().code != ErrorCode::not_found) co_return std::unexpected(found.error());
   const bool nobody_began = !found || found->transaction.status == payment::Status::queued;
   if (nobody_began) {
     if (!begun) chores.give_back.push_back(std::move(id));
   } else if (has_ended(found->transaction.status)) {
     KeptFor kept_for(fields[6].text, fields[7].text);
-    kept_for.in_json = is_json(fields[0].text);
+    kept_for.in_json = job->in_json;
     chores.finish.push_back({std::move(id), found->transaction.status, found->transaction.reason, kept_for});
   } else {
     chores.still_open.push_back(id);

@@ -33,6 +33,7 @@ struct Parts {
   std::string function;
   bool has_positional = false;
   std::vector<std::pair<std::string, Argument>> named;
+  bool in_json = false;
 };
 
 constexpr std::string_view wrong_shape =
@@ -64,7 +65,7 @@ Result<Parts> read_pickled_parts(std::string_view bytes) {
                        (args.kind == Kind::tuple || args.kind == Kind::list) && kwargs.kind == Kind::dict;
   if (!is_call) return refuse(std::string(wrong_shape));
 
-  Parts parts{function.text, !args.items.empty(), {}};
+  Parts parts{function.text, !args.items.empty(), {}, false};
   for (std::size_t i = 0; i < kwargs.items.size(); i += 2) {
     const auto& name = pickled->at(kwargs.items[i]);
     if (name.kind != Kind::text) return refuse("an argument's name is no text");
@@ -82,7 +83,7 @@ Result<Parts> read_json_parts(std::string_view text) {
   if (!function.is_string() || !(*call)[1].is_null() || !(*call)[2].is_array() || !kwargs.is_object()) {
     return refuse(std::string(wrong_shape));
   }
-  Parts parts{std::string(function.get_string()), !(*call)[2].get_array().empty(), {}};
+  Parts parts{std::string(function.get_string()), !(*call)[2].get_array().empty(), {}, true};
   for (const auto& [name, argument] : kwargs.get_object()) {
     parts.named.emplace_back(std::string(name), argument_of(argument));
   }
@@ -188,23 +189,16 @@ Result<Call> read_call(std::string_view data) {
   if (!user_id || !amount_minor || !currency) {
     return refuse("make_transaction takes user_id, amount and currency");
   }
-  return Call{MerchantId{*user_id}, Money(*amount_minor, *currency)};
+  return Call{MerchantId{*user_id}, Money(*amount_minor, *currency), parts->in_json};
 }
 
-bool is_json(std::string_view data) {
-  if (data.size() > payload_bytes_max || !data.starts_with('\x78')) return data.starts_with('[');
-  const auto inflated = inflate(data, payload_bytes_max);
-  return inflated && inflated->starts_with('[');
-}
-
-Result<payment::Transaction> read_transaction(std::string_view id, std::string_view data,
-                                              std::string_view created_at, Timestamp now) {
+Result<Job> read_job(std::string_view id, std::string_view data, std::string_view created_at, Timestamp now) {
   const auto uuid = Uuid::parse(id);
   // Another spelling would be another key in Redis.
   if (!uuid || uuid->to_string() != id) return refuse("the job's id is no UUID in lower case");
   const auto call = read_call(data);
   if (!call) return std::unexpected(call.error());
-  return payment::Transaction{
+  payment::Transaction transaction{
       .id = {*uuid},
       .merchant_id = call->merchant_id,
       .amount = call->amount,
@@ -213,6 +207,7 @@ Result<payment::Transaction> read_transaction(std::string_view id, std::string_v
       .created_at = std::clamp(parse_time(created_at).value_or(now), std::min(first_job_at, now), now),
       .updated_at = now,
   };
+  return Job{std::move(transaction), call->in_json};
 }
 
 std::string format_time(Timestamp time) {

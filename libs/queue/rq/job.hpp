@@ -31,19 +31,23 @@ std::string describe(const payment::Transaction& transaction);
 struct Call {
   MerchantId merchant_id;
   Money amount;
+  // Written by RQ's JSONSerializer, so that is what the result goes back in.
+  bool in_json = false;
 };
 // Reads `data`: zlib or bare, pickle or JSON ([function, null, [], {...}]). The amount is a whole number or
 // its decimal digits. Error, invalid_argument: the detail says what is not understood and repeats no value.
 Result<Call> read_call(std::string_view data);
 
-// Whether `data` was written by RQ's JSONSerializer.
-bool is_json(std::string_view data);
+struct Job {
+  // Not stored yet.
+  payment::Transaction transaction;
+  bool in_json = false;
+};
 
-// A job that somebody enqueued, as a transaction that is not stored yet. Error, invalid_argument, also if the
+// A job that somebody enqueued. Error, invalid_argument, also if the
 // id is not a UUID in its canonical form. `created_at` is the hash's field: what is empty or wrong is `now`,
 // what is later is, too, and what is older than RQ is as old as RQ.
-Result<payment::Transaction> read_transaction(std::string_view id, std::string_view data,
-                                              std::string_view created_at, Timestamp now);
+Result<Job> read_job(std::string_view id, std::string_view data, std::string_view created_at, Timestamp now);
 
 // RQ's form: "2026-11-22T18:00:00.123000Z", UTC.
 std::string format_time(Timestamp time);

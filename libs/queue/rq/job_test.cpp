@@ -157,19 +157,29 @@ TEST(RqJobTest, ABombIsRefused) {
 
 TEST(RqJobTest, BecomesATransaction) {
   const auto data = pickle_call(reference_transaction());
-  const auto transaction = read_transaction(job_id, data, "2026-11-22T17:00:00.500000Z", now);
-  ASSERT_TRUE(transaction);
-  EXPECT_EQ(transaction->id.value.to_string(), job_id);
-  EXPECT_EQ(transaction->status, payment::Status::queued);
-  EXPECT_EQ(transaction->next_action_at, now);
-  EXPECT_EQ(format_time(transaction->created_at), "2026-11-22T17:00:00.500000Z");
-  EXPECT_EQ(read_transaction(job_id, data, "yesterday", now)->created_at, now);
+  const auto job = read_job(job_id, data, "2026-11-22T17:00:00.500000Z", now);
+  ASSERT_TRUE(job);
+  const auto& transaction = job->transaction;
+  EXPECT_EQ(transaction.id.value.to_string(), job_id);
+  EXPECT_EQ(transaction.status, payment::Status::queued);
+  EXPECT_EQ(transaction.next_action_at, now);
+  EXPECT_EQ(format_time(transaction.created_at), "2026-11-22T17:00:00.500000Z");
+  EXPECT_EQ(read_job(job_id, data, "yesterday", now)->transaction.created_at, now);
   for (const auto* later : {"9999-12-31T23:59:60.999999Z", "2100-01-01T00:00:00Z"}) {
-    EXPECT_EQ(read_transaction(job_id, data, later, now)->created_at, now) << later;
+    EXPECT_EQ(read_job(job_id, data, later, now)->transaction.created_at, now) << later;
   }
   for (const auto* before_rq : {"0000-01-01T00:00:00Z", "1969-12-31T23:59:59Z", "2011-10-31T23:59:59Z"}) {
-    EXPECT_EQ(format_time(read_transaction(job_id, data, before_rq, now)->created_at),
+    EXPECT_EQ(format_time(read_job(job_id, data, before_rq, now)->transaction.created_at),
               "2011-11-01T00:00:00.000000Z");
+  }
+}
+
+TEST(RqJobTest, SaysWhichSerializerWroteIt) {
+  const auto pickled = pickle_call(reference_transaction());
+  const auto json = json_call(R"("user_id":1,"amount":100,"currency":"USD")");
+  for (const auto& [data, in_json] : {std::pair(pickled, false), std::pair(json, true)}) {
+    EXPECT_EQ(read_job(job_id, data, {}, now)->in_json, in_json);
+    EXPECT_EQ(read_job(job_id, deflate_stored(data), {}, now)->in_json, in_json) << "behind zlib";
   }
 }
 
@@ -177,9 +187,9 @@ TEST(RqJobTest, NeedsAnIdThatIsAUuid) {
   const auto data = pickle_call(reference_transaction());
   for (const auto* id :
        {"", "order-17", "01A203E2-74D4-7460-8B11-84D1617194C5", "01a203e274d474608b1184d1617194c5"}) {
-    const auto transaction = read_transaction(id, data, {}, now);
-    ASSERT_FALSE(transaction) << id;
-    EXPECT_THAT(transaction.error().detail, HasSubstr("UUID"));
+    const auto job = read_job(id, data, {}, now);
+    ASSERT_FALSE(job) << id;
+    EXPECT_THAT(job.error().detail, HasSubstr("UUID"));
   }
 }
 
