@@ -140,11 +140,11 @@ class Client {
   std::string input_;
 };
 
-std::string post(std::string_view headers, std::string_view body) {
+std::string echo_request(std::string_view headers, std::string_view body) {
   return "POST /echo HTTP/1.1\r\nHost: test\r\n" + std::string(headers) + "\r\n" + std::string(body);
 }
 std::string post_of_size(std::size_t size) {
-  return post("Content-Length: " + std::to_string(size) + "\r\n", std::string(size, 'x'));
+  return echo_request("Content-Length: " + std::to_string(size) + "\r\n", std::string(size, 'x'));
 }
 
 class ServerTest : public ::testing::Test {
@@ -296,8 +296,8 @@ TEST_F(ServerTest, AnswersOptionsWithWhatIsAllowed) {
 TEST_F(ServerTest, ReadsAChunkedBody) {
   Client client(start());
   const auto reply =
-      client.ask(post("Transfer-Encoding: chunked\r\n",
-                      "5\r\nhello\r\n1;extension=1\r\n \r\n5\r\nworld\r\n0\r\nTrailer: x\r\n\r\n"));
+      client.ask(echo_request("Transfer-Encoding: chunked\r\n",
+                              "5\r\nhello\r\n1;extension=1\r\n \r\n5\r\nworld\r\n0\r\nTrailer: x\r\n\r\n"));
   EXPECT_EQ(reply.status, 200);
   EXPECT_EQ(reply.body, "hello world");
   EXPECT_EQ(client.get("/hello").status, 200);
@@ -313,12 +313,14 @@ TEST_F(ServerTest, ReadsARequestThatArrivesByteByByte) {
 // reply to the request before says that the first part has been read, so that the second one comes by itself.
 TEST_F(ServerTest, UnderstandsABodyWhereverItIsCut) {
   const auto port = start();
-  const auto chunked = [](std::string_view body) { return post("Transfer-Encoding: chunked\r\n", body); };
+  const auto chunked = [](std::string_view body) {
+    return echo_request("Transfer-Encoding: chunked\r\n", body);
+  };
   const std::vector<std::pair<std::string, int>> requests{
       {chunked("0\r\n\r\n"), 200},
       {chunked("5;a=b\r\nhello\r\n0;c\r\nTrailer: x\r\n\r\n"), 200},
       {chunked("5\r\nhello\r\n0\r\n\rx"), 400},
-      {post("Content-Length: 5\r\n", "hello"), 200},
+      {echo_request("Content-Length: 5\r\n", "hello"), 200},
   };
   for (const auto& [request, status] : requests) {
     for (std::size_t cut = 1; cut < request.size(); ++cut) {
@@ -440,7 +442,7 @@ TEST_F(ServerTest, AnswersPipelinedRequestsInTheirOrder) {
   std::string requests;
   for (int i = 0; i < 50; ++i) {
     const auto body = "body " + std::to_string(i);
-    requests += post("Content-Length: " + std::to_string(body.size()) + "\r\n", body);
+    requests += echo_request("Content-Length: " + std::to_string(body.size()) + "\r\n", body);
     requests += "GET /query?" + std::to_string(i) + " HTTP/1.1\r\nHost: test\r\n\r\n";
   }
   client.send(requests);
@@ -563,9 +565,10 @@ TEST_F(ServerTest, RefusesABodyThatIsTooLarge) {
   client.send_nothing_more();
   EXPECT_TRUE(client.is_closed());
 
-  EXPECT_EQ(Client(port).ask(post("Content-Length: 99999999999\r\n", "")).status, 413) << "before it is sent";
+  EXPECT_EQ(Client(port).ask(echo_request("Content-Length: 99999999999\r\n", "")).status, 413)
+      << "before it is sent";
   Client chunked(port);
-  chunked.send(post("Transfer-Encoding: chunked\r\n", ""));
+  chunked.send(echo_request("Transfer-Encoding: chunked\r\n", ""));
   for (int i = 0; i < 11; ++i) chunked.send("64\r\n" + std::string(100, 'x') + "\r\n");
   EXPECT_EQ(chunked.read().status, 413);
 }
@@ -651,10 +654,12 @@ TEST_F(ServerTest, RefusesARequestWhoseLengthIsInDoubt) {
            "Content-Length: \r\n",
            "Content-Length: 99999999999999999999\r\n",
        }) {
-    EXPECT_EQ(Client(port).ask(post(headers, "0\r\n\r\nGET /hello HTTP/1.1\r\n")).status, 400) << headers;
+    EXPECT_EQ(Client(port).ask(echo_request(headers, "0\r\n\r\nGET /hello HTTP/1.1\r\n")).status, 400)
+        << headers;
   }
-  EXPECT_EQ(Client(port).ask(post("Transfer-Encoding: chunked\r\n", "x\r\n")).status, 400);
-  EXPECT_EQ(Client(port).ask(post("Transfer-Encoding: chunked\r\n", "ffffffffffffffffff\r\n")).status, 400);
+  EXPECT_EQ(Client(port).ask(echo_request("Transfer-Encoding: chunked\r\n", "x\r\n")).status, 400);
+  EXPECT_EQ(Client(port).ask(echo_request("Transfer-Encoding: chunked\r\n", "ffffffffffffffffff\r\n")).status,
+            400);
 }
 
 TEST_F(ServerTest, EndsTheConnectionWithATransferCodingItDoesNotKnow) {
@@ -663,7 +668,7 @@ TEST_F(ServerTest, EndsTheConnectionWithATransferCodingItDoesNotKnow) {
   for (const auto& [coding, status] : {std::pair("identity", 501), std::pair("gzip", 501), std::pair("", 400),
                                        std::pair("chunked, identity", 400)}) {
     Client client(port);
-    auto reply = client.ask(post("Transfer-Encoding: " + std::string(coding) + "\r\n", next));
+    auto reply = client.ask(echo_request("Transfer-Encoding: " + std::string(coding) + "\r\n", next));
     EXPECT_EQ(reply.status, status) << coding;
     EXPECT_EQ(reply.headers["Connection"], "close");
     client.send_nothing_more();
@@ -682,7 +687,7 @@ TEST_F(ServerTest, WantsExactlyOneHost) {
 
 TEST_F(ServerTest, TellsAClientThatAsksFirstToGoOn) {
   Client client(start());
-  client.send(post("Content-Length: 5\r\nExpect: 100-continue\r\n", ""));
+  client.send(echo_request("Content-Length: 5\r\nExpect: 100-continue\r\n", ""));
   EXPECT_EQ(client.read(false).status, 100);
   client.send("hello");
   auto reply = client.read();
@@ -693,12 +698,12 @@ TEST_F(ServerTest, TellsAClientThatAsksFirstToGoOn) {
 
 TEST_F(ServerTest, DoesNotSayGoOnWhenTheBodyIsThereAlready) {
   Client client(start());
-  EXPECT_EQ(client.ask(post("Content-Length: 5\r\nExpect: 100-continue\r\n", "hello")).status, 200);
+  EXPECT_EQ(client.ask(echo_request("Content-Length: 5\r\nExpect: 100-continue\r\n", "hello")).status, 200);
 }
 
 TEST_F(ServerTest, RefusesATooLargeBodyInsteadOfAskingForIt) {
   Client client(start({.body_bytes_max = 1000}));
-  EXPECT_EQ(client.ask(post("Content-Length: 1001\r\nExpect: 100-continue\r\n", "")).status, 413);
+  EXPECT_EQ(client.ask(echo_request("Content-Length: 1001\r\nExpect: 100-continue\r\n", "")).status, 413);
 }
 
 // --- X-Request-Id ------------------------------------------------------------------------------

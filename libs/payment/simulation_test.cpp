@@ -26,7 +26,7 @@ using std::chrono::seconds;
 
 constexpr int transactions = 5'000;
 constexpr int worker_count = 5;
-constexpr Timestamp start{milliseconds(1'700'000'000'000)};
+constexpr Timestamp began{milliseconds(1'700'000'000'000)};
 const RetryPolicy policy;
 
 class Random {
@@ -62,13 +62,13 @@ class Timeline {
     while (!events_.empty()) {
       auto event = events_.extract(events_.begin());
       now_ = event.key();
-      ASSERT_LT(now_, start + std::chrono::days(30)) << "the simulation does not come to an end";
+      ASSERT_LT(now_, began + std::chrono::days(30)) << "the simulation does not come to an end";
       event.mapped()();
     }
   }
 
  private:
-  Timestamp now_ = start;
+  Timestamp now_ = began;
   // In the order of insertion for the same time.
   std::multimap<Timestamp, std::function<void()>> events_;
 };

@@ -17,7 +17,7 @@ using ::testing::Field;
 using ::testing::HasSubstr;
 using ::testing::ThrowsMessage;
 
-constexpr Timestamp start{std::chrono::milliseconds(1'700'000'000'000)};
+constexpr Timestamp written_at{std::chrono::milliseconds(1'700'000'000'000)};
 constexpr int transactions = 5'000;
 
 class CopyTest : public ::testing::Test {
@@ -37,13 +37,13 @@ class CopyTest : public ::testing::Test {
                                "b\xc3\xa9"
                                "a"}) {
         const NewUser user{.id = {}, .username = name, .password_hash = "h", .enabled = name[0] == 'a'};
-        const auto added = co_await store.add_user(user, start);
+        const auto added = co_await store.add_user(user, written_at);
         EXPECT_TRUE(added);
       }
       for (int i = 0; i < transactions; ++i) co_await create(store, i);
-      const auto claimed = co_await store.claim_due("psp", start, transactions / 2, policy_, Due::all);
+      const auto claimed = co_await store.claim_due("psp", written_at, transactions / 2, policy_, Due::all);
       for (const auto& transition : *claimed) {
-        auto captured = payment::apply(transition.state, payment::Approved{"ref"}, start, policy_);
+        auto captured = payment::apply(transition.state, payment::Approved{"ref"}, written_at, policy_);
         const auto saved = co_await store.save_outcome(std::move(captured.state));
         EXPECT_TRUE(saved);
       }
@@ -54,10 +54,10 @@ class CopyTest : public ::testing::Test {
     payment::Transaction transaction{.id = {Uuid::generate()},
                                      .merchant_id = {1 + number % 2},
                                      .amount = Money(900'000'000'000 + number, *Currency::parse("USD")),
-                                     .next_action_at = start,
+                                     .next_action_at = written_at,
                                      .reason = {},
-                                     .created_at = start,
-                                     .updated_at = start};
+                                     .created_at = written_at,
+                                     .updated_at = written_at};
     NewTransaction created{transaction, std::nullopt};
     if (number % 3 == 0)
       created.idempotency_key = IdempotencyKey{fmt::format("Key {}", number), "f\xff\x01", "{}"};
@@ -119,16 +119,16 @@ TEST_F(CopyTest, TakesEverythingOver) {
         "a");
     EXPECT_FALSE((*user)->enabled);
     const NewUser next{.id = {}, .username = "next", .password_hash = "h"};
-    const auto added = co_await copied.add_user(next, start);
+    const auto added = co_await copied.add_user(next, written_at);
     EXPECT_EQ(added->id, UserId{3});
     // A key of the old store is answered by the new one.
     payment::Transaction again{.id = {Uuid::generate()},
                                .merchant_id = {1},
                                .amount = Money(1, *Currency::parse("USD")),
-                               .next_action_at = start,
+                               .next_action_at = written_at,
                                .reason = {},
-                               .created_at = start,
-                               .updated_at = start};
+                               .created_at = written_at,
+                               .updated_at = written_at};
     NewTransaction repeated{again, IdempotencyKey{"Key 6", "f\xff\x01", "{}"}};
     const auto replayed = co_await copied.create_transaction(std::move(repeated));
     EXPECT_TRUE(replayed && std::holds_alternative<Replayed>(*replayed));
@@ -154,7 +154,7 @@ TEST_F(CopyTest, SeesThatTheSourceChangedBetweenTwoRuns) {
   {
     SqliteStore store(path_);
     threads_.run(0, [&]() -> Task<void> {
-      const auto claimed = co_await store.claim_due("psp", start, transactions, policy_, Due::all);
+      const auto claimed = co_await store.claim_due("psp", written_at, transactions, policy_, Due::all);
       EXPECT_THAT(*claimed, ::testing::SizeIs(transactions / 2));
     });
   }

@@ -17,8 +17,8 @@ namespace {
 using namespace std::chrono_literals;
 using enum TokenErrorCode;
 
-constexpr std::string_view secret = "0123456789abcdef0123456789abcdef";
-constexpr Timestamp now{1'700'000'000'000ms};
+constexpr std::string_view signing_secret = "0123456789abcdef0123456789abcdef";
+constexpr Timestamp judged_at{1'700'000'000'000ms};
 constexpr std::string_view good_payload =
     R"({"user_id":1,"username":"alice","enabled":true,"exp":1700000030})";
 
@@ -28,7 +28,7 @@ struct BadToken {
   TokenErrorCode code;
 };
 
-std::string mac_of(std::string_view input, std::string_view key = secret) {
+std::string mac_of(std::string_view input, std::string_view key = signing_secret) {
   const HmacSha256::Mac mac = HmacSha256(key).sign(input);
   return base64url_encode({reinterpret_cast<const char*>(mac.data()), mac.size()});
 }
@@ -43,21 +43,21 @@ std::string with_header(std::string_view header) {
   return sign_segments(base64url_encode(header), base64url_encode(good_payload));
 }
 
-std::string with_payload(std::string_view payload) {
+std::string signed_payload(std::string_view payload) {
   return sign_segments(base64url_encode(hs256_header), base64url_encode(payload));
 }
 
 std::string with_claims(std::string_view user_id, std::string_view username, std::string_view enabled,
                         std::string_view exp) {
-  return with_payload(std::string("{\"user_id\":")
-                          .append(user_id)
-                          .append(",\"username\":")
-                          .append(username)
-                          .append(",\"enabled\":")
-                          .append(enabled)
-                          .append(",\"exp\":")
-                          .append(exp)
-                          .append("}"));
+  return signed_payload(std::string("{\"user_id\":")
+                            .append(user_id)
+                            .append(",\"username\":")
+                            .append(username)
+                            .append(",\"enabled\":")
+                            .append(enabled)
+                            .append(",\"exp\":")
+                            .append(exp)
+                            .append("}"));
 }
 
 std::string with_user_id(std::string_view value) {
@@ -78,7 +78,7 @@ std::string with_nbf(std::string_view value) {
 
 const std::string header_segment = base64url_encode(hs256_header);
 const std::string payload_segment = base64url_encode(good_payload);
-const std::string good = with_payload(good_payload);
+const std::string good = signed_payload(good_payload);
 const std::string good_signature = good.substr(good.rfind('.') + 1);
 
 std::string unsigned_token(std::string_view header) {
@@ -165,7 +165,7 @@ std::vector<BadToken> bad_shapes() {
       {"garbage behind", good + "AAAA", signature_mismatch},
       {"line end behind", good + "\n", signature_mismatch},
       {"space before", " " + good, invalid_header},
-      {"over-long", with_payload(std::string(max_token_bytes, ' ') + std::string(good_payload)), too_long},
+      {"over-long", signed_payload(std::string(max_token_bytes, ' ') + std::string(good_payload)), too_long},
       {"a megabyte of dots", std::string(1 << 20, '.'), too_long},
   };
 }
@@ -205,7 +205,7 @@ std::vector<BadToken> bad_signatures() {
       base64url_encode(R"({"user_id":2,"username":"alice","enabled":true,"exp":1700000030})");
   std::vector<BadToken> tokens = {
       {"another secret", input + '.' + mac_of(input, "fedcba9876543210fedcba9876543210"), signature_mismatch},
-      {"the secret with one more byte", input + '.' + mac_of(input, std::string(secret) + "0"),
+      {"the secret with one more byte", input + '.' + mac_of(input, std::string(signing_secret) + "0"),
        signature_mismatch},
       {"modified payload", forged + '.' + good_signature, signature_mismatch},
       {"modified header",
@@ -228,16 +228,17 @@ std::vector<BadToken> bad_signatures() {
 std::vector<BadToken> bad_payloads() {
   using namespace std::string_view_literals;
   return {
-      {"payload empty", with_payload(""), invalid_payload},
-      {"payload null", with_payload("null"), invalid_payload},
-      {"payload a list", with_payload("[" + std::string(good_payload) + "]"), invalid_payload},
-      {"payload a string", with_payload("\"alice\""), invalid_payload},
-      {"payload a number", with_payload("1"), invalid_payload},
-      {"payload cut off", with_payload(good_payload.substr(0, good_payload.size() - 1)), invalid_payload},
-      {"payload twice", with_payload(std::string(good_payload) + std::string(good_payload)), invalid_payload},
-      {"garbage behind the payload", with_payload(std::string(good_payload) + "x"), invalid_payload},
-      {"NUL behind the payload", with_payload(std::string(good_payload) + '\0'), invalid_payload},
-      {"byte order mark", with_payload("\xef\xbb\xbf" + std::string(good_payload)), invalid_payload},
+      {"payload empty", signed_payload(""), invalid_payload},
+      {"payload null", signed_payload("null"), invalid_payload},
+      {"payload a list", signed_payload("[" + std::string(good_payload) + "]"), invalid_payload},
+      {"payload a string", signed_payload("\"alice\""), invalid_payload},
+      {"payload a number", signed_payload("1"), invalid_payload},
+      {"payload cut off", signed_payload(good_payload.substr(0, good_payload.size() - 1)), invalid_payload},
+      {"payload twice", signed_payload(std::string(good_payload) + std::string(good_payload)),
+       invalid_payload},
+      {"garbage behind the payload", signed_payload(std::string(good_payload) + "x"), invalid_payload},
+      {"NUL behind the payload", signed_payload(std::string(good_payload) + '\0'), invalid_payload},
+      {"byte order mark", signed_payload("\xef\xbb\xbf" + std::string(good_payload)), invalid_payload},
       {"trailing comma", with_exp("1700000030,"), invalid_payload},
       {"comment", with_exp("1700000030/**/"), invalid_payload},
       {"deep nesting", with_exp("1700000030,\"x\":" + std::string(1000, '[') + std::string(1000, ']')),
@@ -248,19 +249,20 @@ std::vector<BadToken> bad_payloads() {
       {"enabled twice", with_enabled("false,\"enabled\":true"), invalid_payload},
       {"exp twice", with_exp("1,\"exp\":1700000030"), invalid_payload},
       {"unknown claim twice", with_exp("1700000030,\"x\":1,\"x\":1"), invalid_payload},
-      {"payload empty object", with_payload("{}"), invalid_claims},
+      {"payload empty object", signed_payload("{}"), invalid_claims},
   };
 }
 
 std::vector<BadToken> bad_claims() {
   std::vector<BadToken> tokens = {
-      {"no user_id", with_payload(R"({"username":"alice","enabled":true,"exp":1700000030})"), invalid_claims},
-      {"no username", with_payload(R"({"user_id":1,"enabled":true,"exp":1700000030})"), invalid_claims},
-      {"no enabled", with_payload(R"({"user_id":1,"username":"alice","exp":1700000030})"), invalid_claims},
-      {"no exp", with_payload(R"({"user_id":1,"username":"alice","enabled":true})"), invalid_claims},
+      {"no user_id", signed_payload(R"({"username":"alice","enabled":true,"exp":1700000030})"),
+       invalid_claims},
+      {"no username", signed_payload(R"({"user_id":1,"enabled":true,"exp":1700000030})"), invalid_claims},
+      {"no enabled", signed_payload(R"({"user_id":1,"username":"alice","exp":1700000030})"), invalid_claims},
+      {"no exp", signed_payload(R"({"user_id":1,"username":"alice","enabled":true})"), invalid_claims},
       {"names in another case",
-       with_payload(R"({"User_id":1,"Username":"alice","Enabled":true,"Exp":1700000030})"), invalid_claims},
-      {"claims one level down", with_payload("{\"claims\":" + std::string(good_payload) + "}"),
+       signed_payload(R"({"User_id":1,"Username":"alice","Enabled":true,"Exp":1700000030})"), invalid_claims},
+      {"claims one level down", signed_payload("{\"claims\":" + std::string(good_payload) + "}"),
        invalid_claims},
       {"username of 257 bytes", with_username('"' + std::string(max_username_bytes + 1, 'x') + '"'),
        invalid_claims},
@@ -309,10 +311,10 @@ std::vector<BadToken> bad_claims() {
 class RefusedToken : public testing::TestWithParam<std::vector<BadToken> (*)()> {};
 
 TEST_P(RefusedToken, IsNeverAccepted) {
-  const Jwt jwt = Jwt::create(secret, "another secret that is 32 bytes long").value();
-  ASSERT_TRUE(jwt.verify(good, now));
+  const Jwt jwt = Jwt::create(signing_secret, "another secret that is 32 bytes long").value();
+  ASSERT_TRUE(jwt.verify(good, judged_at));
   for (const BadToken& bad : GetParam()()) {
-    const auto claims = jwt.verify(bad.token, now);
+    const auto claims = jwt.verify(bad.token, judged_at);
     EXPECT_FALSE(claims) << bad.name;
     if (!claims) {
       EXPECT_EQ(claims.error().message(), TokenError{bad.code}.message()) << bad.name;
@@ -329,11 +331,11 @@ INSTANTIATE_TEST_SUITE_P(Payload, RefusedToken, testing::Values(&bad_payloads));
 INSTANTIATE_TEST_SUITE_P(ClaimValue, RefusedToken, testing::Values(&bad_claims));
 
 TEST(FlippedBit, MakesAGoodTokenBad) {
-  const Jwt jwt = Jwt::create(secret).value();
+  const Jwt jwt = Jwt::create(signing_secret).value();
   for (std::size_t bit = 0; bit < good.size() * 8; ++bit) {
     std::string bad = good;
     bad[bit / 8] = static_cast<char>(bad[bit / 8] ^ (1 << bit % 8));
-    EXPECT_FALSE(jwt.verify(bad, now)) << bit;
+    EXPECT_FALSE(jwt.verify(bad, judged_at)) << bit;
   }
 }
 

@@ -28,7 +28,7 @@ using ::testing::IsEmpty;
 using ::testing::SizeIs;
 using ::testing::UnorderedElementsAre;
 
-constexpr MerchantId merchant{7};
+constexpr MerchantId merchant_of_jobs{7};
 constexpr std::int64_t declined_amount = 51;
 constexpr std::int64_t unreachable_amount = 99;
 constexpr std::int64_t lost_amount = 98;
@@ -117,7 +117,7 @@ class RqWorkerTest : public ::testing::Test {
     SWITCHYARD_SKIP_WITHOUT_REDIS();
     server_.emplace();
     settings_.due = store::Due::started;
-    add_user(merchant, "merchant");
+    add_user(merchant_of_jobs, "merchant");
   }
   void add_user(MerchantId id, const std::string& name, bool enabled = true) {
     const store::NewUser user{.id = id, .username = name, .password_hash = "h", .enabled = enabled};
@@ -139,7 +139,7 @@ class RqWorkerTest : public ::testing::Test {
   payment::Transaction transaction_of(std::int64_t amount = 100) {
     const auto now = clock_.now();
     return {.id = {Uuid::generate()},
-            .merchant_id = merchant,
+            .merchant_id = merchant_of_jobs,
             .amount = Money(amount, *Currency::parse("USD")),
             .next_action_at = now + seconds(30),
             .reason = {},
@@ -169,7 +169,7 @@ class RqWorkerTest : public ::testing::Test {
   std::optional<store::TransactionWithAttempts> find(const std::string& id) {
     std::optional<store::TransactionWithAttempts> found;
     helper_.run(0, [&]() -> Task<void> {
-      auto result = co_await store_.find_transaction(merchant, TransactionId{*Uuid::parse(id)});
+      auto result = co_await store_.find_transaction(merchant_of_jobs, TransactionId{*Uuid::parse(id)});
       if (result) found.emplace(std::move(*result));
     });
     return found;

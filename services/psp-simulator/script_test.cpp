@@ -14,14 +14,14 @@ using psp::simulator::Answer;
 using psp::simulator::Charging;
 using ::testing::HasSubstr;
 
-std::expected<ScriptRules, std::string> read(std::string_view text) {
+std::expected<ScriptRules, std::string> read_rules(std::string_view text) {
   const auto value = http::parse_json(text);
   EXPECT_TRUE(value && value->is_object()) << text;
   return read_script(value->get_object());
 }
 
 void load(Script& script, std::string_view text) {
-  auto rules = read(text);
+  auto rules = read_rules(text);
   ASSERT_TRUE(rules) << rules.error();
   script.replace(std::move(*rules));
 }
@@ -76,7 +76,7 @@ TEST(Script, IsShownWithWhatIsLeft) {
   script.decide("a", 100);
   EXPECT_EQ(script.to_json(), R"({"rules":[{"behaviour":"slow","reference":"a","requests":1,"delay_ms":20},)"
                               R"({"behaviour":"approve","probability":0.5}],"seed":7})");
-  EXPECT_TRUE(read(script.to_json()));
+  EXPECT_TRUE(read_rules(script.to_json()));
 }
 
 TEST(ScriptRules, TheErrorSaysWhatIsWrong) {
@@ -107,7 +107,7 @@ TEST(ScriptRules, TheErrorSaysWhatIsWrong) {
       {rule(R"("behaviour":"slow","delay_ms":-1)"), "delay_ms must be"},
   };
   for (const auto& [text, problem] : wrong) {
-    const auto rules = read(text);
+    const auto rules = read_rules(text);
     ASSERT_FALSE(rules) << text;
     EXPECT_THAT(rules.error(), HasSubstr(problem)) << text;
   }
@@ -116,8 +116,8 @@ TEST(ScriptRules, TheErrorSaysWhatIsWrong) {
 TEST(ScriptRules, AreBounded) {
   std::string text = R"({"rules":[{"behaviour":"approve"})";
   for (int i = 1; i < 100; ++i) text += R"(,{"behaviour":"approve"})";
-  EXPECT_TRUE(read(text + "]}"));
-  EXPECT_FALSE(read(text + R"(,{"behaviour":"approve"}]})"));
+  EXPECT_TRUE(read_rules(text + "]}"));
+  EXPECT_FALSE(read_rules(text + R"(,{"behaviour":"approve"}]})"));
 }
 
 }  // namespace

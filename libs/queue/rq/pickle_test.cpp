@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include "queue/rq/testing.hpp"
 #include "queue/rq/zlib.hpp"
 
 namespace switchyard::queue::rq {
@@ -15,14 +16,6 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
 using Kind = PickledValue::Kind;
-
-std::string from_hex(std::string_view hex) {
-  std::string bytes;
-  for (std::size_t i = 0; i + 1 < hex.size(); i += 2) {
-    bytes += static_cast<char>(std::stoi(std::string(hex.substr(i, 2)), nullptr, 16));
-  }
-  return bytes;
-}
 
 // __main__.make_transaction(user_id=1, amount=100, currency='USD') by CPython.
 const std::string reference = from_hex(
