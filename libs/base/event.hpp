@@ -5,6 +5,7 @@
 
 #include <boost/asio/basic_waitable_timer.hpp>
 
+#include "base/assert.hpp"
 #include "base/task.hpp"
 
 namespace switchyard {
@@ -12,8 +13,8 @@ namespace switchyard {
 using SteadyTimer = asio::basic_waitable_timer<std::chrono::steady_clock,
                                                asio::wait_traits<std::chrono::steady_clock>, Executor>;
 
-// Level-triggered for one waiter: a set() before the wait makes the wait return at once. Belongs to the
-// thread of its executor.
+// Level-triggered for one waiter at a time, which is asserted: a set() before the wait makes the wait return
+// at once. Belongs to the thread of its executor.
 class Event {
  public:
   explicit Event(Executor executor) : timer_(executor) {}
@@ -26,7 +27,8 @@ class Event {
   // Returns true and resets the event if it was set, false at the deadline or when cancelled.
   Task<bool> wait_until(std::chrono::steady_clock::time_point deadline) {
     if (!set_) {
-      timer_.expires_at(deadline);
+      const auto others_that_wait = timer_.expires_at(deadline);
+      SWITCHYARD_ASSERT(others_that_wait == 0);
       co_await timer_.async_wait(use_tuple);
     }
     co_return std::exchange(set_, false);

@@ -50,6 +50,17 @@ TEST_F(EventTest, WakesTheOneThatWaits) {
   EXPECT_TRUE(waited.get());
 }
 
+TEST_F(EventTest, HasOneWaiter) {
+  EXPECT_DEATH(
+      {
+        IoThreads threads(1);
+        Event event(threads.executor(0));
+        auto first = asio::co_spawn(threads.executor(0), event.wait_until(never), asio::use_future);
+        asio::co_spawn(threads.executor(0), event.wait_until(never), asio::use_future).get();
+      },
+      "invariant broken");
+}
+
 TEST_F(EventTest, SaysThatTheDeadlineCame) {
   EXPECT_FALSE(threads_.run(0, [this] { return event_.wait_until(soon()); }));
   EXPECT_FALSE(threads_.run(0, [this] { return event_.wait_until(steady_clock::now()); }));

@@ -64,10 +64,6 @@ struct Response {
   }
 };
 
-// The value of `name` in a query such as "status=captured&limit=10"; empty if it is not there. Percent
-// escapes are not decoded: no value that is understood here needs them.
-std::string_view query_parameter(std::string_view query, std::string_view name);
-
 // The standard's phrase of a status ("Not Found").
 std::string_view reason_phrase(unsigned status);
 

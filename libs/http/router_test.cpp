@@ -230,17 +230,5 @@ TEST_F(RouterTest, ListsItsRoutes) {
   EXPECT_THAT(router_.routes(), ElementsAre("GET /health", "POST /auth/token"));
 }
 
-TEST(QueryParameter, IsFoundByItsWholeName) {
-  EXPECT_EQ(query_parameter("status=captured&limit=10", "status"), "captured");
-  EXPECT_EQ(query_parameter("status=captured&limit=10", "limit"), "10");
-  EXPECT_EQ(query_parameter("a=1&a=2", "a"), "1");
-  EXPECT_EQ(query_parameter("a=b=c", "a"), "b=c");
-  for (const char* query :
-       {"", "limit", "limit=", "xlimit=1", "limits=1", "Limit=1", "&&", "=1", "a=limit=1"}) {
-    EXPECT_EQ(query_parameter(query, "limit"), "") << query;
-  }
-  EXPECT_EQ(query_parameter("&&limit=1&", "limit"), "1");
-}
-
 }  // namespace
 }  // namespace switchyard::http

@@ -1,10 +1,13 @@
 #include "psp-simulator/psp_simulator.hpp"
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 
 #include <fmt/format.h>
 
 #include "http/problem.hpp"
+#include "http/query.hpp"
 #include "psp-simulator/charge_json.hpp"
 #include "service/request_body.hpp"
 
@@ -21,6 +24,12 @@ constexpr std::size_t counts_shown_max = 1000;
 
 // JSON that is cut off.
 constexpr std::string_view garbage = R"({"id":"sim_)";
+
+// Empty if it is not there.
+std::string_view value_of(const std::vector<http::QueryParameter>& parameters, std::string_view name) {
+  const auto found = std::ranges::find(parameters, name, &http::QueryParameter::name);
+  return found == parameters.end() ? std::string_view() : found->value;
+}
 
 prometheus::Counter& charges_counter(telemetry::Metrics& metrics, const char* outcome) {
   return metrics.counter("switchyard_psp_simulator_charges_total", "Charges booked, by their outcome.",
@@ -114,7 +123,10 @@ Task<http::Response> PspSimulator::charge(const http::Request& request) {
 }
 
 Task<http::Response> PspSimulator::list(const http::Request& request) {
-  const auto reference = http::query_parameter(request.query, "reference");
+  constexpr std::array<std::string_view, 1> known{"reference"};
+  const auto query = service::read_query(request.query, known);
+  if (!query) co_return query.error();
+  const auto reference = value_of(*query, "reference");
   if (!is_reference(reference)) {
     co_return http::problem(422, "reference must be 1 to 64 letters, digits and -._:");
   }
@@ -126,10 +138,13 @@ Task<http::Response> PspSimulator::list(const http::Request& request) {
 }
 
 Task<http::Response> PspSimulator::count(const http::Request& request) {
-  const auto after = http::query_parameter(request.query, "after");
+  constexpr std::array<std::string_view, 2> known{"after", "limit"};
+  const auto query = service::read_query(request.query, known);
+  if (!query) co_return query.error();
+  const auto after = value_of(*query, "after");
   if (!after.empty() && !is_reference(after)) co_return http::problem(422, "after must be a reference");
   std::size_t limit = counts_shown_max;
-  if (const auto text = http::query_parameter(request.query, "limit"); !text.empty()) {
+  if (const auto text = value_of(*query, "limit"); !text.empty()) {
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), limit);
     if (error != std::errc() || end != text.data() + text.size() || limit < 1 || limit > counts_shown_max) {
       co_return http::problem(422,

@@ -215,7 +215,8 @@ TEST_F(PspSimulatorTest, AClientThatWaitsForNothingDoesNotHoldUpTheStop) {
 TEST_F(PspSimulatorTest, QueriesAreCheckedAndCountsComeInPages) {
   for (const auto* path :
        {"/charges", "/charges?reference=", "/charges?reference=a%20b", "/charges/counts?limit=0",
-        "/charges/counts?limit=1001", "/charges/counts?limit=x", "/charges/counts?after=%20"}) {
+        "/charges/counts?limit=1001", "/charges/counts?limit=x", "/charges/counts?after=%20",
+        "/charges?reference=a&refrence=b", "/charges/counts?limits=2", "/charges/counts?limit=2&limit=3"}) {
     EXPECT_EQ(ask("GET", path).status, 422) << path;
   }
   for (const auto* reference : {"a", "b", "c"}) authorize(request(100, reference));

@@ -94,7 +94,7 @@ def test_a_request_without_a_sane_key_is_refused(psp):
 
 def test_queries_are_checked(psp):
     for path in ("/charges", "/charges?reference=a%20b", "/charges/counts?limit=0", "/charges/counts?limit=1001",
-                 "/charges/counts?after=a%20b"):
+                 "/charges/counts?after=a%20b", "/charges?reference=a&refrence=a", "/charges/counts?limits=1"):
         assert_problem(psp.ask("GET", path), 422)
 
 
