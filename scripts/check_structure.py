@@ -169,6 +169,10 @@ def check_coroutines(file, text):
         condition = condition.rsplit(";", 1)[-1].strip()
         if "co_await" in condition and not is_awaited_alone(condition):
             yield file, line_of(text, found.start()), "an awaited value in a condition: name it first (CONTRIBUTING, (b))"
+    for found in re.finditer(r"\bswitch\s*\(", text):
+        body = text.find("{", closing(text, found.end() - 1))
+        if "co_await" in text[body:closing(text, body)]:
+            yield file, line_of(text, found.start()), "an await inside a switch: decide first (CONTRIBUTING, (f))"
     for found in re.finditer(r"\bco_await\b[^;{}]*[(,]\s*\{", text):
         yield file, line_of(text, found.start()), "a braced temporary in an awaited call: name it first (CONTRIBUTING, (a))"
     for found in re.finditer(r"\b(?:co_spawn|spawn)\(", text):
@@ -212,6 +216,7 @@ def self_test():
         "function": "void f() {\n" + "g();\n" * FUNCTION_LINES_MAX + "}\n",
         "condition": "void f() { if (co_await next() == 1) g(); }\n",
         "temporary": "void f() { co_await g({.a = 1}); }\n",
+        "switch": "void f() { switch (kind) { case 1: co_await g(); } }\n",
         "invoked": "void f() { tasks.spawn([this]() -> Task<void> { co_await run(); }()); }\n",
     }
     right = [
