@@ -23,7 +23,7 @@ FUNCTION_LINES_MAX = 60
 PACKAGES = {
     "boost/json": "Boost::json", "CLI": "CLI11::CLI11", "curl": "CURL::libcurl", "fmt": "fmt::fmt", "hiredis": "PkgConfig::HIREDIS",
     "hiredis.h": "PkgConfig::HIREDIS", "libpq-fe.h": "PkgConfig::POSTGRES", "openssl": "OpenSSL::",
-    "prometheus": "prometheus-cpp::core", "sodium.h": "PkgConfig::SODIUM", "spdlog": "spdlog::spdlog",
+    "prometheus": "prometheus-cpp::core", "sodium.h": "PkgConfig::SODIUM",
     "sqlite3.h": "PkgConfig::SQLITE", "zlib.h": "ZLIB::ZLIB",
 }
 

@@ -15,6 +15,11 @@ constexpr std::size_t body_bytes_max = 1024;
 std::unique_ptr<http::Server> start_metrics_server(IoThreads& threads, telemetry::Metrics& metrics,
                                                    const HttpSettings& settings, Log& log, Health* health) {
   if (settings.metrics_port == 0) return nullptr;
+  auto& lines_dropped =
+      metrics.counter("switchyard_log_lines_dropped_total", "Lines of the log that nobody read in time.");
+  metrics.before_text([&lines_dropped, &log] {
+    lines_dropped.Increment(static_cast<double>(log.dropped()) - lines_dropped.Value());
+  });
   http::Router router(metrics, "metrics");
   router.add(http::Method::get, "/metrics", [&metrics](const http::Request&) -> Task<http::Response> {
     http::Response response;

@@ -1,6 +1,7 @@
 #include "service/program.hpp"
 
 #include <atomic>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <exception>
@@ -51,16 +52,22 @@ std::string what_ended_us() {
   }
 }
 
+// Standard error and the log may be pipes that nobody reads: neither keeps a process from its end.
+constexpr unsigned end_max_s = 5;
+constexpr std::chrono::seconds last_lines_max{2};
+
 [[noreturn]] void end_process() {
   // Another thread may be here already: its words are enough.
   static std::atomic_flag entered;
   while (entered.test_and_set()) ::pause();
+  std::signal(SIGALRM, [](int) { ::_exit(exit_failure); });
+  ::alarm(end_max_s);
   const auto reason = what_ended_us();
-  std::fprintf(stderr, "%s: a bug ended the process: %s\n", program_name.load(), reason.c_str());
   if (auto* log = fatal_error_log.load()) {
     log->error(fmt::format("A bug ended the process: {}", reason));
-    log->flush();
+    log->drain(last_lines_max);
   }
+  std::fprintf(stderr, "%s: a bug ended the process: %s\n", program_name.load(), reason.c_str());
   ::_exit(exit_failure);
 }
 

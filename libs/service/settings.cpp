@@ -74,7 +74,10 @@ std::unique_ptr<Log> make_log(const Environment& environment) {
   const auto format =
       environment.one_of("LOG_FORMAT", {"text", "json"}, ::isatty(STDOUT_FILENO) != 0 ? "text" : "json");
   const auto level = environment.one_of("LOG_LEVEL", {"debug", "info", "warning", "error"}, "info");
-  return std::make_unique<Log>(format == "text" ? LogFormat::text : LogFormat::json, parse_level(level));
+  auto log = std::make_unique<Log>(format == "text" ? LogFormat::text : LogFormat::json, parse_level(level));
+  log->write_at_abort();
+  log->say_date();
+  return log;
 }
 
 bool is_production(const Environment& environment) {

@@ -1,17 +1,16 @@
 #include "telemetry/log.hpp"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdio>
 #include <ctime>
-#include <mutex>
 
 #include <boost/json/serialize.hpp>
 #include <boost/json/string.hpp>
 #include <fmt/chrono.h>
 #include <fmt/format.h>
-#include <spdlog/logger.h>
-#include <spdlog/sinks/base_sink.h>
+#include <unistd.h>
 
 #include "base/utf8.hpp"
 #include "money/card_number.hpp"
@@ -38,32 +37,40 @@ std::string_view name_of(LogLevel level) {
   return "error";
 }
 
-spdlog::level::level_enum spdlog_level(LogLevel level) {
+// What stands before a message in text.
+std::string_view mark_of(LogLevel level) {
   switch (level) {
     case LogLevel::debug:
-      return spdlog::level::debug;
+      return "DEBUG ";
     case LogLevel::info:
-      return spdlog::level::info;
+      return "";
     case LogLevel::warning:
-      return spdlog::level::warn;
+      return "WARNING ";
     case LogLevel::error:
-      return spdlog::level::err;
+      return "ERROR ";
   }
-  return spdlog::level::err;
+  return "ERROR ";
 }
 
+struct LocalTime {
+  std::chrono::sys_seconds at{std::chrono::seconds(-1)};
+  std::int64_t day = 0;
+  std::array<char, sizeof("HH:MM:SS")> time_of_day{};
+  std::array<char, sizeof("YYYY-MM-DD, UTC+hhmm")> date{};
+};
+
 // localtime_r takes a process-wide lock and reads the time zone: once a second and thread is enough.
-std::string_view local_time_of_day() {
-  thread_local std::time_t formatted_for = 0;
-  thread_local char text[sizeof("HH:MM:SS")];
-  const std::time_t now = std::time(nullptr);
-  if (now != formatted_for) {
-    std::tm local{};
-    ::localtime_r(&now, &local);
-    std::strftime(text, sizeof(text), "%H:%M:%S", &local);
-    formatted_for = now;
-  }
-  return {text, sizeof(text) - 1};
+const LocalTime& local_time(std::chrono::sys_seconds now) {
+  thread_local LocalTime last;
+  if (now == last.at) return last;
+  const std::time_t seconds = std::chrono::system_clock::to_time_t(now);
+  std::tm local{};
+  ::localtime_r(&seconds, &local);
+  last.at = now;
+  last.day = (seconds + local.tm_gmtoff) / (24 * 60 * 60);
+  std::strftime(last.time_of_day.data(), last.time_of_day.size(), "%H:%M:%S", &local);
+  std::strftime(last.date.data(), last.date.size(), "%Y-%m-%d, UTC%z", &local);
+  return last;
 }
 
 // Of the two bytes of a control character above ASCII, U+0080 to U+009F; a terminal acts on some of them.
@@ -132,8 +139,8 @@ void append_json_number(fmt::memory_buffer& line, std::int64_t number) {
   line.append(std::string_view(digits.data(), digits.size()));
 }
 
-void append_json(fmt::memory_buffer& line, LogLevel level, std::string_view message, Log::Fields fields) {
-  const auto now = std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
+void append_json(fmt::memory_buffer& line, Timestamp now, LogLevel level, std::string_view message,
+                 Log::Fields fields) {
   const auto ms = now.time_since_epoch().count() % 1000;
   fmt::format_to(std::back_inserter(line),
                  R"({{"time":"{:%Y-%m-%dT%H:%M:%S}.{:03}Z","level":"{}","message":)",
@@ -150,48 +157,55 @@ void append_json(fmt::memory_buffer& line, LogLevel level, std::string_view mess
   line.push_back('}');
 }
 
-// spdlog's own sink for standard output flushes each line.
-class BufferedStdout final : public spdlog::sinks::base_sink<std::mutex> {
- protected:
-  void sink_it_(const spdlog::details::log_msg& message) override {
-    spdlog::memory_buf_t line;
-    formatter_->format(message, line);
-    std::fwrite(line.data(), 1, line.size(), stdout);
-  }
-  void flush_() override { std::fflush(stdout); }
-};
+LogWriter::Notice notice_in(LogFormat format, const Clock& clock) {
+  return [format, &clock](std::uint64_t dropped) {
+    const auto message =
+        fmt::format("{} lines of the log were dropped: they were not read or written in time", dropped);
+    if (format == LogFormat::text) {
+      const auto now = std::chrono::floor<std::chrono::seconds>(clock.now());
+      return fmt::format("{} {}{}", local_time(now).time_of_day.data(), mark_of(LogLevel::warning), message);
+    }
+    fmt::memory_buffer line;
+    append_json(line, clock.now(), LogLevel::warning, message,
+                {{"dropped", static_cast<std::int64_t>(dropped)}});
+    return fmt::to_string(line);
+  };
+}
+
+const Clock& system_clock() {
+  static const SystemClock clock;
+  return clock;
+}
 
 }  // namespace
 
-Log::Log(LogFormat format, LogLevel least)
+Log::Log(LogFormat format, LogLevel least) : Log(format, least, system_clock()) {}
+
+Log::Log(LogFormat format, LogLevel least, const Clock& clock)
     : format_(format),
       least_(least),
-      sink_(std::make_unique<spdlog::logger>("switchyard", std::make_shared<BufferedStdout>())) {
-  sink_->set_pattern("%v");
-  sink_->set_level(spdlog::level::debug);
-  sink_->flush_on(spdlog::level::warn);
-}
-
-Log::~Log() {
-  flush();
-}
-
-void Log::flush() {
-  sink_->flush();
-}
+      clock_(clock),
+      day_(local_time(std::chrono::floor<std::chrono::seconds>(clock.now())).day),
+      writer_(STDOUT_FILENO, notice_in(format, clock), {}) {}
 
 void Log::write(LogLevel level, std::string_view message, Fields fields) {
   if (!enabled(level)) return;
   fmt::memory_buffer line;
   if (format_ == LogFormat::json) {
-    append_json(line, level, message, fields);
-    sink_->log(spdlog_level(level), std::string_view(line.data(), line.size()));
+    append_json(line, clock_.now(), level, message, fields);
+    writer_.add({line.data(), line.size()});
   } else {
-    line.append(local_time_of_day());
+    const auto now = std::chrono::floor<std::chrono::seconds>(clock_.now());
+    const auto& local = local_time(now);
+    if (day_.load(std::memory_order_relaxed) != local.day && day_.exchange(local.day) != local.day)
+      writer_.add(fmt::format("{} The date is {}", local.time_of_day.data(), local.date.data()));
+    line.append(std::string_view(local.time_of_day.data()));
     line.push_back(' ');
+    line.append(mark_of(level));
     append_one_line(line, message);
-    write_text(level, {line.data(), line.size()});
+    write_text({line.data(), line.size()});
   }
+  if (level >= LogLevel::warning) writer_.wake();
 }
 
 void Log::print(std::string_view message, Fields fields) {
@@ -199,12 +213,17 @@ void Log::print(std::string_view message, Fields fields) {
   if (!enabled(LogLevel::info)) return;
   fmt::memory_buffer line;
   append_one_line(line, message);
-  write_text(LogLevel::info, {line.data(), line.size()});
+  write_text({line.data(), line.size()});
 }
 
-void Log::write_text(LogLevel level, std::string_view line) {
+void Log::say_date() {
+  constexpr std::int64_t of_no_line = -1;
+  day_ = of_no_line;
+}
+
+void Log::write_text(std::string_view line) {
   std::string memory;
-  sink_->log(spdlog_level(level), without_card_numbers(line, line_bytes_max, memory));
+  writer_.add(without_card_numbers(line, line_bytes_max, memory));
 }
 
 }  // namespace switchyard

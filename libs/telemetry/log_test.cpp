@@ -22,16 +22,18 @@ using ::testing::SizeIs;
 
 constexpr std::size_t line_bytes_max = 4096;
 const std::string card_number = "4111111111111111";
+const SystemClock system_clock;
 
 // What the log printed, as lines.
 class Printed {
  public:
-  explicit Printed(LogFormat format, LogLevel least = LogLevel::debug) : log_(std::in_place, format, least) {}
+  explicit Printed(LogFormat format, LogLevel least = LogLevel::debug, const Clock& clock = system_clock)
+      : log_(std::in_place, format, least, clock) {}
 
   Log& log() { return *log_; }
 
   std::vector<std::string> lines() {
-    log_->flush();
+    EXPECT_TRUE(log_->drain(std::chrono::seconds(30)));
     return lines_so_far();
   }
   std::vector<std::string> lines_so_far() const {
@@ -40,6 +42,7 @@ class Printed {
     for (std::string line; std::getline(text, line);) lines.push_back(line);
     return lines;
   }
+  std::string text() const { return captured_.text(); }
   std::string only_line() {
     const auto all = lines();
     EXPECT_THAT(all, SizeIs(1));
@@ -123,21 +126,46 @@ TEST(Log, LeavesOutWhatIsBelowItsLevel) {
   }
 }
 
-TEST(Log, WritesWarningsAtOnceAndTheRestWhenItIsFlushed) {
-  // At a terminal the C library writes each line at once.
-  const bool buffered = ::isatty(STDOUT_FILENO) == 0;
+TEST(Log, WritesWarningsAtOnceAndTheRestWhenItIsFlushedOrEnds) {
   Printed printed(LogFormat::text);
+  const auto arrived = [&printed](std::size_t lines) {
+    return testing::eventually([&] { return printed.lines_so_far().size() == lines; });
+  };
   printed.log().info("first");
-  if (buffered) {
-    EXPECT_THAT(printed.lines_so_far(), SizeIs(0));
-  }
   printed.log().warning("second");
-  EXPECT_THAT(printed.lines_so_far(), ElementsAre(HasSubstr("first"), HasSubstr("second")));
+  EXPECT_TRUE(arrived(2));
   printed.log().info("third");
-  EXPECT_THAT(printed.lines(), SizeIs(3));
+  printed.log().flush();
+  EXPECT_TRUE(arrived(3));
   printed.log().info("last");
   printed.close();
   EXPECT_THAT(printed.lines_so_far(), SizeIs(4)) << "nothing is lost at the end";
+}
+
+TEST(TextLog, NamesEachLevelButTheUsualOne) {
+  Printed printed(LogFormat::text);
+  printed.log().debug("1");
+  printed.log().info("2");
+  printed.log().warning("3");
+  printed.log().error("4");
+  EXPECT_THAT(printed.lines(),
+              ElementsAre(MatchesRegex("..:..:.. DEBUG 1"), MatchesRegex("..:..:.. 2"),
+                          MatchesRegex("..:..:.. WARNING 3"), MatchesRegex("..:..:.. ERROR 4")));
+}
+
+TEST(TextLog, SaysTheDateWhenAskedAndOnEachNewDay) {
+  testing::ManualClock clock;
+  Printed printed(LogFormat::text, LogLevel::debug, clock);
+  printed.log().say_date();
+  printed.log().info("line");
+  clock.advance(std::chrono::hours(24));
+  printed.log().info("line");
+  printed.log().info("line");
+  printed.close();
+  EXPECT_THAT(printed.lines_so_far(),
+              ElementsAre(MatchesRegex("..:..:.. The date is 2023-11-1[45], UTC[+-]...."), HasSubstr("line"),
+                          MatchesRegex("..:..:.. The date is 2023-11-1[56], UTC[+-]...."), HasSubstr("line"),
+                          HasSubstr("line")));
 }
 
 // --- What comes from outside -------------------------------------------------------------------

@@ -66,6 +66,10 @@ prometheus::Histogram& Metrics::histogram(const std::string& name, const std::st
 }
 
 std::string Metrics::text() const {
+  {
+    const std::lock_guard lock(updating_);
+    for (const auto& update : updates_) update();
+  }
   std::ostringstream out;
   prometheus::TextSerializer().Serialize(out, registry_->Collect());
   return out.str();

@@ -4,9 +4,12 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <prometheus/counter.h>
 #include <prometheus/gauge.h>
@@ -51,11 +54,17 @@ class Metrics {
   prometheus::Histogram& histogram(const std::string& name, const std::string& help,
                                    const prometheus::Labels& labels = {});
 
+  // Called before each text(), never twice at once, to set what is only known then. What it uses outlives
+  // this object. Before the first text().
+  void before_text(std::function<void()> update) { updates_.push_back(std::move(update)); }
+
   // The exposition format, text version 0.0.4.
   std::string text() const;
 
  private:
   std::shared_ptr<prometheus::Registry> registry_;
+  std::vector<std::function<void()>> updates_;
+  mutable std::mutex updating_;
 };
 
 }  // namespace switchyard::telemetry

@@ -110,6 +110,7 @@ class ConnectorTest : public ::testing::Test {
     ask_to_stop();
     running_.get();
     connector_.reset();
+    EXPECT_TRUE(log().drain(seconds(30)));
   }
 
   Log& log() {
@@ -556,7 +557,7 @@ class WorkerLogTest : public ::testing::Test {
     CapturedStdout printed;
     Log log(format, LogLevel::info);
     WorkerLog(log).job_ended(transaction);
-    log.flush();
+    EXPECT_TRUE(log.drain(seconds(30)));
     return lines_of(printed.text());
   }
 };
@@ -586,7 +587,7 @@ TEST_F(WorkerLogTest, HoldsTheSameFactsAsJson) {
   CapturedStdout printed;
   Log log(LogFormat::json, LogLevel::info);
   WorkerLog(log).job_started(transaction(Status::processing));
-  log.flush();
+  EXPECT_TRUE(log.drain(seconds(30)));
   for (const auto& line : lines_of(printed.text())) {
     EXPECT_THAT(line, AllOf(HasSubstr(R"("user_id":7)"), HasSubstr(R"("amount":100)"),
                             HasSubstr(R"("currency":"USD")")));
@@ -598,6 +599,7 @@ TEST_F(WorkerLogTest, EachWorkerHasANameOfItsOwn) {
   Log log(LogFormat::text, LogLevel::info);
   WorkerLog(log).started();
   WorkerLog(log).started();
+  EXPECT_TRUE(log.drain(seconds(30)));
   const auto lines = lines_of(printed.text());
   ASSERT_THAT(lines, SizeIs(8));
   EXPECT_NE(lines[0].substr(9), lines[4].substr(9));

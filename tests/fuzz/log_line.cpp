@@ -92,16 +92,16 @@ void check(Input input) {
   const auto message = input.rest();
 
   as_text.info(message, {{"field", field}});
-  as_text.flush();
+  SWITCHYARD_ASSERT(as_text.drain(std::chrono::seconds(30)));
   const auto timed = output.take();
   check_line(timed);
   as_text.print(message);
-  as_text.flush();
+  SWITCHYARD_ASSERT(as_text.drain(std::chrono::seconds(30)));
   check_line(output.take());
   if (is_plain(message)) SWITCHYARD_ASSERT(timed.substr(sizeof("HH:MM:SS")) == std::string(message) + "\n");
 
   as_json.warning(message, {{"field", field}, {"number", number}});
-  as_json.flush();
+  SWITCHYARD_ASSERT(as_json.drain(std::chrono::seconds(30)));
   check_event(output.take(), message, field);
 }
 

@@ -30,6 +30,7 @@ class Process:
         self.folder = Path(folder)
         self.log_path = self.folder / f"{name}.log"
         self.process = None
+        self.output = None  # a file descriptor that gets what it prints, in place of the log file
         self._log_start = 0
         self._account = account
         self._program = program
@@ -40,7 +41,8 @@ class Process:
             self._log_start = log.tell()
             self.process = subprocess.Popen(
                 self.command, executable=self._program, env={**inherited_environment(), **self.environment},
-                cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                cwd=self.folder, stdin=subprocess.DEVNULL,
+                stdout=log if self.output is None else self.output, stderr=subprocess.STDOUT,
                 start_new_session=self._outlives_us, **as_account(self._account))
         Process.started.append(self)
         return self

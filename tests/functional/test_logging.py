@@ -1,0 +1,118 @@
+"""The log is for who reads it: nobody waits for a reader, and what a reader did not get is said."""
+
+import fcntl
+import os
+import re
+
+import pytest
+
+from support import exposition
+from support.http_client import once
+from support.merchants import Merchant
+from support.programs import Switchyard
+from support.waiting import eventually
+
+PIPE_BYTES = 4096
+PAYMENTS = 20
+
+
+def pay(server):
+    """The ids of payments that were captured."""
+    merchant = Merchant(server)
+    try:
+        identifiers = [merchant.created(number + 1)["id"] for number in range(PAYMENTS)]
+        assert {merchant.wait_final(identifier)["status"] for identifier in identifiers} == {"captured"}
+        return identifiers
+    finally:
+        merchant.close()
+
+
+class Reader:
+    """The reading end of a pipe, read only when asked."""
+
+    def __init__(self, descriptor):
+        self.descriptor = descriptor
+        self.text = ""
+        os.set_blocking(descriptor, False)
+
+    def read(self):
+        """All that came so far."""
+        try:
+            while part := os.read(self.descriptor, 65536):
+                self.text += part.decode()
+        except BlockingIOError:
+            pass
+        return self.text
+
+    def close(self):
+        os.close(self.descriptor)
+
+
+@pytest.fixture
+def unread(tmp_path):
+    """A server whose standard output and standard error are a pipe that was full before it started; and that pipe."""
+    reading, writing = os.pipe()
+    fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+    os.write(writing, b"x" * (PIPE_BYTES - 1) + b"\n")
+    reader = Reader(reading)
+    server = Switchyard(tmp_path)
+    server.program.output = writing
+    try:
+        yield server.start(), reader
+    finally:
+        os.close(writing)
+        server.kill()
+        reader.close()
+
+
+@pytest.mark.quick
+def test_a_log_that_nobody_reads_stops_no_payment_and_is_whole_when_it_is_read(unread):
+    server, reader = unread
+    identifiers = pay(server)
+    eventually(lambda: all(f"Job OK ({identifier})" in reader.read() for identifier in identifiers),
+               "each payment to be in the log")
+    lines = reader.text.splitlines()
+    assert lines[0] == "x" * (PIPE_BYTES - 1) and "The date is" in lines[1], "from its first line on"
+    assert "were dropped" not in reader.text
+    assert server.stop() == 0
+
+
+def test_a_log_that_nobody_reads_does_not_keep_a_server_from_stopping(unread):
+    server, _ = unread
+    pay(server)
+    assert server.stop() == 0
+
+
+def lines_dropped(server):
+    families = exposition.parse(once(server.metrics, "GET", "/metrics").body.decode())
+    return exposition.total(families, "switchyard_log_lines_dropped_total")
+
+
+@pytest.mark.quick
+def test_lines_that_a_reader_did_not_get_are_counted_and_said_to_the_next(tmp_path):
+    """The reader of a named pipe goes away, as a logging daemon that is restarted does, and another one comes."""
+    pipe = tmp_path / "log"
+    os.mkfifo(pipe)
+    reader = Reader(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK))
+    writing = os.open(pipe, os.O_WRONLY)
+    server = Switchyard(tmp_path)
+    server.program.output = writing
+    try:
+        server.start()
+        os.close(writing)
+        eventually(lambda: "listens on" in reader.read(), "the first lines")
+        assert lines_dropped(server) == 0
+        reader.close()
+        pay(server)
+        eventually(lambda: lines_dropped(server) >= PAYMENTS, "lines to be dropped")
+        reader = Reader(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK))
+        found = pay(server)
+        eventually(lambda: all(f"Job OK ({identifier})" in reader.read() for identifier in found),
+                   "the later payments in the log")
+        said = re.findall(r"^\d\d:\d\d:\d\d WARNING (\d+) lines of the log were dropped", reader.text, re.MULTILINE)
+        assert [int(number) for number in said] == [lines_dropped(server)]
+        assert reader.text.index("were dropped") < min(reader.text.index(identifier) for identifier in found)
+        assert server.stop() == 0
+    finally:
+        server.kill()
+        reader.close()
