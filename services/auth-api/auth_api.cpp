@@ -105,6 +105,7 @@ AuthApi::AuthApi(Settings settings, store::Store& store, IoThreads& threads, Log
     : token_(std::move(settings.token)),
       store_(store),
       log_(log),
+      refusals_(log),
       clock_(clock),
       passwords_(hashing_threads(), logins_waiting_max),
       login_(store, passwords_, clock, settings.limits, settings.production),
@@ -127,13 +128,16 @@ http::Router AuthApi::router(telemetry::Metrics& metrics) {
 Task<http::Response> AuthApi::post_token(const http::Request& request) {
   auto credentials = read_credentials(request);
   if (!credentials) co_return std::move(credentials.error());
+  const auto name = credentials->username;
   const auto user = co_await login_.attempt(
       std::move(credentials->username), std::move(credentials->password), request.remote_address.to_string());
   if (!user) {
     if (const auto* error = std::get_if<Error>(&user.error()); error != nullptr && store_failures_.allow()) {
       log_.warning(fmt::format("A login could not be decided: {}", error->detail));
     }
-    co_return refuse(user.error());
+    auto refusal = refuse(user.error());
+    refusals_.add(request, refusal, name, std::chrono::steady_clock::now());
+    co_return refusal;
   }
   const auto expires_at = std::chrono::floor<std::chrono::seconds>(clock_.now()) + token_.ttl;
   const auto token = token_.jwt.sign({user->id, user->username, user->enabled, expires_at});

@@ -9,6 +9,7 @@
 #include "base/io_threads.hpp"
 #include "http/router.hpp"
 #include "service/health.hpp"
+#include "service/refusal_log.hpp"
 #include "service/settings.hpp"
 #include "store/store.hpp"
 #include "telemetry/log.hpp"
@@ -44,6 +45,7 @@ class AuthApi {
   store::Store& store_;
   Log& log_;
   LogThrottle store_failures_;
+  service::RefusalLog refusals_;
   const Clock& clock_;
   PasswordPool passwords_;
   Login login_;

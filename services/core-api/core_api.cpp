@@ -62,6 +62,7 @@ CoreApi::CoreApi(Settings settings, store::Store& store, IoThreads& threads, tel
       threads_(threads),
       metrics_(metrics),
       log_(log),
+      refusals_(log),
       clock_(clock),
       requeue_delay_(settings.requeue_delay),
       queue_(std::move(queue)),
@@ -102,9 +103,9 @@ Task<void> CoreApi::watch_backlog() {
 
 http::Router CoreApi::router() {
   http::Router router(metrics_, "core-api");
-  const auto add = [&router, this](http::Method method, std::string pattern, auto handler) {
+  const auto add = [&router, this](http::Method method, std::string pattern, Serve serve) {
     router.add(method, std::move(pattern),
-               [this, handler](const http::Request& request) { return (this->*handler)(request); });
+               [this, serve](const http::Request& request) { return handle(request, serve); });
   };
   add(http::Method::post, "/transaction", &CoreApi::create);
   add(http::Method::get, "/transaction", &CoreApi::list);
@@ -113,6 +114,12 @@ http::Router CoreApi::router() {
   router.add(http::Method::get, "/health",
              [this](const http::Request& request) { return health_.handle(request); });
   return router;
+}
+
+Task<http::Response> CoreApi::handle(const http::Request& request, Serve serve) {
+  auto response = co_await (this->*serve)(request);
+  refusals_.add(request, response, {}, steady_clock::now());
+  co_return response;
 }
 
 std::expected<token::Claims, http::Response> CoreApi::identify(const http::Request& request,

@@ -10,6 +10,7 @@
 #include "core-api/merchant_limits.hpp"
 #include "http/router.hpp"
 #include "service/health.hpp"
+#include "service/refusal_log.hpp"
 #include "service/settings.hpp"
 #include "store/store.hpp"
 #include "telemetry/log.hpp"
@@ -49,6 +50,9 @@ class CoreApi {
   service::Health& health() { return health_; }
 
  private:
+  using Serve = Task<http::Response> (CoreApi::*)(const http::Request&);
+  // Serves, and logs a refusal.
+  Task<http::Response> handle(const http::Request& request, Serve serve);
   Task<http::Response> create(const http::Request& request);
   // Only what is on disk is told.
   Task<Result<store::CreateResult>> store_and_tell(store::NewTransaction created);
@@ -88,6 +92,7 @@ class CoreApi {
   telemetry::Metrics& metrics_;
   Log& log_;
   LogThrottle store_failures_;
+  service::RefusalLog refusals_;
   const Clock& clock_;
   const std::chrono::milliseconds requeue_delay_;
   const WorkQueue queue_;

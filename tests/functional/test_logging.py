@@ -6,10 +6,10 @@ import re
 
 import pytest
 
-from support import exposition
-from support.http_client import once
+from support import exposition, tokens
+from support.http_client import Client, once
 from support.merchants import Merchant
-from support.programs import Switchyard
+from support.programs import SECRET, Switchyard
 from support.waiting import eventually
 
 PIPE_BYTES = 4096
@@ -116,3 +116,40 @@ def test_lines_that_a_reader_did_not_get_are_counted_and_said_to_the_next(tmp_pa
     finally:
         server.kill()
         reader.close()
+
+
+def refusals(server, request_id):
+    return [line for line in server.program.log_lines() if f"request {request_id}" in line]
+
+
+@pytest.mark.quick
+def test_a_refused_login_and_a_refused_token_are_each_in_the_log_once_without_the_name(start_switchyard):
+    server = start_switchyard()
+    name = "becky-or-a-password-in-the-wrong-field"
+    with Client(server.auth) as client:
+        reply = client.post("/token", {"username": name, "password": "wrong"}, headers={"X-Request-Id": "login-1"})
+        assert reply.status == 401
+    with Client(server.core) as client:
+        reply = client.get("/transaction", {"Authorization": "Bearer no.token.atall", "X-Request-Id": "list-1"})
+        assert reply.status == 401
+    for request_id, reason in (("login-1", "401: Invalid username or password"), ("list-1", "401: ")):
+        [line] = eventually(lambda: refusals(server, request_id), f"the line of {request_id}")
+        assert "WARNING" in line and reason in line and "address 127.0.0.1" in line
+    assert name not in server.program.log() and "atall" not in server.program.log()
+
+
+def test_a_merchant_who_is_not_enabled_and_a_locked_out_name_are_in_the_log(start_switchyard):
+    server = start_switchyard(LOGIN_FAILURES_PER_USER=1)
+    with Client(server.auth) as client:
+        for status in (401, 429):
+            reply = client.post("/token", {"username": "alice", "password": "wrong"},
+                                headers={"X-Request-Id": f"login-{status}"})
+            assert reply.status == status
+    with Client(server.core) as client:
+        disabled = tokens.mint(SECRET, user_id=5, username="dora", enabled=False)
+        reply = client.post("/transaction", {"amount": 1, "currency": "USD"},
+                            headers={"Authorization": f"Bearer {disabled}", "X-Request-Id": "pay-403"})
+        assert reply.status == 403
+    for request_id, status in (("login-429", 429), ("pay-403", 403)):
+        [line] = eventually(lambda: refusals(server, request_id), f"the line of {request_id}")
+        assert f"Refused with {status}: " in line and "alice" not in line

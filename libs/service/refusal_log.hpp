@@ -1,0 +1,59 @@
+// One line in the log, at warning, for each request that was refused because of who sent it: failed logins
+// and lock-outs, refused tokens, 403 and 429 (OWASP ASVS 5.0, 16.3).
+//
+// It says status, reason, the client's address and the request's id. No path, token or name stands in it, as
+// people type passwords and card numbers into wrong fields: of a name it says a hash under a key that only
+// this process knows, by which one sees that lines are about the same name. Lines are bounded; what is too
+// much is counted, and said with the next line and at the end.
+//
+// Safe to use from any thread.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <mutex>
+#include <string>
+#include <string_view>
+
+#include "http/message.hpp"
+#include "telemetry/log.hpp"
+#include "token/hmac_sha256.hpp"
+
+namespace switchyard::service {
+
+class RefusalLog {
+ public:
+  using Instant = std::chrono::steady_clock::time_point;
+
+  static constexpr std::int64_t lines_at_once_max = 100;
+  static constexpr std::int64_t lines_per_second_max = 10;
+
+  // The log outlives it.
+  explicit RefusalLog(Log& log);
+  ~RefusalLog();
+  RefusalLog(const RefusalLog&) = delete;
+  RefusalLog& operator=(const RefusalLog&) = delete;
+
+  // Nothing is logged of a response that is no such refusal. `name`: of who wanted to log in, if it is known.
+  void add(const http::Request& request, const http::Response& response, std::string_view name, Instant now);
+
+ private:
+  struct Turn {
+    bool may_log = false;
+    std::uint64_t left_out_before = 0;
+  };
+
+  Turn take_turn(Instant now);
+  void say_left_out(std::uint64_t count);
+  std::string hash_of(std::string_view name) const;
+
+  Log& log_;
+  const token::HmacSha256 hmac_;
+  std::mutex mutex_;
+  // A token bucket, in lines.
+  std::int64_t room_ = lines_at_once_max;
+  Instant filled_at_{};
+  std::uint64_t left_out_ = 0;
+};
+
+}  // namespace switchyard::service
