@@ -12,7 +12,7 @@ namespace {
 LogLevel parse_level(std::string_view name) {
   if (name == "debug") return LogLevel::debug;
   if (name == "info") return LogLevel::info;
-  if (name == "warning") return LogLevel::warning;
+  if (name == "warning" || name == "warn") return LogLevel::warning;
   return LogLevel::error;
 }
 
@@ -73,7 +73,7 @@ TokenSettings read_token_settings(const Environment& environment) {
 std::unique_ptr<Log> make_log(const Environment& environment) {
   const auto format =
       environment.one_of("LOG_FORMAT", {"text", "json"}, ::isatty(STDOUT_FILENO) != 0 ? "text" : "json");
-  const auto level = environment.one_of("LOG_LEVEL", {"debug", "info", "warning", "error"}, "info");
+  const auto level = environment.one_of("LOG_LEVEL", {"debug", "info", "warning", "warn", "error"}, "info");
   auto log = std::make_unique<Log>(format == "text" ? LogFormat::text : LogFormat::json, parse_level(level));
   log->write_at_abort();
   log->say_date();

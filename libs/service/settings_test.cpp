@@ -162,11 +162,14 @@ TEST(LogSettings, ChooseFormatAndLevel) {
   EXPECT_TRUE(make_log(Environment())->enabled(LogLevel::info));
   EXPECT_FALSE(make_log(Environment())->enabled(LogLevel::debug));
   EXPECT_TRUE(make_log(with("LOG_LEVEL", "debug"))->enabled(LogLevel::debug));
-  EXPECT_FALSE(make_log(with("LOG_LEVEL", "warning"))->enabled(LogLevel::info));
+  for (const auto* warning : {"warning", "warn"}) {
+    EXPECT_FALSE(make_log(with("LOG_LEVEL", warning))->enabled(LogLevel::info));
+    EXPECT_TRUE(make_log(with("LOG_LEVEL", warning))->enabled(LogLevel::warning));
+  }
   EXPECT_FALSE(make_log(with("LOG_LEVEL", "error"))->enabled(LogLevel::warning));
   for (const char* format : {"text", "json"}) EXPECT_NE(make_log(with("LOG_FORMAT", format)), nullptr);
   expect_refused(make_log, "LOG_FORMAT", {"xml", "JSON"});
-  expect_refused(make_log, "LOG_LEVEL", {"warn", "INFO", "0"});
+  expect_refused(make_log, "LOG_LEVEL", {"warnings", "INFO", "0"});
 }
 
 TEST(Settings, ProductionIsAskedFor) {

@@ -361,6 +361,25 @@ TEST(ConnectorThreadDeathTest, AnExceptionInItsLoopEndsTheProcessAndSaysWhy) {
               "psp-connector: a bug ended the process: the clock is broken");
 }
 
+TEST(ConnectorThreadTest, SaysAtItsStartThatThePspIsSimulatedAndWarnsInProduction) {
+  for (const bool production : {false, true}) {
+    CapturedStdout printed;
+    const testing::TempDir folder;
+    Log log(LogFormat::json, LogLevel::info);
+    const SystemClock clock;
+    telemetry::Metrics metrics;
+    IoThreads threads(1);
+    store::SqliteStore store(folder.file("store.db"));
+    const PspSettings psp{.url = {}, .ledger_path = folder.file("ledger.db"), .production = production};
+    ConnectorThread connector(threads, Settings(), psp, store, metrics, log, clock);
+    connector.start();
+    connector.stop();
+    ASSERT_TRUE(log.drain(seconds(30)));
+    const std::string level = production ? "warning" : "info";
+    EXPECT_THAT(printed.text(), HasSubstr(R"("level":")" + level + R"(","message":"The PSP is simulated)"));
+  }
+}
+
 TEST_F(ConnectorTest, GivesToAPersonWhatThePspContradicts) {
   psp_.outcomes = {OutcomeUnknown{"time-out"}, payment::Contradicted{"a charge of 1 JPY", "psp-ref"}};
   psp_.found = {payment::Contradicted{"a charge of 2 JPY", "psp-ref"}};
@@ -553,9 +572,10 @@ class WorkerLogTest : public ::testing::Test {
             .updated_at = {}};
   }
   static std::vector<std::string> lines_at_the_end_of(const payment::Transaction& transaction,
-                                                      LogFormat format = LogFormat::text) {
+                                                      LogFormat format = LogFormat::text,
+                                                      LogLevel least = LogLevel::info) {
     CapturedStdout printed;
-    Log log(format, LogLevel::info);
+    Log log(format, least);
     WorkerLog(log).job_ended(transaction);
     EXPECT_TRUE(log.drain(seconds(30)));
     return lines_of(printed.text());
@@ -577,6 +597,15 @@ TEST_F(WorkerLogTest, AJobIsNotDoneOtherwise) {
                 ElementsAre(HasSubstr("default: Job not done (017f22e2-79b0-7cc3-98c4-dc0c0c07398f): " +
                                       std::string(to_string(status)) + ", time-out")));
   }
+}
+
+TEST_F(WorkerLogTest, WarnsOfWhatNeedsAPerson) {
+  EXPECT_THAT(lines_at_the_end_of(transaction(Status::manual_review, "another amount"), LogFormat::json,
+                                  LogLevel::warning),
+              ElementsAre(AllOf(HasSubstr(R"("level":"warning")"), HasSubstr(R"("reason":"another amount")"),
+                                HasSubstr(R"("transaction_id":"017f22e2-79b0-7cc3-98c4-dc0c0c07398f")"))));
+  EXPECT_THAT(lines_at_the_end_of(transaction(Status::failed), LogFormat::json, LogLevel::warning),
+              ElementsAre());
 }
 
 TEST_F(WorkerLogTest, HoldsTheSameFactsAsJson) {

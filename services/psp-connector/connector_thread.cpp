@@ -1,5 +1,7 @@
 #include "psp-connector/connector_thread.hpp"
 
+#include <fmt/format.h>
+
 #include "http/async_client.hpp"
 #include "psp/remote_simulator/remote_simulator.hpp"
 #include "psp/simulator/simulator.hpp"
@@ -17,22 +19,36 @@ std::unique_ptr<psp::Adapter> make_psp(Executor executor, const PspSettings& set
   return std::make_unique<psp::remote_simulator::RemoteSimulator>(executor, settings.url, connections_max);
 }
 
+// A shop that went live with it would take orders that nobody pays for.
+void say_what_the_psp_is(Log& log, bool production) {
+  constexpr std::string_view simulated = "The PSP is simulated: nothing is charged";
+  if (production) {
+    log.warning(fmt::format("{}, though SWITCHYARD_ENV is production", simulated));
+  } else {
+    log.info(simulated);
+  }
+}
+
 }  // namespace
 
 PspSettings read_psp_settings(const Environment& environment) {
+  const bool production = service::is_production(environment);
   if (auto url = environment.find("PSP_URL")) {
     const auto problem = http::problem_of_base_url(*url);
     if (!problem.empty()) {
       throw ConfigError("PSP_URL", problem, "for example PSP_URL=http://127.0.0.1:5003");
     }
-    return {.url = std::move(*url), .ledger_path = {}};
+    return {.url = std::move(*url), .ledger_path = {}, .production = production};
   }
   if (auto path = environment.find("PSP_SIMULATOR_LEDGER")) {
-    return {.url = {}, .ledger_path = std::move(*path)};
+    return {.url = {}, .ledger_path = std::move(*path), .production = production};
   }
   const auto database_url = service::read_database_url(environment);
-  if (store::is_postgres(database_url)) return {.url = {}, .ledger_path = "data/psp-simulator.db"};
-  return {.url = {}, .ledger_path = store::sqlite_path(database_url) + ".psp-simulator"};
+  if (store::is_postgres(database_url))
+    return {.url = {}, .ledger_path = "data/psp-simulator.db", .production = production};
+  return {.url = {},
+          .ledger_path = store::sqlite_path(database_url) + ".psp-simulator",
+          .production = production};
 }
 
 // As many connections as calls: one that waited for a connection until its deadline would count as a try.
@@ -41,6 +57,7 @@ ConnectorThread::ConnectorThread(IoThreads& threads, const Settings& settings,
                                  telemetry::Metrics& metrics, Log& log, const Clock& clock)
     : threads_(threads),
       settings_(settings),
+      production_(psp_settings.production),
       metrics_(metrics),
       log_(log),
       clock_(clock),
@@ -54,6 +71,7 @@ void ConnectorThread::take_jobs_from(const redis::Url& url, std::function<void()
 
 void ConnectorThread::start() {
   started_ = true;
+  say_what_the_psp_is(log_, production_);
   threads_.run(0, [this]() -> Task<void> {
     running_.spawn([this] { return connector_->run(); });
     if (worker_) taking_.spawn([this] { return worker_->run(); });

@@ -17,6 +17,8 @@ struct PspSettings {
   std::string url;
   // Of the one in this process: PSP_SIMULATOR_LEDGER, or beside the store's file if it has one.
   std::string ledger_path;
+  // SWITCHYARD_ENV.
+  bool production = false;
 };
 
 // Throws ConfigError.
@@ -46,6 +48,7 @@ class ConnectorThread {
   IoThreads& threads_;
   queue::WakeUp wake_up_{threads_.executor(0)};
   const Settings settings_;
+  const bool production_;
   telemetry::Metrics& metrics_;
   Log& log_;
   const Clock& clock_;

@@ -50,7 +50,8 @@ void WorkerLog::making_transaction(const payment::Transaction& transaction) {
 }
 
 void WorkerLog::job_ended(const payment::Transaction& transaction) {
-  if (!log_.enabled(LogLevel::info)) return;
+  const bool needs_a_person = transaction.status == payment::Status::manual_review;
+  if (!log_.enabled(needs_a_person ? LogLevel::warning : LogLevel::info)) return;
   const auto id = transaction.id.value.to_string();
   const auto status = payment::to_string(transaction.status);
   switch (transaction.status) {
@@ -60,9 +61,15 @@ void WorkerLog::job_ended(const payment::Transaction& transaction) {
       log_.info(fmt::format("default: Job OK ({})", id), {{"transaction_id", id}, {"status", status}});
       log_.info(fmt::format("Result is kept for {} seconds", result_kept_s), {{"transaction_id", id}});
       break;
-    default:
-      log_.info(fmt::format("default: Job not done ({}): {}, {}", id, status, transaction.reason),
-                {{"transaction_id", id}, {"status", status}, {"reason", transaction.reason}});
+    default: {
+      const auto message = fmt::format("default: Job not done ({}): {}, {}", id, status, transaction.reason);
+      const Log::Fields fields{{"transaction_id", id}, {"status", status}, {"reason", transaction.reason}};
+      if (needs_a_person) {
+        log_.warning(message, fields);
+      } else {
+        log_.info(message, fields);
+      }
+    }
   }
 }
 
