@@ -60,8 +60,7 @@ late in between. The store is SQLite or PostgreSQL, the queue may be in Redis.
 .
 The only provider in this version is a simulated one: no money moves.")
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
-# iso-codes: the table of currencies, read at the start.
-set(CPACK_DEBIAN_PACKAGE_DEPENDS "adduser, ca-certificates, init-system-helpers (>= 1.54~), iso-codes")
+set(CPACK_DEBIAN_PACKAGE_DEPENDS "adduser, ca-certificates, init-system-helpers (>= 1.54~)")
 set(CPACK_DEBIAN_COMPRESSION_TYPE xz)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA
     ${debian}/postinst ${debian}/prerm ${debian}/postrm ${debian}/conffiles)

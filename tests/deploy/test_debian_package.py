@@ -237,7 +237,7 @@ def test_the_package_holds_what_production_needs(package):
     assert {Path(path).name for path in files if path.endswith(".service")} == {SERVE, *PARTS}
     assert CONFIGURATION not in files, "its secret differs on each machine"
     assert not [path for path in files if path.endswith("users.json")]
-    assert {"adduser", "ca-certificates", "iso-codes"} <= set(re.split(r"[ ,]+", _field(package, "Depends")))
+    assert {"adduser", "ca-certificates"} <= set(re.split(r"[ ,]+", _field(package, "Depends")))
     print(f"{package.name}: {package.stat().st_size} bytes")
 
 
