@@ -27,6 +27,8 @@ std::string_view to_string(ErrorCode code) {
       return "store_unavailable";
     case ErrorCode::store_outcome_unknown:
       return "store_outcome_unknown";
+    case ErrorCode::set_aside:
+      return "set_aside";
     case ErrorCode::queue_unavailable:
       return "queue_unavailable";
   }

@@ -27,6 +27,8 @@ enum class ErrorCode {
   // A commit failed in its sync, or its answer was lost: it may be done, or be found done after a restart.
   // Whoever asks again must ask so that both are right.
   store_outcome_unknown,
+  // A row that this program cannot work with (store/set_aside.hpp).
+  set_aside,
   // The outside queue cannot be reached, or answered with an error. What was sent to it may have been done.
   queue_unavailable,
 };

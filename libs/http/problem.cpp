@@ -44,6 +44,11 @@ Response problem(const Error& error) {
                        "it is not known whether this was done: send it again with the same Idempotency-Key; "
                        "without a key, look in the list first",
                        1);
+    case ErrorCode::set_aside:
+      return problem(
+          500, "Transaction set aside",
+          "this transaction cannot be read by this version and was set aside for a person; the others "
+          "are not concerned");
     // Never between a merchant and a reply: the queue is a hint, and stale outcomes are workers'.
     case ErrorCode::queue_unavailable:
     case ErrorCode::stale_epoch:

@@ -20,6 +20,13 @@ struct CurrencyRow {
   constexpr std::string_view code() const { return {letters, 3}; }
 };
 
+struct WithdrawnRow {
+  char letters[4];
+  std::uint8_t minor_unit_digits;
+
+  constexpr std::string_view code() const { return {letters, 3}; }
+};
+
 // Sorted by code. clang-format would give each row a line of its own.
 // clang-format off
 inline constexpr auto currency_table = std::to_array<CurrencyRow>({
@@ -51,6 +58,25 @@ inline constexpr auto currency_table = std::to_array<CurrencyRow>({
     {"VED", 926, 2}, {"VES", 928, 2}, {"VND", 704, 0}, {"VUV", 548, 0}, {"WST", 882, 2}, {"XAD", 396, 2},
     {"XAF", 950, 0}, {"XCD", 951, 2}, {"XCG", 532, 2}, {"XOF", 952, 0}, {"XPF", 953, 0}, {"YER", 886, 2},
     {"ZAR", 710, 2}, {"ZMW", 967, 2}, {"ZWG", 924, 2},
+});
+
+// Codes of List Three (withdrawn) that had a minor unit: no longer accepted, and readable for as long as a
+// payment in them may be stored. A code is moved here when an amendment withdraws it, never dropped. Sorted.
+inline constexpr auto withdrawn_table = std::to_array<WithdrawnRow>({
+    {"ADP", 0}, {"AFA", 2}, {"ALK", 2}, {"ANG", 2}, {"AOK", 0}, {"AON", 0}, {"AOR", 0}, {"ARA", 2}, {"ARP", 2},
+    {"ARY", 2}, {"ATS", 2}, {"AYM", 2}, {"AZM", 2}, {"BAD", 2}, {"BEC", 2}, {"BEF", 2}, {"BEL", 2}, {"BGJ", 2},
+    {"BGK", 2}, {"BGL", 2}, {"BGN", 2}, {"BOP", 2}, {"BRB", 2}, {"BRC", 2}, {"BRE", 2}, {"BRN", 2}, {"BRR", 2},
+    {"BUK", 2}, {"BYB", 2}, {"BYR", 0}, {"CHC", 2}, {"CSD", 2}, {"CSJ", 2}, {"CSK", 2}, {"CUC", 2}, {"CYP", 2},
+    {"DDM", 2}, {"DEM", 2}, {"ECS", 2}, {"ECV", 2}, {"EEK", 2}, {"ESA", 2}, {"ESB", 2}, {"ESP", 0}, {"FIM", 2},
+    {"FRF", 2}, {"GEK", 2}, {"GHC", 2}, {"GHP", 2}, {"GNE", 2}, {"GNS", 2}, {"GQE", 2}, {"GRD", 2}, {"GWE", 2},
+    {"GWP", 2}, {"HRD", 2}, {"HRK", 2}, {"IEP", 2}, {"ILP", 2}, {"ILR", 2}, {"ISJ", 2}, {"ITL", 0}, {"LAJ", 2},
+    {"LSM", 2}, {"LTL", 2}, {"LTT", 2}, {"LUC", 2}, {"LUF", 2}, {"LUL", 2}, {"LVL", 2}, {"LVR", 2}, {"MGF", 0},
+    {"MLF", 2}, {"MRO", 2}, {"MTL", 2}, {"MTP", 2}, {"MVQ", 2}, {"MXP", 2}, {"MZE", 2}, {"MZM", 2}, {"NIC", 2},
+    {"NLG", 2}, {"PEH", 2}, {"PEI", 2}, {"PES", 2}, {"PLZ", 2}, {"PTE", 2}, {"RHD", 2}, {"ROK", 2}, {"ROL", 2},
+    {"RUR", 2}, {"SDD", 2}, {"SDP", 2}, {"SIT", 2}, {"SKK", 2}, {"SLL", 2}, {"SRG", 2}, {"STD", 2}, {"SUR", 2},
+    {"TJR", 2}, {"TMM", 2}, {"TPE", 0}, {"TRL", 2}, {"UAK", 2}, {"UGS", 2}, {"UGW", 2}, {"USS", 2}, {"UYN", 2},
+    {"UYP", 2}, {"VEB", 2}, {"VEF", 2}, {"VNC", 2}, {"YDD", 2}, {"YUD", 2}, {"YUM", 2}, {"YUN", 2}, {"ZAL", 2},
+    {"ZMK", 2}, {"ZRN", 2}, {"ZRZ", 2}, {"ZWC", 2}, {"ZWD", 2}, {"ZWL", 2}, {"ZWN", 2}, {"ZWR", 2},
 });
 // clang-format on
 

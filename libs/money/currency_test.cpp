@@ -110,6 +110,23 @@ TEST(Currency, RefusesCodesInWhichNoAmountCanExist) {
   for (const auto& code : withdrawn) EXPECT_FALSE(Currency::parse(code)) << code;
 }
 
+TEST(Currency, ReadsWhatWasAcceptedBeforeItsCodeWasWithdrawn) {
+  for (const auto& row : withdrawn_table) {
+    EXPECT_FALSE(Currency::parse(row.code())) << row.code();
+    const auto stored = Currency::parse_stored(row.code());
+    ASSERT_TRUE(stored) << row.code();
+    EXPECT_EQ(stored->code(), row.code());
+    EXPECT_FALSE(stored->is_current());
+    EXPECT_EQ(stored->minor_unit_digits(), row.minor_unit_digits);
+  }
+  for (const auto& code : withdrawn) EXPECT_TRUE(Currency::parse_stored(code)) << code;
+  for (const auto& row : currency_table)
+    EXPECT_EQ(Currency::parse_stored(row.code()), Currency::parse(row.code()));
+  for (const auto& code : no_minor_unit) EXPECT_FALSE(Currency::parse_stored(code)) << code;
+  EXPECT_FALSE(Currency::parse_stored("bgn"));
+  EXPECT_FALSE(Currency::parse_stored(""));
+}
+
 TEST(Currency, IsOrderedByCodeAndCheapToCopy) {
   static_assert(std::is_trivially_copyable_v<Currency>);
   EXPECT_LT(Currency::parse("EUR"), Currency::parse("USD"));

@@ -1,6 +1,7 @@
 #include "payment/state_machine.hpp"
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include <fmt/format.h>
@@ -35,12 +36,41 @@ bool has_unresolved_attempt(const State& state) {
   return state.attempt && !is_resolved(state.attempt->status);
 }
 
+// Whether a worker has still something to do.
+bool is_open(Status status) {
+  return status == Status::queued || status == Status::processing || status == Status::unknown;
+}
+
+bool fits_the_money(const Transaction& transaction) {
+  const auto& [authorized, captured, refunded] =
+      std::tie(transaction.authorized_minor, transaction.captured_minor, transaction.refunded_minor);
+  switch (transaction.status) {
+    case Status::queued:
+    case Status::processing:
+    case Status::unknown:
+    case Status::manual_review:
+    case Status::declined:
+    case Status::failed:
+      return authorized == 0;
+    case Status::authorized:
+      return authorized > 0 && captured == 0;
+    case Status::voided:
+      return captured == 0;
+    case Status::captured:
+      return captured > 0 && refunded == 0;
+    case Status::partially_refunded:
+      return 0 < refunded && refunded < captured;
+    case Status::refunded:
+      return 0 < refunded && refunded == captured;
+  }
+  return false;
+}
+
 class Machine {
  public:
   Machine(State state, Timestamp now, const RetryPolicy& policy)
       : state_(std::move(state)), transaction_(state_.transaction), now_(now), policy_(policy) {
-    SWITCHYARD_ASSERT(transaction_.status == Status::queued || transaction_.status == Status::processing ||
-                      transaction_.status == Status::unknown);
+    SWITCHYARD_ASSERT(is_open(transaction_.status));
   }
 
   Transition finish() && {
@@ -185,14 +215,50 @@ State settle(Transaction queued, std::string_view psp, const Event& outcome, Tim
   return apply(std::move(claimed.state), outcome, now, nobody_to_ask).state;
 }
 
+std::chrono::milliseconds longest_delay(const RetryPolicy& policy) {
+  const auto last_retry = doubled(policy.retry_delay, policy.attempts_max, milliseconds::max() / 2);
+  return std::max({policy.lease, last_retry, policy.look_up_delay, policy.look_up_delay_max});
+}
+
+std::optional<std::string_view> why_broken(const Transaction& transaction) {
+  const bool money_in_order = transaction.amount.minor() > 0 && 0 <= transaction.refunded_minor &&
+                              transaction.refunded_minor <= transaction.captured_minor &&
+                              transaction.captured_minor <= transaction.authorized_minor &&
+                              transaction.authorized_minor <= transaction.amount.minor();
+  if (!money_in_order) return "its amounts are not 0 <= refunded <= captured <= authorized <= amount";
+  if (!fits_the_money(transaction)) return "its status does not fit its amounts";
+  const bool open = is_open(transaction.status);
+  if (open && !transaction.next_action_at) return "it is open, and nothing is due";
+  if (!open && transaction.next_action_at) return "it is not open, and something is due";
+  const bool counts_in_order =
+      0 <= transaction.attempt_count && transaction.attempt_count <= transaction.epoch;
+  if (!counts_in_order) return "it has more attempts than claims";
+  const bool tried = transaction.attempt_count > 0;
+  if (transaction.status == Status::queued && (tried || transaction.epoch > 0)) {
+    return "it is queued, and was claimed";
+  }
+  if (open && transaction.status != Status::queued && !tried) return "it was started, and has no attempt";
+  return std::nullopt;
+}
+
+std::optional<std::string_view> why_broken(const State& state) {
+  const auto& [transaction, attempt] = state;
+  if (const auto why = why_broken(transaction)) return why;
+  if (attempt ? attempt->number != transaction.attempt_count : transaction.attempt_count != 0) {
+    return "its last attempt is missing";
+  }
+  if (transaction.status == Status::unknown && is_resolved(attempt->status)) {
+    return "its outcome is unknown, and its last attempt has one";
+  }
+  if (transaction.status == Status::processing && attempt->status != AttemptStatus::started &&
+      attempt->status != AttemptStatus::not_sent) {
+    return "it is in process, and its last attempt has an outcome";
+  }
+  return std::nullopt;
+}
+
 void assert_invariants(const Transaction& transaction) {
-  SWITCHYARD_ASSERT(transaction.amount.minor() > 0);
-  SWITCHYARD_ASSERT(0 <= transaction.refunded_minor);
-  SWITCHYARD_ASSERT(transaction.refunded_minor <= transaction.captured_minor);
-  SWITCHYARD_ASSERT(transaction.captured_minor <= transaction.authorized_minor);
-  SWITCHYARD_ASSERT(transaction.authorized_minor <= transaction.amount.minor());
-  SWITCHYARD_ASSERT(transaction.status != Status::captured || transaction.captured_minor > 0);
-  SWITCHYARD_ASSERT(!is_final(transaction.status) || !transaction.next_action_at);
+  SWITCHYARD_ASSERT(!why_broken(transaction));
 }
 
 std::string request_bytes(std::string_view reference, Money amount, CaptureMethod capture_method) {

@@ -38,6 +38,10 @@ struct RetryPolicy {
   std::chrono::milliseconds look_up_delay_max{300'000};
 };
 
+// The longest that a claim or an outcome puts a next action off. One that is farther ahead was written by a
+// clock that was wrong.
+std::chrono::milliseconds longest_delay(const RetryPolicy& policy);
+
 // --- Events ------------------------------------------------------------------------------------
 
 // A worker takes a due transaction over. `psp` is where a new attempt would go.
@@ -110,8 +114,15 @@ Transition apply(State state, const Event& event, Timestamp now, const RetryPoli
 // an OutcomeUnknown, so that one goes to a person.
 State settle(Transaction queued, std::string_view psp, const Event& outcome, Timestamp now);
 
-// captured <= authorized <= amount, refunded <= captured, nothing negative, and a status that fits them.
-// Asserted before each write and after each read.
+// What is wrong with a transaction, for the operator; nothing if it is sound: captured <= authorized <=
+// amount, refunded <= captured, nothing negative; a status that fits the money; a next action where a worker
+// has still something to do, and only there (a queued one without would be lost); claims and attempts that
+// fit both.
+std::optional<std::string_view> why_broken(const Transaction& transaction);
+// Also whether the last attempt belongs to it: one that could be sent again although it has ended is broken.
+std::optional<std::string_view> why_broken(const State& state);
+
+// Before each write. What is read from outside the program is looked at with why_broken().
 void assert_invariants(const Transaction& transaction);
 
 // The bytes by which an attempt's request is known to be the same when it is sent again. Adapters whose PSP

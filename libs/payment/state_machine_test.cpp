@@ -442,7 +442,61 @@ TEST(Invariants, HoldForWhatTheMachineMakes) {
   auto transaction = captured_transaction();
   assert_invariants(transaction);
   transaction.refunded_minor = 1000;
+  transaction.status = Status::refunded;
   assert_invariants(transaction);
+}
+
+TEST(Invariants, AStatusFitsTheMoney) {
+  for (const auto status : {Status::authorized, Status::voided, Status::partially_refunded, Status::refunded,
+                            Status::declined, Status::failed, Status::manual_review}) {
+    auto transaction = captured_transaction();
+    transaction.status = status;
+    EXPECT_TRUE(why_broken(transaction)) << to_string(status) << " with captured money";
+  }
+}
+
+TEST(Invariants, SomethingIsDueWhereAWorkerHasSomethingToDo) {
+  auto lost = new_transaction();
+  lost.next_action_at.reset();
+  EXPECT_THAT(std::string(why_broken(lost).value_or("")), ::testing::HasSubstr("nothing is due"));
+  auto settled = captured_transaction();
+  settled.next_action_at = start;
+  EXPECT_THAT(std::string(why_broken(settled).value_or("")), ::testing::HasSubstr("something is due"));
+}
+
+TEST(Invariants, ClaimsAndAttemptsFitTheStatus) {
+  auto claimed = new_transaction();
+  claimed.epoch = 1;
+  EXPECT_TRUE(why_broken(claimed)) << "queued, and claimed";
+  auto started = new_transaction();
+  started.status = Status::processing;
+  EXPECT_TRUE(why_broken(started)) << "started, and no attempt";
+  started.attempt_count = 1;
+  EXPECT_TRUE(why_broken(started)) << "more attempts than claims";
+  started.epoch = 1;
+  EXPECT_FALSE(why_broken(started));
+}
+
+TEST(Invariants, TheLastAttemptFitsTheStatus) {
+  const RetryPolicy policy;
+  const auto begun = apply({new_transaction(), std::nullopt}, Claimed{"psp"}, start, policy).state;
+  EXPECT_FALSE(why_broken(begun));
+  EXPECT_TRUE(why_broken(State{begun.transaction, std::nullopt})) << "it is missing";
+  auto charged = begun;
+  charged.attempt->status = AttemptStatus::approved;
+  EXPECT_TRUE(why_broken(charged)) << "another attempt would charge again";
+  auto unknown = apply(begun, OutcomeUnknown{"no answer"}, start, policy).state;
+  EXPECT_FALSE(why_broken(unknown));
+  unknown.attempt->status = AttemptStatus::declined;
+  EXPECT_TRUE(why_broken(unknown));
+}
+
+TEST(RetryPolicyTest, KnowsTheLongestItPutsAnythingOff) {
+  const RetryPolicy policy;
+  EXPECT_EQ(longest_delay(policy), policy.look_up_delay_max);
+  RetryPolicy patient;
+  patient.lease = std::chrono::hours(1);
+  EXPECT_EQ(longest_delay(patient), std::chrono::hours(1));
 }
 
 template <class Change>

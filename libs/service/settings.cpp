@@ -88,6 +88,10 @@ std::int64_t read_amount_max(const Environment& environment) {
   return environment.integer("MAX_AMOUNT", 1'000'000'000'000, 1, 1'000'000'000'000'000);
 }
 
+std::function<void(std::string)> info_into(Log& log) {
+  return [&log](const std::string& line) { log.info(line); };
+}
+
 std::string read_database_url(const Environment& environment) {
   return environment.text("DATABASE_URL", "sqlite:data/switchyard.db");
 }

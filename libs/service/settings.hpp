@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -35,6 +36,8 @@ struct TokenSettings {
 TokenSettings read_token_settings(const Environment& environment);
 
 std::unique_ptr<Log> make_log(const Environment& environment);
+// Writes lines to it that are news to the operator, and no warnings. It must outlive what it gives.
+std::function<void(std::string)> info_into(Log& log);
 
 bool is_production(const Environment& environment);
 // MAX_AMOUNT, in minor units of whatever currency.

@@ -175,6 +175,26 @@ TEST_F(CopyTest, RefusesADatabaseThatHoldsData) {
       << "--restart drops what a copy has left, and nothing else";
 }
 
+TEST_F(CopyTest, TakesWhatThisVersionCannotReadOverAsItIs) {
+  {
+    sqlite::Database source(path_, sqlite::Durability::process, sqlite::Access::existing);
+    source.execute(
+        "UPDATE transactions SET currency = 'ZZZ' WHERE id = (SELECT min(id) FROM transactions WHERE status "
+        "= 'queued');"
+        "UPDATE transactions SET status = 'authorizing' WHERE id = (SELECT max(id) FROM transactions "
+        "WHERE status = 'queued');"
+        "UPDATE attempts SET status = 'resting' WHERE transaction_id = (SELECT min(transaction_id) FROM "
+        "attempts)");
+  }
+  EXPECT_EQ(copy()[1].rows, transactions);
+  PostgresStore copied(url_);
+  threads_.run(0, [&]() -> Task<void> {
+    const auto claimed = co_await copied.claim_due("psp", written_at, transactions, policy_, Due::all);
+    EXPECT_THAT(*claimed, ::testing::SizeIs(transactions / 2 - 2)) << "all others";
+  });
+  EXPECT_EQ(copied.set_aside().count, 2U);
+}
+
 TEST_F(CopyTest, IsDoneOnce) {
   copy();
   EXPECT_THAT([&] { copy(); }, ThrowsMessage<std::runtime_error>(HasSubstr("has users already")));

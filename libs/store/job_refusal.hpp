@@ -18,6 +18,10 @@ inline std::string refusal_of_job(bool id_is_anothers, std::optional<bool> user_
     return "the job's id is that of another merchant's transaction; enqueue it under a new one";
   if (!user_enabled) return "user_id names no user of this store; `switchyard user list` shows them";
   if (!*user_enabled) return "the user is disabled; `switchyard user enable` lets it make transactions again";
+  if (!amount.currency().is_current()) {
+    return fmt::format("the currency {} was withdrawn; enqueue it in one of today's",
+                       amount.currency().code());
+  }
   if (amount.minor() > amount_max) {
     return fmt::format("amount is above the limit of {} minor units (MAX_AMOUNT)", amount_max);
   }

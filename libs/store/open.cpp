@@ -1,5 +1,7 @@
 #include "store/open.hpp"
 
+#include <fmt/format.h>
+
 #include "store/postgres/postgres_store.hpp"
 #include "store/sqlite/sqlite_store.hpp"
 
@@ -20,7 +22,9 @@ std::string sqlite_path(const std::string& database_url) {
   return database_url.substr(scheme.size());
 }
 
-std::unique_ptr<Store> open(const std::string& database_url) {
+namespace {
+
+std::unique_ptr<Store> open_quietly(const std::string& database_url) {
   if (is_postgres(database_url)) {
     if (const auto wrong = postgres::why_malformed(database_url)) {
       throw ConfigError("DATABASE_URL", *wrong,
@@ -29,6 +33,16 @@ std::unique_ptr<Store> open(const std::string& database_url) {
     return std::make_unique<PostgresStore>(database_url);
   }
   return std::make_unique<SqliteStore>(sqlite_path(database_url));
+}
+
+}  // namespace
+
+std::unique_ptr<Store> open(const std::string& database_url, const std::function<void(std::string)>& say) {
+  auto store = open_quietly(database_url);
+  if (say && !store->made_anew().empty()) {
+    say(fmt::format("DATABASE_URL names no store yet: a new, empty one was made: {}", store->made_anew()));
+  }
+  return store;
 }
 
 }  // namespace switchyard::store

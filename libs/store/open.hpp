@@ -1,6 +1,7 @@
 // The store that DATABASE_URL names.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -17,6 +18,10 @@ std::string sqlite_path(const std::string& database_url);
 
 // Opens, creates and migrates; creates no PostgreSQL database, only its tables. Throws ConfigError for a URL
 // that is not understood, and std::runtime_error with a line for the operator if the store cannot serve.
-std::unique_ptr<Store> open(const std::string& database_url);
+//
+// A store that was not there is made in the place that DATABASE_URL names, which may be the wrong one: `say`
+// is then given a line for the operator.
+std::unique_ptr<Store> open(const std::string& database_url,
+                            const std::function<void(std::string)>& say = nullptr);
 
 }  // namespace switchyard::store

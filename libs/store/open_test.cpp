@@ -1,5 +1,7 @@
 #include "store/open.hpp"
 
+#include <vector>
+
 #include <gmock/gmock.h>
 
 #include "base/testing.hpp"
@@ -48,6 +50,18 @@ TEST(OpenStore, OpensTheFileThatTheUrlNames) {
   EXPECT_TRUE(std::filesystem::exists(path));
   EXPECT_THROW(open("postgres:x"), ConfigError);
   EXPECT_THROW(open("mysql://x"), ConfigError);
+}
+
+TEST(OpenStore, SaysThatAStoreIsNewAndWhere) {
+  const testing::TempDir folder;
+  const auto path = folder.file("switchyard.db");
+  std::vector<std::string> said;
+  const auto say = [&said](std::string line) { said.push_back(std::move(line)); };
+  open("sqlite:" + path, say);
+  EXPECT_THAT(said, ::testing::ElementsAre(
+                        AllOf(HasSubstr("DATABASE_URL"), HasSubstr("new, empty"), HasSubstr(path))));
+  open("sqlite:" + path, say);
+  EXPECT_THAT(said, ::testing::SizeIs(1)) << "it is there already";
 }
 
 }  // namespace

@@ -4,7 +4,11 @@
 // acknowledged. Every operation is a coroutine that completes on the caller's thread and never blocks it.
 // Implementations are safe to use from several threads and several processes at once.
 //
-// Errors common to all operations: store_unavailable (the detail says why) and overloaded (a queue is full).
+// Errors common to all operations: store_unavailable (nothing was done, and the detail says why) and
+// overloaded (a queue is full); of those that write, store_outcome_unknown (it may be done).
+//
+// A row that cannot be read stops nobody else: see set_aside.hpp. Times that are farther ahead than any
+// schedule gives were written while a clock was wrong, and count as now.
 #pragma once
 
 #include <cstdint>
@@ -18,6 +22,7 @@
 #include "base/id.hpp"
 #include "base/task.hpp"
 #include "payment/state_machine.hpp"
+#include "store/set_aside.hpp"
 
 namespace switchyard::store {
 
@@ -96,8 +101,11 @@ struct TransactionFilter {
   std::size_t limit = 50;
 };
 
-// Newest first. A page looks at a bounded number of rows, so it may hold fewer than `limit` items although
-// there are more: `next` is empty only at the end.
+// A page costs what it shows: it looks at this many rows at most, whatever they are filtered by.
+inline constexpr std::int64_t rows_of_a_page_max = 1'000;
+
+// Newest first. It may hold fewer than `limit` items, or none, although there are more: `next` is empty only
+// at the end. Rows that were set aside are left out.
 struct TransactionPage {
   std::vector<payment::Transaction> items;
   std::optional<TransactionId> next;
@@ -108,9 +116,18 @@ struct MerchantBacklog {
   std::int64_t count = 0;
 };
 
+// How far the clocks of processes may be apart.
+inline constexpr std::chrono::seconds clock_skew_max{60};
+
 class Store {
  public:
   virtual ~Store() = default;
+
+  // Rows that were met lately and cannot be read.
+  SetAside::Report set_aside() const { return set_aside_.report(); }
+
+  // Where this object made a store that was not there before, without a password; empty if it opened one.
+  const std::string& made_anew() const { return made_anew_; }
 
   // --- Users -------------------------------------------------------------------------------------
 
@@ -125,9 +142,11 @@ class Store {
   virtual Task<Result<void>> set_user_enabled(std::string username, bool enabled) = 0;
   virtual Task<Result<void>> set_password_hash(std::string username, std::string password_hash) = 0;
 
-  // The failures of each subject, in order; a window that has ended counts as zero.
+  // The failures of each subject, in order; a window that has ended, or ends later than one that begins now,
+  // counts as zero.
   virtual Task<Result<std::vector<LoginFailures>>> login_failures(std::vector<std::string> subjects,
-                                                                  Timestamp now) = 0;
+                                                                  Timestamp now,
+                                                                  std::chrono::milliseconds window) = 0;
   virtual Task<Result<void>> record_login_failure(std::vector<std::string> subjects, Timestamp now,
                                                   std::chrono::milliseconds window) = 0;
 
@@ -140,7 +159,7 @@ class Store {
   // request that would be refused if it were new.
   virtual Task<Result<std::optional<Replayed>>> find_reply(MerchantId merchant, std::string key,
                                                            std::string request_fingerprint) = 0;
-  // not_found also if it is another merchant's.
+  // not_found also if it is another merchant's; set_aside if it cannot be read.
   virtual Task<Result<TransactionWithAttempts>> find_transaction(MerchantId merchant, TransactionId id) = 0;
   virtual Task<Result<TransactionPage>> list_transactions(MerchantId merchant, TransactionFilter filter) = 0;
 
@@ -148,7 +167,8 @@ class Store {
 
   // Takes over up to `limit` transactions whose next action is due, oldest first: each is moved by
   // payment::Claimed and committed with its attempt. What a claim returns is this worker's until the lease
-  // ends.
+  // ends. Due is also what is farther ahead than the policy gives. What cannot be read does not count, up to
+  // a bound, and is put off by set_aside_time.
   virtual Task<Result<std::vector<payment::Transition>>> claim_due(std::string psp, Timestamp now,
                                                                    std::size_t limit,
                                                                    payment::RetryPolicy policy, Due due) = 0;
@@ -160,7 +180,8 @@ class Store {
 
   // Takes over the transactions of these jobs, in whatever order suits the store. One that is `queued` is
   // claimed, due or not; one that the store does not know is stored first, as the job tells it; any other
-  // comes back as it is, with Action::none, because a job may be doubled or late.
+  // comes back as it is, with Action::none, because a job may be doubled or late;
+  // so does one that cannot be read, as the job tells it.
   //
   // A job that the store does not know is refused if its id is another merchant's, if its user is unknown or
   // disabled, or if its amount is above `amount_max`. What is stored was checked when it was accepted.
@@ -169,12 +190,13 @@ class Store {
                                                            Timestamp now, payment::RetryPolicy policy,
                                                            std::int64_t amount_max) = 0;
   // Up to `limit` transactions that are `queued` and whose next action is due by `due_by`, longest due first,
-  // and puts their next action off to `until`: what the outside queue should hold.
+  // and puts their next action off to `until`: what the outside queue should hold. Also what is due long
+  // after `until`. Less than `limit` are all there are.
   virtual Task<Result<std::vector<payment::Transaction>>> lease_queued(Timestamp due_by, Timestamp until,
                                                                        std::size_t limit) = 0;
   // What a worker that is not ours made of a transaction: its claim and its outcome in one commit. There is
   // nobody to ask about an OutcomeUnknown, so that one is for a person. False, and nothing is changed, if the
-  // transaction is not `queued` any more.
+  // transaction is not `queued` any more; set_aside if it cannot be read.
   virtual Task<Result<bool>> settle_queued(MerchantId merchant, TransactionId id, std::string psp,
                                            payment::Event outcome, Timestamp now) = 0;
 
@@ -194,6 +216,10 @@ class Store {
 
   // Commits a small write, so that a full disk or a read-only file shows.
   virtual Task<Result<void>> check_writable(Timestamp now) = 0;
+
+ protected:
+  SetAside set_aside_;
+  std::string made_anew_;
 };
 
 }  // namespace switchyard::store

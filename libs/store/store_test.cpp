@@ -43,6 +43,8 @@ struct StoreFactory {
   std::function<std::string()> why_not;
   // Opens the store that lives in the folder; called again, it opens the same one a second time.
   std::function<std::unique_ptr<Store>(const TempDir& folder)> open;
+  // Does to it what another program or a person may do. Ids are written as :id:<32 hex digits>.
+  std::function<void(const TempDir& folder, const std::string& sql)> execute;
 };
 std::ostream& operator<<(std::ostream& out, const StoreFactory& factory) {
   return out << factory.name;
@@ -238,6 +240,18 @@ class StoreTest : public ::testing::TestWithParam<StoreFactory> {
     return *run([&] { return store_->count_backlog(most); });
   }
 
+  // --- What others do to the rows ---
+
+  static std::string literal(std::uint64_t number) {
+    auto id = id_number(number).value.to_string();
+    std::erase(id, '-');
+    return ":id:" + id;
+  }
+  void change(std::uint64_t number, const std::string& assignments) {
+    GetParam().execute(folder_,
+                       fmt::format("UPDATE transactions SET {} WHERE id = {}", assignments, literal(number)));
+  }
+
   // --- Users ---
 
   Result<User> add_user(const NewUser& user) {
@@ -260,7 +274,7 @@ class StoreTest : public ::testing::TestWithParam<StoreFactory> {
     EXPECT_TRUE(run([&] { return store_->record_login_failure(subjects, now, window); }));
   }
   LoginFailures failures(const std::string& subject, Timestamp now) {
-    const auto all = run([&] { return store_->login_failures({subject}, now); });
+    const auto all = run([&] { return store_->login_failures({subject}, now, seconds(300)); });
     EXPECT_THAT(*all, SizeIs(1));
     return all->at(0);
   }
@@ -385,7 +399,8 @@ TEST_P(StoreTest, CountsTheFailuresOfEachSubject) {
   record_failure({"user:alice", "address:::1"}, start);
   record_failure({"user:alice", "address:::2"}, start);
   const auto counted = run([&] {
-    return store_->login_failures({"address:::1", "user:alice", "user:becky", "address:::2"}, start);
+    return store_->login_failures({"address:::1", "user:alice", "user:becky", "address:::2"}, start,
+                                  seconds(300));
   });
   std::vector<std::int64_t> counts;
   for (const auto& of_subject : *counted) counts.push_back(of_subject.count);
@@ -408,6 +423,17 @@ TEST_P(StoreTest, AWindowThatHasEndedCountsAsNothing) {
   const auto next = failures("user:alice", start + seconds(10));
   EXPECT_EQ(next.count, 1);
   EXPECT_EQ(next.window_ends_at, start + seconds(20));
+}
+
+TEST_P(StoreTest, AWindowOfAClockThatWasAheadCountsAsNothing) {
+  const auto ahead = start + std::chrono::hours(24);
+  record_failure({"user:alice"}, ahead);
+  EXPECT_EQ(failures("user:alice", ahead).count, 1);
+  EXPECT_EQ(failures("user:alice", start).count, 0) << "the clock was set right";
+  record_failure({"user:alice"}, start);
+  const auto next = failures("user:alice", start);
+  EXPECT_EQ(next.count, 1);
+  EXPECT_EQ(next.window_ends_at, start + seconds(300));
 }
 
 TEST_P(StoreTest, ForgetsEndedWindowsOfOthersWithoutTouchingThoseThatRun) {
@@ -655,9 +681,9 @@ TEST_P(StoreTest, FiltersByStatusAndCurrency) {
   }
 }
 
-TEST_P(StoreTest, FindsTheFewOldOnesThatAFilterLeavesOfVeryMany) {
-  constexpr std::uint64_t count = 12'000;
-  constexpr std::uint64_t at_once = 6'000;
+TEST_P(StoreTest, FindsTheFewOldOnesThatAFilterLeavesOfVeryManyAThousandRowsAPage) {
+  constexpr std::uint64_t count = 4'500;
+  constexpr std::uint64_t at_once = 1'500;
   for (std::uint64_t first = 1; first <= count; first += at_once) {
     std::vector<std::function<Task<Result<CreateResult>>()>> creates;
     for (auto number = first; number < first + at_once; ++number) {
@@ -670,6 +696,9 @@ TEST_P(StoreTest, FindsTheFewOldOnesThatAFilterLeavesOfVeryMany) {
     for (const auto& created : run_at_once(creates)) ASSERT_TRUE(*created);
   }
   EXPECT_THAT(walked(filter(50, {}, jpy)), ElementsAre(id_number(3), id_number(2), id_number(1)));
+  const auto page = run([&] { return store_->list_transactions(alice, filter(50, {}, jpy)); });
+  EXPECT_THAT(page->items, IsEmpty());
+  EXPECT_EQ(page->next, id_number(count - 999)) << "the thousandth row";
 }
 
 // --- Claims ------------------------------------------------------------------------------------
@@ -693,6 +722,7 @@ TEST_P(StoreTest, ClaimsNothingBeforeItIsDue) {
   transaction.next_action_at = start + milliseconds(100);
   ASSERT_TRUE(create(transaction));
   transaction = transaction_number(2);
+  transaction.status = Status::declined;
   transaction.next_action_at.reset();
   ASSERT_TRUE(create(transaction));
   EXPECT_THAT(claim(start + milliseconds(99)), IsEmpty());
@@ -997,6 +1027,148 @@ TEST_P(StoreTest, SettlesWhatAForeignWorkerDid) {
   EXPECT_TRUE(save(claimed, payment::Declined{"51", payment::DeclineKind::hard, "ref"}, start));
 }
 
+// --- A clock that was ahead ---------------------------------------------------------------------
+
+TEST_P(StoreTest, WhatAClockThatWasAheadPutOffIsDueNow) {
+  const auto ahead = start + std::chrono::hours(24);
+  for (std::uint64_t number = 1; number <= 2; ++number) {
+    auto transaction = transaction_number(number);
+    transaction.next_action_at = ahead;
+    ASSERT_TRUE(create(transaction));
+  }
+  create_numbers(3, 3);
+  EXPECT_EQ(ids_of(claim(start, 1)), std::vector{id_number(3)}) << "what is due by its time comes first";
+  const auto claimed = claim(start, 1);
+  EXPECT_THAT(claimed, SizeIs(1));
+  EXPECT_THAT(run([&] { return store_->lease_queued(start, start + seconds(30), 100); })->size(), 1U);
+  // The lease and look-ups of the wrong clock, too.
+  auto claimed_ahead = payment::apply(claimed[0].state, payment::OutcomeUnknown{"time-out"}, ahead, policy);
+  ASSERT_TRUE(save(claimed_ahead.state));
+  EXPECT_EQ(ids_of(claim(start, 100, Due::started)), ids_of(claimed));
+}
+
+TEST_P(StoreTest, WhatAScheduleGivesIsNotTakenForAWrongClock) {
+  auto patient = transaction_number(1);
+  patient.next_action_at = start + payment::longest_delay(policy);
+  ASSERT_TRUE(create(patient));
+  EXPECT_THAT(claim(start), IsEmpty());
+  EXPECT_THAT(*run([&] { return store_->lease_queued(start, *patient.next_action_at, 100); }), IsEmpty());
+}
+
+// --- Rows that cannot be read -------------------------------------------------------------------
+
+TEST_P(StoreTest, AWithdrawnCurrencyIsWorkedOffAndShown) {
+  create_numbers(1, 2);
+  change(1, "currency = 'BGN'");
+  const auto claimed = claim(start);
+  EXPECT_THAT(ids_of(claimed), UnorderedElementsAre(id_number(1), id_number(2)));
+  EXPECT_THAT(listed(filter(10)), ElementsAre(id_number(2), id_number(1)));
+  EXPECT_NE(found(id_number(1)).find("1.00 BGN"), std::string::npos);
+  EXPECT_EQ(store_->set_aside().count, 0U);
+}
+
+// What a newer version, a person or a bad disk may leave.
+const auto unreadable = {"status = 'authorizing'", "currency = 'ZZZ'", "capture_method = 'later'",
+                         "attempt_count = 7",      "epoch = 3",        "status = 'captured'"};
+
+TEST_P(StoreTest, ARowThatCannotBeReadIsSetAsideAndStopsNobody) {
+  std::uint64_t number = 0;
+  for (const auto* broken : unreadable) {
+    create_numbers(number + 1, number + 2);
+    change(number + 1, broken);
+    const auto good = id_number(number + 2);
+    // One at a time, so that it has to come past the other one, which is due as long.
+    std::vector<TransactionId> claimed;
+    for (int claims = 0; claims < 3; ++claims) {
+      for (const auto id : ids_of(claim(start, 1))) claimed.push_back(id);
+    }
+    EXPECT_EQ(claimed, std::vector{good}) << broken;
+    EXPECT_EQ(found(id_number(number + 1)), "set_aside") << broken;
+    number += 2;
+    EXPECT_EQ(store_->set_aside().count, number / 2) << broken;
+    EXPECT_THAT(walked(filter(1)), SizeIs(number / 2)) << broken;
+    EXPECT_THAT(walked(filter(100)), SizeIs(number / 2)) << broken;
+  }
+  EXPECT_NE(store_->set_aside().example.find(id_number(1).value.to_string()), std::string::npos);
+  EXPECT_THAT(claim(start + set_aside_time - seconds(1)), SizeIs(number / 2))
+      << "no claim meets it again soon";
+}
+
+TEST_P(StoreTest, ARowThatWasSetAsideIsWorkedOffWhenItIsRepaired) {
+  create_numbers(1, 1);
+  change(1, "status = 'authorizing'");
+  EXPECT_THAT(claim(start), IsEmpty());
+  change(1, "status = 'queued'");
+  EXPECT_THAT(claim(start), IsEmpty());
+  EXPECT_THAT(claim(start + set_aside_time), SizeIs(1));
+}
+
+TEST_P(StoreTest, AnOutsideQueueIsNotStoppedByARowThatCannotBeRead) {
+  create_numbers(1, 3);
+  change(1, "currency = 'ZZZ'");
+  change(2, "status = 'authorizing'");
+  const auto leased = run([&] { return store_->lease_queued(start, start + seconds(30), 100); });
+  ASSERT_TRUE(leased);
+  EXPECT_THAT(*leased, SizeIs(1));
+  const auto taken = claim_jobs({transaction_number(1), transaction_number(2), transaction_number(3)});
+  ASSERT_THAT(taken, SizeIs(3));
+  for (const auto& transition : taken) {
+    const bool readable = transition.state.transaction.id == id_number(3);
+    EXPECT_EQ(transition.action, readable ? Action::authorize : Action::none);
+  }
+  const auto settled =
+      run([&] { return store_->settle_queued(alice, id_number(1), "rq", payment::Approved{}, start); });
+  EXPECT_EQ(settled.error().code, ErrorCode::set_aside);
+}
+
+TEST_P(StoreTest, WhatCannotBeReadMakesNoPageShort) {
+  create_numbers(1, 12);
+  for (const std::uint64_t number : {1, 2, 5, 6, 7, 11}) change(number, "currency = 'ZZZ'");
+  const auto leased = run([&] { return store_->lease_queued(start, start + seconds(30), 3); });
+  EXPECT_THAT(*leased, SizeIs(3)) << "a short page says that there are no more";
+  EXPECT_THAT(*run([&] { return store_->lease_queued(start, start + seconds(30), 100); }), SizeIs(3));
+  EXPECT_THAT(claim(start + seconds(30), 5), SizeIs(5)) << "nor a claim";
+}
+
+TEST_P(StoreTest, WhatCannotBeReadIsCountedLikeAllOthers) {
+  create_numbers(1, 2);
+  ASSERT_TRUE(create(transaction_number(3), key("k", "f", R"({"id":3})")));
+  change(1, "status = 'authorizing'");
+  change(3, "currency = 'ZZZ'");
+  EXPECT_EQ(backlog(), 3);
+  EXPECT_EQ(run([&] { return store_->measure_workload(); })->oldest_due, start);
+  const auto largest = run([&] { return store_->largest_backlogs(100, 10); });
+  ASSERT_THAT(*largest, SizeIs(1));
+  EXPECT_EQ(largest->at(0).count, 3);
+  const auto reply = run([&] { return store_->find_reply(alice, "k", "f"); });
+  ASSERT_TRUE(reply && *reply) << "its key is answered as it was";
+  EXPECT_EQ((*reply)->reply, R"({"id":3})");
+  EXPECT_TRUE(run([&] { return store_->check_writable(start); }));
+}
+
+TEST_P(StoreTest, AJobInAWithdrawnCurrencyIsTakenIfItWasAcceptedOnce) {
+  add_alice_and_becky();
+  auto accepted = transaction_number(1);
+  accepted.amount = Money(100, *Currency::parse_stored("BGN"));
+  ASSERT_TRUE(create(accepted));
+  EXPECT_EQ(claim_jobs({accepted}).at(0).action, Action::authorize);
+  auto unheard_of = transaction_number(2);
+  unheard_of.amount = accepted.amount;
+  EXPECT_THAT(refusal_of(unheard_of), HasSubstr("BGN was withdrawn"));
+  EXPECT_EQ(found(id_number(2)), "not_found");
+}
+
+TEST_P(StoreTest, AnAttemptThatCannotBeReadSetsItsTransactionAside) {
+  create_numbers(1, 3);
+  ASSERT_THAT(claim(start), SizeIs(3));
+  GetParam().execute(
+      folder_, fmt::format("UPDATE attempts SET status = 'resting' WHERE transaction_id = {}", literal(1)));
+  GetParam().execute(folder_, fmt::format("DELETE FROM attempts WHERE transaction_id = {}", literal(2)));
+  EXPECT_EQ(ids_of(claim(start + seconds(60))), std::vector{id_number(3)});
+  EXPECT_EQ(found(id_number(1)), "set_aside");
+  EXPECT_EQ(store_->set_aside().count, 2U);
+}
+
 // --- Backlog and health ------------------------------------------------------------------------
 
 TEST_P(StoreTest, CountsWhatStillNeedsWork) {
@@ -1020,17 +1192,42 @@ TEST_P(StoreTest, ShowsThatItCanBeWritten) {
 
 // -------------------------------------------------------------------------------------------------
 
-const StoreFactory sqlite{.name = "sqlite", .why_not = {}, .open = [](const TempDir& folder) {
-                            return std::make_unique<SqliteStore>(folder.file("store.db"));
-                          }};
+// In the words of one of them.
+std::string with_ids(std::string sql, std::string_view before) {
+  constexpr std::string_view mark = ":id:";
+  constexpr std::size_t digits = 32;
+  for (auto at = sql.find(mark); at != std::string::npos; at = sql.find(mark)) {
+    sql.replace(at, mark.size() + digits,
+                fmt::format("{}'{}'", before, sql.substr(at + mark.size(), digits)));
+  }
+  return sql;
+}
+
+std::string schema_url(const TempDir& folder) {
+  const auto path = std::filesystem::path(folder.file("")).parent_path();
+  return testing::postgres_schema_url(path.filename().string());
+}
+
+const StoreFactory sqlite_factory{
+    .name = "sqlite",
+    .why_not = {},
+    .open = [](const TempDir& folder) { return std::make_unique<SqliteStore>(folder.file("store.db")); },
+    .execute =
+        [](const TempDir& folder, const std::string& sql) {
+          sqlite::Database(folder.file("store.db"), sqlite::Durability::process, sqlite::Access::existing)
+              .execute(with_ids(sql, "x").c_str());
+        }};
 
 const StoreFactory postgres_factory{
-    .name = "postgres", .why_not = testing::why_no_postgres, .open = [](const TempDir& folder) {
-      const auto path = std::filesystem::path(folder.file("")).parent_path();
-      return std::make_unique<PostgresStore>(testing::postgres_schema_url(path.filename().string()));
-    }};
+    .name = "postgres",
+    .why_not = testing::why_no_postgres,
+    .open = [](const TempDir& folder) { return std::make_unique<PostgresStore>(schema_url(folder)); },
+    .execute =
+        [](const TempDir& folder, const std::string& sql) {
+          testing::postgres_execute(schema_url(folder), with_ids(sql, ""));
+        }};
 
-INSTANTIATE_TEST_SUITE_P(Each, StoreTest, ::testing::Values(sqlite, postgres_factory),
+INSTANTIATE_TEST_SUITE_P(Each, StoreTest, ::testing::Values(sqlite_factory, postgres_factory),
                          [](const auto& factory) { return factory.param.name; });
 
 }  // namespace

@@ -92,7 +92,7 @@ Task<std::expected<store::User, LoginRefusal>> Login::verify(std::string usernam
 Task<std::expected<void, LoginRefusal>> Login::check_failures(std::vector<std::string> subjects,
                                                               std::int64_t pending) {
   const auto now = clock_.now();
-  const auto failures = co_await store_.login_failures(std::move(subjects), now);
+  const auto failures = co_await store_.login_failures(std::move(subjects), now, limits_.window);
   if (!failures) co_return std::unexpected(failures.error());
   const auto& of_user = failures->at(0);
   const auto& of_address = failures->at(1);

@@ -98,7 +98,10 @@ class LoginTest : public ::testing::Test {
   std::int64_t failures(const std::string& subject) {
     const auto colon = subject.find(':');
     const auto counted = failure_subject(subject.substr(0, colon), subject.substr(colon + 1));
-    return threads_.run(0, [&] { return store_.login_failures({counted}, clock_.now()); })->at(0).count;
+    return threads_
+        .run(0, [&] { return store_.login_failures({counted}, clock_.now(), std::chrono::minutes(5)); })
+        ->at(0)
+        .count;
   }
 
   testing::TempDir folder_;

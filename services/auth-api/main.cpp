@@ -20,7 +20,7 @@ int serve() {
   const SystemClock clock;
   telemetry::Metrics metrics;
   IoThreads threads(service::io_thread_count());
-  const auto store = store::open(service::read_database_url(environment));
+  const auto store = store::open(service::read_database_url(environment), service::info_into(*log));
   auth::AuthApi auth_api(std::move(settings), *store, threads, *log, clock);
 
   service::WebService web(threads, auth_api.router(metrics), metrics, http_settings, *log);

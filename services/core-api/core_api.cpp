@@ -302,6 +302,8 @@ Task<std::vector<service::HealthCheck>> CoreApi::check_health() {
       {"store:writable", writable.has_value(), writable ? "" : "the store cannot be written; see the log"},
       {"queue:backlog", has_room, fmt::format("{} of {} transactions", backlog_.size(), backlog_.most())},
   };
+  const auto aside = store_.set_aside();
+  checks.push_back({"store:rows", true, aside.text(), aside.count > 0});
   if (queue_.trouble) {
     // Never a failure: transactions are taken without it, and wait.
     auto trouble = queue_.trouble();

@@ -21,7 +21,7 @@ std::optional<http::Response> read_parameter(store::TransactionFilter& filter, s
     return http::problem(422, "Invalid status", "status must be a transaction status such as captured");
   }
   if (name == "currency") {
-    filter.currency = Currency::parse(value);
+    filter.currency = Currency::parse_stored(value);
     if (filter.currency) return std::nullopt;
     return http::problem(422, "Invalid currency code", "currency must be an ISO 4217 code such as USD");
   }

@@ -24,7 +24,7 @@ int serve() {
   telemetry::Metrics metrics;
   IoThreads threads(service::io_thread_count());
   IoThreads queue_threads(1);
-  const auto store = store::open(service::read_database_url(environment));
+  const auto store = store::open(service::read_database_url(environment), service::info_into(*log));
   std::optional<queue::rq::RedisQueue> redis_queue;
   core::WorkQueue work_queue;
   if (redis_settings) {

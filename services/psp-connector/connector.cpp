@@ -64,6 +64,8 @@ Connector::Connector(const Settings& settings, Executor executor, store::Store& 
       stale_outcomes_(
           metrics.counter("switchyard_stale_outcomes_total",
                           "Outcomes dropped because another worker had taken the transaction over.")),
+      set_aside_(metrics.gauge("switchyard_set_aside_transactions",
+                               "Transactions met lately that this version cannot read, and left alone.")),
       attempts_(executor),
       watch_(executor),
       watch_stop_(executor),
@@ -109,6 +111,7 @@ Task<bool> Connector::claim() {
     co_return false;
   }
   monitor_.looked();
+  note_set_aside();
   const bool more = claimed->size() == limit;
   for (auto& transition : *claimed) begin(std::move(transition));
   co_return more;
@@ -136,6 +139,17 @@ Task<Result<bool>> Connector::take_over() {
 
 void Connector::leave() {
   if (std::exchange(taken_over_, false)) log_.info("Redis is back and hands out what is queued");
+}
+
+// Once each time that there are more of them.
+void Connector::note_set_aside() {
+  const auto aside = store_.set_aside();
+  const auto before = static_cast<std::size_t>(set_aside_.Value());
+  if (aside.count == before) return;
+  set_aside_.Set(static_cast<double>(aside.count));
+  if (aside.count < before) return;
+  log_.error(fmt::format("{} transactions cannot be read by this version and are set aside, such as {}",
+                         aside.count, aside.example));
 }
 
 void Connector::begin(payment::Transition claimed) {

@@ -91,6 +91,7 @@ class Connector {
   Task<void> pause(std::chrono::milliseconds duration);
   void count(const payment::Transaction& transaction);
   void count_call(payment::Action action, const payment::Event& event);
+  void note_set_aside();
 
   const Settings settings_;
   store::Store& store_;
@@ -102,6 +103,7 @@ class Connector {
   WorkerLog worker_log_;
   prometheus::Histogram& psp_duration_;
   prometheus::Counter& stale_outcomes_;
+  prometheus::Gauge& set_aside_;
   TaskGroup attempts_;
   TaskGroup watch_;
   Event watch_stop_;

@@ -34,7 +34,7 @@ int work() {
   IoThreads threads(1);
   IoThreads connector_threads(1);
   IoThreads queue_threads(1);
-  const auto store = store::open(service::read_database_url(environment));
+  const auto store = store::open(service::read_database_url(environment), service::info_into(*log));
   connector::ConnectorThread connector(connector_threads, settings, psp_settings, *store, metrics, *log,
                                        clock);
   std::optional<queue::rq::RedisQueue> redis_queue;
@@ -47,6 +47,8 @@ int work() {
     auto checks = connector.health(false);
     const auto trouble = redis_queue ? redis_queue->trouble() : std::string();
     if (redis_queue) checks.push_back({"queue:redis", true, trouble, !trouble.empty()});
+    const auto aside = store->set_aside();
+    checks.push_back({"store:rows", true, aside.text(), aside.count > 0});
     co_return checks;
   });
   const auto metrics_server = service::start_metrics_server(threads, metrics, http_settings, *log, &health);

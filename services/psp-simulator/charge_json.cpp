@@ -62,7 +62,7 @@ std::expected<Charge, http::Response> read_charge_request(const http::Request& r
     return wrong("amount must be a whole number of minor units from 1 to 10^15");
   }
   const auto code = text_member(*body, "currency");
-  const auto currency = code ? Currency::parse(*code) : std::nullopt;
+  const auto currency = code ? Currency::parse_stored(*code) : std::nullopt;
   if (!currency) return wrong("currency must be an ISO 4217 code");
   const auto method = text_member(*body, "capture_method");
   const auto capture_method = method ? payment::parse_capture_method(*method) : std::nullopt;

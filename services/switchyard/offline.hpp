@@ -12,10 +12,15 @@
 
 namespace switchyard::cli {
 
+// For the operator, apart from what a script reads.
+inline void say(const std::string& line) {
+  fmt::print(stderr, "{}\n", line);
+}
+
 class OfflineStore {
  public:
   explicit OfflineStore(const Environment& environment)
-      : store_(store::open(service::read_database_url(environment))) {}
+      : store_(store::open(service::read_database_url(environment), say)) {}
 
   // Runs `operation`, a callable Task<Result<T>>(store::Store&), to its end. Throws std::runtime_error on
   // failure.

@@ -40,7 +40,7 @@ int serve(const Environment& environment) {
   IoThreads threads(service::io_thread_count());
   IoThreads connector_threads(1);
   IoThreads queue_threads(1);
-  const auto store = store::open(service::read_database_url(environment));
+  const auto store = store::open(service::read_database_url(environment), service::info_into(*log));
 
   connector::ConnectorThread connector(connector_threads, connector_settings, psp_settings, *store, metrics,
                                        *log, clock);

@@ -8,6 +8,7 @@
 #include "store/copy.hpp"
 #include "store/open.hpp"
 #include "switchyard/command_line.hpp"
+#include "switchyard/offline.hpp"
 
 namespace switchyard::cli {
 namespace {
@@ -55,7 +56,7 @@ int copy_store(const Context& context, const CopyArguments& options) {
 
 int migrate_store(const Context& context) {
   // Opening it is all: a service does the same at its start.
-  static_cast<void>(store::open(service::read_database_url(context.environment)));
+  static_cast<void>(store::open(service::read_database_url(context.environment), say));
   fmt::print("{}", context.json ? "{\"migrated\":true}\n" : "The store has the schema of this version.\n");
   return service::exit_ok;
 }

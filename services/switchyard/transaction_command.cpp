@@ -92,7 +92,7 @@ void print_transaction(const Context& context, const json::value& value) {
     return;
   }
   const auto& object = value.as_object();
-  const auto currency = Currency::parse(text_of(object, "currency"));
+  const auto currency = Currency::parse_stored(text_of(object, "currency"));
   const auto amount = object.at("amount").as_int64();
   const auto money = currency ? Money(amount, *currency).to_string() : fmt::format("{}", amount);
   const auto reason = text_of(object, "reason");

@@ -389,6 +389,35 @@ def test_a_database_of_a_newer_version_is_a_clear_error(postgres_url, shared_pos
     assert "999" in line and "newer" in line
 
 
+def warns_of(row, endpoint):
+    health = once(endpoint, "GET", "/health")
+    [check] = health.json()["checks"]["store:rows"]
+    return health.status == 200 and check["status"] == "warn" and row in check["output"]
+
+
+@pytest.mark.parametrize("damage", ["status = 'authorizing'", "currency = 'ZZZ'"])
+def test_a_row_that_cannot_be_read_stops_nobody(postgres_url, tmp_path, merchant_of, damage):
+    """As test_store_faults.py has it for SQLite."""
+    fleet = Fleet(tmp_path, psp_connectors=0, DATABASE_URL=postgres_url)
+    connectors = Fleet(tmp_path, auth_apis=0, core_apis=0, DATABASE_URL=postgres_url)
+    try:
+        merchant = merchant_of(fleet.start())
+        broken, good = merchant.created(1)["id"], merchant.created(2)["id"]
+        execute(postgres_url, f"UPDATE transactions SET {damage} WHERE id = %s", [broken])
+        connectors.start()
+        assert merchant.wait_final(good)["status"] == "captured"
+        assert [item["id"] for item in merchant.page()["items"]] == [good]
+        assert_problem(merchant.get(f"/transaction/{broken}"), 500, "Transaction set aside")
+        assert merchant.wait_final(merchant.created(3)["id"])["status"] == "captured", "and goes on"
+        for endpoint in (fleet.core, connectors.metrics[0]):
+            eventually(lambda: warns_of(broken, endpoint), f"{endpoint.url('/health')} to warn of the row")
+        metrics = once(connectors.metrics[0], "GET", "/metrics").body.decode()
+        assert "\nswitchyard_set_aside_transactions 1" in metrics
+        assert not storage.charges(fleet.ledger, broken)
+    finally:
+        assert max(connectors.stop(), fleet.stop()) == 0
+
+
 def test_a_database_of_another_program_is_left_alone(postgres_url, shared_postgres, tmp_path):
     execute(postgres_url, "CREATE TABLE transactions (theirs text); INSERT INTO transactions VALUES ('precious')")
     start_fails(tmp_path, postgres_url, shared_postgres.password)

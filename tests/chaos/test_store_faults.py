@@ -7,13 +7,14 @@ import signal
 import sqlite3
 import subprocess
 import time
+import uuid
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from support import storage
-from support.http_client import once
+from support.http_client import Endpoint, once
 from support.load import Load
 from support.merchants import Merchant
 from support.ports import free_port
@@ -367,6 +368,82 @@ def test_after_one_sync_that_failed_the_file_is_opened_again_and_is_the_truth(co
     merchant.close()  # the connection died with it
     assert sorted(row.amount for row in storage.transactions(services.database)) == [1, 777]
     assert_charged_once(services, again.json()["id"], merchant)
+
+
+def _change(database, assignments, identifier):
+    with closing(sqlite3.connect(database, timeout=30)) as connection:
+        changed = connection.execute(f"UPDATE transactions SET {assignments} WHERE id = ?",
+                                     [uuid.UUID(identifier).bytes])
+        connection.commit()
+        assert changed.rowcount == 1
+
+
+def warns_of(row, endpoint):
+    health = once(endpoint, "GET", "/health")
+    [check] = health.json()["checks"]["store:rows"]
+    return health.status == 200 and check["status"] == "warn" and row in check["output"]
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("damage", ["status = 'authorizing'", "currency = 'ZZZ'", "status = 'captured'"])
+def test_a_row_that_cannot_be_read_stops_nobody(tmp_path, merchant_of, damage):
+    """A newer version, a person or a bad disk wrote it, and it is due longer than all others."""
+    services = ThreeServices(tmp_path).start(without_connector=True)
+    merchant = merchant_of(services)
+    broken, good = merchant.created(1)["id"], merchant.created(2)["id"]
+    _change(services.database, damage, broken)
+    services.psp_connector.start()
+    assert merchant.wait_final(good)["status"] == "captured"
+    assert [item["id"] for item in merchant.page()["items"]] == [good]
+    assert_problem(merchant.get(f"/transaction/{broken}"), 500, "Transaction set aside")
+    eventually(lambda: broken in services.connector_log(), "the connector to say which row it left alone")
+    watched = Endpoint("127.0.0.1", int(services.psp_connector.settings["METRICS_PORT"]), "")
+    for endpoint in (services.core, watched):
+        eventually(lambda: warns_of(broken, endpoint), f"{endpoint.url('/health')} to warn of the row")
+    assert "\nswitchyard_set_aside_transactions 1" in once(watched, "GET", "/metrics").body.decode()
+    assert merchant.wait_final(merchant.created(3)["id"])["status"] == "captured", "and goes on"
+    assert not storage.charges(services.ledger, broken)
+    assert services.stop() == 0
+
+
+def test_the_log_says_where_a_new_store_was_made(start_switchyard):
+    server = start_switchyard()
+    assert server.connector_log().count("a new, empty one was made") == 1 and str(server.database) in server.connector_log()
+    assert server.stop() == 0
+    server.start()
+    assert server.stop() == 0
+    assert server.connector_log().count("a new, empty one was made") == 1, "then it was there"
+
+
+@pytest.mark.quick
+def test_a_payment_in_a_currency_that_was_withdrawn_since_is_worked_off(tmp_path, merchant_of):
+    services = ThreeServices(tmp_path).start(without_connector=True)
+    merchant = merchant_of(services)
+    identifier = merchant.created(1)["id"]
+    _change(services.database, "currency = 'BGN'", identifier)
+    services.psp_connector.start()
+    assert merchant.wait_final(identifier)["currency"] == "BGN"
+    assert merchant.create(1, "BGN").status == 422, "readable, and not accepted"
+    assert services.stop() == 0
+
+
+def test_what_a_clock_that_was_ahead_put_off_is_due_now(start_switchyard):
+    server = start_switchyard(PSP_TIMEOUT_SECONDS=1)
+    merchant = Merchant(server, user_id=1)
+    identifier = merchant.created(1)["id"]
+    merchant.wait_final(identifier)
+    day_ms = 24 * 3600 * 1000
+    with closing(sqlite3.connect(server.database, timeout=30)) as connection:
+        columns = [row[1] for row in connection.execute("PRAGMA table_info(transactions)")]
+        values = {"id": "?", "status": "'queued'", "authorized_minor": "0", "captured_minor": "0", "epoch": "0",
+                  "attempt_count": "0", "next_action_at_ms": f"created_at_ms + {day_ms}"}
+        later = uuid.uuid4()
+        selected = ", ".join(values.get(column, column) for column in columns)
+        connection.execute(f"INSERT INTO transactions ({', '.join(columns)}) SELECT {selected} FROM transactions",
+                           [later.bytes])
+        connection.commit()
+    assert merchant.wait_final(str(later))["status"] == "captured"
+    merchant.close()
 
 
 @pytest.mark.parametrize("what", ["moved", "deleted", "replaced"])

@@ -67,7 +67,7 @@ std::unique_ptr<Database> open(const std::string& path, Ledger::Use use) {
 }
 
 Charge read_charge(const Query& row) {
-  const auto currency = Currency::parse(row.text(3));
+  const auto currency = Currency::parse_stored(row.text(3));
   const auto capture_method = payment::parse_capture_method(row.text(4));
   SWITCHYARD_ASSERT(currency.has_value() && capture_method.has_value());
   return {.reference = std::string(row.text(0)),

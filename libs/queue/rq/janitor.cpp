@@ -111,8 +111,16 @@ Task<Result<void>> Janitor::look_at(std::string id, bool begun, Chores& chores) 
     co_return Result<void>();
   }
   const auto found = co_await store_.find_transaction(job->transaction.merchant_id, job->transaction.id);
-  if (!found && found.error().code != ErrorCode::not_found) co_return std::unexpected(found.error());
-  const bool nobody_began = !found || found->transaction.status == payment::Status::queued;
+  const bool is_aside = !found && found.error().code == ErrorCode::set_aside;
+  const bool is_unknown = !found && found.error().code == ErrorCode::not_found;
+  if (!found && !is_aside && !is_unknown) co_return std::unexpected(found.error());
+  if (is_aside) {
+    // It stops nobody else; once it can be read, the sweep finds it missing.
+    chores.still_open.push_back(id);
+    if (!begun) chores.drop.push_back(std::move(id));
+    co_return Result<void>();
+  }
+  const bool nobody_began = is_unknown || found->transaction.status == payment::Status::queued;
   if (nobody_began) {
     if (!begun) chores.give_back.push_back(std::move(id));
   } else if (has_ended(found->transaction.status)) {

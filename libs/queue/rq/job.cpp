@@ -182,7 +182,7 @@ Result<Call> read_call(std::string_view data) {
       amount_minor = *read;
     } else if (name == "currency") {
       const auto* code = std::get_if<std::string>(&argument);
-      currency = code == nullptr ? std::nullopt : Currency::parse(*code);
+      currency = code == nullptr ? std::nullopt : Currency::parse_stored(*code);
       if (!currency) return refuse("currency is no code of ISO 4217");
     }
   }

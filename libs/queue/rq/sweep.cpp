@@ -330,6 +330,8 @@ Task<Result<void>> Sweep::settle_failed(const payment::Transaction& transaction)
 Task<Result<void>> Sweep::settle_one(const payment::Transaction& transaction, payment::Event outcome) {
   const auto settled = co_await store_.settle_queued(
       transaction.merchant_id, transaction.id, std::string(foreign_worker), std::move(outcome), clock_.now());
+  // It was set aside meanwhile, and stops nobody.
+  if (!settled && settled.error().code == ErrorCode::set_aside) co_return Result<void>();
   if (!settled) co_return std::unexpected(settled.error());
   if (*settled) {
     settled_.Increment();
@@ -367,6 +369,7 @@ Task<Result<Sweep::Page>> Sweep::still_queued(Page page) {
   Page queued;
   for (auto& transaction : page) {
     const auto found = co_await store_.find_transaction(transaction.merchant_id, transaction.id);
+    if (!found && found.error().code == ErrorCode::set_aside) continue;
     if (!found) co_return std::unexpected(found.error());
     if (found->transaction.status == payment::Status::queued) queued.push_back(std::move(transaction));
   }

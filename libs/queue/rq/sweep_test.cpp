@@ -1,5 +1,6 @@
 #include "queue/rq/sweep.hpp"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include "base/io_threads.hpp"
@@ -106,6 +107,14 @@ class SweepTest : public ::testing::Test {
   }
   Status status(const payment::Transaction& transaction) { return find(transaction).transaction.status; }
 
+  // By a newer version, or by hand.
+  void make_unreadable(const payment::Transaction& transaction) const {
+    auto hex = id(transaction);
+    std::erase(hex, '-');
+    sqlite::Database(folder_.file("store.db"), sqlite::Durability::process, sqlite::Access::existing)
+        .execute(fmt::format("UPDATE transactions SET status = 'authorizing' WHERE id = x'{}'", hex).c_str());
+  }
+
   static std::string id(const payment::Transaction& transaction) { return transaction.id.value.to_string(); }
   std::vector<std::string> list(std::string_view key) const {
     std::vector<std::string> ids;
@@ -173,6 +182,15 @@ TEST_F(SweepTest, AJobIsEnqueuedOnceWhoeverAsks) {
   EXPECT_EQ(enqueue(transaction), 0);
   settle_in();
   EXPECT_THAT(list(queue_key), SizeIs(1));
+}
+
+TEST_F(SweepTest, ARowThatCannotBeReadStopsNobody) {
+  const auto broken = create();
+  const auto good = create();
+  make_unreadable(broken);
+  let_time_pass();
+  EXPECT_TRUE(turn());
+  EXPECT_THAT(list(queue_key), ElementsAre(id(good)));
 }
 
 TEST_F(SweepTest, WhatIsLeftOfAJobIsReplaced) {
@@ -511,6 +529,19 @@ TEST_F(JanitorTest, WhatNobodyClaimedGoesBack) {
   take(transaction);
   EXPECT_EQ(look(), 1U);
   EXPECT_THAT(list(queue_key), ElementsAre(id(transaction)));
+  EXPECT_THAT(list(intermediate_key), IsEmpty());
+}
+
+TEST_F(JanitorTest, AJobWhoseTransactionCannotBeReadStopsNobody) {
+  const auto broken = create();
+  const auto good = create();
+  for (const auto& transaction : {broken, good}) {
+    enqueue(transaction);
+    take(transaction);
+  }
+  make_unreadable(broken);
+  EXPECT_EQ(look(), 2U);
+  EXPECT_THAT(list(queue_key), ElementsAre(id(good)));
   EXPECT_THAT(list(intermediate_key), IsEmpty());
 }
 

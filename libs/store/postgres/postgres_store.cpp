@@ -49,14 +49,17 @@ Task<std::unique_ptr<postgres::Connection>> connect_at_start(Executor executor, 
 }
 
 // A server that goes down meanwhile comes back; what it refuses, it refuses again.
-Task<void> prepare_database(Executor executor, std::string url) {
+// Returns whether there was nothing before.
+Task<bool> prepare_database(Executor executor, std::string url) {
   const auto deadline = steady_clock::now() + start_time;
+  bool is_new = false;
   for (;;) {
     const auto connection = co_await connect_at_start(executor, url, deadline);
     try {
-      co_await migrate(*connection);
+      const auto version = co_await migrate(*connection);
+      is_new = is_new || version == 0;
       co_await require_finished_copy(*connection);
-      co_return;
+      co_return is_new;
     } catch (const std::runtime_error&) {
       if (connection->is_usable() || steady_clock::now() + start_pause >= deadline) throw;
     }
@@ -77,7 +80,9 @@ PostgresStore::PostgresStore(const std::string& url)
           [this](std::vector<NewTransaction> created) { return create_all_with_keys(std::move(created)); }),
       outcomes_(thread_.executor(0), tasks_, write_limits,
                 [this](std::vector<payment::State> states) { return save_all(std::move(states)); }) {
-  thread_.run(0, [this, url]() -> Task<void> { return prepare_database(thread_.executor(0), url); });
+  const bool is_new =
+      thread_.run(0, [this, url]() -> Task<bool> { return prepare_database(thread_.executor(0), url); });
+  if (is_new) made_anew_ = "tables in an empty PostgreSQL database";
 }
 
 PostgresStore::~PostgresStore() {

@@ -10,6 +10,7 @@
 
 #include "base/testing.hpp"
 #include "postgres/testing.hpp"
+#include "store/postgres/due.hpp"
 
 namespace switchyard::store {
 namespace {
@@ -214,6 +215,29 @@ class PostgresStoreTest : public ::testing::Test {
     });
   }
 
+  // The first column of what the server answers, as text.
+  std::vector<std::string> lines_of(postgres::Statement statement) {
+    return run([&]() -> Task<std::vector<std::string>> {
+      const auto deadline = std::chrono::steady_clock::now() + seconds(30);
+      auto connection = co_await postgres::Connection::connect(threads_.executor(0), url_, deadline);
+      std::vector<postgres::Statement> statements{std::move(statement)};
+      const auto done = co_await (*connection)->run(std::move(statements), deadline);
+      if (!done) throw std::runtime_error(done.error().message);
+      std::vector<std::string> lines;
+      for (int row = 0; row < done->back().size(); ++row) lines.emplace_back(done->back().bytes(row, 0));
+      co_return lines;
+    });
+  }
+  std::string explained(const char* sql) {
+    const auto explain = std::string("EXPLAIN ") + sql;
+    postgres::Statement statement(explain.c_str());
+    statement.bind(std::chrono::floor<milliseconds>(std::chrono::system_clock::now()))
+        .bind(std::int64_t{256});
+    std::string plan;
+    for (const auto& line : lines_of(std::move(statement))) plan += line + "\n";
+    return plan;
+  }
+
   TempDir folder_;
   std::string schema_;
   std::string url_;
@@ -391,6 +415,59 @@ TEST_F(PostgresStoreTest, ManyProcessesMayStartAtOnceOverAnEmptyDatabase) {
     starting.push_back(std::async(std::launch::async, [&empty] { const PostgresStore store(empty); }));
   }
   for (auto& one : starting) EXPECT_NO_THROW(one.get());
+}
+
+TEST_F(PostgresStoreTest, ADatabaseOfAnOlderVersionIsBroughtToThisOneWithAllThatIsInIt) {
+  for (const int version : {1, 2}) {
+    const auto transaction = new_transaction();
+    const auto created =
+        run([&]() -> Task<Result<CreateResult>> { return store_->create_transaction({transaction, {}}); });
+    ASSERT_TRUE(created);
+    testing::postgres_execute(url_, fmt::format("DELETE FROM switchyard_schema WHERE version > {}", version));
+    testing::postgres_execute(url_, "DROP INDEX transactions_started");
+    if (version == 1) {
+      testing::postgres_execute(url_, "DROP INDEX transactions_by_id, transactions_in_review");
+      testing::postgres_execute(url_, "DROP TABLE foreign_workers");
+    }
+    PostgresStore migrated(url_);
+    EXPECT_EQ(migrated.made_anew(), "");
+    const auto claimed = run([&]() -> Task<Result<std::vector<payment::Transition>>> {
+      return migrated.claim_due("psp", start, 10, payment::RetryPolicy(), Due::all);
+    });
+    ASSERT_TRUE(claimed);
+    ASSERT_THAT(*claimed, SizeIs(1));
+    EXPECT_EQ(claimed->at(0).state.transaction.id, transaction.id);
+    const auto seen = run([&]() -> Task<Result<bool>> { return migrated.has_seen_foreign_worker(); });
+    EXPECT_EQ(seen, false);
+    EXPECT_THAT(lines_of(postgres::Statement("SELECT indexname::text FROM pg_indexes WHERE indexname = "
+                                             "'transactions_started' AND schemaname = current_schema()")),
+                SizeIs(1));
+  }
+}
+
+// While an outside queue holds very many queued ones, all of them due.
+TEST_F(PostgresStoreTest, WhatHasBeenStartedIsFoundWithoutPassingOverWhatIsQueued) {
+  testing::postgres_execute(
+      url_,
+      "INSERT INTO transactions SELECT 1, gen_random_uuid(), 100, 'USD', 'automatic', 'queued', 0, 0, 0, 0, "
+      "0, "
+      "now() - interval '1 hour' + n * interval '1 ms', '', now(), now() FROM generate_series(1, 20000) n");
+  testing::postgres_execute(url_,
+                            "INSERT INTO transactions SELECT 1, gen_random_uuid(), 100, 'USD', 'automatic', "
+                            "'unknown', 0, 0, 0, 1, 1, "
+                            "now() + n * interval '1 s', '', now(), now() FROM generate_series(1, 100) n");
+  testing::postgres_execute(url_, "ANALYZE transactions");
+  for (const auto* sql : {lock_started.due, lock_started.ahead}) {
+    const auto plan = explained(sql);
+    EXPECT_THAT(plan, HasSubstr("transactions_started")) << plan;
+    EXPECT_THAT(plan, Not(HasSubstr("Seq Scan on transactions"))) << plan;
+    EXPECT_THAT(plan, Not(HasSubstr("transactions_due"))) << plan;
+  }
+  for (const auto* sql : {lock_all.due, lock_all.ahead}) {
+    const auto plan = explained(sql);
+    EXPECT_THAT(plan, HasSubstr("Index Scan using transactions_due")) << plan;
+    EXPECT_THAT(plan, Not(HasSubstr("Sort"))) << plan;
+  }
 }
 
 TEST_F(PostgresStoreTest, ADatabaseOfANewerVersionIsRefused) {

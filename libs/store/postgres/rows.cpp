@@ -4,41 +4,43 @@
 
 namespace switchyard::store {
 
-std::optional<payment::Transaction> read_transaction(const postgres::Rows& rows, int row) {
-  const auto currency = Currency::parse(rows.bytes(row, 3));
-  const auto capture_method = payment::parse_capture_method(rows.bytes(row, 4));
-  const auto status = payment::parse_status(rows.bytes(row, 5));
-  if (!currency || !capture_method || !status) return std::nullopt;
-  payment::Transaction transaction{
+Readable<payment::Transaction> read_transaction(const postgres::Rows& rows, int row) {
+  const auto words = read_words(rows.bytes(row, 3), rows.bytes(row, 4), rows.bytes(row, 5));
+  if (!words) return std::unexpected(words.error());
+  const auto attempts = read_count(rows.integer(row, 10));
+  if (!attempts) return std::unexpected(attempts.error());
+  return sound(payment::Transaction{
       .id = {rows.uuid(row, 1)},
       .merchant_id = {rows.integer(row, 0)},
-      .amount = Money(rows.integer(row, 2), *currency),
-      .capture_method = *capture_method,
-      .status = *status,
+      .amount = Money(rows.integer(row, 2), words->currency),
+      .capture_method = words->capture_method,
+      .status = words->status,
       .authorized_minor = rows.integer(row, 6),
       .captured_minor = rows.integer(row, 7),
       .refunded_minor = rows.integer(row, 8),
       .epoch = rows.integer(row, 9),
-      .attempt_count = static_cast<std::int32_t>(rows.integer(row, 10)),
+      .attempt_count = *attempts,
       .next_action_at = rows.is_null(row, 11) ? std::nullopt : std::optional(rows.timestamp(row, 11)),
       .reason = std::string(rows.bytes(row, 12)),
       .created_at = rows.timestamp(row, 13),
       .updated_at = rows.timestamp(row, 14),
-  };
-  payment::assert_invariants(transaction);
-  return transaction;
+  });
 }
 
-std::optional<payment::Attempt> read_attempt(const postgres::Rows& rows, int row, int first) {
-  const auto status = payment::parse_attempt_status(rows.bytes(row, first + 4));
-  if (!status) return std::nullopt;
+Readable<payment::Attempt> read_attempt(const postgres::Rows& rows, int row, int first) {
+  const auto status = read_attempt_status(rows.bytes(row, first + 4));
+  if (!status) return std::unexpected(status.error());
+  const auto number = read_count(rows.integer(row, first));
+  if (!number) return std::unexpected(number.error());
+  const auto look_ups = read_count(rows.integer(row, first + 5));
+  if (!look_ups) return std::unexpected(look_ups.error());
   return payment::Attempt{
-      .number = static_cast<std::int32_t>(rows.integer(row, first)),
+      .number = *number,
       .psp = std::string(rows.bytes(row, first + 1)),
       .idempotency_key = std::string(rows.bytes(row, first + 2)),
       .request_fingerprint = std::string(rows.bytes(row, first + 3)),
       .status = *status,
-      .look_ups = static_cast<std::int32_t>(rows.integer(row, first + 5)),
+      .look_ups = *look_ups,
       .psp_reference = std::string(rows.bytes(row, first + 6)),
       .reason = std::string(rows.bytes(row, first + 7)),
       .started_at = rows.timestamp(row, first + 8),

@@ -38,11 +38,9 @@ namespace switchyard::store {
 
 constexpr int transaction_columns = 15;
 
-// Asserts the invariants of what it read. Nothing if the row holds a value that this program does not know:
-// another program wrote it.
-std::optional<payment::Transaction> read_transaction(const postgres::Rows& rows, int row);
+Readable<payment::Transaction> read_transaction(const postgres::Rows& rows, int row);
 // From column `first` on.
-std::optional<payment::Attempt> read_attempt(const postgres::Rows& rows, int row, int first);
+Readable<payment::Attempt> read_attempt(const postgres::Rows& rows, int row, int first);
 User read_user(const postgres::Rows& rows, int row);
 
 // The columns of many transactions, in the order of SWITCHYARD_PG_TRANSACTION_ARRAYS.

@@ -69,10 +69,6 @@ inline bool is_of_the_data(const postgres::Failure& failure) {
          std::ranges::any_of(classes, [&](auto one) { return failure.sqlstate.starts_with(one); });
 }
 
-inline Error unreadable_row() {
-  return {ErrorCode::store_unavailable, "PostgreSQL: a row holds a value that this program does not know"};
-}
-
 // A batch at once; if the server refuses what is in it, one by one, so that one operation does not take its
 // neighbours with it. `together` is a callable Task<Outcome<std::vector<Result<Output>>>>(const
 // std::vector<Input>&).

@@ -8,8 +8,9 @@ namespace switchyard::store {
 // Brings the database to this program's version. Processes that start at once take turns. A database that is
 // at this version is only looked at, so a role that may not create anything can serve from it. Throws
 // std::runtime_error with a line for the operator if the database is of a newer version, cannot be brought to
-// this one, is not UTF-8, or its tables may not be used by this role.
-Task<void> migrate(postgres::Connection& connection);
+// this one, is not UTF-8, or its tables may not be used by this role. Returns the version that it had, 0 if
+// there was none.
+Task<std::int64_t> migrate(postgres::Connection& connection);
 
 // Throws if `switchyard store copy` (store/copy.hpp) was interrupted: half of the data is not there yet.
 Task<void> require_finished_copy(postgres::Connection& connection);

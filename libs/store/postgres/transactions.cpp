@@ -6,9 +6,6 @@
 namespace switchyard::store {
 namespace {
 
-// Bounds the work of one page when a filter matches few rows.
-constexpr std::int64_t rows_scanned_max = 10'000;
-
 // Sorts after every id.
 constexpr Uuid last_id{
     {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
@@ -161,14 +158,18 @@ Task<Result<TransactionWithAttempts>> PostgresStore::find_transaction(MerchantId
           "") " FROM attempts WHERE merchant_id = $1::bigint AND transaction_id = $2::uuid ORDER BY number")
       .bind(merchant.value)
       .bind(id.value);
-  const auto read = [](const RowSets& sets) -> Result<TransactionWithAttempts> {
+  const auto read = [this, merchant, id](const RowSets& sets) -> Result<TransactionWithAttempts> {
+    const auto set_aside = [&](const std::string& why) {
+      set_aside_.note(merchant, id, why);
+      return std::unexpected(is_set_aside(why));
+    };
     if (sets[0].size() == 0) return fail(ErrorCode::not_found, "there is no transaction with this id");
     auto transaction = read_transaction(sets[0], 0);
-    if (!transaction) return std::unexpected(unreadable_row());
+    if (!transaction) return set_aside(transaction.error());
     TransactionWithAttempts found{std::move(*transaction), {}};
     for (int row = 0; row < sets[1].size(); ++row) {
       auto attempt = read_attempt(sets[1], row, 0);
-      if (!attempt) return std::unexpected(unreadable_row());
+      if (!attempt) return set_aside(attempt.error());
       found.attempts.push_back(std::move(*attempt));
     }
     return found;
@@ -189,7 +190,7 @@ Task<Result<TransactionPage>> PostgresStore::list_transactions(MerchantId mercha
               "AND ($5::text = '' OR currency = $5::text) ORDER BY id DESC LIMIT $6::bigint")
       .bind(merchant.value)
       .bind(before)
-      .bind(rows_scanned_max)
+      .bind(rows_of_a_page_max)
       .bind(filter.status ? payment::to_string(*filter.status) : std::string_view())
       .bind(filter.currency ? filter.currency->code() : std::string_view())
       .bind(static_cast<std::int64_t>(filter.limit) + 1);
@@ -200,17 +201,21 @@ Task<Result<TransactionPage>> PostgresStore::list_transactions(MerchantId mercha
           "ORDER BY id DESC OFFSET $3::bigint LIMIT 2")
       .bind(merchant.value)
       .bind(before)
-      .bind(rows_scanned_max - 1);
-  const auto read = [limit = static_cast<int>(filter.limit)](const RowSets& sets) -> Result<TransactionPage> {
+      .bind(rows_of_a_page_max - 1);
+  const auto read = [this, merchant,
+                     limit = static_cast<int>(filter.limit)](const RowSets& sets) -> Result<TransactionPage> {
     TransactionPage page;
     const auto& rows = sets[0];
     for (int row = 0; row < std::min(rows.size(), limit); ++row) {
       auto transaction = read_transaction(rows, row);
-      if (!transaction) return std::unexpected(unreadable_row());
-      page.items.push_back(std::move(*transaction));
+      if (transaction) {
+        page.items.push_back(std::move(*transaction));
+      } else {
+        set_aside_.note(merchant, {rows.uuid(row, 1)}, transaction.error());
+      }
     }
     if (rows.size() > limit) {
-      page.next = page.items.back().id;
+      page.next = TransactionId{rows.uuid(limit - 1, 1)};
     } else if (sets[1].size() == 2) {
       page.next = TransactionId{sets[1].uuid(0, 0)};
     }

@@ -137,7 +137,8 @@ Task<Result<void>> PostgresStore::set_password_hash(std::string username, std::s
 }
 
 Task<Result<std::vector<LoginFailures>>> PostgresStore::login_failures(std::vector<std::string> subjects,
-                                                                       Timestamp now) {
+                                                                       Timestamp now,
+                                                                       std::chrono::milliseconds window) {
   Column names(Type::text);
   for (const auto& subject : subjects) names.add(postgres::storable_text(subject));
   Statements statements;
@@ -146,9 +147,10 @@ Task<Result<std::vector<LoginFailures>>> PostgresStore::login_failures(std::vect
           "SELECT f.count::bigint, f.window_ends_at::timestamptz FROM unnest($1::text[]) WITH ORDINALITY AS "
           "i (subject, position) "
           "LEFT JOIN login_failures f ON f.subject = i.subject AND f.window_ends_at > $2::timestamptz "
-          "ORDER BY i.position")
+          "AND f.window_ends_at <= $3::timestamptz ORDER BY i.position")
       .bind(names)
-      .bind(now);
+      .bind(now)
+      .bind(now + window + clock_skew_max);
   const auto read = [](const RowSets& sets) -> Result<std::vector<LoginFailures>> {
     const auto& rows = sets.front();
     std::vector<LoginFailures> failures;
@@ -180,12 +182,14 @@ Task<Result<void>> PostgresStore::record_login_failure(std::vector<std::string> 
           "INSERT INTO login_failures AS f (subject, count, window_ends_at) "
           "SELECT i.subject, 1, $3::timestamptz FROM unnest($1::text[]) AS i (subject) "
           "ON CONFLICT (subject) DO UPDATE SET "
-          "count = CASE WHEN f.window_ends_at > $2::timestamptz THEN f.count + 1 ELSE 1 END, "
-          "window_ends_at = CASE WHEN f.window_ends_at > $2::timestamptz THEN f.window_ends_at "
-          "ELSE $3::timestamptz END")
+          "count = CASE WHEN f.window_ends_at > $2::timestamptz AND f.window_ends_at <= $4::timestamptz "
+          "THEN f.count + 1 ELSE 1 END, "
+          "window_ends_at = CASE WHEN f.window_ends_at > $2::timestamptz "
+          "AND f.window_ends_at <= $4::timestamptz THEN f.window_ends_at ELSE $3::timestamptz END")
       .bind(names)
       .bind(now)
-      .bind(now + window);
+      .bind(now + window)
+      .bind(now + window + clock_skew_max);
   const auto read = [](const RowSets&) -> Result<void> { return {}; };
   // Not again: a failure that is counted twice locks its user out too soon.
   return query<void>(std::move(statements), Effect::once, read);

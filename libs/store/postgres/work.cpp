@@ -1,8 +1,12 @@
 // What workers do: claim what is due, save what came of it, and what a queue outside the store needs.
+#include <algorithm>
+#include <iterator>
 #include <map>
+#include <set>
 
 #include "base/assert.hpp"
 #include "store/job_refusal.hpp"
+#include "store/postgres/due.hpp"
 #include "store/postgres/rows.hpp"
 #include "store/postgres/run.hpp"
 
@@ -12,18 +16,13 @@ namespace {
 using Transitions = std::vector<payment::Transition>;
 using Statements = std::vector<Statement>;
 
-#define SWITCHYARD_PG_WITH_LAST_ATTEMPT \
-  "SELECT " SWITCHYARD_PG_TRANSACTION_READ("t.") ", " SWITCHYARD_PG_ATTEMPT_READ("a.") " FROM transactions t " \
-  "LEFT JOIN attempts a ON a.merchant_id = t.merchant_id AND a.transaction_id = t.id "                   \
-  "AND a.number = t.attempt_count "
+// How often one claim looks again because of rows that cannot be read.
+constexpr int turns_of_a_claim_max = 4;
 
-// Another worker's rows are skipped, not waited for.
-constexpr const char* lock_all_due = SWITCHYARD_PG_WITH_LAST_ATTEMPT
-    "WHERE t.next_action_at <= $1::timestamptz ORDER BY t.next_action_at LIMIT $2::bigint "
-    "FOR UPDATE OF t SKIP LOCKED";
-constexpr const char* lock_started_due = SWITCHYARD_PG_WITH_LAST_ATTEMPT
-    "WHERE t.next_action_at <= $1::timestamptz AND t.status <> 'queued' ORDER BY t.next_action_at "
-    "LIMIT $2::bigint FOR UPDATE OF t SKIP LOCKED";
+// Nothing else of the rows is touched.
+constexpr const char* put_off =
+    "UPDATE transactions SET next_action_at = $3::timestamptz "
+    "WHERE (merchant_id, id) IN (SELECT * FROM unnest($1::bigint[], $2::uuid[]))";
 // In one order everywhere, so that two workers with the same jobs wait for each other and not in a circle.
 constexpr const char* lock_jobs = SWITCHYARD_PG_WITH_LAST_ATTEMPT
     "WHERE (t.merchant_id, t.id) IN (SELECT * FROM unnest($1::bigint[], $2::uuid[])) "
@@ -64,18 +63,30 @@ constexpr const char* upsert_attempts_of_same_epoch = SWITCHYARD_PG_UPSERT_ATTEM
     "JOIN transactions t ON t.merchant_id = i.merchant_id AND t.id = i.transaction_id AND t.epoch = i.epoch "
     SWITCHYARD_PG_ON_ATTEMPT;
 
-// A row of SWITCHYARD_PG_WITH_LAST_ATTEMPT. Nothing if it holds a value that this program does not know: then
-// it is left to the program that wrote it.
-std::optional<payment::State> read_state(const Rows& rows, int row) {
+// A row of SWITCHYARD_PG_WITH_LAST_ATTEMPT.
+Readable<payment::State> read_state(const Rows& rows, int row) {
   auto transaction = read_transaction(rows, row);
-  if (!transaction) return std::nullopt;
+  if (!transaction) return std::unexpected(transaction.error());
   payment::State state{std::move(*transaction), std::nullopt};
-  if (state.transaction.attempt_count == 0) return state;
-  SWITCHYARD_ASSERT(!rows.is_null(row, transaction_columns));
-  state.attempt = read_attempt(rows, row, transaction_columns);
-  if (!state.attempt) return std::nullopt;
-  return state;
+  if (!rows.is_null(row, transaction_columns)) {
+    auto attempt = read_attempt(rows, row, transaction_columns);
+    if (!attempt) return std::unexpected(attempt.error());
+    state.attempt = std::move(*attempt);
+  }
+  return sound(std::move(state));
 }
+
+MerchantId merchant_of(const Rows& rows, int row) {
+  return {rows.integer(row, 0)};
+}
+TransactionId id_of(const Rows& rows, int row) {
+  return {rows.uuid(row, 1)};
+}
+
+struct LeasedPage {
+  std::vector<payment::Transaction> readable;
+  bool any_aside = false;
+};
 
 // What has been decided about rows that are locked.
 class LockedChanges {
@@ -86,44 +97,100 @@ class LockedChanges {
     empty_ = false;
   }
 
-  Statements statements() const {
+  void put_off(MerchantId merchant, TransactionId id) {
+    merchants_.add(merchant.value);
+    ids_.add(id.value);
+    any_put_off_ = true;
+  }
+
+  // `later`: when a worker looks again at what was put off.
+  Statements statements(Timestamp later = {}) const {
     Statements statements;
-    if (empty_) return statements;
-    transactions_.bind_to(statements.emplace_back(update_locked));
-    attempts_.bind_to(statements.emplace_back(upsert_attempts));
+    if (!empty_) {
+      transactions_.bind_to(statements.emplace_back(update_locked));
+      attempts_.bind_to(statements.emplace_back(upsert_attempts));
+    }
+    if (any_put_off_) statements.emplace_back(store::put_off).bind(merchants_).bind(ids_).bind(later);
     return statements;
   }
 
  private:
+  Column merchants_{Type::bigint};
+  Column ids_{Type::uuid};
+  bool any_put_off_ = false;
   TransactionColumns transactions_;
   AttemptColumns attempts_;
   bool empty_ = true;
 };
+
+// What became of jobs whose rows are locked.
+struct DecidedJobs {
+  using Place = std::pair<MerchantId, TransactionId>;
+  std::map<Place, payment::Transition> transitions;
+  std::set<Place> aside;
+};
+
+Statements decide_jobs(const Rows& rows, std::string_view psp, Timestamp now,
+                       const payment::RetryPolicy& policy, SetAside& set_aside, DecidedJobs& decided) {
+  LockedChanges changes;
+  for (int row = 0; row < rows.size(); ++row) {
+    const DecidedJobs::Place place(merchant_of(rows, row), id_of(rows, row));
+    auto state = read_state(rows, row);
+    if (!state) {
+      set_aside.note(place.first, place.second, state.error());
+      decided.aside.insert(place);
+      continue;
+    }
+    payment::Transition transition{std::move(*state), payment::Action::none};
+    if (transition.state.transaction.status == payment::Status::queued) {
+      transition = payment::apply(std::move(transition.state), payment::Claimed{psp}, now, policy);
+      changes.add(transition.state);
+    }
+    decided.transitions.emplace(place, std::move(transition));
+  }
+  return changes.statements();
+}
 
 }  // namespace
 
 Task<Result<Transitions>> PostgresStore::claim_due(std::string psp, Timestamp now, std::size_t limit,
                                                    payment::RetryPolicy policy, Due due) {
   auto operation = [this, psp = std::move(psp), now, limit, policy, due]() -> Task<Result<Transitions>> {
-    Statements lock;
-    lock.emplace_back(due == Due::all ? lock_all_due : lock_started_due)
-        .bind(now)
-        .bind(static_cast<std::int64_t>(limit));
+    const auto& due_statements = due == Due::all ? lock_all : lock_started;
+    const auto ahead = now + payment::longest_delay(policy) + clock_skew_max;
     Transitions claimed;
-    auto decide = [&](const RowSets& sets) {
-      LockedChanges changes;
-      claimed.clear();
-      const auto& rows = sets.back();
-      for (int row = 0; row < rows.size(); ++row) {
-        auto state = read_state(rows, row);
-        if (!state) continue;
-        claimed.push_back(payment::apply(std::move(*state), payment::Claimed{psp}, now, policy));
-        changes.add(claimed.back().state);
-      }
-      return changes.statements();
-    };
-    const auto done = co_await change_locked(std::move(lock), std::move(decide));
-    if (!done) co_return std::unexpected(done.error());
+    for (int turn = 0; turn < turns_of_a_claim_max; ++turn) {
+      const auto most = limit - claimed.size();
+      Statements lock;
+      lock.emplace_back(due_statements.due).bind(now).bind(static_cast<std::int64_t>(most));
+      lock.emplace_back(due_statements.ahead).bind(ahead).bind(static_cast<std::int64_t>(most));
+      Transitions more;
+      bool any_aside = false;
+      auto decide = [&](const RowSets& sets) {
+        more.clear();
+        LockedChanges changes;
+        for (const auto* rows : {&sets[sets.size() - 2], &sets.back()}) {
+          for (int row = 0; row < rows->size() && more.size() < most; ++row) {
+            auto state = read_state(*rows, row);
+            if (state) {
+              more.push_back(payment::apply(std::move(*state), payment::Claimed{psp}, now, policy));
+              changes.add(more.back().state);
+            } else {
+              any_aside = true;
+              set_aside_.note(merchant_of(*rows, row), id_of(*rows, row), state.error());
+              changes.put_off(merchant_of(*rows, row), id_of(*rows, row));
+            }
+          }
+        }
+        return changes.statements(now + set_aside_time);
+      };
+      const auto done = co_await change_locked(std::move(lock), std::move(decide));
+      if (!done && claimed.empty()) co_return std::unexpected(done.error());
+      // What an earlier turn has claimed is this worker's.
+      if (!done) break;
+      std::ranges::move(more, std::back_inserter(claimed));
+      if (!any_aside || claimed.size() >= limit) break;
+    }
     co_return claimed;
   };
   co_return co_await on_own_thread<Transitions>(std::move(operation));
@@ -140,7 +207,8 @@ Task<Result<std::vector<ClaimedJob>>> PostgresStore::claim_jobs(std::string psp,
     Column merchants(Type::bigint);
     Column ids(Type::uuid);
     for (const auto& job : jobs) {
-      columns.add(job);
+      // Others are not stored, only found.
+      if (job.amount.currency().is_current()) columns.add(job);
       merchants.add(job.merchant_id.value);
       ids.add(job.id.value);
     }
@@ -148,32 +216,21 @@ Task<Result<std::vector<ClaimedJob>>> PostgresStore::claim_jobs(std::string psp,
     columns.bind_to(lock.emplace_back(insert_unknown_jobs));
     lock.back().bind(amount_max);
     lock.emplace_back(lock_jobs).bind(merchants).bind(ids);
-    std::map<std::pair<MerchantId, TransactionId>, payment::Transition> transitions;
+    DecidedJobs decided;
     auto decide = [&](const RowSets& sets) {
-      LockedChanges changes;
-      transitions.clear();
-      const auto& rows = sets.back();
-      for (int row = 0; row < rows.size(); ++row) {
-        auto state = read_state(rows, row);
-        if (!state) continue;
-        payment::Transition transition{std::move(*state), payment::Action::none};
-        if (transition.state.transaction.status == payment::Status::queued) {
-          transition = payment::apply(std::move(transition.state), payment::Claimed{psp}, now, policy);
-          changes.add(transition.state);
-        }
-        const auto& transaction = transition.state.transaction;
-        transitions.emplace(std::pair(transaction.merchant_id, transaction.id), std::move(transition));
-      }
-      return changes.statements();
+      decided = DecidedJobs();
+      return decide_jobs(sets.back(), psp, now, policy, set_aside_, decided);
     };
     const auto done = co_await change_locked(std::move(lock), std::move(decide));
     if (!done) co_return std::unexpected(done.error());
     Claimed in_order;
     std::vector<payment::Transaction> not_stored;
     for (const auto& job : jobs) {
-      const auto found = transitions.find(std::pair(job.merchant_id, job.id));
-      if (found == transitions.end()) {
-        not_stored.push_back(job);
+      const auto found = decided.transitions.find({job.merchant_id, job.id});
+      if (found == decided.transitions.end()) {
+        const bool is_aside = decided.aside.contains({job.merchant_id, job.id});
+        if (is_aside) in_order.push_back({{{job, std::nullopt}, payment::Action::none}, {}});
+        if (!is_aside) not_stored.push_back(job);
         continue;
       }
       in_order.push_back({found->second, {}});
@@ -205,7 +262,6 @@ Task<Result<std::vector<std::string>>> PostgresStore::refusals_of(std::vector<pa
   Statements ask;
   ask.emplace_back(
          "SELECT EXISTS (SELECT FROM transactions o WHERE o.id = i.id AND o.merchant_id <> i.merchant_id), "
-         "EXISTS (SELECT FROM transactions o WHERE o.id = i.id AND o.merchant_id = i.merchant_id), "
          "u.id IS NOT NULL, coalesce(u.enabled, false) "
          "FROM unnest($1::bigint[], $2::uuid[]) WITH ORDINALITY AS i (merchant_id, id, number) "
          "LEFT JOIN users u ON u.id = i.merchant_id ORDER BY i.number")
@@ -217,9 +273,8 @@ Task<Result<std::vector<std::string>>> PostgresStore::refusals_of(std::vector<pa
   std::vector<std::string> refusals;
   for (int row = 0; row < rows.size(); ++row) {
     const auto& job = jobs[static_cast<std::size_t>(row)];
-    const auto enabled = rows.boolean(row, 2) ? std::optional(rows.boolean(row, 3)) : std::nullopt;
+    const auto enabled = rows.boolean(row, 1) ? std::optional(rows.boolean(row, 2)) : std::nullopt;
     auto refusal = refusal_of_job(rows.boolean(row, 0), enabled, job.amount, amount_max);
-    if (rows.boolean(row, 1)) refusal = "the store has this transaction, and this version cannot read it";
     // It was refused a moment ago for what has changed since.
     if (refusal.empty()) refusal = "the user or the limit was changed meanwhile; enqueue it again";
     refusals.push_back(std::move(refusal));
@@ -229,27 +284,36 @@ Task<Result<std::vector<std::string>>> PostgresStore::refusals_of(std::vector<pa
 
 Task<Result<std::vector<payment::Transaction>>> PostgresStore::lease_queued(Timestamp due_by, Timestamp until,
                                                                             std::size_t limit) {
-  using Transactions = std::vector<payment::Transaction>;
-  Statements statements;
-  statements
-      .emplace_back(
-          "UPDATE transactions t SET next_action_at = $2::timestamptz FROM "
-          "(SELECT merchant_id, id FROM transactions WHERE next_action_at <= $1::timestamptz "
-          "AND status = 'queued' ORDER BY next_action_at LIMIT $3::bigint FOR UPDATE SKIP LOCKED) q "
-          "WHERE t.merchant_id = q.merchant_id AND t.id = q.id "
-          "RETURNING " SWITCHYARD_PG_TRANSACTION_READ("t."))
-      .bind(due_by)
-      .bind(until)
-      .bind(static_cast<std::int64_t>(limit));
-  const auto read = [](const RowSets& sets) -> Result<Transactions> {
-    Transactions leased;
-    for (int row = 0; row < sets.front().size(); ++row) {
-      if (auto transaction = read_transaction(sets.front(), row)) leased.push_back(std::move(*transaction));
+  const auto read = [this](const RowSets& sets) -> Result<LeasedPage> {
+    LeasedPage page;
+    const auto& rows = sets.front();
+    for (int row = 0; row < rows.size(); ++row) {
+      auto transaction = read_transaction(rows, row);
+      if (transaction) {
+        page.readable.push_back(std::move(*transaction));
+      } else {
+        set_aside_.note(merchant_of(rows, row), id_of(rows, row), transaction.error());
+        page.any_aside = true;
+      }
     }
-    return leased;
+    return page;
   };
-  // Not again: what a lost answer has leased comes due once more at `until`.
-  return query<Transactions>(std::move(statements), Effect::once, read);
+  std::vector<payment::Transaction> leased;
+  while (leased.size() < limit) {
+    Statements statements;
+    statements.emplace_back(lease_page)
+        .bind(due_by)
+        .bind(until)
+        .bind(static_cast<std::int64_t>(limit - leased.size()))
+        .bind(until + clock_skew_max);
+    // Not again: what a lost answer has leased comes due once more at `until`.
+    auto page = co_await query<LeasedPage>(std::move(statements), Effect::once, read);
+    if (!page && leased.empty()) co_return std::unexpected(std::move(page.error()));
+    if (!page) break;
+    std::ranges::move(page->readable, std::back_inserter(leased));
+    if (!page->any_aside) break;
+  }
+  co_return leased;
 }
 
 Task<Result<bool>> PostgresStore::settle_queued(MerchantId merchant, TransactionId id, std::string psp,
@@ -263,12 +327,19 @@ Task<Result<bool>> PostgresStore::settle_queued(MerchantId merchant, Transaction
                 "AND status = 'queued' FOR UPDATE")
         .bind(merchant.value)
         .bind(id.value);
-    bool settled = false;
+    Result<bool> settled = false;
     auto decide = [&](const RowSets& sets) {
       LockedChanges changes;
-      auto queued = sets.back().size() == 1 ? read_transaction(sets.back(), 0) : std::nullopt;
-      settled = queued.has_value();
-      if (queued) changes.add(payment::settle(std::move(*queued), psp, outcome, now));
+      settled = false;
+      if (sets.back().size() == 0) return changes.statements();
+      auto queued = read_transaction(sets.back(), 0);
+      if (queued) {
+        changes.add(payment::settle(std::move(*queued), psp, outcome, now));
+        settled = true;
+      } else {
+        set_aside_.note(merchant, id, queued.error());
+        settled = std::unexpected(is_set_aside(queued.error()));
+      }
       return changes.statements();
     };
     const auto done = co_await change_locked(std::move(lock), std::move(decide));

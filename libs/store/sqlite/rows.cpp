@@ -2,23 +2,9 @@
 
 #include <algorithm>
 
-#include <sqlite3.h>
-
 #include "base/assert.hpp"
 
 namespace switchyard::store {
-namespace {
-
-// A value that the schema's readers do not know: written by something else than this program. Concerns one
-// row, and so one command of a group.
-template <class T>
-T known(std::optional<T> value) {
-  if (!value)
-    throw sqlite::DatabaseError(SQLITE_MISMATCH, "a row holds a value that this program does not know");
-  return *value;
-}
-
-}  // namespace
 
 TransactionId read_transaction_id(const sqlite::Query& row, int column) {
   const auto blob = row.blob(column);
@@ -28,35 +14,43 @@ TransactionId read_transaction_id(const sqlite::Query& row, int column) {
   return id;
 }
 
-payment::Transaction read_transaction(const sqlite::Query& row) {
-  payment::Transaction transaction{
+Readable<payment::Transaction> read_transaction(const sqlite::Query& row) {
+  const auto words = read_words(row.text(3), row.text(4), row.text(5));
+  if (!words) return std::unexpected(words.error());
+  const auto attempts = read_count(row.integer(10));
+  if (!attempts) return std::unexpected(attempts.error());
+  return sound(payment::Transaction{
       .id = read_transaction_id(row, 1),
       .merchant_id = {row.integer(0)},
-      .amount = Money(row.integer(2), known(Currency::parse(row.text(3)))),
-      .capture_method = known(payment::parse_capture_method(row.text(4))),
-      .status = known(payment::parse_status(row.text(5))),
+      .amount = Money(row.integer(2), words->currency),
+      .capture_method = words->capture_method,
+      .status = words->status,
       .authorized_minor = row.integer(6),
       .captured_minor = row.integer(7),
       .refunded_minor = row.integer(8),
       .epoch = row.integer(9),
-      .attempt_count = static_cast<std::int32_t>(row.integer(10)),
+      .attempt_count = *attempts,
       .next_action_at = row.is_null(11) ? std::nullopt : std::optional(from_ms(row.integer(11))),
       .reason = std::string(row.text(12)),
       .created_at = from_ms(row.integer(13)),
       .updated_at = from_ms(row.integer(14)),
-  };
-  payment::assert_invariants(transaction);
-  return transaction;
+  });
 }
 
-payment::Attempt read_attempt(const sqlite::Query& row) {
-  return {
-      .number = static_cast<std::int32_t>(row.integer(0)),
+Readable<payment::Attempt> read_attempt(const sqlite::Query& row) {
+  const auto status = read_attempt_status(row.text(4));
+  if (!status) return std::unexpected(status.error());
+  const auto number = read_count(row.integer(0));
+  if (!number) return std::unexpected(number.error());
+  const auto look_ups = read_count(row.integer(5));
+  if (!look_ups) return std::unexpected(look_ups.error());
+  return payment::Attempt{
+      .number = *number,
       .psp = std::string(row.text(1)),
       .idempotency_key = std::string(row.text(2)),
       .request_fingerprint = std::string(row.blob(3)),
-      .status = known(payment::parse_attempt_status(row.text(4))),
-      .look_ups = static_cast<std::int32_t>(row.integer(5)),
+      .status = *status,
+      .look_ups = *look_ups,
       .psp_reference = std::string(row.text(6)),
       .reason = std::string(row.text(7)),
       .started_at = from_ms(row.integer(8)),

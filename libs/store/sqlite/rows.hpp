@@ -27,9 +27,8 @@ inline std::optional<std::int64_t> to_ms(std::optional<Timestamp> time) {
   "ended_at_ms"
 
 TransactionId read_transaction_id(const sqlite::Query& row, int column);
-// Asserts the invariants of what it read.
-payment::Transaction read_transaction(const sqlite::Query& row);
-payment::Attempt read_attempt(const sqlite::Query& row);
+Readable<payment::Transaction> read_transaction(const sqlite::Query& row);
+Readable<payment::Attempt> read_attempt(const sqlite::Query& row);
 User read_user(const sqlite::Query& row);
 
 // Both assert the invariants of what they write.

@@ -16,6 +16,7 @@ constexpr std::int64_t application_id = 0x53575944;
 // transactions is clustered by (merchant, id): ids are UUIDv7, so a merchant's rows lie in the order of time,
 // new ones are appended, the list is a scan from the end, and no second index is needed for either.
 // transactions_due is outbox, retry schedule and sweep at once: it holds just the rows that need work.
+// (Version 3 has two in its place.)
 constexpr const char* version_1 = R"(
   CREATE TABLE users (
     id            INTEGER PRIMARY KEY CHECK (id > 0),
@@ -98,7 +99,17 @@ constexpr const char* version_2 = R"(
   ) STRICT;
 )";
 
-constexpr std::array migrations{version_1, version_2};
+// Version 3: what is queued and what has been started are found apart from each other. While an outside queue
+// holds the queued ones, a look for the started ones passed over all of them. Each row is in one of the two.
+constexpr const char* version_3 = R"(
+  DROP INDEX transactions_due;
+  CREATE INDEX transactions_queued ON transactions (next_action_at_ms)
+    WHERE next_action_at_ms IS NOT NULL AND status = 'queued';
+  CREATE INDEX transactions_started ON transactions (next_action_at_ms)
+    WHERE next_action_at_ms IS NOT NULL AND status <> 'queued';
+)";
+
+constexpr std::array migrations{version_1, version_2, version_3};
 constexpr auto newest_version = static_cast<std::int64_t>(migrations.size());
 
 }  // namespace
@@ -124,7 +135,7 @@ std::int64_t require_known_schema(sqlite::Database& database) {
   return version;
 }
 
-void migrate(sqlite::Database& database) {
+std::int64_t migrate(sqlite::Database& database) {
   database.execute("BEGIN IMMEDIATE");
   const auto version = require_known_schema(database);
   for (auto next = version; next < newest_version; ++next) {
@@ -135,6 +146,7 @@ void migrate(sqlite::Database& database) {
     database.execute(fmt::format("PRAGMA user_version = {}", newest_version).c_str());
   }
   database.execute("COMMIT");
+  return version;
 }
 
 }  // namespace switchyard::store

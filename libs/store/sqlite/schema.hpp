@@ -12,7 +12,7 @@ namespace switchyard::store {
 std::int64_t require_known_schema(sqlite::Database& database);
 
 // Brings the file to this program's version, in one transaction, also if several processes start at once.
-// Throws as require_known_schema does.
-void migrate(sqlite::Database& database);
+// Returns the version that it had, 0 if there was none. Throws as require_known_schema does.
+std::int64_t migrate(sqlite::Database& database);
 
 }  // namespace switchyard::store

@@ -2,6 +2,7 @@
 
 #include <fstream>
 #include <iterator>
+#include <list>
 #include <thread>
 #include <vector>
 
@@ -9,6 +10,7 @@
 #include <sqlite3.h>
 
 #include "base/testing.hpp"
+#include "store/sqlite/due.hpp"
 #include "store/sqlite/sqlite_store.hpp"
 
 namespace switchyard::store {
@@ -20,6 +22,7 @@ using sqlite::DatabaseError;
 using sqlite::Durability;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 class SchemaTest : public ::testing::Test {
@@ -73,7 +76,7 @@ TEST_F(SchemaTest, AFileOfANewerVersionIsRefused) {
   }
   EXPECT_THAT(refusal(), AllOf(StartsWith(path_), HasSubstr("version 1000"), HasSubstr("newer program")));
   auto database = open();
-  EXPECT_EQ(database.integer("PRAGMA user_version"), 1000);
+  EXPECT_EQ(database.integer("PRAGMA user_version"), 1000) << "an older program changes nothing";
 }
 
 TEST_F(SchemaTest, AFileOfAnotherProgramIsRefused) {
@@ -159,8 +162,10 @@ TEST_F(SchemaTest, TheFolderIsMadeWhereItIsMissing) {
 
 TEST_F(SchemaTest, APathThatCannotBeHadIsNamed) {
   std::ofstream(folder_.file("file")) << "x";
-  EXPECT_THAT(refusal(folder_.file("file/store.db")), StartsWith(folder_.file("file")));
-  EXPECT_THAT(refusal(folder_.file("")), StartsWith(folder_.file(""))) << "a folder is no file";
+  EXPECT_THAT(refusal(folder_.file("file/store.db")),
+              AllOf(StartsWith(folder_.file("file")), HasSubstr("DATABASE_URL")));
+  EXPECT_THAT(refusal(folder_.file("")), AllOf(StartsWith(folder_.file("")), HasSubstr("DATABASE_URL")))
+      << "a folder is no file";
 }
 
 TEST_F(SchemaTest, ManyProcessesMayStartAtOnce) {
@@ -172,6 +177,76 @@ TEST_F(SchemaTest, ManyProcessesMayStartAtOnce) {
       for (auto& told : refusals) programs.emplace_back([&] { told = refusal(path); });
     }
     for (const auto& told : refusals) EXPECT_EQ(told, "");
+  }
+}
+
+TEST_F(SchemaTest, DueWorkIsFoundByAWalkOfOneIndexFromItsStart) {
+  auto database = open();
+  migrate(database);
+  // A statement is known by the address of its text.
+  std::list<std::string> explained;
+  const auto plan_of = [&database, &explained](const char* sql) {
+    explained.push_back(std::string("EXPLAIN QUERY PLAN ") + sql);
+    auto row = database.query(explained.back().c_str());
+    std::string plan;
+    while (row.step()) plan += std::string(row.text(3)) + "\n";
+    return plan;
+  };
+  for (const auto& queries : {queued_due, started_due, all_due}) {
+    for (const auto* sql : {queries.due, queries.ahead}) {
+      const auto plan = plan_of(sql);
+      EXPECT_THAT(plan, Not(HasSubstr("SCAN"))) << sql;
+      EXPECT_THAT(plan, Not(HasSubstr("TEMP B-TREE"))) << sql;
+    }
+  }
+  EXPECT_THAT(plan_of(queued_due.due), HasSubstr("SEARCH transactions USING INDEX transactions_queued"));
+  EXPECT_THAT(plan_of(started_due.due), HasSubstr("SEARCH transactions USING INDEX transactions_started"))
+      << "no queued row is passed over";
+  for (const auto* sql : {backlog_count, backlog_by_merchant}) {
+    EXPECT_THAT(plan_of(sql),
+                AllOf(HasSubstr("INDEX transactions_queued"), HasSubstr("INDEX transactions_started")))
+        << sql;
+  }
+  EXPECT_THAT(plan_of(oldest_queued),
+              AllOf(HasSubstr("INDEX transactions_queued"), Not(HasSubstr("B-TREE"))));
+  EXPECT_THAT(plan_of(oldest_started),
+              AllOf(HasSubstr("INDEX transactions_started"), Not(HasSubstr("B-TREE"))));
+}
+
+TEST_F(SchemaTest, AFileOfAnOlderVersionIsBroughtToThisOneWithAllThatIsInIt) {
+  const std::string without_3 =
+      "DROP INDEX transactions_queued; DROP INDEX transactions_started;"
+      "CREATE INDEX transactions_due ON transactions (next_action_at_ms) WHERE next_action_at_ms IS NOT "
+      "NULL;";
+  const std::string without_2 =
+      "DROP INDEX transactions_by_id; DROP INDEX transactions_in_review; DROP TABLE foreign_workers;";
+  const auto all_of = [](Database& database) {
+    auto row = database.query(
+        "SELECT type || ' ' || name || ' ' || coalesce(sql, '') FROM sqlite_schema ORDER BY 1");
+    std::string schema;
+    while (row.step()) schema += std::string(row.text(0)) + "\n";
+    return schema;
+  };
+  for (const int version : {1, 2}) {
+    const auto path = folder_.file("version" + std::to_string(version) + ".db");
+    Database database(path, Durability::process, Access::create);
+    EXPECT_EQ(migrate(database), 0);
+    const auto newest = database.integer("PRAGMA user_version");
+    const auto schema = all_of(database);
+    database.execute(
+        (without_3 + (version == 1 ? without_2 : "") + "PRAGMA user_version = " + std::to_string(version))
+            .c_str());
+    database.execute(
+        "INSERT INTO transactions VALUES (1, randomblob(16), 100, 'USD', 'automatic', 'queued', 0, 0, 0, 0, "
+        "0, 5, '', "
+        "0, 0), (1, randomblob(16), 100, 'USD', 'automatic', 'unknown', 0, 0, 0, 1, 1, 6, '', 0, 0)");
+    EXPECT_EQ(migrate(database), version);
+    EXPECT_EQ(database.integer("PRAGMA user_version"), newest);
+    EXPECT_EQ(all_of(database), schema);
+    EXPECT_EQ(database.integer(oldest_queued), 5);
+    EXPECT_EQ(database.integer(oldest_started), 6);
+    EXPECT_EQ(database.integer("SELECT count(*) FROM pragma_integrity_check WHERE integrity_check = 'ok'"),
+              1);
   }
 }
 

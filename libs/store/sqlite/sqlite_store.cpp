@@ -27,7 +27,7 @@ void create_parent_folder(const std::string& path) {
   }
 }
 
-std::unique_ptr<sqlite::Database> open_migrated(const std::string& path) {
+std::unique_ptr<sqlite::Database> open_migrated(const std::string& path, std::string& made_anew) {
   create_parent_folder(path);
   if (std::filesystem::exists(path)) {
     // Before it is opened for use, which alone would change another program's file: its journal mode.
@@ -36,12 +36,23 @@ std::unique_ptr<sqlite::Database> open_migrated(const std::string& path) {
   }
   auto database =
       std::make_unique<sqlite::Database>(path, sqlite::Durability::synced, sqlite::Access::create);
-  migrate(*database);
+  if (migrate(*database) == 0) made_anew = std::filesystem::absolute(path).string();
   // Opening does not show whether the file can be written; a start that could only answer 503 is no start.
   database->execute(
       "INSERT INTO health (id, checked_at_ms) VALUES (1, 0) ON CONFLICT (id) DO UPDATE SET checked_at_ms = "
       "0");
   return database;
+}
+
+// A file that cannot be had was named by somebody: by which setting is said, too.
+std::unique_ptr<sqlite::Database> open_naming_the_setting(const std::string& path, std::string& made_anew) {
+  try {
+    return open_migrated(path, made_anew);
+  } catch (const sqlite::DatabaseError& error) {
+    const int code = error.code() & 0xff;
+    if (code != SQLITE_CANTOPEN && code != SQLITE_READONLY && code != SQLITE_PERM) throw;
+    throw sqlite::DatabaseError(error.code(), fmt::format("{}; see DATABASE_URL", error.what()));
+  }
 }
 
 std::unique_ptr<sqlite::Database> open_existing(const std::string& path) {
@@ -51,7 +62,8 @@ std::unique_ptr<sqlite::Database> open_existing(const std::string& path) {
 }  // namespace
 
 SqliteStore::SqliteStore(const std::string& path)
-    : writer_(sqlite::open_patiently([&path] { return open_migrated(path); }), writes_waiting_max),
+    : writer_(sqlite::open_patiently([this, &path] { return open_naming_the_setting(path, made_anew_); }),
+              writes_waiting_max),
       logins_(open_existing(path), logins_waiting_max),
       merchants_(open_existing(path), merchants_waiting_max) {}
 

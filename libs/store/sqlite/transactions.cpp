@@ -6,9 +6,6 @@
 namespace switchyard::store {
 namespace {
 
-// Bounds the work of one page when a filter matches few rows.
-constexpr std::size_t rows_scanned_max = 10'000;
-
 // Sorts after every id.
 constexpr Uuid last_id{
     {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
@@ -44,9 +41,10 @@ void insert_idempotency_key(sqlite::Database& database, const payment::Transacti
       .run();
 }
 
-bool matches(const payment::Transaction& transaction, const TransactionFilter& filter) {
-  return (!filter.status || transaction.status == *filter.status) &&
-         (!filter.currency || transaction.amount.currency() == *filter.currency);
+// Before the row is read as a whole, which costs more than to pass over it.
+bool matches(const sqlite::Query& row, const TransactionFilter& filter) {
+  return (!filter.status || row.text(5) == payment::to_string(*filter.status)) &&
+         (!filter.currency || row.text(3) == filter.currency->code());
 }
 
 }  // namespace
@@ -91,25 +89,35 @@ Task<Result<std::optional<Replayed>>> SqliteStore::find_reply(MerchantId merchan
 
 Task<Result<TransactionWithAttempts>> SqliteStore::find_transaction(MerchantId merchant, TransactionId id) {
   return merchants_.run<TransactionWithAttempts>(
-      merchant.value, [merchant, id](sqlite::Database& database) -> Result<TransactionWithAttempts> {
+      merchant.value, [this, merchant, id](sqlite::Database& database) -> Result<TransactionWithAttempts> {
+        const auto set_aside = [&](const std::string& why) -> std::unexpected<Error> {
+          set_aside_.note(merchant, id, why);
+          return std::unexpected(is_set_aside(why));
+        };
         auto row = database.query("SELECT " SWITCHYARD_TRANSACTION_COLUMNS
                                   " FROM transactions WHERE merchant_id = ? AND id = ?");
         row.bind(merchant.value).bind_blob(id.value.bytes);
         if (!row.step()) return fail(ErrorCode::not_found, "there is no transaction with this id");
-        TransactionWithAttempts found{read_transaction(row), {}};
+        auto transaction = read_transaction(row);
+        if (!transaction) return set_aside(transaction.error());
+        TransactionWithAttempts found{std::move(*transaction), {}};
 
         auto attempt =
             database.query("SELECT " SWITCHYARD_ATTEMPT_COLUMNS
                            " FROM attempts WHERE merchant_id = ? AND transaction_id = ? ORDER BY number");
         attempt.bind(merchant.value).bind_blob(id.value.bytes);
-        while (attempt.step()) found.attempts.push_back(read_attempt(attempt));
+        while (attempt.step()) {
+          auto one = read_attempt(attempt);
+          if (!one) return set_aside(one.error());
+          found.attempts.push_back(std::move(*one));
+        }
         return found;
       });
 }
 
 Task<Result<TransactionPage>> SqliteStore::list_transactions(MerchantId merchant, TransactionFilter filter) {
   return merchants_.run<TransactionPage>(
-      merchant.value, [merchant, filter](sqlite::Database& database) -> Result<TransactionPage> {
+      merchant.value, [this, merchant, filter](sqlite::Database& database) -> Result<TransactionPage> {
         SWITCHYARD_ASSERT(filter.limit > 0);
         const Uuid before = filter.before ? filter.before->value : last_id;
         auto row = database.query("SELECT " SWITCHYARD_TRANSACTION_COLUMNS
@@ -118,15 +126,20 @@ Task<Result<TransactionPage>> SqliteStore::list_transactions(MerchantId merchant
 
         TransactionPage page;
         std::optional<TransactionId> last_seen;
-        for (std::size_t scanned = 0; row.step(); ++scanned) {
+        for (std::int64_t looked_at = 0; row.step(); ++looked_at) {
           // There is one more row: the page ends with a cursor to it.
-          if (page.items.size() == filter.limit || scanned == rows_scanned_max) {
+          if (page.items.size() == filter.limit || looked_at == rows_of_a_page_max) {
             page.next = last_seen;
             break;
           }
+          last_seen = read_transaction_id(row, 1);
+          if (!matches(row, filter)) continue;
           auto transaction = read_transaction(row);
-          last_seen = transaction.id;
-          if (matches(transaction, filter)) page.items.push_back(std::move(transaction));
+          if (transaction) {
+            page.items.push_back(std::move(*transaction));
+          } else {
+            set_aside_.note(merchant, *last_seen, transaction.error());
+          }
         }
         return page;
       });

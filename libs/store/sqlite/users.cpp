@@ -107,17 +107,18 @@ Task<Result<void>> SqliteStore::set_password_hash(std::string username, std::str
 }
 
 Task<Result<std::vector<LoginFailures>>> SqliteStore::login_failures(std::vector<std::string> subjects,
-                                                                     Timestamp now) {
+                                                                     Timestamp now,
+                                                                     std::chrono::milliseconds window) {
   return logins_.run<std::vector<LoginFailures>>(
       anybody,
-      [subjects = std::move(subjects),
-       now](sqlite::Database& database) -> Result<std::vector<LoginFailures>> {
+      [subjects = std::move(subjects), now,
+       window](sqlite::Database& database) -> Result<std::vector<LoginFailures>> {
         std::vector<LoginFailures> failures;
         for (const auto& subject : subjects) {
           auto row = database.query(
-              "SELECT count, window_ends_at_ms FROM login_failures WHERE subject = ? AND window_ends_at_ms > "
-              "?");
-          row.bind(subject).bind(to_ms(now));
+              "SELECT count, window_ends_at_ms FROM login_failures "
+              "WHERE subject = ? AND window_ends_at_ms > ? AND window_ends_at_ms <= ?");
+          row.bind(subject).bind(to_ms(now)).bind(to_ms(now + window + clock_skew_max));
           failures.push_back(row.step() ? LoginFailures{row.integer(0), from_ms(row.integer(1))}
                                         : LoginFailures{});
         }
@@ -127,29 +128,31 @@ Task<Result<std::vector<LoginFailures>>> SqliteStore::login_failures(std::vector
 
 Task<Result<void>> SqliteStore::record_login_failure(std::vector<std::string> subjects, Timestamp now,
                                                      std::chrono::milliseconds window) {
-  return writer_.run<void>(
-      [subjects = std::move(subjects), now, window](sqlite::Database& database) -> Result<void> {
-        database
-            .query(
-                "DELETE FROM login_failures WHERE subject IN "
-                "(SELECT subject FROM login_failures WHERE window_ends_at_ms <= ? LIMIT ?)")
-            .bind(to_ms(now))
-            .bind(expired_windows_removed_max)
-            .run();
-        for (const auto& subject : subjects) {
-          database
-              .query(
-                  "INSERT INTO login_failures (subject, count, window_ends_at_ms) VALUES (?1, 1, ?3) "
-                  "ON CONFLICT (subject) DO UPDATE SET "
-                  "count = CASE WHEN window_ends_at_ms > ?2 THEN count + 1 ELSE 1 END, "
-                  "window_ends_at_ms = CASE WHEN window_ends_at_ms > ?2 THEN window_ends_at_ms ELSE ?3 END")
-              .bind(subject)
-              .bind(to_ms(now))
-              .bind(to_ms(now + window))
-              .run();
-        }
-        return {};
-      });
+  return writer_.run<void>([subjects = std::move(subjects), now,
+                            window](sqlite::Database& database) -> Result<void> {
+    database
+        .query(
+            "DELETE FROM login_failures WHERE subject IN "
+            "(SELECT subject FROM login_failures WHERE window_ends_at_ms <= ? LIMIT ?)")
+        .bind(to_ms(now))
+        .bind(expired_windows_removed_max)
+        .run();
+    for (const auto& subject : subjects) {
+      database
+          .query(
+              "INSERT INTO login_failures (subject, count, window_ends_at_ms) VALUES (?1, 1, ?3) "
+              "ON CONFLICT (subject) DO UPDATE SET "
+              "count = CASE WHEN window_ends_at_ms > ?2 AND window_ends_at_ms <= ?4 THEN count + 1 ELSE 1 "
+              "END, window_ends_at_ms = CASE WHEN window_ends_at_ms > ?2 AND window_ends_at_ms <= ?4 "
+              "THEN window_ends_at_ms ELSE ?3 END")
+          .bind(subject)
+          .bind(to_ms(now))
+          .bind(to_ms(now + window))
+          .bind(to_ms(now + window + clock_skew_max))
+          .run();
+    }
+    return {};
+  });
 }
 
 }  // namespace switchyard::store

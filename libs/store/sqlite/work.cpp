@@ -4,6 +4,7 @@
 
 #include "base/assert.hpp"
 #include "store/job_refusal.hpp"
+#include "store/sqlite/due.hpp"
 #include "store/sqlite/rows.hpp"
 #include "store/sqlite/sqlite_store.hpp"
 
@@ -13,44 +14,70 @@ namespace {
 // In the line of the merchants; no merchant has this id.
 constexpr std::int64_t ourselves = -1;
 
-constexpr const char* all_due =
-    "SELECT " SWITCHYARD_TRANSACTION_COLUMNS
-    " FROM transactions WHERE next_action_at_ms <= ? ORDER BY next_action_at_ms LIMIT ?";
-constexpr const char* started_due = "SELECT " SWITCHYARD_TRANSACTION_COLUMNS
-                                    " FROM transactions WHERE next_action_at_ms <= ? AND status <> 'queued' "
-                                    "ORDER BY next_action_at_ms LIMIT ?";
-constexpr const char* queued_due = "SELECT " SWITCHYARD_TRANSACTION_COLUMNS
-                                   " FROM transactions WHERE next_action_at_ms <= ? AND status = 'queued' "
-                                   "ORDER BY next_action_at_ms LIMIT ?";
+// How many rows that cannot be read one claim passes over: it holds up the commits of merchants.
+constexpr std::size_t passed_over_max = 1'000;
 
-std::vector<payment::Transaction> read_due(sqlite::Database& database, const char* sql, Timestamp now,
-                                           std::size_t limit) {
-  std::vector<payment::Transaction> due;
-  auto row = database.query(sql);
-  row.bind(to_ms(now)).bind(static_cast<std::int64_t>(limit));
-  while (row.step()) due.push_back(read_transaction(row));
-  return due;
+// With whose row it is, also where the row cannot be read.
+struct Found {
+  MerchantId merchant;
+  TransactionId id;
+  Readable<payment::Transaction> transaction;
+};
+
+Found read_found(const sqlite::Query& row) {
+  return {{row.integer(0)}, read_transaction_id(row, 1), read_transaction(row)};
 }
 
-std::optional<payment::Transaction> read_one(sqlite::Database& database, MerchantId merchant,
-                                             TransactionId id) {
+void read_due(sqlite::Database& database, const char* sql, Timestamp time, std::size_t limit,
+              std::vector<Found>& found) {
+  auto row = database.query(sql);
+  row.bind(to_ms(time)).bind(static_cast<std::int64_t>(limit));
+  while (row.step()) found.push_back(read_found(row));
+}
+
+// What is farther ahead than `ahead` was put off by a clock that was wrong.
+std::vector<Found> read_due(sqlite::Database& database, const DueQueries& queries, Timestamp due_by,
+                            Timestamp ahead, std::size_t limit) {
+  std::vector<Found> found;
+  read_due(database, queries.due, due_by, limit, found);
+  if (found.size() < limit) read_due(database, queries.ahead, ahead, limit - found.size(), found);
+  return found;
+}
+
+std::optional<Found> read_one(sqlite::Database& database, MerchantId merchant, TransactionId id) {
   auto row = database.query("SELECT " SWITCHYARD_TRANSACTION_COLUMNS
                             " FROM transactions WHERE merchant_id = ? AND id = ?");
   row.bind(merchant.value).bind_blob(id.value.bytes);
   if (!row.step()) return std::nullopt;
-  return read_transaction(row);
+  return read_found(row);
 }
 
-std::optional<payment::Attempt> read_last_attempt(sqlite::Database& database,
-                                                  const payment::Transaction& transaction) {
-  if (transaction.attempt_count == 0) return std::nullopt;
-  auto row = database.query("SELECT " SWITCHYARD_ATTEMPT_COLUMNS
-                            " FROM attempts WHERE merchant_id = ? AND transaction_id = ? AND number = ?");
-  row.bind(transaction.merchant_id.value)
-      .bind_blob(transaction.id.value.bytes)
-      .bind(std::int64_t{transaction.attempt_count});
-  SWITCHYARD_ASSERT(row.step());
-  return read_attempt(row);
+Readable<payment::State> with_last_attempt(sqlite::Database& database,
+                                           Readable<payment::Transaction> transaction) {
+  if (!transaction) return std::unexpected(transaction.error());
+  payment::State state{std::move(*transaction), std::nullopt};
+  if (state.transaction.attempt_count > 0) {
+    auto row = database.query("SELECT " SWITCHYARD_ATTEMPT_COLUMNS
+                              " FROM attempts WHERE merchant_id = ? AND transaction_id = ? AND number = ?");
+    row.bind(state.transaction.merchant_id.value)
+        .bind_blob(state.transaction.id.value.bytes)
+        .bind(std::int64_t{state.transaction.attempt_count});
+    if (row.step()) {
+      auto attempt = read_attempt(row);
+      if (!attempt) return std::unexpected(attempt.error());
+      state.attempt = std::move(*attempt);
+    }
+  }
+  return sound(std::move(state));
+}
+
+// Nothing else of the row is touched.
+void put_off(sqlite::Database& database, const Found& row, Timestamp until) {
+  database.query("UPDATE transactions SET next_action_at_ms = ? WHERE merchant_id = ? AND id = ?")
+      .bind(to_ms(until))
+      .bind(row.merchant.value)
+      .bind_blob(row.id.value.bytes)
+      .run();
 }
 
 void write(sqlite::Database& database, const payment::State& state, std::int64_t expected_epoch) {
@@ -59,12 +86,10 @@ void write(sqlite::Database& database, const payment::State& state, std::int64_t
 }
 
 // Within a write transaction, so nobody else can claim in between.
-payment::Transition claim(sqlite::Database& database, payment::Transaction transaction, std::string_view psp,
+payment::Transition claim(sqlite::Database& database, payment::State state, std::string_view psp,
                           Timestamp now, const payment::RetryPolicy& policy) {
-  const auto epoch = transaction.epoch;
-  auto attempt = read_last_attempt(database, transaction);
-  auto transition =
-      payment::apply({std::move(transaction), std::move(attempt)}, payment::Claimed{psp}, now, policy);
+  const auto epoch = state.transaction.epoch;
+  auto transition = payment::apply(std::move(state), payment::Claimed{psp}, now, policy);
   write(database, transition.state, epoch);
   return transition;
 }
@@ -91,19 +116,24 @@ std::string refusal_of(sqlite::Database& database, const payment::Transaction& j
   return refusal_of_job(id_is_anothers, enabled, job.amount, amount_max);
 }
 
-ClaimedJob claim_job(sqlite::Database& database, const payment::Transaction& job, std::string_view psp,
-                     Timestamp now, const payment::RetryPolicy& policy, std::int64_t amount_max) {
+ClaimedJob claim_job(sqlite::Database& database, SetAside& set_aside, const payment::Transaction& job,
+                     std::string_view psp, Timestamp now, const payment::RetryPolicy& policy,
+                     std::int64_t amount_max) {
   auto stored = read_one(database, job.merchant_id, job.id);
   if (!stored) {
     auto refusal = refusal_of(database, job, amount_max);
     if (!refusal.empty()) return {{{job, std::nullopt}, payment::Action::none}, std::move(refusal)};
     return {claim_new(database, job, psp, now, policy), {}};
   }
-  if (stored->status == payment::Status::queued) {
-    return {claim(database, std::move(*stored), psp, now, policy), {}};
+  auto state = with_last_attempt(database, std::move(stored->transaction));
+  if (!state) {
+    set_aside.note(job.merchant_id, job.id, state.error());
+    return {{{job, std::nullopt}, payment::Action::none}, {}};
   }
-  auto attempt = read_last_attempt(database, *stored);
-  return {{{std::move(*stored), std::move(attempt)}, payment::Action::none}, {}};
+  if (state->transaction.status == payment::Status::queued) {
+    return {claim(database, std::move(*state), psp, now, policy), {}};
+  }
+  return {{std::move(*state), payment::Action::none}, {}};
 }
 
 using Transitions = std::vector<payment::Transition>;
@@ -117,14 +147,27 @@ auto place(const payment::Transaction& transaction) {
 
 Task<Result<Transitions>> SqliteStore::claim_due(std::string psp, Timestamp now, std::size_t limit,
                                                  payment::RetryPolicy policy, Due due) {
-  return writer_.run<Transitions>(
-      [psp = std::move(psp), now, limit, policy, due](sqlite::Database& database) -> Result<Transitions> {
-        Transitions claimed;
-        for (auto& transaction : read_due(database, due == Due::all ? all_due : started_due, now, limit)) {
-          claimed.push_back(claim(database, std::move(transaction), psp, now, policy));
+  const auto& queries = due == Due::all ? all_due : started_due;
+  const auto ahead = now + payment::longest_delay(policy) + clock_skew_max;
+  return writer_.run<Transitions>([this, psp = std::move(psp), now, limit, policy, &queries,
+                                   ahead](sqlite::Database& database) -> Result<Transitions> {
+    Transitions claimed;
+    for (std::size_t passed_over = 0; claimed.size() < limit && passed_over < passed_over_max;) {
+      const auto rows = read_due(database, queries, now, ahead, limit - claimed.size());
+      if (rows.empty()) break;
+      for (const auto& row : rows) {
+        auto state = with_last_attempt(database, row.transaction);
+        if (state) {
+          claimed.push_back(claim(database, std::move(*state), psp, now, policy));
+        } else {
+          ++passed_over;
+          set_aside_.note(row.merchant, row.id, state.error());
+          put_off(database, row, now + set_aside_time);
         }
-        return claimed;
-      });
+      }
+    }
+    return claimed;
+  });
 }
 
 Task<Result<void>> SqliteStore::save_outcome(payment::State state) {
@@ -143,11 +186,13 @@ Task<Result<std::vector<ClaimedJob>>> SqliteStore::claim_jobs(std::string psp,
                                                               Timestamp now, payment::RetryPolicy policy,
                                                               std::int64_t amount_max) {
   using Claimed = std::vector<ClaimedJob>;
-  return writer_.run<Claimed>([psp = std::move(psp), jobs = std::move(jobs), now, policy,
+  return writer_.run<Claimed>([this, psp = std::move(psp), jobs = std::move(jobs), now, policy,
                                amount_max](sqlite::Database& database) mutable -> Result<Claimed> {
     std::ranges::sort(jobs, {}, place);
     Claimed claimed;
-    for (const auto& job : jobs) claimed.push_back(claim_job(database, job, psp, now, policy, amount_max));
+    for (const auto& job : jobs) {
+      claimed.push_back(claim_job(database, set_aside_, job, psp, now, policy, amount_max));
+    }
     return claimed;
   });
 }
@@ -156,22 +201,38 @@ Task<Result<std::vector<payment::Transaction>>> SqliteStore::lease_queued(Timest
                                                                           std::size_t limit) {
   using Transactions = std::vector<payment::Transaction>;
   return writer_.run<Transactions>(
-      [due_by, until, limit](sqlite::Database& database) -> Result<Transactions> {
-        auto queued = read_due(database, queued_due, due_by, limit);
-        for (auto& transaction : queued) {
-          transaction.next_action_at = until;
-          SWITCHYARD_ASSERT(update_transaction(database, transaction, transaction.epoch));
+      [this, due_by, until, limit](sqlite::Database& database) -> Result<Transactions> {
+        Transactions leased;
+        // What has been put off is not found again.
+        while (leased.size() < limit) {
+          auto rows = read_due(database, queued_due, due_by, until + clock_skew_max, limit - leased.size());
+          if (rows.empty()) break;
+          for (auto& row : rows) {
+            put_off(database, row, until);
+            if (row.transaction) {
+              row.transaction->next_action_at = until;
+              leased.push_back(std::move(*row.transaction));
+            } else {
+              set_aside_.note(row.merchant, row.id, row.transaction.error());
+            }
+          }
         }
-        return queued;
+        return leased;
       });
 }
 
 Task<Result<bool>> SqliteStore::settle_queued(MerchantId merchant, TransactionId id, std::string psp,
                                               payment::Event outcome, Timestamp now) {
-  return writer_.run<bool>([merchant, id, psp = std::move(psp), outcome = std::move(outcome),
+  return writer_.run<bool>([this, merchant, id, psp = std::move(psp), outcome = std::move(outcome),
                             now](sqlite::Database& database) -> Result<bool> {
-    auto queued = read_one(database, merchant, id);
-    if (!queued || queued->status != payment::Status::queued) return false;
+    auto found = read_one(database, merchant, id);
+    if (!found) return false;
+    auto& queued = found->transaction;
+    if (!queued) {
+      set_aside_.note(merchant, id, queued.error());
+      return std::unexpected(is_set_aside(queued.error()));
+    }
+    if (queued->status != payment::Status::queued) return false;
     const auto epoch = queued->epoch;
     const auto settled = payment::settle(std::move(*queued), psp, outcome, now);
     write(database, settled, epoch);
@@ -197,10 +258,12 @@ Task<Result<bool>> SqliteStore::has_seen_foreign_worker() {
 Task<Result<Workload>> SqliteStore::measure_workload() {
   return merchants_.run<Workload>(ourselves, [](sqlite::Database& database) -> Result<Workload> {
     Workload workload;
-    auto oldest = database.query(
-        "SELECT next_action_at_ms FROM transactions WHERE next_action_at_ms IS NOT NULL "
-        "ORDER BY next_action_at_ms LIMIT 1");
-    if (oldest.step()) workload.oldest_due = from_ms(oldest.integer(0));
+    for (const auto* sql : {oldest_queued, oldest_started}) {
+      auto row = database.query(sql);
+      if (!row.step()) continue;
+      const auto due = from_ms(row.integer(0));
+      workload.oldest_due = std::min(workload.oldest_due.value_or(due), due);
+    }
     workload.in_review = database.integer(
         "SELECT count(*) FROM (SELECT 1 FROM transactions WHERE status = 'manual_review' LIMIT 10000)");
     return workload;
@@ -209,8 +272,7 @@ Task<Result<Workload>> SqliteStore::measure_workload() {
 
 Task<Result<std::int64_t>> SqliteStore::count_backlog(std::int64_t most) {
   return merchants_.run<std::int64_t>(ourselves, [most](sqlite::Database& database) -> Result<std::int64_t> {
-    auto row = database.query(
-        "SELECT count(*) FROM (SELECT 1 FROM transactions WHERE next_action_at_ms IS NOT NULL LIMIT ?)");
+    auto row = database.query(backlog_count);
     row.bind(most);
     row.step();
     return row.integer(0);
@@ -221,10 +283,7 @@ Task<Result<std::vector<MerchantBacklog>>> SqliteStore::largest_backlogs(std::in
                                                                          std::size_t merchants) {
   return merchants_.run<std::vector<MerchantBacklog>>(
       ourselves, [most, merchants](sqlite::Database& database) -> Result<std::vector<MerchantBacklog>> {
-        auto row = database.query(
-            "SELECT merchant_id, count(*) AS waiting FROM (SELECT merchant_id FROM transactions "
-            "WHERE next_action_at_ms IS NOT NULL LIMIT ?) GROUP BY merchant_id "
-            "ORDER BY waiting DESC, merchant_id LIMIT ?");
+        auto row = database.query(backlog_by_merchant);
         row.bind(most).bind(static_cast<std::int64_t>(merchants));
         std::vector<MerchantBacklog> largest;
         while (row.step()) largest.push_back({{row.integer(0)}, row.integer(1)});

@@ -1,0 +1,88 @@
+#include "store/set_aside.hpp"
+
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace switchyard::store {
+namespace {
+
+using std::chrono::steady_clock;
+
+// What is due is met again within set_aside_time, as long as somebody claims.
+constexpr auto remembered_for = 3 * set_aside_time;
+constexpr std::size_t rows_max = 10'000;
+
+std::unexpected<std::string> not_known(std::string_view what, std::string_view value) {
+  return std::unexpected(fmt::format("this version knows no {} \"{}\"", what, value.substr(0, 32)));
+}
+
+}  // namespace
+
+Readable<TransactionWords> read_words(std::string_view currency, std::string_view capture_method,
+                                      std::string_view status) {
+  const auto known_currency = Currency::parse_stored(currency);
+  if (!known_currency) return not_known("currency", currency);
+  const auto known_method = payment::parse_capture_method(capture_method);
+  if (!known_method) return not_known("capture method", capture_method);
+  const auto known_status = payment::parse_status(status);
+  if (!known_status) return not_known("status", status);
+  return TransactionWords{*known_currency, *known_method, *known_status};
+}
+
+Readable<payment::AttemptStatus> read_attempt_status(std::string_view status) {
+  const auto known = payment::parse_attempt_status(status);
+  if (!known) return not_known("status of an attempt", status);
+  return *known;
+}
+
+Readable<std::int32_t> read_count(std::int64_t value) {
+  if (value < 0 || !std::in_range<std::int32_t>(value)) {
+    return std::unexpected(fmt::format("{} is no number of attempts", value));
+  }
+  return static_cast<std::int32_t>(value);
+}
+
+Readable<payment::Transaction> sound(payment::Transaction transaction) {
+  if (const auto why = payment::why_broken(transaction)) return std::unexpected(std::string(*why));
+  return transaction;
+}
+
+Readable<payment::State> sound(payment::State state) {
+  if (const auto why = payment::why_broken(state)) return std::unexpected(std::string(*why));
+  return state;
+}
+
+void SetAside::note(MerchantId merchant, TransactionId id, const std::string& why) {
+  const auto oldest = steady_clock::now() - remembered_for;
+  const std::lock_guard lock(mutex_);
+  if (rows_.size() >= rows_max) {
+    std::erase_if(rows_, [oldest](const auto& entry) { return entry.second.seen < oldest; });
+  }
+  if (rows_.size() >= rows_max && !rows_.contains({merchant, id})) return;
+  rows_.insert_or_assign({merchant, id}, Row{why, steady_clock::now()});
+}
+
+SetAside::Report SetAside::report() const {
+  const auto oldest = steady_clock::now() - remembered_for;
+  const std::lock_guard lock(mutex_);
+  Report report;
+  for (const auto& [key, row] : rows_) {
+    if (row.seen < oldest) continue;
+    ++report.count;
+    if (report.example.empty()) {
+      report.example = fmt::format("{}: {}", key.second.value.to_string(), row.why);
+    }
+  }
+  return report;
+}
+
+std::string SetAside::Report::text() const {
+  return count == 0 ? "" : fmt::format("{} that cannot be read, such as {}", count, example);
+}
+
+Error is_set_aside(const std::string& why) {
+  return {ErrorCode::set_aside, fmt::format("it cannot be read and was set aside for a person: {}", why)};
+}
+
+}  // namespace switchyard::store

@@ -1,0 +1,74 @@
+// Rows that this program cannot work with: written by a newer version, by hand, or damaged.
+//
+// Such a row stops nobody else. A claim puts its next action off and goes on; lists leave it out; asked for
+// by its id, it is said to be set aside. It is changed in nothing else, so that the program that wrote it, or
+// a person who repairs it, finds it as it was.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <expected>
+#include <map>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "base/error.hpp"
+#include "base/id.hpp"
+#include "payment/state_machine.hpp"
+
+namespace switchyard::store {
+
+// What a row holds, or why this program cannot work with it.
+template <class T>
+using Readable = std::expected<T, std::string>;
+
+// The columns of a transaction that are words.
+struct TransactionWords {
+  Currency currency;
+  payment::CaptureMethod capture_method;
+  payment::Status status;
+};
+Readable<TransactionWords> read_words(std::string_view currency, std::string_view capture_method,
+                                      std::string_view status);
+Readable<payment::AttemptStatus> read_attempt_status(std::string_view status);
+// How often a transaction was tried; what does not fit is no such number.
+Readable<std::int32_t> read_count(std::int64_t value);
+
+// The transaction itself if nothing is wrong with it.
+Readable<payment::Transaction> sound(payment::Transaction transaction);
+Readable<payment::State> sound(payment::State state);
+
+// How long a claim puts off what it cannot read.
+inline constexpr std::chrono::seconds set_aside_time{60};
+
+// Which rows were met lately. Safe to use from any thread.
+class SetAside {
+ public:
+  struct Report {
+    std::size_t count = 0;
+    // "<id>: <why>" of one of them.
+    std::string example;
+
+    // For health; empty if there are none.
+    std::string text() const;
+  };
+
+  void note(MerchantId merchant, TransactionId id, const std::string& why);
+  Report report() const;
+
+ private:
+  struct Row {
+    std::string why;
+    std::chrono::steady_clock::time_point seen;
+  };
+
+  mutable std::mutex mutex_;
+  std::map<std::pair<MerchantId, TransactionId>, Row> rows_;
+};
+
+// What somebody is told who asks for such a row.
+Error is_set_aside(const std::string& why);
+
+}  // namespace switchyard::store
