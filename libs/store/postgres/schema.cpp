@@ -121,6 +121,7 @@ constexpr std::array privileges{
     Privileges{"attempts", "SELECT, INSERT, UPDATE"},
     Privileges{"idempotency_keys", "SELECT, INSERT"},
     Privileges{"copies", "SELECT"},
+    Privileges{"foreign_workers", "SELECT, INSERT"},
     Privileges{"health", "SELECT, INSERT, UPDATE"},
 };
 
