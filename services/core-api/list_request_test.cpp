@@ -26,6 +26,13 @@ TEST(ReadFilter, ReadsEachParameter) {
   EXPECT_EQ(read_filter("%73tatus=%63aptured")->status, payment::Status::captured);
 }
 
+TEST(ReadFilter, FindsWhatWasTakenBeforeItsCurrencyWasWithdrawn) {
+  const auto withdrawn = read_filter("currency=BGN");
+  ASSERT_TRUE(withdrawn);
+  EXPECT_EQ(withdrawn->currency, Currency::parse_stored("BGN"));
+  EXPECT_FALSE(read_filter("currency=XAU")) << "never had a minor unit";
+}
+
 TEST(ReadFilter, RefusesWhatWouldReturnSomethingElseThanWasMeant) {
   for (const auto& [query, status, wrong] : std::vector<std::tuple<std::string, unsigned, std::string>>{
            {"stauts=captured", 422,

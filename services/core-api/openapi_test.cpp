@@ -1,5 +1,7 @@
 #include "core-api/openapi.hpp"
 
+#include <algorithm>
+#include <iterator>
 #include <regex>
 #include <string>
 #include <vector>
@@ -7,6 +9,7 @@
 #include <gmock/gmock.h>
 
 #include "core-api/create_request.hpp"
+#include "core-api/list_request.hpp"
 #include "http/json.hpp"
 #include "http/testing.hpp"
 
@@ -23,26 +26,43 @@ boost::json::value document_at(std::initializer_list<std::string_view> path) {
   return value;
 }
 
-// All words of three letters that are taken.
-std::vector<std::string> currencies() {
+// All words of three letters that `take` takes.
+template <class Take>
+std::vector<std::string> currencies(Take take) {
   std::vector<std::string> codes;
   for (char a = 'A'; a <= 'Z'; ++a) {
     for (char b = 'A'; b <= 'Z'; ++b) {
       for (char c = 'A'; c <= 'Z'; ++c) {
         const std::string code{a, b, c};
-        const auto body = http::parse_json(R"({"amount":1,"currency":")" + code + "\"}").value();
-        if (read_money(body.as_object(), 1)) codes.push_back(code);
+        if (take(code)) codes.push_back(code);
       }
     }
   }
   return codes;
 }
 
-TEST(OpenApi, HasTheCurrenciesThatAreTaken) {
+std::vector<std::string> currencies_of(std::string_view schema) {
   std::vector<std::string> listed;
-  const auto schema = document_at({"components", "schemas", "CurrentCurrency", "enum"});
-  for (const auto& code : schema.as_array()) listed.emplace_back(code.as_string().c_str());
-  EXPECT_EQ(listed, currencies());
+  const auto codes = document_at({"components", "schemas", schema, "enum"});
+  for (const auto& code : codes.as_array()) listed.emplace_back(code.as_string().c_str());
+  return listed;
+}
+
+TEST(OpenApi, HasTheCurrenciesThatAreTaken) {
+  const auto taken = currencies([](const std::string& code) {
+    const auto body = http::parse_json(R"({"amount":1,"currency":")" + code + "\"}").value();
+    return read_money(body.as_object(), 1).has_value();
+  });
+  EXPECT_EQ(currencies_of("CurrentCurrency"), taken);
+}
+
+TEST(OpenApi, HasTheCurrenciesThatAListIsFilteredBy) {
+  const auto taken =
+      currencies([](const std::string& code) { return read_filter("currency=" + code).has_value(); });
+  auto listed = currencies_of("CurrentCurrency");
+  std::ranges::copy(currencies_of("WithdrawnCurrency"), std::back_inserter(listed));
+  std::ranges::sort(listed);
+  EXPECT_EQ(listed, taken);
 }
 
 TEST(OpenApi, HasTheIdempotencyKeysThatAreTaken) {

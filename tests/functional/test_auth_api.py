@@ -1,8 +1,10 @@
 """auth-api's table of the contract, row by row."""
 
 import json
+import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 
@@ -208,6 +210,20 @@ def test_failures_are_counted_across_a_restart(start_switchyard):
         server.stop()
         server.start()
     assert statuses == [401, 401, 401, 429]
+
+
+def test_failures_of_a_clock_that_was_ahead_keep_nobody_out(start_switchyard):
+    server = start_switchyard(LOGIN_FAILURES_PER_USER=3)
+    with Client(server.auth) as client:
+        statuses = [client.post("/token", {**GOOD, "password": "x"}).status for _ in range(4)]
+        assert statuses == [401, 401, 401, 429]
+        assert client.post("/token", GOOD).status == 429
+        day_ms = 24 * 3600 * 1000
+        with closing(sqlite3.connect(server.database, timeout=30)) as connection:
+            moved = connection.execute("UPDATE login_failures SET window_ends_at_ms = window_ends_at_ms + ?", [day_ms])
+            connection.commit()
+            assert moved.rowcount > 0
+        assert client.post("/token", GOOD).status == 200
 
 
 def test_a_hundred_guesses_at_once_are_no_way_around_the_limit(start_switchyard):
