@@ -129,8 +129,8 @@ Task<http::Response> AuthApi::post_token(const http::Request& request) {
   auto credentials = read_credentials(request);
   if (!credentials) co_return std::move(credentials.error());
   const auto name = credentials->username;
-  const auto user = co_await login_.attempt(
-      std::move(credentials->username), std::move(credentials->password), request.remote_address.to_string());
+  const auto user = co_await login_.attempt(std::move(credentials->username),
+                                            std::move(credentials->password), request.remote_address);
   if (!user) {
     if (const auto* error = std::get_if<Error>(&user.error()); error != nullptr && store_failures_.allow()) {
       log_.warning(fmt::format("A login could not be decided: {}", error->detail));

@@ -70,12 +70,13 @@ class LoginTest : public ::testing::Test {
     return *login_;
   }
   Attempt attempt(const std::string& username, const std::string& password,
-                  const std::string& address = "::1") {
+                  const std::string& address = "192.0.2.1") {
     return attempt_with(login(), username, password, address);
   }
   Attempt attempt_with(Login& login, const std::string& username, const std::string& password,
-                       const std::string& address = "::1") {
-    return threads_.run(0, [&] { return login.attempt(username, password, address); });
+                       const std::string& address = "192.0.2.1") {
+    return threads_.run(0,
+                        [&] { return login.attempt(username, password, asio::ip::make_address(address)); });
   }
 
   struct Guess {
@@ -86,9 +87,10 @@ class LoginTest : public ::testing::Test {
   std::vector<Attempt> attempt_at_once(const std::vector<Guess>& guesses) {
     std::vector<std::future<Attempt>> running;
     for (const auto& guess : guesses) {
-      running.push_back(asio::co_spawn(threads_.executor(running.size() % threads_.size()),
-                                       login().attempt(guess.username, guess.password, guess.address),
-                                       asio::use_future));
+      running.push_back(asio::co_spawn(
+          threads_.executor(running.size() % threads_.size()),
+          login().attempt(guess.username, guess.password, asio::ip::make_address(guess.address)),
+          asio::use_future));
     }
     std::vector<Attempt> attempts;
     for (auto& attempt : running) attempts.push_back(attempt.get());
@@ -97,7 +99,7 @@ class LoginTest : public ::testing::Test {
 
   std::int64_t failures(const std::string& subject) {
     const auto colon = subject.find(':');
-    const auto counted = failure_subject(subject.substr(0, colon), subject.substr(colon + 1));
+    const auto counted = login_subject(subject.substr(0, colon), subject.substr(colon + 1));
     return threads_
         .run(0, [&] { return store_.login_failures({counted}, clock_.now(), std::chrono::minutes(5)); })
         ->at(0)
@@ -126,9 +128,9 @@ TEST_F(LoginTest, TheRightPasswordGivesTheUser) {
 }
 
 TEST_F(LoginTest, AnUnknownUserAndAWrongPasswordAreOneAnswerAndBothCount) {
-  EXPECT_TRUE(is_invalid(attempt("alice", wrong, "::1")));
-  EXPECT_TRUE(is_invalid(attempt("nobody", wrong, "::2")));
-  for (const char* subject : {"user:alice", "user:nobody", "address:::1", "address:::2"}) {
+  EXPECT_TRUE(is_invalid(attempt("alice", wrong, "192.0.2.1")));
+  EXPECT_TRUE(is_invalid(attempt("nobody", wrong, "2001:db8::2")));
+  for (const char* subject : {"user:alice", "user:nobody", "address:192.0.2.1", "address:2001:db8::"}) {
     EXPECT_EQ(failures(subject), 1) << subject;
   }
   EXPECT_EQ(failures("user:becky"), 0);
@@ -168,9 +170,9 @@ TEST_F(LoginTest, WhatWasTypedAsAUsernameIsNotStored) {
 
 // --- Bounds ------------------------------------------------------------------------------------
 
-TEST_F(LoginTest, AUserWithTooManyFailuresIsRefusedEvenWithTheRightPassword) {
+TEST_F(LoginTest, AClientWithTooManyFailuresForAUserIsRefusedEvenWithTheRightPassword) {
   login({.failures_per_user = 3});
-  for (int i = 0; i < 3; ++i) EXPECT_TRUE(is_invalid(attempt("alice", wrong, "::" + std::to_string(i))));
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(is_invalid(attempt("alice", wrong)));
   EXPECT_TRUE(is_too_many(attempt("alice", wrong)));
   EXPECT_TRUE(is_too_many(attempt("alice", right))) << "or the answer would tell which password it is";
   EXPECT_TRUE(attempt("becky", right)) << "others go on";
@@ -179,9 +181,66 @@ TEST_F(LoginTest, AUserWithTooManyFailuresIsRefusedEvenWithTheRightPassword) {
 
 TEST_F(LoginTest, AnAddressWithTooManyFailuresIsRefusedForEachUser) {
   login({.failures_per_user = 100, .failures_per_address = 3});
-  for (int i = 0; i < 3; ++i) EXPECT_TRUE(is_invalid(attempt("user" + std::to_string(i), wrong, "::1")));
-  EXPECT_TRUE(is_too_many(attempt("alice", right, "::1")));
-  EXPECT_TRUE(attempt("alice", right, "::2"));
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(is_invalid(attempt("user" + std::to_string(i), wrong)));
+  EXPECT_TRUE(is_too_many(attempt("alice", right)));
+  EXPECT_TRUE(attempt("alice", right, "192.0.2.2"));
+}
+
+TEST_F(LoginTest, AnIpv6NetworkIsOneClient) {
+  login({.failures_per_user = 3});
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_TRUE(is_invalid(attempt("alice", wrong, "2001:db8:0:1::" + std::to_string(i))));
+  }
+  EXPECT_TRUE(is_too_many(attempt("alice", right, "2001:db8:0:1:ffff::1")));
+  EXPECT_TRUE(attempt("alice", right, "2001:db8:0:2::1"));
+}
+
+TEST_F(LoginTest, WhatOthersFailDoesNotStopTheOwnerAnywhere) {
+  login({.failures_per_user = 3});
+  EXPECT_TRUE(attempt("alice", right, "192.0.2.1"));
+  for (int i = 0; i < 40; ++i) attempt("alice", std::to_string(i), "198.51.100." + std::to_string(i / 4));
+  EXPECT_GE(failures("user:alice"), 3);
+  EXPECT_TRUE(attempt("alice", right, "192.0.2.1"));
+
+  Login restarted(store_, pool_, clock_, {.failures_per_user = 3}, false);
+  EXPECT_TRUE(attempt_with(restarted, "alice", right, "192.0.2.1")) << "a place is known to all processes";
+  EXPECT_TRUE(attempt_with(restarted, "alice", right, "192.0.2.9")) << "a new one waits for a turn at most";
+}
+
+TEST_F(LoginTest, ThePasswordVerifiedHereStillPassesWhateverFailsHere) {
+  login({.failures_per_user = 3, .failures_per_address = 5});
+  EXPECT_TRUE(attempt("alice", right));
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(is_invalid(attempt("alice", wrong)));
+  EXPECT_TRUE(is_too_many(attempt("alice", wrong)));
+  EXPECT_TRUE(attempt("alice", right));
+  for (int i = 0; i < 2; ++i) EXPECT_TRUE(is_invalid(attempt("becky", wrong)));
+  EXPECT_TRUE(is_too_many(attempt("becky", right))) << "the address has failed too often";
+  EXPECT_TRUE(attempt("alice", right));
+}
+
+TEST_F(LoginTest, ThePasswordVerifiedHereIsNoAnswerToGuessesFromElsewhere) {
+  login({.failures_per_user = 3});
+  EXPECT_TRUE(attempt("alice", right, "192.0.2.1"));
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(is_invalid(attempt("alice", wrong, "192.0.2.2")));
+  EXPECT_TRUE(is_too_many(attempt("alice", right, "192.0.2.2")));
+}
+
+TEST_F(LoginTest, GuessesFromManyAddressesGoOneAtATime) {
+  login({.failures_per_user = 3, .slow_interval = seconds(6)});
+  int address = 0;
+  const auto guess = [&] { return attempt("alice", wrong, "198.51.100." + std::to_string(++address)); };
+  for (int i = 0; i < 4; ++i) EXPECT_TRUE(is_invalid(guess())) << "three, and the first turn";
+  clock_.advance(milliseconds(1'500));
+  const auto refused = guess();
+  ASSERT_TRUE(is_too_many(refused));
+  EXPECT_EQ(std::get<TooManyFailures>(refused.error()).retry_after, seconds(5)) << "rounded up";
+  EXPECT_TRUE(attempt("becky", right, "198.51.100.99")) << "each name has turns of its own";
+  clock_.advance(milliseconds(4'499));
+  EXPECT_TRUE(is_too_many(guess()));
+  clock_.advance(milliseconds(1));
+  EXPECT_TRUE(is_invalid(guess()));
+  EXPECT_TRUE(is_too_many(guess()));
+  EXPECT_EQ(failures("user:alice"), 5);
 }
 
 TEST_F(LoginTest, AnUnknownUserIsBoundedLikeAKnownOne) {
@@ -215,12 +274,11 @@ TEST_F(LoginTest, TheBoundHoldsAcrossProcesses) {
   EXPECT_TRUE(is_too_many(attempt_with(other, "alice", right)));
 }
 
-TEST_F(LoginTest, GuessesAtOnceDoNotPassTheBound) {
+TEST_F(LoginTest, GuessesAtOnceDoNotPassTheBoundOfAUser) {
   constexpr std::int64_t limit = 5;
   login({.failures_per_user = limit});
   std::vector<Guess> guesses;
-  for (int i = 0; i < 40; ++i)
-    guesses.push_back({"alice", "guess " + std::to_string(i), "::" + std::to_string(i)});
+  for (int i = 0; i < 40; ++i) guesses.push_back({"alice", "guess " + std::to_string(i), "192.0.2.1"});
   const auto attempts = attempt_at_once(guesses);
   const auto tried = std::ranges::count_if(attempts, is_invalid);
   EXPECT_GE(tried, 1);
@@ -229,17 +287,44 @@ TEST_F(LoginTest, GuessesAtOnceDoNotPassTheBound) {
   EXPECT_EQ(failures("user:alice"), tried);
 }
 
+TEST_F(LoginTest, GuessesAtOnceFromManyAddressesAreSlowed) {
+  constexpr std::int64_t limit = 5;
+  login({.failures_per_user = limit});
+  std::vector<Guess> guesses;
+  for (int i = 0; i < 40; ++i)
+    guesses.push_back({"alice", "guess " + std::to_string(i), "192.0.2." + std::to_string(i)});
+  const auto attempts = attempt_at_once(guesses);
+  const auto tried = std::ranges::count_if(attempts, is_invalid);
+  EXPECT_GE(tried, 1);
+  EXPECT_LE(tried, limit + 1) << "the clock stands still: one turn";
+  EXPECT_EQ(std::ranges::count_if(attempts, is_too_many), 40 - tried);
+}
+
+TEST_F(LoginTest, GuessesAtOnceDoNotPassTheBoundOfAnAddress) {
+  constexpr std::int64_t limit = 5;
+  login({.failures_per_address = limit});
+  std::vector<Guess> guesses;
+  for (int i = 0; i < 40; ++i)
+    guesses.push_back({"user " + std::to_string(i), wrong, "2001:db8::" + std::to_string(i)});
+  const auto attempts = attempt_at_once(guesses);
+  const auto tried = std::ranges::count_if(attempts, is_invalid);
+  EXPECT_GE(tried, 1);
+  EXPECT_LE(tried, limit);
+  EXPECT_EQ(std::ranges::count_if(attempts, is_too_many), 40 - tried);
+  EXPECT_EQ(failures("address:2001:db8::"), tried);
+}
+
 TEST_F(LoginTest, ManyLoginsWithTheRightPasswordAreNoGuesses) {
   login({.failures_per_user = 2, .failures_per_address = 2});
-  const auto attempts = attempt_at_once(std::vector<Guess>(12, {"alice", right, "::1"}));
+  const auto attempts = attempt_at_once(std::vector<Guess>(12, {"alice", right, "192.0.2.1"}));
   for (const auto& user : attempts) EXPECT_TRUE(user);
   EXPECT_EQ(failures("user:alice"), 0);
 }
 
 TEST_F(LoginTest, AWrongPasswordBesideARightOneRefusesNeither) {
   login({.failures_per_user = 5});
-  const auto attempts =
-      attempt_at_once({{"alice", right, "::1"}, {"alice", wrong, "::2"}, {"becky", right, "::3"}});
+  const auto attempts = attempt_at_once(
+      {{"alice", right, "192.0.2.1"}, {"alice", wrong, "192.0.2.2"}, {"becky", right, "192.0.2.3"}});
   EXPECT_TRUE(attempts[0]);
   EXPECT_TRUE(is_invalid(attempts[1]));
   EXPECT_TRUE(attempts[2]);

@@ -191,6 +191,45 @@ def test_too_many_failures_from_one_address_are_429(start_switchyard):
         assert int(reply.header("Retry-After")) >= 1
 
 
+@pytest.mark.quick
+def test_wrong_guesses_elsewhere_do_not_stop_the_owner(start_switchyard):
+    """Not where the password was verified, across a restart either, nor at an address that is new."""
+    server = start_switchyard(LOGIN_FAILURES_PER_USER=3)
+
+    def guess(host, password="wrong"):
+        with Client(server.auth, own_address=f"127.0.0.{host}") as client:
+            return client.post("/token", {**GOOD, "password": password})
+
+    assert guess(2, GOOD["password"]).status == 200
+    statuses = [guess(host).status for host in range(10, 16) for _ in range(4)]
+    assert set(statuses[:3]) == {401} and statuses[3] == 429, "at one address the bound is hard"
+    assert statuses.count(401) <= 3 + 1 + 300 / 6, "guesses from many addresses are slowed"
+    assert guess(2, GOOD["password"]).status == 200
+    refused = next(reply for reply in map(guess, range(16, 200)) if reply.status == 429)
+    assert 1 <= int(refused.header("Retry-After")) <= 6
+    eventually(lambda: guess(3, GOOD["password"]).status == 200, "a turn of the owner at a new address", timeout_s=30)
+    server.stop()
+    server.start()
+    assert guess(2, GOOD["password"]).status == 200
+
+
+def test_wrong_guesses_beside_the_owner_do_not_stop_the_owner(start_switchyard):
+    server = start_switchyard(LOGIN_FAILURES_PER_USER=3, LOGIN_FAILURES_PER_ADDRESS=5)
+    with Client(server.auth) as client:
+        assert client.post("/token", GOOD).status == 200
+        statuses = [client.post("/token", {**GOOD, "password": "an old one"}).status for _ in range(20)]
+        assert set(statuses[3:]) == {429}
+        assert client.post("/token", GOOD).status == 200
+
+
+def test_guesses_at_once_are_no_way_around_the_limit_of_an_address(start_switchyard):
+    server = start_switchyard(LOGIN_FAILURES_PER_ADDRESS=3)
+    statuses = at_once(server.auth, 100, lambda client, number: client.post(
+        "/token", {"username": f"nobody{number}", "password": "x"}).status)
+    assert set(statuses) <= {401, 429}
+    assert statuses.count(401) <= 3, f"{statuses.count(401)} of 100 guesses were tried"
+
+
 def test_successes_and_blank_fields_are_not_failures(start_switchyard):
     server = start_switchyard(LOGIN_FAILURES_PER_USER=3, LOGIN_FAILURES_PER_ADDRESS=3)
     with Client(server.auth) as client:

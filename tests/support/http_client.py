@@ -36,9 +36,11 @@ class Reply:
 class Client:
     """One connection to one endpoint; reconnects only when the server closed it between two requests."""
 
-    def __init__(self, endpoint, timeout_s=60.0):
+    def __init__(self, endpoint, timeout_s=60.0, own_address=None):
+        """`own_address`: of this machine, such as any of 127.0.0.0/8, if not the one that the system chooses."""
         self.endpoint = endpoint
-        self._connection = http.client.HTTPConnection(endpoint.host, endpoint.port, timeout=timeout_s)
+        self._connection = http.client.HTTPConnection(endpoint.host, endpoint.port, timeout=timeout_s,
+                                                      source_address=(own_address, 0) if own_address else None)
 
     def __enter__(self):
         return self

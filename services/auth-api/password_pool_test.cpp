@@ -1,0 +1,83 @@
+#include "auth-api/password_pool.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <future>
+#include <string>
+#include <vector>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/use_future.hpp>
+#include <gtest/gtest.h>
+
+#include "base/io_threads.hpp"
+#include "token/password.hpp"
+
+namespace switchyard::auth {
+namespace {
+
+asio::ip::address client(int number) {
+  return asio::ip::make_address_v4(0x0a000000U + static_cast<unsigned>(number));
+}
+
+class PasswordPoolTest : public ::testing::Test {
+ protected:
+  using Done = std::future<Result<bool>>;
+
+  static Done verify(IoThreads& threads, PasswordPool& pool, int number, std::string hash,
+                     std::string password) {
+    return asio::co_spawn(threads.executor(0),
+                          pool.verify(client(number), std::move(hash), std::move(password)),
+                          asio::use_future);
+  }
+  static bool is_ready(const Done& done) {
+    return done.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+  }
+  static bool is_refused(Done& done) {
+    const auto result = done.get();
+    return !result && result.error().code == ErrorCode::overloaded;
+  }
+};
+
+TEST_F(PasswordPoolTest, TellsARightPasswordFromAWrongOne) {
+  IoThreads threads(1);
+  PasswordPool pool(2, 8);
+  const auto hash = *token::hash_password("right");
+  EXPECT_TRUE(*verify(threads, pool, 1, hash, "right").get());
+  EXPECT_FALSE(*verify(threads, pool, 1, hash, "wrong").get());
+}
+
+TEST_F(PasswordPoolTest, AClientWithMuchWaitingDoesNotHoldUpAnother) {
+  IoThreads threads(1);
+  PasswordPool pool(1, 64);
+  std::vector<Done> flood;
+  for (int i = 0; i < 24; ++i)
+    flood.push_back(verify(threads, pool, 1, std::string(token::dummy_hash()), "x"));
+  auto other = verify(threads, pool, 2, std::string(token::dummy_hash()), "x");
+  EXPECT_FALSE(*other.get());
+  EXPECT_LT(std::ranges::count_if(flood, is_ready), 20) << "the other one did not wait for all of them";
+  for (auto& done : flood) EXPECT_FALSE(*done.get());
+}
+
+// Nobody works here, so what waits goes on waiting.
+TEST_F(PasswordPoolTest, WhereThereIsNoRoomTheClientWithMostWaitingLosesItsNewest) {
+  IoThreads threads(1);
+  PasswordPool pool(0, 4);
+  std::vector<Done> flood;
+  for (int i = 0; i < 4; ++i) flood.push_back(verify(threads, pool, 1, "hash", "x"));
+  auto beyond = verify(threads, pool, 1, "hash", "x");
+  EXPECT_TRUE(is_refused(beyond)) << "its own are not fewer than anybody's";
+
+  auto second = verify(threads, pool, 2, "hash", "x");
+  EXPECT_TRUE(is_refused(flood[3]));
+  auto third = verify(threads, pool, 3, "hash", "x");
+  EXPECT_TRUE(is_refused(flood[2]));
+  auto fourth = verify(threads, pool, 4, "hash", "x");
+  EXPECT_TRUE(is_refused(flood[1]));
+  auto fifth = verify(threads, pool, 5, "hash", "x");
+  EXPECT_TRUE(is_refused(fifth)) << "nobody loses their only one";
+  for (const auto* waiting : {&flood[0], &second, &third, &fourth}) EXPECT_FALSE(is_ready(*waiting));
+}
+
+}  // namespace
+}  // namespace switchyard::auth
