@@ -15,12 +15,14 @@ ip::address client_of(const ip::address& address) {
   return ip::address_v6(bytes);
 }
 
-std::variant<Admissions::Ticket, Admissions::Refusal> Admissions::admit(const ip::address& address) {
+std::variant<Admissions::Ticket, Admissions::Refusal> Admissions::admit(const ip::address& address,
+                                                                        Share share) {
   const auto client = client_of(address);
   const std::lock_guard lock(mutex_);
   if (connections_ >= connections_max_) return Refusal::too_many;
   auto& of_client = of_client_[client];
-  if (of_client >= connections_per_address_max_) return Refusal::too_many_of_address;
+  if (share == Share::of_one_client && of_client >= connections_per_address_max_)
+    return Refusal::too_many_of_address;
   ++connections_;
   ++of_client;
   return Ticket(*this, client);

@@ -21,6 +21,8 @@ boost::asio::ip::address client_of(const boost::asio::ip::address& address);
 class Admissions {
  public:
   enum class Refusal { too_many, too_many_of_address };
+  // How many connections an address may have: as many as one client, or all.
+  enum class Share { of_one_client, all };
 
   Admissions(std::size_t connections_max, std::size_t connections_per_address_max)
       : connections_max_(connections_max), connections_per_address_max_(connections_per_address_max) {}
@@ -42,7 +44,8 @@ class Admissions {
     std::unique_ptr<Admissions, GiveBack> admissions_;
   };
 
-  std::variant<Ticket, Refusal> admit(const boost::asio::ip::address& address);
+  std::variant<Ticket, Refusal> admit(const boost::asio::ip::address& address,
+                                      Share share = Share::of_one_client);
 
  private:
   void give_back(const boost::asio::ip::address& client);

@@ -51,6 +51,16 @@ TEST_F(AdmissionsTest, AnIpv6NetworkIsOneClient) {
   EXPECT_EQ(come("2001:db8:0:1::1"), std::nullopt);
 }
 
+TEST_F(AdmissionsTest, WhoMayHaveAllIsBoundedByAllOnly) {
+  const auto address = make_address("10.0.0.1");
+  for (int i = 0; i < 5; ++i) {
+    auto admission = admissions_.admit(address, Admissions::Share::all);
+    ASSERT_TRUE(std::holds_alternative<Admissions::Ticket>(admission)) << i;
+    tickets_.push_back(std::get<Admissions::Ticket>(std::move(admission)));
+  }
+  EXPECT_EQ(std::get<Refusal>(admissions_.admit(address, Admissions::Share::all)), Refusal::too_many);
+}
+
 TEST_F(AdmissionsTest, AllTogetherAreBounded) {
   for (const char* address : {"192.0.2.1", "192.0.2.1", "192.0.2.2", "192.0.2.2", "192.0.2.3"})
     EXPECT_EQ(come(address), std::nullopt);

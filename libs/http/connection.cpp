@@ -42,18 +42,20 @@ std::string_view origin_form(std::string_view target) {
 
 }  // namespace
 
-Connection::Connection(Socket socket, const Router& router, const Limits& limits, BufferBudget& buffers,
+Connection::Connection(Socket socket, const Router& router, const Limits& limits,
+                       const TrustedProxies& trusted_proxies, BufferBudget& buffers,
                        const std::function<void(std::string_view)>& on_exception)
     : socket_(std::move(socket)),
       router_(router),
       limits_(limits),
+      trusted_proxies_(trusted_proxies),
       on_exception_(on_exception),
       reader_(limits),
       buffers_(buffers) {
   boost::system::error_code ignored;
   socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
   socket_.non_blocking(true, ignored);
-  if (const auto peer = socket_.remote_endpoint(ignored); !ignored) remote_address_ = peer.address();
+  if (const auto peer = socket_.remote_endpoint(ignored); !ignored) peer_ = peer.address();
   set_deadline(limits_.keep_alive);
 }
 
@@ -167,7 +169,7 @@ Task<Response> Connection::respond(std::string& request_id) {
       .headers = message,
       .body = reader_.body(),
       .request_id = request_id,
-      .remote_address = remote_address_,
+      .remote_address = trusted_proxies_.client(peer_, message),
       .parameter = {},
       .draining = draining_,
   };

@@ -17,6 +17,7 @@
 #include "http/limits.hpp"
 #include "http/request_reader.hpp"
 #include "http/router.hpp"
+#include "http/trusted_proxies.hpp"
 
 namespace switchyard::http {
 
@@ -25,8 +26,8 @@ using Socket = asio::basic_stream_socket<asio::ip::tcp, Executor>;
 class Connection {
  public:
   // What it is given outlives it.
-  Connection(Socket socket, const Router& router, const Limits& limits, BufferBudget& buffers,
-             const std::function<void(std::string_view)>& on_exception);
+  Connection(Socket socket, const Router& router, const Limits& limits, const TrustedProxies& trusted_proxies,
+             BufferBudget& buffers, const std::function<void(std::string_view)>& on_exception);
 
   // Until the client leaves, breaks the protocol or a bound, or the server stops.
   Task<void> serve();
@@ -56,9 +57,10 @@ class Connection {
   void set_deadline(std::chrono::milliseconds from_now);
 
   Socket socket_;
-  asio::ip::address remote_address_;
+  asio::ip::address peer_;
   const Router& router_;
   const Limits& limits_;
+  const TrustedProxies& trusted_proxies_;
   const std::function<void(std::string_view)>& on_exception_;
   RequestReader reader_;
   BufferBudget::Share buffers_;

@@ -27,6 +27,7 @@ struct Request {
   std::string_view body;
   // The client's X-Request-Id if it is sane, else one of ours.
   std::string_view request_id;
+  // Who sent it: the connection's peer, or whom a trusted proxy names (TrustedProxies).
   boost::asio::ip::address remote_address;
   // What stood in the place of "{...}" of the route's pattern.
   std::string_view parameter;

@@ -105,7 +105,9 @@ Task<void> Server::accept() {
       co_await pause.async_wait(use_tuple);
       continue;
     }
-    auto admission = admissions_.admit(peer.address());
+    auto admission = admissions_.admit(peer.address(), options_.trusted_proxies.contains(peer.address())
+                                                           ? Admissions::Share::all
+                                                           : Admissions::Share::of_one_client);
     if (const auto* refusal = std::get_if<Admissions::Refusal>(&admission)) {
       refuse(std::move(socket), *refusal);
       continue;
@@ -132,8 +134,9 @@ void Server::refuse(Socket socket, Admissions::Refusal refusal) {
 
 // The ticket counts as long as the coroutine runs.
 Task<void> Server::serve(Shard& shard, Socket socket, [[maybe_unused]] Admissions::Ticket ticket) {
-  const auto connection = shard.connections.emplace(shard.connections.end(), std::move(socket), router_,
-                                                    options_.limits, buffers_, options_.on_exception);
+  const auto connection =
+      shard.connections.emplace(shard.connections.end(), std::move(socket), router_, options_.limits,
+                                options_.trusted_proxies, buffers_, options_.on_exception);
   if (shard.draining) connection->drain();
   try {
     co_await connection->serve();

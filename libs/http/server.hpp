@@ -16,6 +16,7 @@
 #include "http/connection.hpp"
 #include "http/limits.hpp"
 #include "http/router.hpp"
+#include "http/trusted_proxies.hpp"
 
 namespace switchyard::http {
 
@@ -25,6 +26,8 @@ class Server {
     std::string host = "127.0.0.1";
     std::uint16_t port = 0;
     Limits limits;
+    // Each of them has as many connections as there are: it stands for many clients.
+    TrustedProxies trusted_proxies = {};
     // Told what a handler threw.
     std::function<void(std::string_view)> on_exception = [](std::string_view) {};
   };

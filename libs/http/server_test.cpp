@@ -151,7 +151,7 @@ class ServerTest : public ::testing::Test {
  protected:
   ~ServerTest() override { gate_open_ = true; }
 
-  std::uint16_t start(Limits limits = {}) {
+  std::uint16_t start(Limits limits = {}, TrustedProxies trusted_proxies = {}) {
     Router router(metrics_, "test");
     router.add(Method::get, "/hello", [](const Request&) -> Task<Response> {
       Response response;
@@ -206,6 +206,7 @@ class ServerTest : public ::testing::Test {
     router.add(Method::get, "/slow", [this](const Request& request) { return wait_for_gate(request); });
     Server::Options options;
     options.limits = limits;
+    options.trusted_proxies = std::move(trusted_proxies);
     options.on_exception = [this](std::string_view what) {
       const std::lock_guard lock(mutex_);
       exceptions_.emplace_back(what);
@@ -264,6 +265,32 @@ TEST_F(ServerTest, GivesTheHandlerPathQueryAndPeer) {
   EXPECT_EQ(reply.headers["X-Peer"], "127.0.0.1");
   EXPECT_EQ(client.get("/query?").body, "");
   EXPECT_EQ(client.get("/query?a?b").body, "a?b");
+}
+
+TEST_F(ServerTest, GivesTheHandlerWhomATrustedProxyNames) {
+  Client client(start({}, *TrustedProxies::parse("127.0.0.1")));
+  const auto ask = [](Client& from, const std::string& headers) {
+    return from.ask("GET /query HTTP/1.1\r\nHost: test\r\n" + headers + "\r\n").headers["X-Peer"];
+  };
+  EXPECT_EQ(ask(client, "X-Forwarded-For: 203.0.113.9, 192.0.2.1\r\n"), "192.0.2.1");
+  EXPECT_EQ(ask(client, "X-Forwarded-For: 203.0.113.9\r\nx-forwarded-for: 192.0.2.2\r\n"), "192.0.2.2");
+  EXPECT_EQ(ask(client, "X-Forwarded-For: junk\r\n"), "127.0.0.1");
+  EXPECT_EQ(ask(client, ""), "127.0.0.1") << "each request says it for itself";
+  Client stranger(server_->port(), INADDR_LOOPBACK + 1);
+  EXPECT_EQ(ask(stranger, "X-Forwarded-For: 192.0.2.1\r\n"), "127.0.0.2");
+}
+
+TEST_F(ServerTest, ATrustedProxyMayHaveAllConnections) {
+  Limits limits;
+  limits.connections_max = 3;
+  limits.connections_per_address_max = 1;
+  const auto port = start(limits, *TrustedProxies::parse("127.0.0.1"));
+  Client first(port);
+  Client second(port);
+  EXPECT_EQ(first.get("/hello").status, 200);
+  EXPECT_EQ(second.get("/hello").status, 200);
+  Client stranger(port, INADDR_LOOPBACK + 1);
+  EXPECT_EQ(stranger.get("/hello").status, 200);
 }
 
 TEST_F(ServerTest, UnderstandsATargetInAbsoluteForm) {

@@ -29,6 +29,16 @@ void read_shares_of_a_client(const Environment& environment, http::Limits& limit
                       fmt::format("for example MAX_BUFFERED_BYTES={}", 4 * limits.body_bytes_max));
 }
 
+http::TrustedProxies read_trusted_proxies(const Environment& environment) {
+  auto proxies = http::TrustedProxies::parse(environment.text("TRUSTED_PROXIES", ""));
+  if (!proxies) {
+    throw ConfigError("TRUSTED_PROXIES",
+                      fmt::format("must be a list of networks and addresses, and {}", proxies.error().detail),
+                      "for example TRUSTED_PROXIES=10.0.0.0/8,192.0.2.1");
+  }
+  return std::move(*proxies);
+}
+
 }  // namespace
 
 std::string local_url(const HttpSettings& settings) {
@@ -56,6 +66,7 @@ HttpSettings read_http_settings(const Environment& environment, std::uint16_t po
   limits.connections_max =
       static_cast<std::size_t>(environment.integer("MAX_CONNECTIONS", 10'000, 1, 1'000'000));
   read_shares_of_a_client(environment, limits);
+  settings.trusted_proxies = read_trusted_proxies(environment);
   limits.request = environment.seconds("REQUEST_TIMEOUT_SECONDS", 10, 1, 600);
   limits.response = limits.request;
   limits.keep_alive = environment.seconds("KEEP_ALIVE_SECONDS", 120, 1, 3'600);

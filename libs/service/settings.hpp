@@ -8,6 +8,7 @@
 
 #include "base/environment.hpp"
 #include "http/limits.hpp"
+#include "http/trusted_proxies.hpp"
 #include "payment/state_machine.hpp"
 #include "telemetry/log.hpp"
 #include "token/jwt.hpp"
@@ -20,6 +21,7 @@ struct HttpSettings {
   // 0: no metrics.
   std::uint16_t metrics_port = 0;
   http::Limits limits;
+  http::TrustedProxies trusted_proxies;
 };
 
 // Where this machine reaches a server with these settings, such as "http://127.0.0.1:8080".

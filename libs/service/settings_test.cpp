@@ -67,7 +67,8 @@ TEST(HttpSettings, AreReadFromTheEnvironment) {
                                                                       {"MAX_CONNECTIONS_PER_ADDRESS", "6"},
                                                                       {"MAX_BUFFERED_BYTES", "2000000"},
                                                                       {"REQUEST_TIMEOUT_SECONDS", "3"},
-                                                                      {"KEEP_ALIVE_SECONDS", "4"}}) {
+                                                                      {"KEEP_ALIVE_SECONDS", "4"},
+                                                                      {"TRUSTED_PROXIES", "10.0.0.0/8"}}) {
     environment.set(name, value);
   }
   const auto settings = read_http(environment);
@@ -81,6 +82,8 @@ TEST(HttpSettings, AreReadFromTheEnvironment) {
   EXPECT_EQ(settings.limits.request, seconds(3));
   EXPECT_EQ(settings.limits.response, seconds(3));
   EXPECT_EQ(settings.limits.keep_alive, seconds(4));
+  EXPECT_TRUE(settings.trusted_proxies.contains(boost::asio::ip::make_address("10.1.2.3")));
+  EXPECT_FALSE(read_http(Environment()).trusted_proxies.contains(boost::asio::ip::make_address("10.1.2.3")));
 }
 
 TEST(HttpSettings, LeaveAFifthOfTheConnectionsForOtherAddresses) {
@@ -100,6 +103,7 @@ TEST(HttpSettings, RefuseBadValues) {
   expect_refused(read_http, "MAX_CONNECTIONS_PER_ADDRESS", {"0", "1000001", "many"});
   expect_refused(read_http, "MAX_BUFFERED_BYTES", {"0", "1048575", "256M"});
   expect_refused(read_http, "HTTP_HOST", {"localhost", "127.0.0", "127.0.0.1:80", "x"});
+  expect_refused(read_http, "TRUSTED_PROXIES", {"router", "10.0.0.1/8", "0.0.0.0/0", "10.0.0.0/8;10.0.0.1"});
   expect_refused(read_http, "HTTP_PORT", {"0", "65536", "http", "-1"});
   expect_refused(read_http, "METRICS_PORT", {"0", "65536", "off"});
   expect_refused(read_http, "MAX_BODY_BYTES", {"0", "1023", "16777217", "64K"});

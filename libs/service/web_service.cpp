@@ -28,6 +28,7 @@ http::Server::Options options_of(const HttpSettings& settings, Log& log) {
       .host = settings.host,
       .port = settings.port,
       .limits = limits_of(settings, log),
+      .trusted_proxies = settings.trusted_proxies,
       .on_exception = [&log](std::string_view what) { log.error(fmt::format("A request failed: {}", what)); },
   };
 }

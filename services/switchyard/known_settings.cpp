@@ -53,6 +53,7 @@ constexpr auto known = std::to_array<std::string_view>({
     "SHUTDOWN_SECONDS",
     "SWITCHYARD_ENV",
     "TOKEN_TTL_SECONDS",
+    "TRUSTED_PROXIES",
     "USERS_FILE",
 });
 

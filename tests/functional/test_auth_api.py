@@ -230,6 +230,23 @@ def test_guesses_at_once_are_no_way_around_the_limit_of_an_address(start_switchy
     assert statuses.count(401) <= 3, f"{statuses.count(401)} of 100 guesses were tried"
 
 
+def test_behind_a_trusted_proxy_failures_count_by_the_client_it_names(start_switchyard):
+    server = start_switchyard(LOGIN_FAILURES_PER_ADDRESS=3, TRUSTED_PROXIES="127.0.0.1,10.0.0.0/8")
+
+    def guess(client, forwarded, **credentials):
+        headers = {"X-Forwarded-For": forwarded} if forwarded else {}
+        return client.post("/token", {"username": "nobody", "password": "x", **credentials}, headers=headers).status
+
+    with Client(server.auth) as router, Client(server.auth, own_address="127.0.0.2") as stranger:
+        spoofed = [f"203.0.113.{number}, 192.0.2.1:{1000 + number}, 10.0.0.2" for number in range(5)]
+        assert [guess(router, forwarded) for forwarded in spoofed] == [401] * 3 + [429] * 2
+        assert guess(router, "192.0.2.2", **GOOD) == 200
+        assert [guess(router, f"2001:db8::{number}") for number in range(4)] == [401] * 3 + [429], "a /64 is one"
+        assert [guess(router, junk) for junk in ("junk", "192.0.2.3, junk", None, None)] == [401] * 3 + [429]
+        assert [guess(stranger, f"192.0.2.{number}") for number in range(10, 14)] == [401] * 3 + [429], \
+            "who is not trusted is not believed"
+
+
 def test_successes_and_blank_fields_are_not_failures(start_switchyard):
     server = start_switchyard(LOGIN_FAILURES_PER_USER=3, LOGIN_FAILURES_PER_ADDRESS=3)
     with Client(server.auth) as client:

@@ -62,6 +62,7 @@ NUMBERS = ("TOKEN_TTL_SECONDS", "MAX_AMOUNT", "MAX_BODY_BYTES", "MAX_BACKLOG", "
 MALFORMED = [(variable, value) for variables, values in [
     (("HTTP_PORT",), ("abc", "-1", "65536", "99999999999999999999", "80a", "8080 ", "1.5", "0x50")),
     (("METRICS_PORT",), ("abc", "-1", "65536")),
+    (("TRUSTED_PROXIES",), ("router", "10.0.0.0/33", "10.0.0.1/8", "0.0.0.0/0")),
     (("HTTP_HOST",), ("not a host", "999.1.1.1")),
     (("DATABASE_URL",), ("sqlite:", "mysql://localhost/x", "/tmp/x.db", "sqlite", "nonsense:x")),
     (("SWITCHYARD_ENV",), ("prod", "Development", "test")),
