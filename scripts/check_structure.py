@@ -24,7 +24,7 @@ PACKAGES = {
     "boost/json": "Boost::json", "CLI": "CLI11::CLI11", "curl": "CURL::libcurl", "fmt": "fmt::fmt", "hiredis": "PkgConfig::HIREDIS",
     "hiredis.h": "PkgConfig::HIREDIS", "libpq-fe.h": "PkgConfig::POSTGRES", "openssl": "OpenSSL::",
     "prometheus": "prometheus-cpp::core", "sodium.h": "PkgConfig::SODIUM",
-    "sqlite3.h": "PkgConfig::SQLITE", "zlib.h": "ZLIB::ZLIB",
+    "sqlite3.h": "PkgConfig::SQLITE", "utf8proc.h": "PkgConfig::UTF8PROC", "zlib.h": "ZLIB::ZLIB",
 }
 
 

@@ -6,6 +6,7 @@
 #include <sodium.h>
 
 #include "auth-api/demo_password.hpp"
+#include "auth-api/username.hpp"
 #include "http/admissions.hpp"
 #include "token/password.hpp"
 
@@ -88,6 +89,8 @@ Task<std::expected<store::User, LoginRefusal>> Login::attempt(std::string userna
 Task<std::expected<store::User, LoginRefusal>> Login::verify(Guess guess) {
   auto user = co_await store_.find_user(guess.username);
   if (!user) co_return std::unexpected(user.error());
+  // A user of an older version, perhaps; one whose name looks like another's.
+  if (!username_problem(guess.username).empty()) user->reset();
   if (*user && verified_.recognise(**user, guess.mac, guess.client, steady_clock::now())) {
     co_return std::move(**user);
   }

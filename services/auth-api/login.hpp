@@ -1,6 +1,7 @@
 // Decides whether a username and a password belong together.
 //
-// One answer and one cost in time, one Argon2id, for an unknown user and a wrong password. The user's row is
+// One answer and one cost in time, one Argon2id, for an unknown user, a name that nobody may have
+// (username.hpp) and a wrong password. The user's row is
 // read again each second, so a disabled user or a new password counts from then on.
 //
 // What bounds guessing must not stop payments, and what lets payments through must be no way to guess. A

@@ -150,6 +150,16 @@ TEST_F(LoginTest, ADisabledUserLogsInAsOne) {
   EXPECT_FALSE(user->enabled);
 }
 
+TEST_F(LoginTest, ANameThatNobodyMayHaveIsAnUnknownUser) {
+  add_user("alice\u200b", right);
+  EXPECT_TRUE(is_invalid(attempt("alice\u200b", right)));
+  EXPECT_EQ(failures("user:alice\u200b"), 1);
+  PasswordPool full(1, 0);
+  Login login(store_, full, clock_, {}, false);
+  EXPECT_EQ(error_of(attempt_with(login, "alice\u200b", right)), ErrorCode::overloaded) << "it costs a hash";
+  EXPECT_TRUE(threads_.run(0, [this] { return store_.set_user_enabled("alice\u200b", false); }));
+}
+
 TEST_F(LoginTest, TheSamePasswordOfAnotherUserIsNotRemembered) {
   add_user("dora", "another password");
   EXPECT_TRUE(attempt("alice", right));

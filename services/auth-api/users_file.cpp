@@ -7,10 +7,10 @@
 #include <fmt/format.h>
 
 #include "auth-api/demo_password.hpp"
+#include "auth-api/username.hpp"
 #include "base/environment.hpp"
 #include "http/json.hpp"
 #include "service/request_body.hpp"
-#include "token/claims.hpp"
 #include "token/password.hpp"
 
 namespace switchyard::auth {
@@ -46,8 +46,9 @@ UserInFile read_user(const boost::json::value& value, std::size_t number, bool r
     wrong("without a positive whole number as id");
   user.id = {id->get_int64()};
   const auto username = service::text_member(object, "username");
-  if (!username || service::is_blank(*username) || username->size() > token::max_username_bytes)
-    wrong("without a username");
+  if (!username || service::is_blank(*username)) wrong("without a username");
+  if (const auto problem = username_problem(*username); !problem.empty())
+    wrong(fmt::format("with a username that {}", problem));
   user.username = *username;
   const auto password = service::text_member(object, "password");
   if (!password || password->empty() || password->size() > token::max_password_bytes)

@@ -103,6 +103,8 @@ TEST_F(UsersFileTest, AWrongEntryIsNumberedAndItsPasswordNotShown) {
            {R"({"id":9223372036854775808,"username":"b","password":"hunter2","enabled":true})", "id"},
            {R"({"id":2,"password":"hunter2","enabled":true})", "username"},
            {R"({"id":2,"username":" ","password":"hunter2","enabled":true})", "username"},
+           {R"({"id":2,"username":"b\u200b","password":"hunter2","enabled":true})", "U+200B"},
+           {R"({"id":2,"username":" b","password":"hunter2","enabled":true})", "blank"},
            {R"({"id":2,"username":7,"password":"hunter2","enabled":true})", "username"},
            {R"({"id":2,"username":")" + long_name + R"(","password":"hunter2","enabled":true})", "username"},
            {R"({"id":2,"username":"b","enabled":true})", "password"},

@@ -2,13 +2,13 @@
 #include <fmt/format.h>
 
 #include "auth-api/demo_password.hpp"
+#include "auth-api/username.hpp"
 #include "http/json.hpp"
 #include "money/card_number.hpp"
 #include "service/program.hpp"
 #include "switchyard/command_line.hpp"
 #include "switchyard/offline.hpp"
 #include "switchyard/password_prompt.hpp"
-#include "token/claims.hpp"
 #include "token/password.hpp"
 
 namespace switchyard::cli {
@@ -41,12 +41,8 @@ std::string hash_new_password(const Context& context) {
 }
 
 void require_username(const std::string& username) {
-  const bool blank = username.find_first_not_of(" \t") == std::string::npos;
-  const bool control =
-      std::ranges::any_of(username, [](char c) { return static_cast<unsigned char>(c) < 0x20; });
-  if (blank || control || username.size() > token::max_username_bytes) {
-    throw std::runtime_error("a username has 1 to 256 bytes, is not blank and holds no control characters");
-  }
+  if (const auto problem = auth::username_problem(username); !problem.empty())
+    throw std::runtime_error(fmt::format("the username {}", problem));
   if (contains_card_number(username)) throw std::runtime_error("the username looks like a card number");
 }
 

@@ -134,7 +134,7 @@ def test_unknown_user_and_wrong_password_have_one_cost_in_time(auth):
     ("alice", "password "), ("alice", "Password"), ("alice", "password\0"), ("alice", "password\0x"),
     ("Alice", "password"), (" alice", "password"), ("alice\0", "password"),
     ("alice' OR '1'='1", "password"), ("alice", "' OR '1'='1"), ("a" * 10_000, "password"), ("alice", "p" * 30_000),
-    ("é" * 100, "ü" * 100), ("🏦", "password"),
+    ("é" * 100, "ü" * 100), ("🏦", "password"), ("alice\u200b", "password"), ("alice\u202e", "password"), ("ａlice", "password"),
 ])
 def test_nearly_right_is_wrong(auth, username, password):
     """None of these is a server error, and none is accepted: 401, or 422 where a length bound says so."""

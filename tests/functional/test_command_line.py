@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import sqlite3
 import uuid
 
 import pytest
@@ -132,6 +133,21 @@ def test_unknown_user(command, arguments):
 
 def test_adding_a_user_twice(command):
     assert "user" in failed(command("user", "add", "alice", stdin="some password\n"))
+
+
+@pytest.mark.parametrize("name, problem", [("dora ", "blank"), ("dora\u200b", "U+200B"), ("do\u0301ra", "normal form C"),
+                                           ("\u202earod", "U+202E"), ("🏦", "U+1F3E6"), ("d" * 257, "256 bytes")])
+def test_a_name_that_looks_like_another_is_refused(command, name, problem):
+    assert problem in failed(command("user", "add", name, stdin="correct horse battery\n"))
+
+
+def test_a_user_of_an_older_version_with_such_a_name_can_be_listed_and_disabled(command):
+    with sqlite3.connect(command.server.database) as store:
+        store.execute("UPDATE users SET username = 'becky\u200b' WHERE username = 'becky'")
+    store.close()
+    succeeded(command("user", "disable", "becky\u200b"))
+    users = json.loads(succeeded(command("--json", "user", "list")))
+    assert [user["enabled"] for user in users if user["username"] == "becky\u200b"] == [False]
 
 
 @pytest.mark.parametrize("password", ["", "\n"])
