@@ -6,7 +6,7 @@
 
 #include <fmt/format.h>
 
-#include "auth-api/demo_password.hpp"
+#include "auth-api/new_password.hpp"
 #include "auth-api/username.hpp"
 #include "base/environment.hpp"
 #include "http/json.hpp"
@@ -51,15 +51,13 @@ UserInFile read_user(const boost::json::value& value, std::size_t number, bool r
     wrong(fmt::format("with a username that {}", problem));
   user.username = *username;
   const auto password = service::text_member(object, "password");
-  if (!password || password->empty() || password->size() > token::max_password_bytes)
-    wrong("without a password");
+  if (!password) wrong("without a password");
+  if (const auto problem = new_password_problem(*password, refuse_demo_passwords); !problem.empty())
+    wrong(fmt::format("with a password that {}", problem));
   user.password = *password;
   const auto* enabled = object.if_contains("enabled");
   if (enabled == nullptr || !enabled->is_bool()) wrong("without true or false as enabled");
   user.enabled = enabled->get_bool();
-  if (refuse_demo_passwords && is_demo_password(user.password)) {
-    wrong("with the password of the demo users, which is refused with SWITCHYARD_ENV=production");
-  }
   return user;
 }
 

@@ -43,16 +43,16 @@ class UsersFileTest : public ::testing::Test {
 };
 
 TEST_F(UsersFileTest, IsAListOfUsers) {
-  const auto users = read(R"([{"id":7,"username":"alice","password":"a","enabled":true},
-                              {"enabled":false,"password":"\u00e9","username":"o'brien","id":9,"note":"ignored"}])");
+  const auto users = read(R"([{"id":7,"username":"alice","password":"a password","enabled":true},
+                              {"enabled":false,"password":"\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9","username":"o'brien","id":9,"note":"ignored"}])");
   ASSERT_THAT(users, SizeIs(2));
   EXPECT_EQ(users[0].id, UserId{7});
   EXPECT_EQ(users[0].username, "alice");
-  EXPECT_EQ(users[0].password, "a");
+  EXPECT_EQ(users[0].password, "a password");
   EXPECT_TRUE(users[0].enabled);
   EXPECT_EQ(users[1].id, UserId{9});
   EXPECT_EQ(users[1].username, "o'brien");
-  EXPECT_EQ(users[1].password, "\xc3\xa9");
+  EXPECT_EQ(users[1].password, "éééééééé");
   EXPECT_FALSE(users[1].enabled);
   EXPECT_THAT(read("[]"), SizeIs(0));
 }
@@ -69,7 +69,7 @@ TEST_F(UsersFileTest, TheOneOfTheProjectHoldsTheDemoUsers) {
 }
 
 TEST_F(UsersFileTest, ProductionRefusesTheDemoPassword) {
-  const std::string content = R"([{"id":1,"username":"a","password":"mine","enabled":true},
+  const std::string content = R"([{"id":1,"username":"a","password":"my own one","enabled":true},
                                   {"id":2,"username":"b","password":"password","enabled":true}])";
   EXPECT_THAT(refusal(content, true),
               AllOf(StartsWith("USERS_FILE "), HasSubstr("entry 2"), HasSubstr("production")));
@@ -95,29 +95,31 @@ TEST_F(UsersFileTest, AWrongEntryIsNumberedAndItsPasswordNotShown) {
   for (const auto& [entry, problem] : std::vector<Row>{
            {"7", "not an object"},
            {"[]", "not an object"},
-           {R"({"username":"b","password":"hunter2","enabled":true})", "id"},
-           {R"({"id":0,"username":"b","password":"hunter2","enabled":true})", "id"},
-           {R"({"id":-1,"username":"b","password":"hunter2","enabled":true})", "id"},
-           {R"({"id":1.5,"username":"b","password":"hunter2","enabled":true})", "id"},
-           {R"({"id":"2","username":"b","password":"hunter2","enabled":true})", "id"},
-           {R"({"id":9223372036854775808,"username":"b","password":"hunter2","enabled":true})", "id"},
-           {R"({"id":2,"password":"hunter2","enabled":true})", "username"},
-           {R"({"id":2,"username":" ","password":"hunter2","enabled":true})", "username"},
-           {R"({"id":2,"username":"b\u200b","password":"hunter2","enabled":true})", "U+200B"},
-           {R"({"id":2,"username":" b","password":"hunter2","enabled":true})", "blank"},
-           {R"({"id":2,"username":7,"password":"hunter2","enabled":true})", "username"},
-           {R"({"id":2,"username":")" + long_name + R"(","password":"hunter2","enabled":true})", "username"},
+           {R"({"username":"b","password":"hunter22","enabled":true})", "id"},
+           {R"({"id":0,"username":"b","password":"hunter22","enabled":true})", "id"},
+           {R"({"id":-1,"username":"b","password":"hunter22","enabled":true})", "id"},
+           {R"({"id":1.5,"username":"b","password":"hunter22","enabled":true})", "id"},
+           {R"({"id":"2","username":"b","password":"hunter22","enabled":true})", "id"},
+           {R"({"id":9223372036854775808,"username":"b","password":"hunter22","enabled":true})", "id"},
+           {R"({"id":2,"password":"hunter22","enabled":true})", "username"},
+           {R"({"id":2,"username":" ","password":"hunter22","enabled":true})", "username"},
+           {R"({"id":2,"username":"b\u200b","password":"hunter22","enabled":true})", "U+200B"},
+           {R"({"id":2,"username":" b","password":"hunter22","enabled":true})", "blank"},
+           {R"({"id":2,"username":7,"password":"hunter22","enabled":true})", "username"},
+           {R"({"id":2,"username":")" + long_name + R"(","password":"hunter22","enabled":true})", "username"},
            {R"({"id":2,"username":"b","enabled":true})", "password"},
            {R"({"id":2,"username":"b","password":"","enabled":true})", "password"},
+           {R"({"id":2,"username":"b","password":"a","enabled":true})", "fewer than 8 characters"},
+           {R"({"id":2,"username":"b","password":"éééé","enabled":true})", "fewer than 8 characters"},
            {R"({"id":2,"username":"b","password":")" + long_password + R"(","enabled":true})", "password"},
-           {R"({"id":2,"username":"b","password":"hunter2"})", "enabled"},
-           {R"({"id":2,"username":"b","password":"hunter2","enabled":"true"})", "enabled"},
-           {R"({"id":1,"username":"b","password":"hunter2","enabled":true})", "twice"},
-           {R"({"id":2,"username":"a","password":"hunter2","enabled":true})", "twice"},
+           {R"({"id":2,"username":"b","password":"hunter22"})", "enabled"},
+           {R"({"id":2,"username":"b","password":"hunter22","enabled":"true"})", "enabled"},
+           {R"({"id":1,"username":"b","password":"hunter22","enabled":true})", "twice"},
+           {R"({"id":2,"username":"a","password":"hunter22","enabled":true})", "twice"},
        }) {
-    EXPECT_THAT(refusal(R"([{"id":1,"username":"a","password":"x","enabled":true},)" + entry + "]"),
+    EXPECT_THAT(refusal(R"([{"id":1,"username":"a","password":"a password","enabled":true},)" + entry + "]"),
                 AllOf(StartsWith("USERS_FILE "), HasSubstr("entry 2 "), HasSubstr(problem),
-                      Not(HasSubstr("hunter2"))))
+                      Not(HasSubstr("hunter22"))))
         << entry;
   }
 }

@@ -1,7 +1,7 @@
 // switchyard user add | list | enable | disable | passwd
 #include <fmt/format.h>
 
-#include "auth-api/demo_password.hpp"
+#include "auth-api/new_password.hpp"
 #include "auth-api/username.hpp"
 #include "http/json.hpp"
 #include "money/card_number.hpp"
@@ -31,10 +31,9 @@ void print_user(const Context& context, const store::User& user, std::string_vie
 
 std::string hash_new_password(const Context& context) {
   const auto password = read_new_password();
-  if (service::is_production(context.environment) && auth::is_demo_password(password)) {
-    throw std::runtime_error(
-        "this is the password of the demo users, which is refused with SWITCHYARD_ENV=production");
-  }
+  const bool production = service::is_production(context.environment);
+  if (const auto problem = auth::new_password_problem(password, production); !problem.empty())
+    throw std::runtime_error(fmt::format("the password {}", problem));
   auto hash = token::hash_password(password);
   if (!hash) throw std::runtime_error(hash.error().detail);
   return std::move(*hash);

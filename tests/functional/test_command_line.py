@@ -156,6 +156,12 @@ def test_an_empty_password_is_refused(command, password):
     assert "dora" not in succeeded(command("user", "list"))
 
 
+@pytest.mark.parametrize("password", ["a", "seven 7", "é" * 7])
+@pytest.mark.parametrize("arguments", [("add", "dora"), ("passwd", "becky")])
+def test_a_short_password_is_refused(command, arguments, password):
+    assert "fewer than 8 characters" in failed(command("user", *arguments, stdin=password + "\n"))
+
+
 @pytest.mark.quick
 def test_passwords_are_never_taken_from_the_command_line(command):
     """Every user of the machine can read argv."""

@@ -126,6 +126,14 @@ def test_production_refuses_demo_passwords(tmp_path):
     assert len(output.strip().splitlines()) == 1 and re.search("demo|password", output)
 
 
+@pytest.mark.parametrize("mode", ["development", "production"])
+def test_a_short_password_of_a_users_file_is_refused(tmp_path, mode):
+    users = tmp_path / "users.json"
+    users.write_text(json.dumps([{**A_USER, "password": "a"}]))
+    done = run(tmp_path, SWITCHYARD_ENV=mode, USERS_FILE=users)
+    assert done.returncode > 0 and "entry 1" in done.stderr and "fewer than 8 characters" in done.stderr
+
+
 def test_production_refuses_demo_passwords_of_an_existing_database(start_switchyard):
     """Development first, then the same file in production: nobody gets in with a demo password that way."""
     server = start_switchyard()
