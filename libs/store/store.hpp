@@ -141,6 +141,9 @@ class Store {
   // not_found if there is no such user.
   virtual Task<Result<void>> set_user_enabled(std::string username, bool enabled) = 0;
   virtual Task<Result<void>> set_password_hash(std::string username, std::string password_hash) = 0;
+  // Only if the hash is still `from`; false if it is not, or there is no such user.
+  virtual Task<Result<bool>> replace_password_hash(std::string username, std::string from,
+                                                   std::string to) = 0;
 
   // The failures of each subject, in order; a window that has ended, or ends later than one that begins now,
   // counts as zero.

@@ -393,6 +393,25 @@ TEST_P(StoreTest, ChangesAPasswordHash) {
   EXPECT_EQ(unknown.error().code, ErrorCode::not_found);
 }
 
+TEST_P(StoreTest, ReplacesAPasswordHashOnlyIfItIsStillTheSame) {
+  ASSERT_TRUE(add_user({.id = {}, .username = "alice", .password_hash = "old"}));
+  ASSERT_TRUE(add_user({.id = {}, .username = "becky", .password_hash = "old"}));
+  const auto replace = [this](const char* username, const char* from, const char* to) {
+    const auto replaced = run([&] { return store_->replace_password_hash(username, from, to); });
+    EXPECT_TRUE(replaced);
+    return replaced && *replaced;
+  };
+  EXPECT_FALSE(replace("alice", "older", "new"));
+  EXPECT_EQ(find_user("alice")->password_hash, "old");
+  EXPECT_TRUE(replace("alice", "old", "new"));
+  EXPECT_EQ(find_user("alice")->password_hash, "new");
+  EXPECT_FALSE(replace("alice", "old", "newer"));
+  EXPECT_EQ(find_user("alice")->password_hash, "new");
+  EXPECT_EQ(find_user("becky")->password_hash, "old");
+  EXPECT_FALSE(replace("nobody", "old", "new"));
+  EXPECT_FALSE(replace("a\xff", "old", "new"));
+}
+
 // --- Failed logins -----------------------------------------------------------------------------
 
 TEST_P(StoreTest, CountsTheFailuresOfEachSubject) {

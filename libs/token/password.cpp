@@ -1,6 +1,7 @@
 #include "token/password.hpp"
 
 #include <array>
+#include <cstdio>
 
 #include <sodium.h>
 
@@ -47,7 +48,13 @@ bool verify_password(std::string_view hash, std::string_view password) {
 bool needs_rehash(std::string_view hash) {
   if (!is_argon2id(hash)) return true;
   require_sodium();
-  return crypto_pwhash_str_needs_rehash(std::string(hash).c_str(), passes, memory_bytes) != 0;
+  const std::string text(hash);
+  const int difference = crypto_pwhash_str_needs_rehash(text.c_str(), passes, memory_bytes);
+  if (difference != 1) return difference != 0;
+  unsigned memory_kib = 0;
+  unsigned hash_passes = 0;
+  const int read = std::sscanf(text.c_str(), "$argon2id$v=%*u$m=%u,t=%u,", &memory_kib, &hash_passes);
+  return read != 2 || memory_kib < memory_bytes / 1'024 || hash_passes < passes;
 }
 
 std::string_view dummy_hash() {

@@ -24,8 +24,8 @@ Result<std::string> hash_password(std::string_view password);
 // BLOCKING. False for a wrong or too long password, and for a hash that is not Argon2id or cannot be read.
 bool verify_password(std::string_view hash, std::string_view password);
 
-// True when the hash was made with another algorithm or other costs than hash_password uses today, and should
-// be replaced at the next successful log-in.
+// True when the hash was made with another algorithm or at less cost than hash_password uses today, and
+// should be replaced at the next successful log-in.
 bool needs_rehash(std::string_view hash);
 
 // A well-formed hash, of today's cost, that no password matches. Verifying an unknown user's password against

@@ -1,8 +1,10 @@
 #include "token/password.hpp"
 
+#include <array>
 #include <string>
 
 #include <gmock/gmock.h>
+#include <sodium.h>
 
 namespace switchyard::token {
 namespace {
@@ -61,6 +63,21 @@ TEST(Password, IsNeverVerifiedAgainstWhatIsNotAnArgon2idHash) {
   EXPECT_FALSE(verify_password(std::string(10'000, '$'), "password"));
   EXPECT_FALSE(verify_password(argon2i_hash, "password"));
   EXPECT_TRUE(needs_rehash(argon2i_hash));
+}
+
+TEST(Password, IsHashedAgainIfItCostLessAndNotIfItCostMore) {
+  const auto hash_of_cost = [](unsigned long long passes, std::size_t memory_kib) {
+    std::array<char, crypto_pwhash_STRBYTES> hash;
+    EXPECT_EQ(crypto_pwhash_str_alg(hash.data(), "password", 8, passes, memory_kib * 1'024,
+                                    crypto_pwhash_ALG_ARGON2ID13),
+              0);
+    return std::string(hash.data());
+  };
+  EXPECT_TRUE(needs_rehash(hash_of_cost(1, 19'456)));
+  EXPECT_TRUE(needs_rehash(hash_of_cost(2, 19'455)));
+  EXPECT_FALSE(needs_rehash(hash_of_cost(2, 19'456)));
+  EXPECT_FALSE(needs_rehash(hash_of_cost(3, 19'456)));
+  EXPECT_FALSE(needs_rehash(hash_of_cost(2, 20'000)));
 }
 
 TEST(DummyHash, CostsWhatARealHashCostsAndMatchesNothing) {

@@ -102,16 +102,22 @@ Task<std::expected<store::User, LoginRefusal>> Login::verify(Guess guess) {
 
   if (!*user || !verified_.is_verified(**user, guess.mac, steady_clock::now())) {
     auto hash = *user ? (*user)->password_hash : std::string(token::dummy_hash());
-    const auto right = co_await passwords_.verify(guess.client, std::move(hash), guess.password);
-    if (!right) co_return std::unexpected(right.error());
+    const auto verdict = co_await passwords_.verify(guess.client, std::move(hash), guess.password);
+    if (!verdict) co_return std::unexpected(verdict.error());
     const bool refused = refuse_demo_passwords_ && is_demo_password(guess.password);
-    if (!*right || !*user || refused) {
+    if (!verdict->right || !*user || refused) {
       if (auto recorded =
               co_await store_.record_login_failure(pending.subjects(), clock_.now(), limits_.window);
           !recorded) {
         co_return std::unexpected(recorded.error());
       }
       co_return std::unexpected(InvalidCredentials{});
+    }
+    if (!verdict->better_hash.empty()) {
+      // Somebody may have set another password meanwhile, whose hash stays.
+      const auto replaced =
+          co_await store_.replace_password_hash(guess.username, (*user)->password_hash, verdict->better_hash);
+      if (replaced && *replaced) (*user)->password_hash = verdict->better_hash;
     }
   }
   verified_.remember(**user, guess.mac, guess.client, steady_clock::now());

@@ -17,6 +17,8 @@
 // written; many logins with one password are no guesses. Failures and places are in the store, so they hold
 // across processes and restarts.
 //
+// A hash of less than today's cost is replaced when its password was verified.
+//
 // Safe to use from any io thread.
 #pragma once
 

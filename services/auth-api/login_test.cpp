@@ -1,6 +1,8 @@
 #include "auth-api/login.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cstring>
 #include <fstream>
 #include <future>
 #include <iterator>
@@ -8,6 +10,7 @@
 #include <vector>
 
 #include <gtest/gtest.h>
+#include <sodium.h>
 
 #include "base/io_threads.hpp"
 #include "base/testing.hpp"
@@ -364,6 +367,28 @@ TEST_F(LoginTest, AnOldPasswordEndsAlsoWhenNobodyUsesTheNewOne) {
   EXPECT_TRUE(attempt("alice", right));
   change_password("alice", "new password");
   EXPECT_TRUE(eventually([this] { return is_invalid(attempt("alice", right)); }));
+}
+
+TEST_F(LoginTest, AHashOfLessCostIsReplacedByARightPasswordOnly) {
+  std::array<char, crypto_pwhash_STRBYTES> weak;
+  ASSERT_EQ(crypto_pwhash_str_alg(weak.data(), right, std::strlen(right), 1, crypto_pwhash_MEMLIMIT_MIN,
+                                  crypto_pwhash_ALG_ARGON2ID13),
+            0);
+  const auto stored_hash = [this] {
+    return threads_.run(0, [this] { return store_.find_user("alice"); })->value().password_hash;
+  };
+  const std::string weak_hash(weak.data());
+  EXPECT_TRUE(threads_.run(0, [&] { return store_.set_password_hash("alice", weak_hash); }));
+  EXPECT_TRUE(is_invalid(attempt("alice", wrong)));
+  EXPECT_EQ(stored_hash(), weak_hash);
+  EXPECT_TRUE(attempt("alice", right));
+  const auto replaced = stored_hash();
+  EXPECT_NE(replaced, weak_hash);
+  EXPECT_FALSE(token::needs_rehash(replaced));
+  EXPECT_TRUE(attempt("alice", right));
+  Login other(store_, pool_, clock_, {}, false);
+  EXPECT_TRUE(attempt_with(other, "alice", right));
+  EXPECT_EQ(stored_hash(), replaced) << "once";
 }
 
 TEST_F(LoginTest, ADisabledUserIsSeenSoonAfter) {

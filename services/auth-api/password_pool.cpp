@@ -37,8 +37,9 @@ struct PasswordPool::TypedVerification final : Verification {
   Handler handler;
 };
 
-Task<Result<bool>> PasswordPool::verify(asio::ip::address client, std::string hash, std::string password) {
-  return asio::async_initiate<const asio::use_awaitable_t<Executor>, void(Result<bool>)>(
+Task<Result<PasswordPool::Verdict>> PasswordPool::verify(asio::ip::address client, std::string hash,
+                                                         std::string password) {
+  return asio::async_initiate<const asio::use_awaitable_t<Executor>, void(Result<Verdict>)>(
       [this, client](auto handler, std::string given_hash, std::string given_password) {
         submit(client, std::make_unique<TypedVerification<decltype(handler)>>(
                            std::move(handler), std::move(given_hash), std::move(given_password)));
@@ -104,7 +105,10 @@ void PasswordPool::work_off_one() {
   auto verification = next();
   // What this was posted for lost its place.
   if (!verification) return;
-  verification->result = token::verify_password(verification->hash, verification->password);
+  Verdict verdict{.right = token::verify_password(verification->hash, verification->password)};
+  if (verdict.right && token::needs_rehash(verification->hash))
+    verdict.better_hash = token::hash_password(verification->password).value_or("");
+  verification->result = std::move(verdict);
   complete_at_home(std::move(verification));
 }
 

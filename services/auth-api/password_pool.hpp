@@ -28,9 +28,15 @@ class PasswordPool {
   PasswordPool(std::size_t threads, std::size_t waiting_max) : pool_(threads), waiting_max_(waiting_max) {}
   ~PasswordPool() { pool_.join(); }
 
-  // Whether the password is the one of the hash. `client`: whose turn this takes. Completes on the caller's
-  // thread. Error: overloaded.
-  Task<Result<bool>> verify(asio::ip::address client, std::string hash, std::string password);
+  struct Verdict {
+    // The password is the one of the hash.
+    bool right = false;
+    // If it is and the hash was made at less than today's cost: a hash of today's.
+    std::string better_hash = {};
+  };
+
+  // `client`: whose turn this takes. Completes on the caller's thread. Error: overloaded.
+  Task<Result<Verdict>> verify(asio::ip::address client, std::string hash, std::string password);
 
  private:
   struct Verification : Completion {
@@ -39,7 +45,7 @@ class PasswordPool {
 
     std::string hash;
     std::string password;
-    Result<bool> result = false;
+    Result<Verdict> result = Verdict();
   };
   template <class Handler>
   struct TypedVerification;

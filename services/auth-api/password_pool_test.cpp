@@ -22,7 +22,7 @@ asio::ip::address client(int number) {
 
 class PasswordPoolTest : public ::testing::Test {
  protected:
-  using Done = std::future<Result<bool>>;
+  using Done = std::future<Result<PasswordPool::Verdict>>;
 
   static Done verify(IoThreads& threads, PasswordPool& pool, int number, std::string hash,
                      std::string password) {
@@ -43,8 +43,10 @@ TEST_F(PasswordPoolTest, TellsARightPasswordFromAWrongOne) {
   IoThreads threads(1);
   PasswordPool pool(2, 8);
   const auto hash = *token::hash_password("right");
-  EXPECT_TRUE(*verify(threads, pool, 1, hash, "right").get());
-  EXPECT_FALSE(*verify(threads, pool, 1, hash, "wrong").get());
+  const auto right = verify(threads, pool, 1, hash, "right").get();
+  EXPECT_TRUE(right->right);
+  EXPECT_EQ(right->better_hash, "") << "it has today's cost";
+  EXPECT_FALSE(verify(threads, pool, 1, hash, "wrong").get()->right);
 }
 
 TEST_F(PasswordPoolTest, AClientWithMuchWaitingDoesNotHoldUpAnother) {
@@ -54,9 +56,9 @@ TEST_F(PasswordPoolTest, AClientWithMuchWaitingDoesNotHoldUpAnother) {
   for (int i = 0; i < 24; ++i)
     flood.push_back(verify(threads, pool, 1, std::string(token::dummy_hash()), "x"));
   auto other = verify(threads, pool, 2, std::string(token::dummy_hash()), "x");
-  EXPECT_FALSE(*other.get());
+  EXPECT_FALSE(other.get()->right);
   EXPECT_LT(std::ranges::count_if(flood, is_ready), 20) << "the other one did not wait for all of them";
-  for (auto& done : flood) EXPECT_FALSE(*done.get());
+  for (auto& done : flood) EXPECT_FALSE(done.get()->right);
 }
 
 // Nobody works here, so what waits goes on waiting.

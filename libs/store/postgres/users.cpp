@@ -136,6 +136,20 @@ Task<Result<void>> PostgresStore::set_password_hash(std::string username, std::s
   co_return co_await query<void>(std::move(statements), Effect::repeatable, require_one_change);
 }
 
+Task<Result<bool>> PostgresStore::replace_password_hash(std::string username, std::string from,
+                                                        std::string to) {
+  if (!can_be_a_name(username)) co_return false;
+  Statements statements;
+  statements
+      .emplace_back(
+          "UPDATE users SET password_hash = $3::text WHERE username = $1::text AND password_hash = $2::text")
+      .bind(username)
+      .bind(from)
+      .bind(to);
+  const auto read = [](const RowSets& sets) -> Result<bool> { return sets.front().changed() == 1; };
+  co_return co_await query<bool>(std::move(statements), Effect::repeatable, read);
+}
+
 Task<Result<std::vector<LoginFailures>>> PostgresStore::login_failures(std::vector<std::string> subjects,
                                                                        Timestamp now,
                                                                        std::chrono::milliseconds window) {

@@ -22,6 +22,7 @@ class SqliteStore final : public Store {
   Task<Result<bool>> import_users(std::vector<NewUser> users, Timestamp now) override;
   Task<Result<void>> set_user_enabled(std::string username, bool enabled) override;
   Task<Result<void>> set_password_hash(std::string username, std::string password_hash) override;
+  Task<Result<bool>> replace_password_hash(std::string username, std::string from, std::string to) override;
   Task<Result<std::vector<LoginFailures>>> login_failures(std::vector<std::string> subjects, Timestamp now,
                                                           std::chrono::milliseconds window) override;
   Task<Result<void>> record_login_failure(std::vector<std::string> subjects, Timestamp now,

@@ -106,6 +106,19 @@ Task<Result<void>> SqliteStore::set_password_hash(std::string username, std::str
   });
 }
 
+Task<Result<bool>> SqliteStore::replace_password_hash(std::string username, std::string from,
+                                                      std::string to) {
+  return writer_.run<bool>([username = std::move(username), from = std::move(from),
+                            to = std::move(to)](sqlite::Database& database) -> Result<bool> {
+    database.query("UPDATE users SET password_hash = ? WHERE username = ? AND password_hash = ?")
+        .bind(to)
+        .bind(username)
+        .bind(from)
+        .run();
+    return database.changes() == 1;
+  });
+}
+
 Task<Result<std::vector<LoginFailures>>> SqliteStore::login_failures(std::vector<std::string> subjects,
                                                                      Timestamp now,
                                                                      std::chrono::milliseconds window) {
