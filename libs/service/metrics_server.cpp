@@ -1,6 +1,10 @@
 #include "service/metrics_server.hpp"
 
+#include <string>
+
 #include <fmt/format.h>
+
+#include "base/version.hpp"
 
 namespace switchyard::service {
 namespace {
@@ -15,6 +19,10 @@ constexpr std::size_t body_bytes_max = 1024;
 std::unique_ptr<http::Server> start_metrics_server(IoThreads& threads, telemetry::Metrics& metrics,
                                                    const HttpSettings& settings, Log& log, Health* health) {
   if (settings.metrics_port == 0) return nullptr;
+  metrics
+      .gauge("switchyard_build_info", "Always 1: its label says which version runs.",
+             {{"version", std::string(version)}})
+      .Set(1);
   auto& lines_dropped =
       metrics.counter("switchyard_log_lines_dropped_total", "Lines of the log that nobody read in time.");
   metrics.before_text([&lines_dropped, &log] {

@@ -79,6 +79,10 @@ http::Response refuse(const LoginRefusal& refusal) {
   return http::problem(401, "Invalid username or password").with("WWW-Authenticate", "Bearer");
 }
 
+prometheus::Counter& logins_by(telemetry::Metrics& metrics, const char* result) {
+  return metrics.counter("switchyard_logins_total", "Logins, by what came of them.", {{"result", result}});
+}
+
 Task<http::Response> show_openapi(const http::Request&) {
   http::Response response;
   response.body = openapi_document;
@@ -115,23 +119,36 @@ AuthApi::AuthApi(Settings settings, store::Store& store, IoThreads& threads, Log
   }
 }
 
+AuthApi::Logins::Logins(telemetry::Metrics& metrics)
+    : succeeded(logins_by(metrics, "success")),
+      invalid(logins_by(metrics, "invalid")),
+      too_many(logins_by(metrics, "too_many_failures")),
+      undecided(logins_by(metrics, "undecided")) {}
+
+prometheus::Counter& AuthApi::Logins::of(const LoginRefusal& refusal) const {
+  if (std::holds_alternative<InvalidCredentials>(refusal)) return invalid;
+  return std::holds_alternative<TooManyFailures>(refusal) ? too_many : undecided;
+}
+
 http::Router AuthApi::router(telemetry::Metrics& metrics) {
   http::Router router(metrics, "auth-api");
-  router.add(http::Method::post, "/token",
-             [this](const http::Request& request) { return post_token(request); });
+  router.add(http::Method::post, "/token", [this, logins = Logins(metrics)](const http::Request& request) {
+    return post_token(request, logins);
+  });
   router.add(http::Method::get, "/openapi.json", show_openapi);
   router.add(http::Method::get, "/health",
              [this](const http::Request& request) { return health_.handle(request); });
   return router;
 }
 
-Task<http::Response> AuthApi::post_token(const http::Request& request) {
+Task<http::Response> AuthApi::post_token(const http::Request& request, const Logins& logins) {
   auto credentials = read_credentials(request);
   if (!credentials) co_return std::move(credentials.error());
   const auto name = credentials->username;
   const auto user = co_await login_.attempt(std::move(credentials->username),
                                             std::move(credentials->password), request.remote_address);
   if (!user) {
+    logins.of(user.error()).Increment();
     if (const auto* error = std::get_if<Error>(&user.error()); error != nullptr && store_failures_.allow()) {
       log_.warning(fmt::format("A login could not be decided: {}", error->detail));
     }
@@ -139,6 +156,7 @@ Task<http::Response> AuthApi::post_token(const http::Request& request) {
     refusals_.add(request, refusal, name, std::chrono::steady_clock::now());
     co_return refusal;
   }
+  logins.succeeded.Increment();
   const auto expires_at = std::chrono::floor<std::chrono::seconds>(clock_.now()) + token_.ttl;
   const auto token = token_.jwt.sign({user->id, user->username, user->enabled, expires_at});
   http::Response response;

@@ -38,7 +38,19 @@ class AuthApi {
   service::Health& health() { return health_; }
 
  private:
-  Task<http::Response> post_token(const http::Request& request);
+  // What became of logins whose names and passwords were well-formed.
+  struct Logins {
+    explicit Logins(telemetry::Metrics& metrics);
+    prometheus::Counter& of(const LoginRefusal& refusal) const;
+
+    prometheus::Counter& succeeded;
+    prometheus::Counter& invalid;
+    prometheus::Counter& too_many;
+    prometheus::Counter& undecided;
+  };
+
+  // `logins` lives as long as the router.
+  Task<http::Response> post_token(const http::Request& request, const Logins& logins);
   Task<std::vector<service::HealthCheck>> check_health();
 
   service::TokenSettings token_;

@@ -71,6 +71,8 @@ CoreApi::CoreApi(Settings settings, store::Store& store, IoThreads& threads, tel
       health_([this] { return check_health(); }),
       accepted_(
           metrics.counter("switchyard_transactions_accepted_total", "Transactions committed to the store.")),
+      commit_duration_(metrics.histogram("switchyard_store_commit_duration_seconds",
+                                         "From a new transaction given to the store to its commit.")),
       replayed_(metrics.counter("switchyard_idempotent_replays_total",
                                 "Requests answered from an idempotency key.")),
       limited_(metrics.counter("switchyard_merchant_limited_total",
@@ -205,8 +207,10 @@ store::NewTransaction CoreApi::make_transaction(Asked asked) const {
 
 Task<Result<store::CreateResult>> CoreApi::store_and_tell(store::NewTransaction created) {
   const auto transaction = created.transaction;
+  const auto given_at = steady_clock::now();
   auto result = co_await store_.create_transaction(std::move(created));
   const bool is_new = result && std::holds_alternative<store::Created>(*result);
+  if (is_new) commit_duration_.Observe(std::chrono::duration<double>(steady_clock::now() - given_at).count());
   if (is_new && queue_.on_accepted) queue_.on_accepted(transaction);
   co_return result;
 }

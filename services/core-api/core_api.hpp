@@ -100,6 +100,7 @@ class CoreApi {
   MerchantLimits limits_;
   service::Health health_;
   prometheus::Counter& accepted_;
+  prometheus::Histogram& commit_duration_;
   prometheus::Counter& replayed_;
   prometheus::Counter& limited_;
   TaskGroup tasks_;

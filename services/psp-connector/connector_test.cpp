@@ -377,6 +377,10 @@ TEST(ConnectorThreadTest, SaysAtItsStartThatThePspIsSimulatedAndWarnsInProductio
     ASSERT_TRUE(log.drain(seconds(30)));
     const std::string level = production ? "warning" : "info";
     EXPECT_THAT(printed.text(), HasSubstr(R"("level":")" + level + R"(","message":"The PSP is simulated)"));
+    const auto note = connector.health(true).back();
+    EXPECT_EQ(note.name, "connector:psp");
+    EXPECT_EQ(note.output, "The PSP is simulated: nothing is charged");
+    EXPECT_TRUE(note.passed && !note.concern) << "a note, not a fault";
   }
 }
 

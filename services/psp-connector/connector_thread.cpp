@@ -19,9 +19,10 @@ std::unique_ptr<psp::Adapter> make_psp(Executor executor, const PspSettings& set
   return std::make_unique<psp::remote_simulator::RemoteSimulator>(executor, settings.url, connections_max);
 }
 
+constexpr std::string_view simulated = "The PSP is simulated: nothing is charged";
+
 // A shop that went live with it would take orders that nobody pays for.
 void say_what_the_psp_is(Log& log, bool production) {
-  constexpr std::string_view simulated = "The PSP is simulated: nothing is charged";
   if (production) {
     log.warning(fmt::format("{}, though SWITCHYARD_ENV is production", simulated));
   } else {
@@ -67,6 +68,12 @@ ConnectorThread::ConnectorThread(IoThreads& threads, const Settings& settings,
 void ConnectorThread::take_jobs_from(const redis::Url& url, std::function<void()> on_shutdown) {
   worker_.emplace(threads_.executor(0), url, *connector_, settings_.policy.lease, metrics_, log_, clock_,
                   std::move(on_shutdown));
+}
+
+std::vector<service::HealthCheck> ConnectorThread::health(bool serves) const {
+  auto checks = connector_->monitor().checks(serves);
+  checks.push_back({"connector:psp", true, std::string(simulated)});
+  return checks;
 }
 
 void ConnectorThread::start() {

@@ -39,8 +39,9 @@ class ConnectorThread {
   void start();
   // From any thread, also before the start: there may be work.
   void notify() { wake_up_.notify(); }
-  // How the work goes, for health; from any thread. `serves`: WorkMonitor.
-  std::vector<service::HealthCheck> health(bool serves) const { return connector_->monitor().checks(serves); }
+  // How the work goes, for health; from any thread. `serves`: WorkMonitor. With a note that the PSP is
+  // simulated.
+  std::vector<service::HealthCheck> health(bool serves) const;
   // Waits for the attempts under way, which are bounded by the PSP's time-out. Blocks.
   void stop();
 

@@ -52,6 +52,8 @@ def test_serve_shows_its_connector(switchyard):
     for endpoint in (switchyard.auth, switchyard.core):
         status, body = health_of(endpoint)
         assert status == 200 and body["checks"]["connector:claims"][0]["status"] == "pass"
+        [note] = body["checks"]["connector:psp"]
+        assert note == {"status": "pass", "output": "The PSP is simulated: nothing is charged"}
 
 
 def test_claims_that_fail_are_a_failure_of_the_connector_and_a_warning_in_serve(start_fleet, start_switchyard):

@@ -7,8 +7,9 @@ import pytest
 
 from support import exposition
 from support.http_client import once
-from support.merchants import login
+from support.merchants import Merchant, login
 from support.problems import assert_problem
+from support.programs import run_to_exit
 from support.waiting import eventually
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -61,6 +62,25 @@ def test_metrics_count(switchyard, merchant):
     for number in range(10):
         merchant.wait_final(merchant.created(number + 1)["id"])
     eventually(lambda: counted()[0] >= before[0] + 10 and counted()[1] >= before[1] + 10, "the counters to move")
+
+
+@pytest.mark.quick
+def test_logins_by_result_commits_and_the_version_are_told(start_switchyard, tmp_path):
+    server = start_switchyard(LOGIN_FAILURES_PER_USER=1)
+
+    def logins(result):
+        return exposition.total(metrics_of(server), "switchyard_logins_total", result=result)
+    login(server)
+    Merchant(server).created()
+    for password in ("wrong", "wrong as well"):
+        once(server.auth, "POST", "/token", json.dumps({"username": "becky", "password": password}).encode(),
+             {"Content-Type": "application/json"})
+    assert [logins(result) for result in ("success", "invalid", "too_many_failures", "undecided")] == [1, 1, 1, 0]
+    families = metrics_of(server)
+    commits = families["switchyard_store_commit_duration_seconds"][1]
+    assert commits[("switchyard_store_commit_duration_seconds_count", ())] == 1
+    version = run_to_exit("switchyard", ["--version"], {}, tmp_path).stdout.strip()
+    assert families["switchyard_build_info"][1] == {("switchyard_build_info", (("version", version),)): 1}
 
 
 def test_labels_are_bounded(switchyard, merchant):
