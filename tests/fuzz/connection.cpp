@@ -128,8 +128,10 @@ Exchange run_exchange(std::string_view bytes, const std::function<std::size_t()>
   context.restart();
   Pair pair(context);
   http::BufferBudget budget(buffered_bytes_max);
+  // X-Forwarded-For is read of whoever this client is taken for.
+  static const auto everybody = *http::TrustedProxies::parse("::/1");
   std::optional<http::Connection> connection;
-  connection.emplace(std::move(pair.socket), router(), limits, budget, on_exception);
+  connection.emplace(std::move(pair.socket), router(), limits, everybody, budget, on_exception);
   bool ended = false;
   asio::co_spawn(
       context, [&]() -> Task<void> { co_await connection->serve(); },
