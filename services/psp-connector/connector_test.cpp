@@ -103,8 +103,9 @@ class ConnectorTest : public ::testing::Test {
     connector_.emplace(settings_, threads_.executor(0), store_, psp_, wake_up_, metrics_, log(), clock_);
     running_ = asio::co_spawn(threads_.executor(0), [this] { return connector_->run(); }, asio::use_future);
   }
+  // A claim that began before is ahead of whatever is stored after this.
   void ask_to_stop() {
-    asio::post(threads_.executor(0), [this] { connector_->stop(); });
+    asio::post(threads_.executor(0), asio::use_future([this] { connector_->stop(); })).get();
   }
   void stop() {
     ask_to_stop();

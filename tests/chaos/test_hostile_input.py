@@ -553,7 +553,7 @@ def test_connections_leave_files_for_others(tmp_path_factory):
     server = Switchyard(tmp_path_factory.mktemp("files"), REQUEST_TIMEOUT_SECONDS=60)
     server.program.command = ["sh", "-c", 'ulimit -n 400; exec "$@"', "sh", *server.program.command]
     server.start()
-    assert "this process may open 400 files" in server.program.log()
+    eventually(lambda: "this process may open 400 files" in server.program.log(), "the log to say it")
     crowd = [RawConnection(server.core) for _ in range(300)]
     assert crowd[-1].read_reply().status == 429
     with RawConnection(server.core, own_address="127.0.0.2") as neighbour:

@@ -459,7 +459,7 @@ def test_a_file_that_is_not_at_its_path_fails_the_health_check(start_switchyard,
     elif what == "replaced":
         shutil.copy(aside, server.database)
     eventually(lambda: once(server.core, "GET", "/health").status == 503, "health to tell", timeout_s=30)
-    assert f"{server.database}: was moved, deleted or replaced" in server.program.log()
+    eventually(lambda: f"{server.database}: was moved, deleted or replaced" in server.program.log(), "the log to say it")
 
 
 def test_a_write_ahead_log_that_is_gone_fails_the_health_check(start_switchyard):
@@ -467,7 +467,7 @@ def test_a_write_ahead_log_that_is_gone_fails_the_health_check(start_switchyard)
     assert once(server.core, "GET", "/health").status == 200
     Path(f"{server.database}-wal").unlink()
     eventually(lambda: once(server.core, "GET", "/health").status == 503, "health to tell", timeout_s=30)
-    assert f"{server.database}-wal: was moved, deleted or replaced" in server.program.log()
+    eventually(lambda: f"{server.database}-wal: was moved, deleted or replaced" in server.program.log(), "the log to say it")
 
 
 def test_the_simulated_psps_ledger_has_a_default_place(start_switchyard):
