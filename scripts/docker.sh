@@ -320,7 +320,7 @@ start_containers() {
   failed_command='' failed_log=''
 }
 
-# The router learns of a new container by Docker's events, which it gathers for 2 s, and asks its health every 2 s.
+# The router learns of a new container by Docker's events, which it gathers for 2 s, and asks its health each second.
 router_learns_s=6
 
 # replace_one CONTAINER SERVICE COUNT: one more container of the service, which has COUNT, and when the router sends it

@@ -42,7 +42,8 @@ def test_the_router_notices_a_drain_before_it_ends(service):
     check = f"traefik.http.services.{service}.loadbalancer.healthcheck."
     notices_s = seconds(labels[check + "interval"]) + seconds(labels[check + "timeout"])
     assert labels[check + "path"] == "/health"
-    assert int(setting(service, "DRAIN_SECONDS")) > notices_s
+    # Twice: a router that is busy, or has just read a new configuration, asks later.
+    assert int(setting(service, "DRAIN_SECONDS")) > 2 * notices_s
 
 
 @pytest.mark.parametrize("service", BEHIND_THE_ROUTER)
