@@ -252,6 +252,7 @@ class Load:
     def __init__(self, platform, seed, threads=4, limit=50_000):
         self.acknowledged = {}
         self.refused = Counter()
+        self.last_refusal = None
         self._platform, self._stop, self._lock = platform, threading.Event(), threading.Lock()
         self._limit = limit
         self._threads = [threading.Thread(target=self._run, args=(random.Random(seed + number),))
@@ -283,6 +284,7 @@ class Load:
                     self._stop.wait(0.02)
                     break
                 self.refused[reply.status] += 1
+                self.last_refusal = reply
                 self._stop.wait(0.05)
 
     def progress(self):
@@ -301,23 +303,7 @@ class Load:
             thread.join()
 
 
-def test_kill_each_service_under_load(platform):
-    seed = random.SystemRandom().getrandbits(32)
-    print(f"seed {seed}")
-    load = Load(platform, seed)
-    try:
-        for service in ("core-api", "psp-connector", "auth-api", "redis", "postgres", "psp-simulator", "router"):
-            load.progress()
-            print(f"killing {service}")
-            docker("kill", platform.containers(service)[0])
-            platform.compose("up", "--detach", "--no-build")
-            platform.wait_healthy()
-        load.progress()
-    finally:
-        load.stop()
-    acknowledged = load.acknowledged
-    print(f"{len(acknowledged)} acknowledged")
-
+def assert_each_is_captured_and_charged_once(platform, acknowledged):
     def statuses():
         found = {}
         token, taken_at = platform.token(), time.monotonic()
@@ -346,6 +332,55 @@ def test_kill_each_service_under_load(platform):
     charges = platform.charges()
     assert [id for id in acknowledged if charges.get(id) != 1] == [], "charged once, each"
     assert max(charges.values()) == 1
+
+
+def test_kill_each_service_under_load(platform):
+    seed = random.SystemRandom().getrandbits(32)
+    print(f"seed {seed}")
+    load = Load(platform, seed)
+    try:
+        for service in ("core-api", "psp-connector", "auth-api", "redis", "postgres", "psp-simulator", "router"):
+            load.progress()
+            print(f"killing {service}")
+            docker("kill", platform.containers(service)[0])
+            platform.compose("up", "--detach", "--no-build")
+            platform.wait_healthy()
+        load.progress()
+    finally:
+        load.stop()
+    print(f"{len(load.acknowledged)} acknowledged")
+    assert_each_is_captured_and_charged_once(platform, load.acknowledged)
+
+
+def test_an_upgrade_and_the_way_back_fail_no_request(platform):
+    """Two of core-api get another image, one after another, then the one before: no reply but 200, and no connection lost."""
+    seed = random.SystemRandom().getrandbits(32)
+    print(f"seed {seed}")
+    # In the program itself, not in a comment: an image with the same bytes would be the same.
+    source = platform.folder / "services" / "core-api" / "main.cpp"
+    versions = [source.read_text() + '\nextern const char upgraded[];\nconst char upgraded[] = "upgraded";\n', source.read_text()]
+    platform.compose("up", "--detach", "--no-build", "--scale", "core-api=2")
+    platform.wait_healthy()
+    load = Load(platform, seed, threads=3)
+    try:
+        load.progress()
+        for version in versions:
+            before = set(platform.containers("core-api"))
+            image = docker("inspect", "--format", "{{.Id}}", "local/core-api")
+            source.write_text(version)
+            platform.setup("upgrade")
+            assert docker("inspect", "--format", "{{.Id}}", "local/core-api") != image, "another version"
+            after = set(platform.containers("core-api"))
+            assert len(after) == 2 and not after & before
+        assert not load.refused, f"beside {len(load.acknowledged)}: {load.last_refusal}"
+        load.progress()
+    finally:
+        load.stop()
+        source.write_text(versions[-1])
+    print(f"{len(load.acknowledged)} acknowledged, none refused")
+    assert_each_is_captured_and_charged_once(platform, load.acknowledged)
+    platform.compose("up", "--detach", "--no-build", "--scale", "core-api=1")
+    platform.wait_healthy()
 
 
 def test_a_process_that_dies_is_started_again(platform):
