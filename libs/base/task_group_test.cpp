@@ -50,17 +50,6 @@ TEST_F(EventTest, WakesTheOneThatWaits) {
   EXPECT_TRUE(waited.get());
 }
 
-TEST_F(EventTest, HasOneWaiter) {
-  EXPECT_DEATH(
-      {
-        IoThreads threads(1);
-        Event event(threads.executor(0));
-        auto first = asio::co_spawn(threads.executor(0), event.wait_until(never), asio::use_future);
-        asio::co_spawn(threads.executor(0), event.wait_until(never), asio::use_future).get();
-      },
-      "invariant broken");
-}
-
 TEST_F(EventTest, SaysThatTheDeadlineCame) {
   EXPECT_FALSE(threads_.run(0, [this] { return event_.wait_until(soon()); }));
   EXPECT_FALSE(threads_.run(0, [this] { return event_.wait_until(steady_clock::now()); }));
@@ -72,6 +61,19 @@ TEST_F(EventTest, SetAfterAMissedDeadlineIsNotLost) {
     event_.set();
     EXPECT_TRUE(co_await event_.wait_until(never));
   });
+}
+
+TEST(EventDeathTest, HasOneWaiter) {
+  // Threads cannot be started in the fork of a process that has some.
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_DEATH(
+      {
+        IoThreads threads(1);
+        Event event(threads.executor(0));
+        auto first = asio::co_spawn(threads.executor(0), event.wait_until(never), asio::use_future);
+        asio::co_spawn(threads.executor(0), event.wait_until(never), asio::use_future).get();
+      },
+      "invariant broken");
 }
 
 // A group whose tasks wait for their cancellation or for release().
