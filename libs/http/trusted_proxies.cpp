@@ -31,7 +31,7 @@ std::optional<unsigned> number(std::string_view digits, unsigned most) {
 std::optional<ip::address> parse_address(std::string_view text) {
   if (text.size() > 45 || text.find('%') != std::string_view::npos) return std::nullopt;
   boost::system::error_code error;
-  const auto address = ip::make_address(std::string(text), error);
+  auto address = ip::make_address(std::string(text), error);
   if (error) return std::nullopt;
   return address;
 }
