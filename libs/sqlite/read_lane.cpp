@@ -5,7 +5,7 @@
 namespace switchyard::sqlite {
 
 ReadLane::ReadLane(std::unique_ptr<Database> database, Limits limits)
-    : database_(std::move(database)), limits_(limits), thread_([this] { work_off(); }) {}
+    : database_(std::move(database)), line_(limits), thread_([this] { work_off(); }) {}
 
 ReadLane::~ReadLane() {
   {
@@ -18,38 +18,20 @@ ReadLane::~ReadLane() {
 
 void ReadLane::submit(std::int64_t asker, std::unique_ptr<Command> command) {
   std::unique_lock lock(mutex_);
-  if (waiting_ >= limits_.in_all) {
+  if (const char* why = line_.why_no_room(asker)) {
     lock.unlock();
-    return refuse(std::move(command), "too many operations are waiting for the store");
+    return refuse(std::move(command), why);
   }
-  auto& queue = queues_[asker];
-  if (queue.size() >= limits_.of_one_asker) {
-    lock.unlock();
-    return refuse(std::move(command), "too many of your requests are waiting for the store");
-  }
-  if (queue.empty()) line_.push_back(asker);
-  queue.push_back(std::move(command));
-  const bool wake = ++waiting_ == 1;
+  const bool wake = line_.empty();
+  line_.push(asker, std::move(command));
   lock.unlock();
   if (wake) wake_.notify_one();
 }
 
 std::unique_ptr<Command> ReadLane::next() {
   std::unique_lock lock(mutex_);
-  wake_.wait(lock, [this] { return waiting_ > 0 || stopping_; });
-  if (waiting_ == 0) return nullptr;
-  const auto asker = line_.front();
-  line_.pop_front();
-  const auto queue = queues_.find(asker);
-  auto command = std::move(queue->second.front());
-  queue->second.pop_front();
-  --waiting_;
-  if (queue->second.empty()) {
-    queues_.erase(queue);
-  } else {
-    line_.push_back(asker);
-  }
-  return command;
+  wake_.wait(lock, [this] { return !line_.empty() || stopping_; });
+  return line_.empty() ? nullptr : line_.pop();
 }
 
 void ReadLane::work_off() {

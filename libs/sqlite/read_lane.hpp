@@ -7,12 +7,11 @@
 
 #include <condition_variable>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <mutex>
 #include <thread>
-#include <unordered_map>
 
+#include "base/turn_line.hpp"
 #include "sqlite/command.hpp"
 
 namespace switchyard::sqlite {
@@ -20,10 +19,7 @@ namespace switchyard::sqlite {
 class ReadLane {
  public:
   // Commands that may wait; one more is refused as overloaded.
-  struct Limits {
-    std::size_t of_one_asker;
-    std::size_t in_all;
-  };
+  using Limits = TurnLimits;
 
   ReadLane(std::unique_ptr<Database> database, Limits limits);
   // Finishes what is waiting.
@@ -39,8 +35,6 @@ class ReadLane {
   }
 
  private:
-  using Queue = std::deque<std::unique_ptr<Command>>;
-
   void submit(std::int64_t asker, std::unique_ptr<Command> command);
   void work_off();
   // Null when the lane stops.
@@ -48,14 +42,10 @@ class ReadLane {
   void execute(Command& command);
 
   const std::unique_ptr<Database> database_;
-  const Limits limits_;
 
   std::mutex mutex_;
   std::condition_variable wake_;
-  // Only askers with something waiting have a queue, and each stands once in the line.
-  std::unordered_map<std::int64_t, Queue> queues_;
-  std::deque<std::int64_t> line_;
-  std::size_t waiting_ = 0;
+  TurnLine<std::unique_ptr<Command>> line_;
   bool stopping_ = false;
 
   std::thread thread_;
