@@ -1,5 +1,6 @@
 #include "postgres/connection.hpp"
 
+#include <array>
 #include <random>
 
 #include <boost/asio/ip/tcp.hpp>
@@ -378,6 +379,41 @@ TEST_F(ConnectionTest, AConnectionThatTheServerClosedIsReplacedBeforeAnybodySend
     const auto done = co_await run(**lease, "SELECT pg_backend_pid()::bigint");
     EXPECT_TRUE(done);
     EXPECT_NE(done->at(0).integer(0, 0), first_pid);
+    pool.close();
+  });
+}
+
+TEST_F(ConnectionTest, UsersOfOneKindHaveTheirShareOfAPoolAndOneAtLeast) {
+  on_thread([this]() -> Task<void> {
+    const std::vector<std::array<std::size_t, 3>> cases{{8, 2, 4}, {8, 4, 2}, {5, 2, 2},
+                                                        {3, 2, 1}, {3, 4, 1}, {1, 2, 1}};
+    for (const auto& [size, parts, share] : cases) {
+      Pool pool(thread_.executor(0), url_, size);
+      EXPECT_TRUE(pool.share_has_room(share - 1, parts)) << size << " in " << parts;
+      EXPECT_FALSE(pool.share_has_room(share, parts)) << size << " in " << parts;
+    }
+    co_return;
+  });
+}
+
+TEST_F(ConnectionTest, AShareIsOneOfWhatTheServerGives) {
+  on_thread([this]() -> Task<void> {
+    const auto limited = testing::postgres_role(url_, schema_ + "_few", "CONNECTION LIMIT 3");
+    Pool pool(thread_.executor(0), limited, 8);
+    TaskGroup tasks(thread_.executor(0));
+    EXPECT_TRUE(pool.share_has_room(3, 2));
+    for (int i = 0; i < 8; ++i) {
+      tasks.spawn([&]() -> Task<void> {
+        const auto lease = co_await pool.acquire(in(seconds(30)));
+        EXPECT_TRUE(lease);
+        const auto done = co_await run(**lease, "SELECT 1::bigint FROM pg_sleep(0.02)");
+        EXPECT_TRUE(done);
+      });
+    }
+    const bool all_done = co_await tasks.join_until(in(seconds(60)));
+    EXPECT_TRUE(all_done);
+    EXPECT_TRUE(pool.share_has_room(0, 2));
+    EXPECT_FALSE(pool.share_has_room(1, 2));
     pool.close();
   });
 }

@@ -86,12 +86,21 @@ Task<Outcome<Pool::Lease>> Pool::acquire(Deadline deadline) {
   }
 }
 
-Task<bool> Pool::wait_for_turn(Place place, Deadline deadline) {
+bool Pool::share_has_room(std::size_t in_use, std::size_t parts) {
+  const auto share = [&] { return std::max<std::size_t>(size_ / parts, 1); };
+  if (in_use >= share()) want_more();
+  return in_use < share();
+}
+
+void Pool::want_more() {
   const auto now = steady_clock::now();
-  if (turns_ >= size_ && size_ < size_max_ && now >= grow_at_) {
-    ++size_;
-    grow_at_ = now + grow_after;
-  }
+  if (size_ >= size_max_ || now < grow_at_) return;
+  ++size_;
+  grow_at_ = now + grow_after;
+}
+
+Task<bool> Pool::wait_for_turn(Place place, Deadline deadline) {
+  if (turns_ >= size_) want_more();
   if (turns_ < size_) {
     ++turns_;
     co_return true;

@@ -43,6 +43,12 @@ class Pool {
   // Waits for a free connection, and tries again and again to reach the server, until the deadline. Failures:
   // busy if others had all connections until then, else unreachable.
   Task<Outcome<Lease>> acquire(Deadline deadline);
+
+  // For users of one kind, who shall leave connections to the others: whether one more of them may take one
+  // while they have `in_use`, so that they never have more than one of `parts` equal parts, but one at least.
+  // Where they may not, the server is asked for one more from time to time.
+  bool share_has_room(std::size_t in_use, std::size_t parts);
+
   // Closes what is idle.
   void close() { idle_.clear(); }
 
@@ -55,6 +61,7 @@ class Pool {
   struct Waiter;
   enum class Place { last, first };
 
+  void want_more();
   Task<bool> wait_for_turn(Place place, Deadline deadline);
   Task<Outcome<std::unique_ptr<Connection>>> connect_patiently(Deadline deadline);
   std::unique_ptr<Connection> take_idle();

@@ -720,6 +720,40 @@ TEST_P(StoreTest, FindsTheFewOldOnesThatAFilterLeavesOfVeryManyAThousandRowsAPag
   EXPECT_EQ(page->next, id_number(count - 999)) << "the thousandth row";
 }
 
+// All are asked at once, and what is compared is the order in which they are answered.
+TEST_P(StoreTest, ListsOfOneMerchantHoldUpNeitherAnothersNorALogin) {
+  constexpr std::size_t lists = 200;
+  add_alice_and_becky();
+  std::vector<std::function<Task<Result<CreateResult>>()>> creates;
+  for (std::uint64_t number = 1; number <= 1'000; ++number) {
+    creates.push_back(
+        [this, number] { return store_->create_transaction({transaction_number(number), {}}); });
+  }
+  for (const auto& created : run_at_once(creates)) ASSERT_TRUE(*created);
+
+  std::vector<std::string> answered;
+  std::vector<std::function<Task<bool>()>> reads;
+  // Each looks at all rows and shows none.
+  const auto list_of = [&](MerchantId who, const char* name) -> Task<bool> {
+    const auto declined = filter(50, Status::declined);
+    const auto page = co_await store_->list_transactions(who, declined);
+    answered.emplace_back(name);
+    co_return page.has_value();
+  };
+  for (std::size_t i = 0; i < lists; ++i) reads.emplace_back([&] { return list_of(alice, "alice"); });
+  reads.emplace_back([&] { return list_of(becky, "becky"); });
+  reads.emplace_back([&]() -> Task<bool> {
+    const auto user = co_await store_->find_user("becky");
+    answered.emplace_back("login");
+    co_return user.has_value();
+  });
+  for (const auto& done : run_at_once(reads)) EXPECT_TRUE(*done);
+  for (const char* name : {"becky", "login"}) {
+    const auto place = std::ranges::find(answered, name) - answered.begin();
+    EXPECT_LT(place, static_cast<std::ptrdiff_t>(lists / 2)) << name << " waited for all of alice's";
+  }
+}
+
 // --- Claims ------------------------------------------------------------------------------------
 
 TEST_P(StoreTest, ClaimsWhatIsDueAndWritesDownTheIntent) {

@@ -4,10 +4,11 @@ KILL_ROUNDS sets the number of kills of the slow run (20), TEST_SEED repeats a r
 
 import os
 import random
+import select
 import subprocess
 import time
 from collections import Counter
-from contextlib import closing
+from contextlib import ExitStack, closing
 
 import pytest
 
@@ -17,10 +18,11 @@ from support.concurrency import at_once
 from support.fleet import Fleet
 from support.http_client import Client, once
 from support.load import Load
-from support.merchants import Merchant
+from support.merchants import Merchant, login
 from support.ports import free_port
 from support.problems import assert_problem
 from support.programs import development_settings, run_to_exit
+from support.raw_http import RawConnection
 from support.recovery import describe, seconds_until_acknowledged
 from support.waiting import PATIENCE, eventually
 
@@ -133,6 +135,40 @@ def test_a_role_with_few_connections_is_lived_with(own_postgres, start_fleet, se
     execute(own_postgres.url(), "ALTER ROLE few CONNECTION LIMIT 50")  # for the test itself, which counts over this role
     finish(load, fleet)
     assert not load.refused, load.refused
+
+
+def answered(connections, count):
+    """Those with something to read, as soon as there are so many."""
+    def ready():
+        readable, _, _ = select.select(connections, [], [], 0)
+        return readable if len(readable) >= count else None
+    return eventually(ready, f"{count} answers")
+
+
+def test_reads_of_one_merchant_that_hang_hold_up_nobody_else(postgres_url, start_switchyard, merchant_of):
+    """One merchant's reads hang in the database; logins and payments go on beside them, in the same process."""
+    at_once, waiting, more = 4, 256, 40  # store/postgres/postgres_store.cpp
+    server = start_switchyard(DATABASE_URL=postgres_url)
+    greedy, other = merchant_of(server), merchant_of(server)
+    identifier = greedy.created()["id"]
+    greedy.wait_final(identifier)
+    request = (f"GET {server.core.prefix}/transaction/{identifier} HTTP/1.1\r\nHost: x\r\n"
+               f"Authorization: Bearer {greedy.token}\r\n\r\n").encode()
+    with closing(psycopg2.connect(postgres_url)) as lock, lock.cursor() as cursor, ExitStack() as stack:
+        cursor.execute("LOCK TABLE attempts IN ACCESS EXCLUSIVE MODE")
+        connections = [stack.enter_context(RawConnection(server.core)) for _ in range(at_once + waiting + more)]
+        for connection in connections:
+            assert connection.send(request)
+        replies = [connection.read_reply() for connection in answered(connections, more)]
+        assert {reply.status for reply in replies} == {503}
+        assert b"too many of your requests are waiting for the store" in replies[0].body, replies[0].body
+        assert int(replies[0].header("Retry-After")) >= 1
+        for _ in range(3):
+            assert login(server)
+            assert other.created()["id"]
+        lock.rollback()
+    assert other.wait_final(other.created()["id"])["status"] == "captured"
+    greedy.wait_final(identifier)
 
 
 def test_columns_altered_under_load(own_postgres, start_fleet, seed):

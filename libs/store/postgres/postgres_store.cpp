@@ -13,6 +13,14 @@ using postgres::Failure;
 using std::chrono::steady_clock;
 
 constexpr std::size_t connections_max = 8;
+// Of them all, for what merchants read, and for what logins read; the rest is left to writes and claims.
+constexpr std::size_t merchants_part = 2;
+constexpr std::size_t logins_part = 4;
+// Who waits in a line is told no later than who waits for a connection.
+constexpr postgres::Turns::Limits logins_limits{.waiting = {.of_one_asker = 1024, .in_all = 1024},
+                                                .patience = connection_time};
+constexpr postgres::Turns::Limits merchants_limits{.waiting = {.of_one_asker = 256, .in_all = 8192},
+                                                   .patience = connection_time};
 constexpr std::chrono::seconds start_time{15};
 constexpr std::chrono::milliseconds start_pause{200};
 
@@ -79,7 +87,11 @@ PostgresStore::PostgresStore(const std::string& url)
           thread_.executor(0), tasks_, write_limits,
           [this](std::vector<NewTransaction> created) { return create_all_with_keys(std::move(created)); }),
       outcomes_(thread_.executor(0), tasks_, write_limits,
-                [this](std::vector<payment::State> states) { return save_all(std::move(states)); }) {
+                [this](std::vector<payment::State> states) { return save_all(std::move(states)); }),
+      logins_(thread_.executor(0), tasks_, logins_limits,
+              [this](std::size_t in_use) { return pool_.share_has_room(in_use, logins_part); }),
+      merchants_(thread_.executor(0), tasks_, merchants_limits,
+                 [this](std::size_t in_use) { return pool_.share_has_room(in_use, merchants_part); }) {
   const bool is_new =
       thread_.run(0, [this, url]() -> Task<bool> { return prepare_database(thread_.executor(0), url); });
   if (is_new) made_anew_ = "tables in an empty PostgreSQL database";

@@ -1,7 +1,9 @@
 // The store in PostgreSQL 15 or newer, for any number of processes on any number of machines.
 //
 // All connections live on one thread of the store's own. Creations and outcomes that wait at the same time
-// become one statement each, in one commit; what cannot be batched takes a connection of its own.
+// become one statement each, in one commit; what cannot be batched takes a connection of its own. What
+// merchants read has half of the connections at most, and merchants take turns; what logins read has a
+// quarter of its own. So neither lists nor logins keep the others, or writes and claims, from a connection.
 //
 // A connection that is lost leaves open whether the last commit was done. Every write here that may be
 // acknowledged is therefore one that can be sent again: it finds its own rows, changes nothing twice, and
@@ -12,6 +14,7 @@
 #include "base/io_threads.hpp"
 #include "postgres/batcher.hpp"
 #include "postgres/pool.hpp"
+#include "postgres/turns.hpp"
 #include "store/keys_in_flight.hpp"
 #include "store/store.hpp"
 
@@ -113,6 +116,12 @@ class PostgresStore final : public Store {
   // One transaction, whose rows `read` turns into a Result<T>.
   template <class T, class Read>
   Task<Result<T>> query(Statements statements, Effect effect, Read read);
+  // The same for statements that only read, when it is this asker's turn.
+  template <class T, class Read>
+  Task<Result<T>> query_in_turn(postgres::Turns& turns, std::int64_t asker, Statements statements, Read read);
+  // A callable for them.
+  template <class T, class Read>
+  auto transaction_of(Statements statements, Effect effect, Read read);
 
   IoThreads thread_{1};
   postgres::Pool pool_;
@@ -122,6 +131,8 @@ class PostgresStore final : public Store {
   postgres::Batcher<NewTransaction, CreateResult> creations_;
   postgres::Batcher<NewTransaction, CreateResult> creations_with_keys_;
   postgres::Batcher<payment::State, bool> outcomes_;
+  postgres::Turns logins_;
+  postgres::Turns merchants_;
 };
 
 }  // namespace switchyard::store

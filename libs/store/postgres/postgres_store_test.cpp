@@ -155,20 +155,20 @@ class TableLock {
     });
   }
 
+  std::int64_t waiters() const {
+    std::int64_t found = 0;
+    thread_.run(0, [&]() -> Task<void> {
+      std::vector<postgres::Statement> statements;
+      statements.emplace_back(
+          "SELECT count(*) FROM pg_locks l WHERE NOT l.granted AND pg_backend_pid() = ANY "
+          "(pg_blocking_pids(l.pid))");
+      const auto counted = co_await connection_->run(std::move(statements), deadline());
+      found = counted->front().integer(0, 0);
+    });
+    return found;
+  }
   void wait_for_waiters(int count) const {
-    const auto waiting = [this] {
-      std::int64_t found = 0;
-      thread_.run(0, [&]() -> Task<void> {
-        std::vector<postgres::Statement> statements;
-        statements.emplace_back(
-            "SELECT count(*) FROM pg_locks l WHERE NOT l.granted AND pg_backend_pid() = ANY "
-            "(pg_blocking_pids(l.pid))");
-        const auto counted = co_await connection_->run(std::move(statements), deadline());
-        found = counted->front().integer(0, 0);
-      });
-      return found;
-    };
-    EXPECT_TRUE(switchyard::testing::eventually([&] { return waiting() >= count; })) << waiting();
+    EXPECT_TRUE(switchyard::testing::eventually([&] { return waiters() >= count; })) << waiters();
   }
 
  private:
@@ -381,6 +381,61 @@ TEST_F(PostgresStoreTest, WhatWasSentAndNotAnsweredIsNotKnown) {
   codes.pop_back();
   EXPECT_EQ(read, "store_unavailable") << "what only reads cannot be done";
   for (auto& one : codes) EXPECT_EQ(one.get(), "store_outcome_unknown");
+}
+
+TEST_F(PostgresStoreTest, ListsThatHangLeaveConnectionsToLoginsAndWrites) {
+  const auto list_of = [this](MerchantId who) -> Task<bool> {
+    const TransactionFilter filter{.status = {}, .currency = {}, .before = {}, .limit = 10};
+    const auto page = co_await store_->list_transactions(who, filter);
+    co_return page.has_value();
+  };
+  std::vector<std::future<bool>> lists;
+  {
+    const TableLock lock(url_, "transactions");
+    for (int i = 0; i < 100; ++i) {
+      lists.push_back(asio::co_spawn(
+          threads_.executor(0), [list_of]() -> Task<bool> { return list_of(merchant); }, asio::use_future));
+    }
+    lock.wait_for_waiters(4);
+    EXPECT_TRUE(run([&]() -> Task<Result<std::optional<User>>> { return store_->find_user("alice"); }));
+    EXPECT_TRUE(run([&]() -> Task<Result<void>> { return store_->check_writable(start); }));
+    EXPECT_TRUE(run([&]() -> Task<Result<User>> {
+      return store_->add_user({.id = {}, .username = "becky", .password_hash = "h"}, start);
+    }));
+    EXPECT_LE(lock.waiters(), 4) << "half of the connections";
+  }
+  EXPECT_TRUE(run([&]() -> Task<bool> { return list_of({2}); }));
+  // Some of them may have waited for too long.
+  for (auto& list : lists) list.wait();
+}
+
+TEST_F(PostgresStoreTest, WithOneOrTwoConnectionsNobodyIsLeftWithout) {
+  for (const int limit : {1, 2, 3}) {
+    const auto role = fmt::format("{}_{}", schema_, limit);
+    const auto few = testing::postgres_role(url_, role, fmt::format("CONNECTION LIMIT {}", limit));
+    testing::postgres_execute(url_, fmt::format("GRANT USAGE ON SCHEMA \"{}\" TO \"{}\"", schema_, role));
+    testing::postgres_execute(
+        url_, fmt::format("GRANT ALL ON ALL TABLES IN SCHEMA \"{}\" TO \"{}\"", schema_, role));
+    PostgresStore store(few);
+    std::vector<std::future<std::string>> done;
+    const auto begin = [&](auto operation) {
+      const auto one = [operation]() -> Task<std::string> {
+        const auto result = co_await operation();
+        co_return result ? std::string("done") : result.error().detail;
+      };
+      done.push_back(asio::co_spawn(threads_.executor(0), one, asio::use_future));
+    };
+    for (int i = 0; i < 40; ++i) {
+      begin([&, i] {
+        const TransactionFilter filter{.status = {}, .currency = {}, .before = {}, .limit = 10};
+        return store.list_transactions({i % 3}, filter);
+      });
+      if (i % 4 == 0) begin([&] { return store.find_user("alice"); });
+      if (i % 4 == 1) begin([&] { return store.create_transaction({new_transaction(), {}}); });
+      if (i % 4 == 2) begin([&] { return store.check_writable(start); });
+    }
+    for (auto& one : done) EXPECT_EQ(one.get(), "done") << limit;
+  }
 }
 
 TEST_F(PostgresStoreTest, ColumnsThatAreAlteredWhileItRunsChangeNothing) {

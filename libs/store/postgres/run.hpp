@@ -112,14 +112,26 @@ Task<Result<T>> PostgresStore::on_own_thread(Operation operation) {
 }
 
 template <class T, class Read>
-Task<Result<T>> PostgresStore::query(Statements statements, Effect effect, Read read) {
-  auto operation = [this, statements = std::move(statements), effect,
-                    read = std::move(read)]() mutable -> Task<Result<T>> {
+auto PostgresStore::transaction_of(Statements statements, Effect effect, Read read) {
+  return [this, statements = std::move(statements), effect,
+          read = std::move(read)]() mutable -> Task<Result<T>> {
     const auto done = co_await execute(std::move(statements), effect);
     if (!done) co_return std::unexpected(to_error(done.error()));
     co_return read(*done);
   };
+}
+
+template <class T, class Read>
+Task<Result<T>> PostgresStore::query(Statements statements, Effect effect, Read read) {
+  auto operation = transaction_of<T>(std::move(statements), effect, std::move(read));
   co_return co_await on_own_thread<T>(std::move(operation));
+}
+
+template <class T, class Read>
+Task<Result<T>> PostgresStore::query_in_turn(postgres::Turns& turns, std::int64_t asker,
+                                             Statements statements, Read read) {
+  auto operation = transaction_of<T>(std::move(statements), Effect::none, std::move(read));
+  co_return co_await turns.run<T>(asker, std::move(operation));
 }
 
 template <class Decide>

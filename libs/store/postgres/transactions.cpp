@@ -143,7 +143,8 @@ Task<Result<std::optional<Replayed>>> PostgresStore::find_reply(MerchantId merch
     if (found.is_null(0, 0)) return std::nullopt;
     return replayed(found, 0, fingerprint);
   };
-  co_return co_await query<std::optional<Replayed>>(std::move(statements), Effect::none, std::move(read));
+  co_return co_await query_in_turn<std::optional<Replayed>>(merchants_, merchant.value, std::move(statements),
+                                                            std::move(read));
 }
 
 Task<Result<TransactionWithAttempts>> PostgresStore::find_transaction(MerchantId merchant, TransactionId id) {
@@ -174,7 +175,7 @@ Task<Result<TransactionWithAttempts>> PostgresStore::find_transaction(MerchantId
     }
     return found;
   };
-  return query<TransactionWithAttempts>(std::move(statements), Effect::none, read);
+  return query_in_turn<TransactionWithAttempts>(merchants_, merchant.value, std::move(statements), read);
 }
 
 Task<Result<TransactionPage>> PostgresStore::list_transactions(MerchantId merchant,
@@ -221,7 +222,7 @@ Task<Result<TransactionPage>> PostgresStore::list_transactions(MerchantId mercha
     }
     return page;
   };
-  return query<TransactionPage>(std::move(statements), Effect::none, read);
+  return query_in_turn<TransactionPage>(merchants_, merchant.value, std::move(statements), read);
 }
 
 }  // namespace switchyard::store

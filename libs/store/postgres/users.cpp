@@ -13,6 +13,9 @@ constexpr std::int64_t users_lock = 0x53575955;
 // A subject whose window has ended is forgotten when another one is written: no table of strangers grows.
 constexpr std::int64_t expired_windows_removed_max = 16;
 
+// Logins stand in one line.
+constexpr std::int64_t anybody = 0;
+
 constexpr const char* take_users_lock = "SELECT pg_advisory_xact_lock($1::bigint)";
 
 // PostgreSQL's text is UTF-8 without NUL, so no user has another name. It is never looked for in a changed
@@ -45,7 +48,7 @@ Task<Result<std::optional<User>>> PostgresStore::find_user(std::string username)
     if (sets.front().size() == 0) return std::nullopt;
     return read_user(sets.front(), 0);
   };
-  co_return co_await query<std::optional<User>>(std::move(statements), Effect::none, read);
+  co_return co_await query_in_turn<std::optional<User>>(logins_, anybody, std::move(statements), read);
 }
 
 Task<Result<std::vector<User>>> PostgresStore::list_users(UserId after, std::size_t limit) {
@@ -62,7 +65,7 @@ Task<Result<std::vector<User>>> PostgresStore::list_users(UserId after, std::siz
     for (int row = 0; row < sets.front().size(); ++row) users.push_back(read_user(sets.front(), row));
     return users;
   };
-  return query<std::vector<User>>(std::move(statements), Effect::none, read);
+  return query_in_turn<std::vector<User>>(logins_, anybody, std::move(statements), read);
 }
 
 Task<Result<User>> PostgresStore::add_user(NewUser user, Timestamp now) {
@@ -175,7 +178,7 @@ Task<Result<std::vector<LoginFailures>>> PostgresStore::login_failures(std::vect
     }
     return failures;
   };
-  return query<std::vector<LoginFailures>>(std::move(statements), Effect::none, read);
+  return query_in_turn<std::vector<LoginFailures>>(logins_, anybody, std::move(statements), read);
 }
 
 Task<Result<void>> PostgresStore::record_login_failure(std::vector<std::string> subjects, Timestamp now,

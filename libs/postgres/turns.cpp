@@ -1,0 +1,52 @@
+#include "postgres/turns.hpp"
+
+namespace switchyard::postgres {
+namespace {
+
+void let_go_on(std::unique_ptr<Completion> operation) {
+  auto& home = operation->home();
+  asio::post(home, [done = std::move(operation)] { done->complete(); });
+}
+
+}  // namespace
+
+void Turns::submit(std::int64_t asker, std::unique_ptr<Operation> operation) {
+  std::unique_lock lock(mutex_);
+  const char* why = line_.why_no_room(asker);
+  if (why == nullptr) line_.push(asker, std::move(operation));
+  lock.unlock();
+  if (why == nullptr) return asio::post(executor_, [this] { begin_another(); });
+  operation->refuse(why);
+  let_go_on(std::move(operation));
+}
+
+void Turns::begin_another() {
+  if (!may_begin_(under_way_)) return;
+  ++under_way_;
+  tasks_.spawn([this] { return work_off(); });
+}
+
+Task<void> Turns::work_off() {
+  while (auto operation = next()) {
+    co_await operation->execute();
+    let_go_on(std::move(operation));
+  }
+  --under_way_;
+}
+
+std::unique_ptr<Turns::Operation> Turns::next() {
+  if (!may_begin_(under_way_ - 1)) return nullptr;
+  while (auto operation = take()) {
+    if (std::chrono::steady_clock::now() - operation->asked_at <= patience_) return operation;
+    operation->refuse("too many operations are waiting for the store");
+    let_go_on(std::move(operation));
+  }
+  return nullptr;
+}
+
+std::unique_ptr<Turns::Operation> Turns::take() {
+  const std::lock_guard lock(mutex_);
+  return line_.empty() ? nullptr : line_.pop();
+}
+
+}  // namespace switchyard::postgres
