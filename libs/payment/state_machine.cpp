@@ -208,10 +208,20 @@ Transition apply(State state, const Event& event, Timestamp now, const RetryPoli
   return std::move(machine).finish();
 }
 
-State settle(Transaction queued, std::string_view psp, const Event& outcome, Timestamp now) {
+bool may_settle(const State& state, std::string_view psp, const Event& outcome) {
+  const auto& [transaction, attempt] = state;
+  if (transaction.status == Status::queued) return true;
+  return transaction.status == Status::failed && attempt && attempt->status == AttemptStatus::failed &&
+         attempt->psp == psp && std::holds_alternative<Approved>(outcome);
+}
+
+State settle(State state, std::string_view psp, const Event& outcome, Timestamp now) {
+  SWITCHYARD_ASSERT(may_settle(state, psp, outcome));
   RetryPolicy nobody_to_ask;
   nobody_to_ask.look_ups_max = 0;
-  auto claimed = apply({std::move(queued), std::nullopt}, Claimed{psp}, now, nobody_to_ask);
+  // Another try, and another attempt: the first one stays what it was.
+  if (state.transaction.status == Status::failed) state.transaction.status = Status::processing;
+  auto claimed = apply(std::move(state), Claimed{psp}, now, nobody_to_ask);
   return apply(std::move(claimed.state), outcome, now, nobody_to_ask).state;
 }
 

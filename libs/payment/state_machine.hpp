@@ -110,9 +110,13 @@ struct Transition {
 // Texts of an event come from outside: what the state keeps of them is printable() (money/printable.hpp).
 Transition apply(State state, const Event& event, Timestamp now, const RetryPolicy& policy);
 
-// A queued transaction after a worker that is not ours worked it off at `psp`. There is nobody to ask about
-// an OutcomeUnknown, so that one goes to a person.
-State settle(Transaction queued, std::string_view psp, const Event& outcome, Timestamp now);
+// Whether a worker that is not ours, of the name `psp`, has a say: the transaction is queued, or such a
+// worker failed it, was told to try again (`rq requeue`), and now has it Approved.
+bool may_settle(const State& state, std::string_view psp, const Event& outcome);
+
+// A transaction after such a worker worked it off; may_settle() holds. There is nobody to ask about an
+// OutcomeUnknown, so that one goes to a person.
+State settle(State state, std::string_view psp, const Event& outcome, Timestamp now);
 
 // What is wrong with a transaction, for the operator; nothing if it is sound: captured <= authorized <=
 // amount, refunded <= captured, nothing negative; a status that fits the money; a next action where a worker

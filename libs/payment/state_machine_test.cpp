@@ -568,7 +568,7 @@ TEST(Claim, NeverAsksAnotherPspAboutAnAttempt) {
 
 TEST(Settle, TakesTheWordOfAForeignWorker) {
   const auto settled = [](const Event& outcome) {
-    return settle(new_transaction(), "rq-worker", outcome, start + milliseconds(1));
+    return settle({new_transaction(), std::nullopt}, "rq-worker", outcome, start + milliseconds(1));
   };
   const auto captured = settled(Approved{});
   EXPECT_EQ(captured.transaction.status, Status::captured);
@@ -588,6 +588,41 @@ TEST(Settle, TakesTheWordOfAForeignWorker) {
   const auto unknown = settled(OutcomeUnknown{"the worker died"});
   EXPECT_EQ(unknown.transaction.status, Status::manual_review) << "nobody can be asked";
   EXPECT_EQ(unknown.transaction.reason, "the worker died");
+}
+
+TEST(Settle, WhatAForeignWorkerFailedItMayFinishLater) {
+  const State queued{new_transaction(), std::nullopt};
+  const auto failed = settle(queued, "rq-worker", ReportedFailed{"ValueError: no"}, start);
+  ASSERT_TRUE(may_settle(failed, "rq-worker", Approved{}));
+  const auto captured = settle(failed, "rq-worker", Approved{}, start + milliseconds(1));
+  EXPECT_EQ(captured.transaction.status, Status::captured);
+  EXPECT_EQ(captured.transaction.captured_minor, 1000);
+  EXPECT_EQ(captured.transaction.reason, "");
+  EXPECT_EQ(captured.transaction.next_action_at, std::nullopt);
+  EXPECT_EQ(captured.transaction.epoch, 2);
+  EXPECT_EQ(captured.attempt->number, 2) << "the try that failed stays on record";
+  EXPECT_EQ(captured.attempt->status, AttemptStatus::approved);
+  assert_invariants(captured);
+}
+
+TEST(Settle, NobodyElseHasASay) {
+  const State queued{new_transaction(), std::nullopt};
+  const auto failed = settle(queued, "rq-worker", ReportedFailed{"ValueError: no"}, start);
+  EXPECT_FALSE(may_settle(failed, "rq-worker", ReportedFailed{"again"})) << "it has failed already";
+  EXPECT_FALSE(may_settle(failed, "another", Approved{}));
+  const auto captured = settle(queued, "rq-worker", Approved{}, start);
+  EXPECT_FALSE(may_settle(captured, "rq-worker", Approved{})) << "once";
+  // It may have charged before it died: a second success would hide the first.
+  const auto killed = settle(queued, "rq-worker", OutcomeUnknown{"killed"}, start);
+  EXPECT_FALSE(may_settle(killed, "rq-worker", Approved{}));
+  // One of ours is at it, or tried it in vain: only ours knows what is sent there.
+  auto journey = apply(queued, Claimed{"psp"}, start, {});
+  EXPECT_FALSE(may_settle(journey.state, "rq-worker", Approved{}));
+  RetryPolicy once;
+  once.attempts_max = 1;
+  journey = apply(journey.state, NotSent{"no route"}, start, once);
+  ASSERT_EQ(journey.state.transaction.status, Status::failed);
+  EXPECT_FALSE(may_settle(journey.state, "psp", Approved{}));
 }
 
 }  // namespace

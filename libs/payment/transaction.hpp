@@ -30,7 +30,7 @@ enum class Status : std::uint8_t {
 std::string_view to_string(Status status);
 std::optional<Status> parse_status(std::string_view text);
 
-// No event changes a transaction in a final status any more.
+// No event changes a transaction in a final status any more; but see settle() of what foreign workers do.
 bool is_final(Status status);
 
 enum class CaptureMethod : std::uint8_t { automatic, manual };

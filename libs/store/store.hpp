@@ -198,10 +198,10 @@ class Store {
   virtual Task<Result<std::vector<payment::Transaction>>> lease_queued(Timestamp due_by, Timestamp until,
                                                                        std::size_t limit) = 0;
   // What a worker that is not ours made of a transaction: its claim and its outcome in one commit. There is
-  // nobody to ask about an OutcomeUnknown, so that one is for a person. False, and nothing is changed, if the
-  // transaction is not `queued` any more; set_aside if it cannot be read.
-  virtual Task<Result<bool>> settle_queued(MerchantId merchant, TransactionId id, std::string psp,
-                                           payment::Event outcome, Timestamp now) = 0;
+  // nobody to ask about an OutcomeUnknown, so that one is for a person. False, and nothing is changed, if
+  // that worker has no say any more (payment::may_settle); set_aside if it cannot be read.
+  virtual Task<Result<bool>> settle_foreign(MerchantId merchant, TransactionId id, std::string psp,
+                                            payment::Event outcome, Timestamp now) = 0;
 
   // A worker that is not ours has been seen on the queue outside the store: from then on that queue alone
   // hands out what is `queued`, also while it is away. Never forgotten.

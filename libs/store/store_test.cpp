@@ -1066,10 +1066,11 @@ TEST_P(StoreTest, LeasesWhatIsQueuedToTheQueueThatShouldHoldIt) {
 TEST_P(StoreTest, SettlesWhatAForeignWorkerDid) {
   create_numbers(1, 2);
   const auto settle = [this](std::uint64_t number, const payment::Event& outcome) {
-    return run([&] { return store_->settle_queued(alice, id_number(number), "rq-worker", outcome, start); });
+    return run([&] { return store_->settle_foreign(alice, id_number(number), "rq-worker", outcome, start); });
   };
   EXPECT_EQ(settle(1, payment::Approved{}), true);
-  auto expected = payment::settle(transaction_number(1), "rq-worker", payment::Approved{}, start);
+  auto expected =
+      payment::settle({transaction_number(1), std::nullopt}, "rq-worker", payment::Approved{}, start);
   EXPECT_EQ(found(id_number(1)),
             describe(TransactionWithAttempts{expected.transaction, {*expected.attempt}}));
   EXPECT_EQ(settle(1, payment::ReportedFailed{"late"}), false);
@@ -1078,6 +1079,23 @@ TEST_P(StoreTest, SettlesWhatAForeignWorkerDid) {
   const auto claimed = claim_one(start);
   EXPECT_EQ(settle(2, payment::Approved{}), false) << "one of ours has it";
   EXPECT_TRUE(save(claimed, payment::Declined{"51", payment::DeclineKind::hard, "ref"}, start));
+}
+
+TEST_P(StoreTest, SettlesAgainWhatAForeignWorkerFailedAndThenFinished) {
+  create_numbers(1, 1);
+  const auto settle = [this](const payment::Event& outcome, Timestamp now) {
+    return run([&] { return store_->settle_foreign(alice, id_number(1), "rq-worker", outcome, now); });
+  };
+  const payment::Event failure = payment::ReportedFailed{"ValueError: no"};
+  EXPECT_EQ(settle(failure, start), true);
+  EXPECT_EQ(settle(failure, start), false);
+  EXPECT_EQ(settle(payment::Approved{}, start + seconds(1)), true);
+  const auto failed = payment::settle({transaction_number(1), std::nullopt}, "rq-worker", failure, start);
+  const auto captured = payment::settle(failed, "rq-worker", payment::Approved{}, start + seconds(1));
+  EXPECT_EQ(found(id_number(1)),
+            describe(TransactionWithAttempts{captured.transaction, {*failed.attempt, *captured.attempt}}));
+  EXPECT_EQ(settle(payment::Approved{}, start + seconds(2)), false);
+  EXPECT_EQ(backlog(), 0);
 }
 
 // --- A clock that was ahead ---------------------------------------------------------------------
@@ -1170,7 +1188,7 @@ TEST_P(StoreTest, AnOutsideQueueIsNotStoppedByARowThatCannotBeRead) {
     EXPECT_EQ(transition.action, readable ? Action::authorize : Action::none);
   }
   const auto settled =
-      run([&] { return store_->settle_queued(alice, id_number(1), "rq", payment::Approved{}, start); });
+      run([&] { return store_->settle_foreign(alice, id_number(1), "rq", payment::Approved{}, start); });
   EXPECT_EQ(settled.error().code, ErrorCode::set_aside);
 }
 

@@ -52,6 +52,24 @@ def test_a_job_that_fails_in_python_is_a_failed_transaction(core_api, merchant_o
     assert peer.look("registries")["failed_ids"] == [transaction["id"]]
 
 
+def test_a_job_that_is_requeued_and_succeeds_is_captured(core_api, merchant_of, peer):
+    """`rq requeue`: what failed in Python is tried again there, and what the merchant is shown follows."""
+    merchant = merchant_of(core_api)
+    broken = peer.start_worker()
+    transaction = merchant.created(AMOUNT_THAT_FAILS, "EUR")["id"]
+    other = merchant.created(AMOUNT_THAT_FAILS, "EUR")["id"]
+    assert [merchant.wait_final(identifier)["status"] for identifier in (transaction, other)] == ["failed", "failed"]
+    broken.stop()
+
+    peer.start_worker(amount_that_fails=0)
+    peer.command_line("requeue", "--queue", "default", transaction)
+    peer.wait_job(transaction, "finished")
+    merchant.wait_for_status(transaction, "captured")
+    assert storage.psps_of(core_api.database, transaction) == ["rq-worker", "rq-worker"]
+    assert peer.charges() == {transaction: 1}
+    assert merchant.show(other)["status"] == "failed", "nobody tried that again"
+
+
 def test_python_reads_our_job(core_api, merchant_of, peer):
     merchant = merchant_of(core_api)
     identifier = merchant.created(100, "USD")["id"]

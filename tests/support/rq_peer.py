@@ -18,13 +18,14 @@ _number = itertools.count(1)
 class PythonWorker(Process):
     """The original psp-connector. Its charges are counted in `charges_file`, which several may share, or not at all."""
 
-    def __init__(self, rq, redis_url, charges_file, folder, worker="SimpleWorker", burst=False):
+    def __init__(self, rq, redis_url, charges_file, folder, worker="SimpleWorker", burst=False,
+                 amount_that_fails=AMOUNT_THAT_FAILS):
         self.charges_file = charges_file
         counted = {} if charges_file is None else {"CHARGES_FILE": str(charges_file)}
         super().__init__(f"python-worker-{next(_number)}",
                          [rq.python, _ORIGINAL / "psp_connector.py", *(["--burst"] if burst else [])], folder,
                          {"REDIS_URL": redis_url, **counted, "WORKER": worker,
-                          "AMOUNT_THAT_FAILS": str(AMOUNT_THAT_FAILS),
+                          "AMOUNT_THAT_FAILS": str(amount_that_fails),
                           "AMOUNT_THAT_TAKES_A_SECOND": str(AMOUNT_THAT_TAKES_A_SECOND),
                           "PYTHONDONTWRITEBYTECODE": "1"})
 

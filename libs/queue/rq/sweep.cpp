@@ -65,6 +65,7 @@ Sweep::Sweep(const SweepSettings& settings, Executor executor, redis::Client& cl
       troubles_(metrics, {"keys", "sweep"}),
       owner_(random_hex(16)),
       janitor_(client, store, clock),
+      foreign_failures_(client),
       stop_(executor) {}
 
 redis::Deadline Sweep::deadline() const {
@@ -156,7 +157,7 @@ Task<Result<void>> Sweep::tidy_up() {
   const auto jobs = co_await janitor_.look();
   if (!jobs) co_return std::unexpected(jobs.error());
   if (*jobs > 0) log_.info(fmt::format("{} jobs that were left in the middle are in order again", *jobs));
-  co_return Result<void>();
+  co_return co_await settle_requeued();
 }
 
 Task<Result<bool>> Sweep::hold_lock() {
@@ -303,7 +304,7 @@ Task<Result<Sweep::Plan>> Sweep::plan(Page page, Snapshot& snapshot) {
 Task<Result<void>> Sweep::settle(Plan& plan) {
   for (const auto& transaction : plan.captured) {
     const payment::Event approved = payment::Approved{};
-    const auto settled = co_await settle_one(transaction, approved);
+    const auto settled = co_await settle_one(transaction.merchant_id, transaction.id, approved);
     if (!settled) co_return settled;
   }
   for (const auto& transaction : plan.failed) {
@@ -312,7 +313,7 @@ Task<Result<void>> Sweep::settle(Plan& plan) {
   }
   for (const auto& transaction : plan.out_of_hand) {
     const payment::Event unknown = payment::OutcomeUnknown{"another worker began it and did not end it"};
-    const auto settled = co_await settle_one(transaction, unknown);
+    const auto settled = co_await settle_one(transaction.merchant_id, transaction.id, unknown);
     if (!settled) co_return settled;
   }
   co_return Result<void>();
@@ -324,18 +325,34 @@ Task<Result<void>> Sweep::settle_failed(const payment::Transaction& transaction)
   const auto reason = last_line(*exc_info);
   payment::Event outcome = payment::ReportedFailed{reason};
   if (tells_of_a_killed_worker(*exc_info)) outcome = payment::OutcomeUnknown{reason};
-  co_return co_await settle_one(transaction, std::move(outcome));
+  if (std::holds_alternative<payment::ReportedFailed>(outcome)) {
+    const ForeignFailures::Job job{transaction.merchant_id, transaction.id};
+    const auto noted = co_await foreign_failures_.note(job, deadline());
+    if (!noted) co_return noted;
+  }
+  co_return co_await settle_one(transaction.merchant_id, transaction.id, std::move(outcome));
 }
 
-Task<Result<void>> Sweep::settle_one(const payment::Transaction& transaction, payment::Event outcome) {
-  const auto settled = co_await store_.settle_queued(
-      transaction.merchant_id, transaction.id, std::string(foreign_worker), std::move(outcome), clock_.now());
+Task<Result<void>> Sweep::settle_requeued() {
+  const auto finished = co_await foreign_failures_.finished(deadline());
+  if (!finished) co_return std::unexpected(finished.error());
+  for (const auto& job : *finished) {
+    const payment::Event approved = payment::Approved{};
+    const auto settled = co_await settle_one(job.merchant, job.id, approved);
+    if (!settled) co_return settled;
+  }
+  co_return co_await foreign_failures_.forget(*finished, deadline());
+}
+
+Task<Result<void>> Sweep::settle_one(MerchantId merchant, TransactionId id, payment::Event outcome) {
+  const auto settled = co_await store_.settle_foreign(merchant, id, std::string(foreign_worker),
+                                                      std::move(outcome), clock_.now());
   // It was set aside meanwhile, and stops nobody.
   if (!settled && settled.error().code == ErrorCode::set_aside) co_return Result<void>();
   if (!settled) co_return std::unexpected(settled.error());
   if (*settled) {
     settled_.Increment();
-    log_.info("A worker of another program ended a job", {{"transaction_id", id_of(transaction)}});
+    log_.info("A worker of another program ended a job", {{"transaction_id", id.value.to_string()}});
   }
   co_return Result<void>();
 }

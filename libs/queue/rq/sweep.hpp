@@ -2,9 +2,9 @@
 //
 // Each second whoever holds the lock in Redis, one process of all, takes the transactions that should have
 // been worked off by now and compares them with their jobs: what Redis has lost is enqueued again; what a
-// worker that is not ours has finished or failed is written down, before anything is enqueued; what such a
-// worker began and left is for a person. After a new or an emptied Redis all queued transactions are compared
-// at once.
+// worker that is not ours has finished or failed is written down, before anything is enqueued, also when it
+// finishes later what it failed; what such a worker began and left is for a person. After a new or an emptied
+// Redis all queued transactions are compared at once.
 //
 // Belongs to the thread of its executor, as its client does.
 #pragma once
@@ -15,6 +15,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "queue/rq/foreign_failures.hpp"
 #include "queue/rq/janitor.hpp"
 #include "queue/rq/job_state.hpp"
 #include "queue/rq/queue_look.hpp"
@@ -86,7 +87,9 @@ class Sweep {
   Task<Result<std::size_t>> compare(Page page, Snapshot& snapshot);
   Task<Result<Plan>> plan(Page page, Snapshot& snapshot);
   Task<Result<void>> settle(Plan& plan);
-  Task<Result<void>> settle_one(const payment::Transaction& transaction, payment::Event outcome);
+  Task<Result<void>> settle_one(MerchantId merchant, TransactionId id, payment::Event outcome);
+  // What was failed, and tried again with success.
+  Task<Result<void>> settle_requeued();
   Task<Result<void>> settle_failed(const payment::Transaction& transaction);
   Task<Result<std::string>> read_exc_info(const std::string& id);
   Task<Result<std::size_t>> enqueue_lost(Page lost);
@@ -113,6 +116,7 @@ class Sweep {
   // This process, as the lock's owner.
   const std::string owner_;
   Janitor janitor_;
+  ForeignFailures foreign_failures_;
   std::chrono::steady_clock::time_point next_tidying_{};
   Event stop_;
   bool stopping_ = false;

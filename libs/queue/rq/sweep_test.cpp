@@ -52,6 +52,12 @@ class SweepTest : public ::testing::Test {
   bool turn() {
     return threads_.run(0, [this] { return sweep_->take_turn(); });
   }
+  // A turn of a new sweep, which tidies up at once.
+  void tidy() {
+    sweep_.emplace(settings_, threads_.executor(0), *client_, store_, metrics_, log_, clock_);
+    server_->command({"DEL", "switchyard:sweep"});
+    EXPECT_TRUE(turn());
+  }
   // The first turn compares everything; from then on, only what is due.
   void settle_in() { EXPECT_TRUE(turn()); }
   // Until all that was compared is due again; a comparison of everything allows for clocks that disagree.
@@ -333,6 +339,43 @@ TEST_F(SweepTest, WhatAnotherWorkerFailedIsFailedWithItsReason) {
   EXPECT_TRUE(turn());
   EXPECT_EQ(status(transaction), Status::failed);
   EXPECT_EQ(find(transaction).transaction.reason, "ValueError: no such currency");
+}
+
+TEST_F(SweepTest, WhatAnotherWorkerFailedAndFinishedWhenItWasTriedAgainIsCaptured) {
+  const auto requeued = create();
+  const auto left = create();
+  settle_in();
+  fail_in_python(requeued, "ValueError: not today");
+  fail_in_python(left, "ValueError: never");
+  let_time_pass();
+  EXPECT_TRUE(turn());
+  ASSERT_EQ(status(requeued), Status::failed);
+  // `rq requeue`, and a worker takes it.
+  begin_in_python(requeued);
+  tidy();
+  EXPECT_EQ(status(requeued), Status::failed) << "not ended yet";
+  set(requeued, "status", "finished");
+  tidy();
+  const auto found = find(requeued);
+  EXPECT_EQ(found.transaction.status, Status::captured);
+  EXPECT_THAT(found.attempts, SizeIs(2));
+  EXPECT_EQ(status(left), Status::failed);
+  EXPECT_EQ(server_->command({"HLEN", "switchyard:foreign-failures"}).integer, 1) << "that one may come yet";
+  server_->command({"DEL", job_key(id(left))});
+  tidy();
+  EXPECT_EQ(server_->command({"HLEN", "switchyard:foreign-failures"}).integer, 0) << "gone with its job";
+}
+
+TEST_F(SweepTest, WhatIsNoNoteOfAFailureStopsNothing) {
+  const auto transaction = create();
+  settle_in();
+  fail_in_python(transaction, "ValueError: no");
+  server_->command({"HSET", "switchyard:foreign-failures", "not an id", "7"});
+  server_->command({"HSET", "switchyard:foreign-failures", id(create()), "nobody"});
+  let_time_pass();
+  tidy();
+  EXPECT_EQ(status(transaction), Status::failed);
+  EXPECT_EQ(server_->command({"HLEN", "switchyard:foreign-failures"}).integer, 1);
 }
 
 TEST_F(SweepTest, TheReasonMayStandInTheResults) {

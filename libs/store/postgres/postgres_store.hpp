@@ -55,8 +55,8 @@ class PostgresStore final : public Store {
                                                    std::int64_t amount_max) override;
   Task<Result<std::vector<payment::Transaction>>> lease_queued(Timestamp due_by, Timestamp until,
                                                                std::size_t limit) override;
-  Task<Result<bool>> settle_queued(MerchantId merchant, TransactionId id, std::string psp,
-                                   payment::Event outcome, Timestamp now) override;
+  Task<Result<bool>> settle_foreign(MerchantId merchant, TransactionId id, std::string psp,
+                                    payment::Event outcome, Timestamp now) override;
   Task<Result<void>> note_foreign_worker(Timestamp now) override;
   Task<Result<bool>> has_seen_foreign_worker() override;
   Task<Result<Workload>> measure_workload() override;
@@ -123,7 +123,7 @@ class PostgresStore final : public Store {
   template <class T, class Read>
   auto transaction_of(Statements statements, Effect effect, Read read);
 
-  IoThreads thread_{1};
+  IoThreads thread_{1, "store"};
   postgres::Pool pool_;
   TaskGroup tasks_;
   std::atomic<std::size_t> under_way_{0};

@@ -27,6 +27,8 @@ constexpr const char* put_off =
 constexpr const char* lock_jobs = SWITCHYARD_PG_WITH_LAST_ATTEMPT
     "WHERE (t.merchant_id, t.id) IN (SELECT * FROM unnest($1::bigint[], $2::uuid[])) "
     "ORDER BY t.merchant_id, t.id FOR UPDATE OF t";
+constexpr const char* lock_one =
+    SWITCHYARD_PG_WITH_LAST_ATTEMPT "WHERE t.merchant_id = $1::bigint AND t.id = $2::uuid FOR UPDATE OF t";
 constexpr const char* insert_unknown_jobs =
     "INSERT INTO transactions (" SWITCHYARD_PG_TRANSACTION("") ") "
     "SELECT i.* FROM unnest(" SWITCHYARD_PG_TRANSACTION_ARRAYS ") AS i (" SWITCHYARD_PG_TRANSACTION("") ") "
@@ -316,29 +318,24 @@ Task<Result<std::vector<payment::Transaction>>> PostgresStore::lease_queued(Time
   co_return leased;
 }
 
-Task<Result<bool>> PostgresStore::settle_queued(MerchantId merchant, TransactionId id, std::string psp,
-                                                payment::Event outcome, Timestamp now) {
+Task<Result<bool>> PostgresStore::settle_foreign(MerchantId merchant, TransactionId id, std::string psp,
+                                                 payment::Event outcome, Timestamp now) {
   auto operation = [this, merchant, id, psp = std::move(psp), outcome = std::move(outcome),
                     now]() -> Task<Result<bool>> {
     Statements lock;
-    lock
-        .emplace_back("SELECT " SWITCHYARD_PG_TRANSACTION_READ(
-            "") " FROM transactions WHERE merchant_id = $1::bigint AND id = $2::uuid "
-                "AND status = 'queued' FOR UPDATE")
-        .bind(merchant.value)
-        .bind(id.value);
+    lock.emplace_back(lock_one).bind(merchant.value).bind(id.value);
     Result<bool> settled = false;
     auto decide = [&](const RowSets& sets) {
       LockedChanges changes;
       settled = false;
       if (sets.back().size() == 0) return changes.statements();
-      auto queued = read_transaction(sets.back(), 0);
-      if (queued) {
-        changes.add(payment::settle(std::move(*queued), psp, outcome, now));
+      auto state = read_state(sets.back(), 0);
+      if (!state) {
+        set_aside_.note(merchant, id, state.error());
+        settled = std::unexpected(is_set_aside(state.error()));
+      } else if (payment::may_settle(*state, psp, outcome)) {
+        changes.add(payment::settle(std::move(*state), psp, outcome, now));
         settled = true;
-      } else {
-        set_aside_.note(merchant, id, queued.error());
-        settled = std::unexpected(is_set_aside(queued.error()));
       }
       return changes.statements();
     };

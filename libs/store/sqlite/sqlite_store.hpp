@@ -43,8 +43,8 @@ class SqliteStore final : public Store {
                                                    std::int64_t amount_max) override;
   Task<Result<std::vector<payment::Transaction>>> lease_queued(Timestamp due_by, Timestamp until,
                                                                std::size_t limit) override;
-  Task<Result<bool>> settle_queued(MerchantId merchant, TransactionId id, std::string psp,
-                                   payment::Event outcome, Timestamp now) override;
+  Task<Result<bool>> settle_foreign(MerchantId merchant, TransactionId id, std::string psp,
+                                    payment::Event outcome, Timestamp now) override;
   Task<Result<void>> note_foreign_worker(Timestamp now) override;
   Task<Result<bool>> has_seen_foreign_worker() override;
   Task<Result<Workload>> measure_workload() override;

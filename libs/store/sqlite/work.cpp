@@ -221,21 +221,20 @@ Task<Result<std::vector<payment::Transaction>>> SqliteStore::lease_queued(Timest
       });
 }
 
-Task<Result<bool>> SqliteStore::settle_queued(MerchantId merchant, TransactionId id, std::string psp,
-                                              payment::Event outcome, Timestamp now) {
+Task<Result<bool>> SqliteStore::settle_foreign(MerchantId merchant, TransactionId id, std::string psp,
+                                               payment::Event outcome, Timestamp now) {
   return writer_.run<bool>([this, merchant, id, psp = std::move(psp), outcome = std::move(outcome),
                             now](sqlite::Database& database) -> Result<bool> {
     auto found = read_one(database, merchant, id);
     if (!found) return false;
-    auto& queued = found->transaction;
-    if (!queued) {
-      set_aside_.note(merchant, id, queued.error());
-      return std::unexpected(is_set_aside(queued.error()));
+    auto state = with_last_attempt(database, std::move(found->transaction));
+    if (!state) {
+      set_aside_.note(merchant, id, state.error());
+      return std::unexpected(is_set_aside(state.error()));
     }
-    if (queued->status != payment::Status::queued) return false;
-    const auto epoch = queued->epoch;
-    const auto settled = payment::settle(std::move(*queued), psp, outcome, now);
-    write(database, settled, epoch);
+    if (!payment::may_settle(*state, psp, outcome)) return false;
+    const auto epoch = state->transaction.epoch;
+    write(database, payment::settle(std::move(*state), psp, outcome, now), epoch);
     return true;
   });
 }
