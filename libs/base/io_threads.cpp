@@ -1,11 +1,14 @@
 #include "base/io_threads.hpp"
 
+#include <pthread.h>
+
 namespace switchyard {
 
-IoThreads::IoThreads(std::size_t count) {
+IoThreads::IoThreads(std::size_t count, const char* name) {
   for (std::size_t i = 0; i < count; ++i) {
     auto& loop = *loops_.emplace_back(std::make_unique<Loop>());
     loop.thread = std::thread([&loop] { loop.context.run(); });
+    pthread_setname_np(loop.thread.native_handle(), name);
   }
 }
 

@@ -18,7 +18,8 @@ namespace switchyard {
 // ended.
 class IoThreads {
  public:
-  explicit IoThreads(std::size_t count);
+  // `name`: what top, perf and debuggers show, at most 15 characters.
+  explicit IoThreads(std::size_t count, const char* name = "io");
   ~IoThreads();
 
   IoThreads(const IoThreads&) = delete;

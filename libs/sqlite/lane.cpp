@@ -63,6 +63,7 @@ Lane::Lane(std::unique_ptr<Database> database, std::size_t capacity)
       capacity_(capacity) {
   use(std::move(database));
   thread_ = std::thread([this] { work_off(); });
+  pthread_setname_np(thread_.native_handle(), "store-write");
 }
 
 Lane::~Lane() {

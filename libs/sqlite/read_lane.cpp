@@ -5,7 +5,9 @@
 namespace switchyard::sqlite {
 
 ReadLane::ReadLane(std::unique_ptr<Database> database, Limits limits)
-    : database_(std::move(database)), line_(limits), thread_([this] { work_off(); }) {}
+    : database_(std::move(database)), line_(limits), thread_([this] { work_off(); }) {
+  pthread_setname_np(thread_.native_handle(), "store-read");
+}
 
 ReadLane::~ReadLane() {
   {

@@ -23,7 +23,7 @@ int serve() {
   const SystemClock clock;
   telemetry::Metrics metrics;
   IoThreads threads(service::io_thread_count());
-  IoThreads queue_threads(1);
+  IoThreads queue_threads(1, "queue");
   const auto store = store::open(service::read_database_url(environment), service::info_into(*log));
   std::optional<queue::rq::RedisQueue> redis_queue;
   core::WorkQueue work_queue;

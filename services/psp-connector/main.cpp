@@ -32,8 +32,8 @@ int work() {
   const SystemClock clock;
   telemetry::Metrics metrics;
   IoThreads threads(1);
-  IoThreads connector_threads(1);
-  IoThreads queue_threads(1);
+  IoThreads connector_threads(1, "connector");
+  IoThreads queue_threads(1, "queue");
   const auto store = store::open(service::read_database_url(environment), service::info_into(*log));
   connector::ConnectorThread connector(connector_threads, settings, psp_settings, *store, metrics, *log,
                                        clock);

@@ -38,8 +38,8 @@ int serve(const Environment& environment) {
   const SystemClock clock;
   telemetry::Metrics metrics;
   IoThreads threads(service::io_thread_count());
-  IoThreads connector_threads(1);
-  IoThreads queue_threads(1);
+  IoThreads connector_threads(1, "connector");
+  IoThreads queue_threads(1, "queue");
   const auto store = store::open(service::read_database_url(environment), service::info_into(*log));
 
   connector::ConnectorThread connector(connector_threads, connector_settings, psp_settings, *store, metrics,
