@@ -205,14 +205,14 @@ is_healthy() {
   done
 }
 
-# Ends the server; false if it still runs after its times to drain and to finish, and ten seconds more.
+# Ends the server; false if it still runs after its times to drain (at most three times, WebService) and to finish, and ten seconds more.
 stop_server() {
   local pid=$1 drain seconds deadline
   drain=$(configured DRAIN_SECONDS)
   [[ $drain =~ ^[0-9]+$ ]] || drain=0
   seconds=$(configured SHUTDOWN_SECONDS)
   [[ $seconds =~ ^[0-9]+$ ]] || seconds=10
-  deadline=$((SECONDS + drain + seconds + 10))
+  deadline=$((SECONDS + 3 * drain + seconds + 10))
   kill -TERM "$pid" 2>/dev/null || true
   while is_our_server "$pid"; do
     ((SECONDS < deadline)) || return 1

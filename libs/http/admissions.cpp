@@ -19,20 +19,20 @@ std::variant<Admissions::Ticket, Admissions::Refusal> Admissions::admit(const ip
                                                                         Share share) {
   const auto client = client_of(address);
   const std::lock_guard lock(mutex_);
-  if (connections_ >= connections_max_) return Refusal::too_many;
-  auto& of_client = of_client_[client];
-  if (share == Share::of_one_client && of_client >= connections_per_address_max_)
+  if (connections_ >= limits_.connections_max) return Refusal::too_many;
+  auto& known = clients_.try_emplace(client, limits_, buffers_).first->second;
+  if (share == Share::of_one_client && known.connections >= limits_.connections_per_address_max)
     return Refusal::too_many_of_address;
   ++connections_;
-  ++of_client;
-  return Ticket(*this, client);
+  ++known.connections;
+  return Ticket(*this, client, share == Share::all ? buffers_ : known.buffers);
 }
 
 void Admissions::give_back(const ip::address& client) {
   const std::lock_guard lock(mutex_);
   --connections_;
-  const auto of_client = of_client_.find(client);
-  if (--of_client->second == 0) of_client_.erase(of_client);
+  const auto known = clients_.find(client);
+  if (--known->second.connections == 0) clients_.erase(known);
 }
 
 }  // namespace switchyard::http

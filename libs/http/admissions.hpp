@@ -1,16 +1,21 @@
-// How many connections there are, in all and of each client, and who may still come in.
+// How many connections there are, in all and of each client, who may still come in, and what memory each
+// client's connections may have.
 //
 // A client is an IPv4 address or an IPv6 network of 64 bits, of which a host may use every address.
 // Safe to use from any thread.
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <variant>
 
 #include <boost/asio/ip/address.hpp>
+
+#include "http/buffer_budget.hpp"
+#include "http/limits.hpp"
 
 namespace switchyard::http {
 
@@ -21,11 +26,10 @@ boost::asio::ip::address client_of(const boost::asio::ip::address& address);
 class Admissions {
  public:
   enum class Refusal { too_many, too_many_of_address };
-  // How many connections an address may have: as many as one client, or all.
+  // How much an address may have: as much as one client, or all.
   enum class Share { of_one_client, all };
 
-  Admissions(std::size_t connections_max, std::size_t connections_per_address_max)
-      : connections_max_(connections_max), connections_per_address_max_(connections_per_address_max) {}
+  explicit Admissions(const Limits& limits) : limits_(limits), buffers_(limits.buffered_bytes_max) {}
   Admissions(const Admissions&) = delete;
   Admissions& operator=(const Admissions&) = delete;
 
@@ -33,8 +37,11 @@ class Admissions {
   // it.
   class Ticket {
    public:
-    Ticket(Admissions& admissions, const boost::asio::ip::address& client)
-        : admissions_(&admissions, {client}) {}
+    Ticket(Admissions& admissions, const boost::asio::ip::address& client, BufferBudget& buffers)
+        : admissions_(&admissions, {client}), buffers_(buffers) {}
+
+    // The connection's share is of this; there as long as the ticket is.
+    BufferBudget& buffers() const { return buffers_; }
 
    private:
     struct GiveBack {
@@ -42,19 +49,29 @@ class Admissions {
       void operator()(Admissions* admissions) const { admissions->give_back(client); }
     };
     std::unique_ptr<Admissions, GiveBack> admissions_;
+    std::reference_wrapper<BufferBudget> buffers_;
   };
 
   std::variant<Ticket, Refusal> admit(const boost::asio::ip::address& address,
                                       Share share = Share::of_one_client);
 
  private:
+  struct Client {
+    explicit Client(const Limits& limits, BufferBudget& all)
+        : buffers(limits.buffered_bytes_per_address_max, &all) {}
+
+    std::size_t connections = 0;
+    BufferBudget buffers;
+  };
+
   void give_back(const boost::asio::ip::address& client);
 
-  const std::size_t connections_max_;
-  const std::size_t connections_per_address_max_;
+  const Limits limits_;
+  BufferBudget buffers_;
   std::mutex mutex_;
   std::size_t connections_ = 0;
-  std::map<boost::asio::ip::address, std::size_t> of_client_;
+  // Of those that have a connection.
+  std::map<boost::asio::ip::address, Client> clients_;
 };
 
 }  // namespace switchyard::http

@@ -22,7 +22,7 @@ class AdmissionsTest : public ::testing::Test {
     return std::nullopt;
   }
 
-  Admissions admissions_{5, 2};
+  Admissions admissions_{Limits{.connections_max = 5, .connections_per_address_max = 2}};
   std::vector<Admissions::Ticket> tickets_;
 };
 

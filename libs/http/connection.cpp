@@ -43,13 +43,14 @@ std::string_view origin_form(std::string_view target) {
 }  // namespace
 
 Connection::Connection(Socket socket, const Router& router, const Limits& limits,
-                       const TrustedProxies& trusted_proxies, BufferBudget& buffers,
-                       const std::function<void(std::string_view)>& on_exception)
+                       const TrustedProxies& trusted_proxies, BufferBudget& buffers, Drain& drain,
+                       const Observer& observer)
     : socket_(std::move(socket)),
       router_(router),
       limits_(limits),
       trusted_proxies_(trusted_proxies),
-      on_exception_(on_exception),
+      drain_(drain),
+      observer_(observer),
       reader_(limits),
       buffers_(buffers) {
   boost::system::error_code ignored;
@@ -90,14 +91,13 @@ Task<void> Connection::serve() {
     if (read == ReadResult::closed) co_return;
     std::string request_id;
     if (read == ReadResult::refused) {
-      reader_.drop();
-      co_await write(response, Uuid::generate().to_string(), false, true);
-      co_await linger();
+      co_await refuse(response);
       co_return;
     }
     response = co_await respond(request_id);
     if (!co_await deliver(response)) co_return;
-    keep_alive = reader_.keep_alive() && !draining_ && !stopping_;
+    if (!response.to_probe) drain_.last_request = steady_clock::now();
+    keep_alive = reader_.keep_alive() && !drain_.begun && !stopping_;
     const bool with_body = reader_.header().method() != Method::head;
     reader_.next();
     set_deadline(limits_.response);
@@ -105,6 +105,15 @@ Task<void> Connection::serve() {
   }
   boost::system::error_code ignored;
   socket_.shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
+}
+
+// Of what is no request.
+Task<void> Connection::refuse(Response& response) {
+  reader_.drop();
+  const auto request_id = Uuid::generate().to_string();
+  if (observer_.on_response) observer_.on_response({.request_id = request_id, .status = response.status});
+  co_await write(response, request_id, false, true);
+  co_await linger();
 }
 
 Task<Connection::ReadResult> Connection::read_request(Response& refusal) {
@@ -171,9 +180,9 @@ Task<Response> Connection::respond(std::string& request_id) {
       .request_id = request_id,
       .remote_address = trusted_proxies_.client(peer_, message),
       .parameter = {},
-      .draining = draining_,
+      .draining = drain_.begun,
   };
-  co_return co_await router_.handle(request, on_exception_);
+  co_return co_await router_.handle(request, observer_);
 }
 
 // Takes the response's body.

@@ -6,7 +6,6 @@
 #pragma once
 
 #include <chrono>
-#include <functional>
 #include <string>
 
 #include <boost/asio/basic_stream_socket.hpp>
@@ -23,11 +22,19 @@ namespace switchyard::http {
 
 using Socket = asio::basic_stream_socket<asio::ip::tcp, Executor>;
 
+// What the connections of one thread know of the end of their server.
+struct Drain {
+  // Each response ends its connection.
+  bool begun = false;
+  // When a response was last written, but to a probe.
+  std::chrono::steady_clock::time_point last_request{};
+};
+
 class Connection {
  public:
   // What it is given outlives it.
   Connection(Socket socket, const Router& router, const Limits& limits, const TrustedProxies& trusted_proxies,
-             BufferBudget& buffers, const std::function<void(std::string_view)>& on_exception);
+             BufferBudget& buffers, Drain& drain, const Observer& observer);
 
   // Until the client leaves, breaks the protocol or a bound, or the server stops.
   Task<void> serve();
@@ -35,8 +42,6 @@ class Connection {
   // Ends the connection if its time is up: called now and then on its thread.
   void enforce_deadline(std::chrono::steady_clock::time_point now);
 
-  // From now on each response is the last one of its connection.
-  void drain() { draining_ = true; }
   // A connection without a whole request ends at once, a busy one after its response.
   void stop();
   // Whatever it is doing.
@@ -48,6 +53,7 @@ class Connection {
   Task<ReadResult> read_request(Response& refusal);
   Task<bool> read_some();
   Task<Response> respond(std::string& request_id);
+  Task<void> refuse(Response& response);
   Task<bool> write(Response& response, std::string_view request_id, bool keep_alive, bool with_body);
   Task<bool> write_all(std::string_view bytes);
   Task<void> linger();
@@ -61,14 +67,14 @@ class Connection {
   const Router& router_;
   const Limits& limits_;
   const TrustedProxies& trusted_proxies_;
-  const std::function<void(std::string_view)>& on_exception_;
+  Drain& drain_;
+  const Observer& observer_;
   RequestReader reader_;
   BufferBudget::Share buffers_;
   std::string output_;
   std::chrono::steady_clock::time_point deadline_;
   bool idle_ = true;
   bool reading_ = true;
-  bool draining_ = false;
   bool stopping_ = false;
   bool timed_out_ = false;
   bool over_budget_ = false;

@@ -17,6 +17,8 @@ struct Limits {
   // What all connections hold beyond the little that each keeps (BufferBudget): half-sent requests, 503;
   // replies that nobody takes, whose connection ends.
   std::size_t buffered_bytes_max = 256 * 1024 * 1024;
+  // Of these, the connections of one address.
+  std::size_t buffered_bytes_per_address_max = buffered_bytes_max / 5 * 4;
   std::chrono::milliseconds request{10'000};      // to read a whole request from its first byte; 408
   std::chrono::milliseconds response{10'000};     // to write a response
   std::chrono::milliseconds keep_alive{120'000};  // between requests

@@ -58,6 +58,11 @@ struct Response {
   Delivery delivery = Delivery::sent;
   // Before the delivery; a quarter of a second more may pass. No client that leaves meanwhile is waited for.
   std::chrono::milliseconds delay{0};
+  // Never sent. Whose request it was, if that is known: for logs.
+  std::string merchant = {};
+  // Never sent. To one who chooses between servers, and says nothing of whether others still send requests
+  // (Server::last_request).
+  bool to_probe = false;
 
   Response&& with(std::string_view name, std::string value) && {
     headers.emplace_back(name, std::move(value));

@@ -75,7 +75,7 @@ Router::Found Router::find(Method method, std::string_view path) const {
   for (const auto& route : routes_) {
     const auto parameter = match(route.pattern, path);
     if (!parameter) continue;
-    if (route.method == wanted) return {&route, path, *parameter, {}};
+    if (route.method == wanted) return {&route, service_, path, *parameter, {}};
     add_to(found.allowed, route.method);
   }
   return found;
@@ -119,13 +119,29 @@ std::string Router::hint(std::string_view path) const {
   return hint.empty() ? hint : hint + "?";
 }
 
-Task<Response> Router::handle(Request request,
-                              const std::function<void(std::string_view)>& on_exception) const {
+void Router::note(const Request& request, const Response& response, const Found& found,
+                  const Observer& observer, std::chrono::steady_clock::time_point started) const {
+  const auto took = std::chrono::steady_clock::now() - started;
+  (found.route == nullptr ? unrouted_ : found.route->metrics).observe(response.status, took);
+  if (!observer.on_response) return;
+  Exchange exchange{.request_id = request.request_id,
+                    .method = request.method,
+                    .status = response.status,
+                    .took = took,
+                    .merchant = response.merchant};
+  if (found.route != nullptr) {
+    exchange.service = found.service;
+    exchange.route = found.route->pattern;
+  }
+  observer.on_response(exchange);
+}
+
+Task<Response> Router::handle(Request request, const Observer& observer) const {
   const auto started = std::chrono::steady_clock::now();
   const auto found = find(request.method, request.path);
   if (found.route == nullptr) {
     auto response = answer_unserved(request, found);
-    unrouted_.observe(response.status, std::chrono::steady_clock::now() - started);
+    note(request, response, found, observer, started);
     co_return response;
   }
   request.path = found.path;
@@ -135,12 +151,13 @@ Task<Response> Router::handle(Request request,
   try {
     response = co_await found.route->handler(request);
   } catch (const std::exception& error) {
-    on_exception(fmt::format("{} (request {}): {}", found.route->pattern, request.request_id, error.what()));
+    observer.on_exception(
+        fmt::format("{} (request {}): {}", found.route->pattern, request.request_id, error.what()));
     response =
         problem(500, "Internal server error",
                 "the request failed for a reason of ours, which is in the log under this request's id");
   }
-  found.route->metrics.observe(response->status, std::chrono::steady_clock::now() - started);
+  note(request, *response, found, observer, started);
   co_return std::move(*response);
 }
 

@@ -3,6 +3,7 @@
 // Built at start, then only read; safe to use from any thread.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -10,6 +11,7 @@
 
 #include "base/task.hpp"
 #include "http/message.hpp"
+#include "http/observer.hpp"
 #include "telemetry/metrics.hpp"
 
 namespace switchyard::http {
@@ -37,8 +39,8 @@ class Router {
 
   // Serves the request, answers OPTIONS itself (204 with Allow), or says 404 or 405 (with Allow). A 404 names
   // the right path if only the prefix of a mounted router is missing. An exception of a handler becomes a
-  // 500, and is given to `on_exception` for the log.
-  Task<Response> handle(Request request, const std::function<void(std::string_view)>& on_exception) const;
+  // 500.
+  Task<Response> handle(Request request, const Observer& observer) const;
 
   telemetry::Metrics& metrics() const { return metrics_; }
   const std::string& service() const { return service_; }
@@ -53,6 +55,7 @@ class Router {
   };
   struct Found {
     const Route* route = nullptr;
+    std::string_view service;
     std::string_view path;
     std::string_view parameter;
     // Without a route: what the path serves; empty if there is nothing there.
@@ -60,6 +63,9 @@ class Router {
   };
 
   Found find(Method method, std::string_view path) const;
+  // Counts and tells.
+  void note(const Request& request, const Response& response, const Found& found, const Observer& observer,
+            std::chrono::steady_clock::time_point started) const;
   Response answer_unserved(const Request& request, const Found& found) const;
   std::vector<Method> all_methods() const;
   std::string hint(std::string_view path) const;

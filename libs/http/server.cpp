@@ -1,5 +1,6 @@
 #include "http/server.hpp"
 
+#include <algorithm>
 #include <array>
 #include <stdexcept>
 
@@ -61,8 +62,7 @@ Server::Server(IoThreads& threads, Router router, Options options)
       router_(std::move(router)),
       options_(std::move(options)),
       acceptor_(threads.executor(0)),
-      admissions_(options_.limits.connections_max, options_.limits.connections_per_address_max),
-      buffers_(options_.limits.buffered_bytes_max),
+      admissions_(options_.limits),
       too_many_(refusals(router_, "all")),
       too_many_of_address_(refusals(router_, "address")) {
   const auto endpoint = endpoint_of(options_.host, options_.port);
@@ -132,16 +132,15 @@ void Server::refuse(Socket socket, Admissions::Refusal refusal) {
   }
 }
 
-// The ticket counts as long as the coroutine runs.
-Task<void> Server::serve(Shard& shard, Socket socket, [[maybe_unused]] Admissions::Ticket ticket) {
+// The ticket counts as long as the coroutine runs, longer than its connection.
+Task<void> Server::serve(Shard& shard, Socket socket, Admissions::Ticket ticket) {
   const auto connection =
       shard.connections.emplace(shard.connections.end(), std::move(socket), router_, options_.limits,
-                                options_.trusted_proxies, buffers_, options_.on_exception);
-  if (shard.draining) connection->drain();
+                                options_.trusted_proxies, ticket.buffers(), shard.drain, options_.observer);
   try {
     co_await connection->serve();
   } catch (const std::exception& error) {
-    options_.on_exception(error.what());
+    options_.observer.on_exception(error.what());
   }
   shard.connections.erase(connection);
 }
@@ -155,8 +154,7 @@ Task<void> Server::sweep(Shard& shard) {
 }
 
 Task<void> Server::begin_drain(Shard& shard) {
-  shard.draining = true;
-  for (auto& connection : shard.connections) connection.drain();
+  shard.drain = {.begun = true, .last_request = {}};
   co_return;
 }
 
@@ -164,6 +162,16 @@ void Server::drain() {
   for (std::size_t i = 0; i < shards_.size(); ++i) {
     threads_.run(i, [this, i] { return begin_drain(*shards_[i]); });
   }
+}
+
+steady_clock::time_point Server::last_request() {
+  steady_clock::time_point last{};
+  for (std::size_t i = 0; i < threads_.size(); ++i) {
+    const auto of_shard = threads_.run(
+        i, [this, i]() -> Task<steady_clock::time_point> { co_return shards_[i]->drain.last_request; });
+    last = std::max(last, of_shard);
+  }
+  return last;
 }
 
 Task<void> Server::begin_stop(Shard& shard) {

@@ -4,7 +4,6 @@
 // Used from main(); what it runs lives on the io threads.
 #pragma once
 
-#include <functional>
 #include <list>
 #include <memory>
 #include <string>
@@ -28,8 +27,7 @@ class Server {
     Limits limits;
     // Each of them has as many connections as there are: it stands for many clients.
     TrustedProxies trusted_proxies = {};
-    // Told what a handler threw.
-    std::function<void(std::string_view)> on_exception = [](std::string_view) {};
+    Observer observer = {};
   };
 
   // Binds and listens: from here on clients can connect, and are served once start() was called. Throws
@@ -46,6 +44,10 @@ class Server {
   // ends its connection, and requests say that the server is draining.
   void drain();
 
+  // While it drains: when a request was last answered, but a probe's (Response::to_probe); the epoch if none
+  // was. Who sent one a moment ago has not learnt yet that this server is leaving. Blocks for a moment.
+  std::chrono::steady_clock::time_point last_request();
+
   // Stops accepting, lets the requests under way finish until the deadline, then cuts them off. Blocks.
   void stop(std::chrono::steady_clock::time_point deadline);
 
@@ -57,8 +59,8 @@ class Server {
     Executor executor;
     TaskGroup tasks;
     Event sweep_now;
+    Drain drain;
     std::list<Connection> connections;
-    bool draining = false;
     bool stopping = false;
   };
 
@@ -77,7 +79,6 @@ class Server {
   std::vector<std::unique_ptr<Shard>> shards_;
   std::uint16_t port_ = 0;
   Admissions admissions_;
-  BufferBudget buffers_;
   prometheus::Counter& too_many_;
   prometheus::Counter& too_many_of_address_;
   bool started_ = false;

@@ -175,6 +175,12 @@ class ServerTest : public ::testing::Test {
       response.body = request.draining ? "yes" : "no";
       co_return response;
     });
+    router.add(Method::get, "/probe", [](const Request&) -> Task<Response> {
+      Response response;
+      response.status = 503;
+      response.to_probe = true;
+      co_return response;
+    });
     router.add(Method::get, "/huge", [](const Request&) -> Task<Response> {
       Response response;
       response.body.assign(64'000'000, 'x');
@@ -207,7 +213,7 @@ class ServerTest : public ::testing::Test {
     Server::Options options;
     options.limits = limits;
     options.trusted_proxies = std::move(trusted_proxies);
-    options.on_exception = [this](std::string_view what) {
+    options.observer.on_exception = [this](std::string_view what) {
       const std::lock_guard lock(mutex_);
       exceptions_.emplace_back(what);
     };
@@ -556,6 +562,18 @@ TEST_F(ServerTest, HalfSentRequestsOfAllConnectionsTogetherAreBounded) {
   EXPECT_TRUE(eventually([port] { return Client(port).ask(post_of_size(250'000)).status == 200; }));
 }
 
+TEST_F(ServerTest, HalfSentRequestsOfOneAddressLeaveRoomForOthers) {
+  const auto port = start({.body_bytes_max = 1'000'000,
+                           .buffered_bytes_max = 800'000,
+                           .buffered_bytes_per_address_max = 300'000});
+  std::optional<Client> half(port);
+  half->send(post_of_size(250'000).substr(0, 200'000));
+  EXPECT_TRUE(eventually([port] { return Client(port).ask(post_of_size(250'000)).status == 503; }));
+  EXPECT_EQ(Client(port, INADDR_LOOPBACK + 1).ask(post_of_size(250'000)).status, 200);
+  half.reset();
+  EXPECT_TRUE(eventually([port] { return Client(port).ask(post_of_size(250'000)).status == 200; }));
+}
+
 TEST_F(ServerTest, AConnectionThatIdlesHasGivenItsBuffersBack) {
   const auto port = start(small_budget);
   std::vector<std::unique_ptr<Client>> idle;
@@ -863,6 +881,24 @@ TEST_F(ServerTest, WhileDrainingEachResponseEndsItsConnection) {
     EXPECT_EQ(reply.headers.at("Connection"), "close");
     EXPECT_TRUE(client->is_closed());
   }
+}
+
+TEST_F(ServerTest, WhileDrainingItKnowsWhenItWasLastAskedForSomethingButByAProbe) {
+  const auto port = start();
+  const auto ask = [port](const char* path) {
+    Client client(port);
+    client.send(fmt::format("GET {} HTTP/1.1\r\nHost: test\r\n\r\n", path));
+    return client.read().status;
+  };
+  EXPECT_EQ(ask("/draining"), 200);
+  server_->drain();
+  const auto none = server_->last_request();
+  EXPECT_EQ(ask("/probe"), 503);
+  EXPECT_EQ(server_->last_request(), none);
+  const auto before = steady_clock::now();
+  EXPECT_EQ(ask("/draining"), 200);
+  EXPECT_GE(server_->last_request(), before);
+  EXPECT_LT(none, before);
 }
 
 TEST_F(ServerTest, ARequestThatWasUnderWayWhenDrainingBeganEndsItsConnection) {

@@ -40,6 +40,7 @@ Task<http::Response> Health::handle(const http::Request& request) {
   response.content_type = health_json ? "application/health+json" : "application/json";
   response.body = std::move(current.body);
   response.headers.emplace_back("Cache-Control", "no-store");
+  response.to_probe = true;
   co_return response;
 }
 

@@ -1,6 +1,5 @@
 #include "service/refusal_log.hpp"
 
-#include <algorithm>
 #include <utility>
 
 #include <boost/json/parse.hpp>
@@ -30,7 +29,10 @@ std::string reason_of(const http::Response& response) {
 
 }  // namespace
 
-RefusalLog::RefusalLog(Log& log) : log_(log), hmac_(random_hex(key_bytes)) {}
+RefusalLog::RefusalLog(Log& log)
+    : log_(log),
+      hmac_(random_hex(key_bytes)),
+      lines_(lines_at_once_max, lines_per_second_max, std::chrono::steady_clock::now()) {}
 
 RefusalLog::~RefusalLog() {
   say_left_out(left_out_);
@@ -44,28 +46,24 @@ void RefusalLog::add(const http::Request& request, const http::Response& respons
   say_left_out(turn.left_out_before);
   const auto reason = reason_of(response);
   const auto address = request.remote_address.to_string();
+  const std::string_view merchant = response.merchant.empty() ? "unknown" : response.merchant;
   const auto hash = name.empty() ? std::string("none") : hash_of(name);
-  log_.warning(fmt::format("Refused with {}: {}; address {}, request {}, hash of the name {}",
-                           response.status, reason, address, request.request_id, hash),
+  log_.warning(fmt::format("Refused with {}: {}; address {}, request {}, merchant {}, hash of the name {}",
+                           response.status, reason, address, request.request_id, merchant, hash),
                {{"status", static_cast<std::int64_t>(response.status)},
                 {"reason", reason},
                 {"address", address},
                 {"request_id", request.request_id},
+                {"merchant", merchant},
                 {"name_hash", hash}});
 }
 
 RefusalLog::Turn RefusalLog::take_turn(Instant now) {
-  constexpr auto refill = std::chrono::nanoseconds(std::chrono::seconds(1)) / lines_per_second_max;
   const std::lock_guard lock(mutex_);
-  if (const auto lines = (now - filled_at_) / refill; lines > 0) {
-    room_ = std::min<std::int64_t>(lines_at_once_max, room_ + std::min(lines, lines_at_once_max));
-    filled_at_ = now;
-  }
-  if (room_ == 0) {
+  if (!lines_.take(now)) {
     ++left_out_;
     return {};
   }
-  --room_;
   return {true, std::exchange(left_out_, 0)};
 }
 

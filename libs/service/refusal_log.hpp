@@ -1,9 +1,10 @@
 // One line in the log, at warning, for each request that was refused because of who sent it: failed logins
 // and lock-outs, refused tokens, 403 and 429 (OWASP ASVS 5.0, 16.3).
 //
-// It says status, reason, the client's address and the request's id. No path, token or name stands in it, as
-// people type passwords and card numbers into wrong fields: of a name it says a hash under a key that only
-// this process knows, by which one sees that lines are about the same name. Lines are bounded; what is too
+// It says status, reason, the client's address, the request's id and, where a genuine token named it, the
+// merchant. No path, token or name stands in it, as people type passwords and card numbers into wrong fields:
+// of a name it says a hash under a key that only this process knows, by which one sees that lines are about
+// the same name. Lines are bounded; what is too
 // much is counted, and said with the next line and at the end.
 //
 // Safe to use from any thread.
@@ -15,6 +16,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/token_bucket.hpp"
 #include "http/message.hpp"
 #include "telemetry/log.hpp"
 #include "token/hmac_sha256.hpp"
@@ -25,8 +27,8 @@ class RefusalLog {
  public:
   using Instant = std::chrono::steady_clock::time_point;
 
-  static constexpr std::int64_t lines_at_once_max = 100;
-  static constexpr std::int64_t lines_per_second_max = 10;
+  static constexpr int lines_at_once_max = 100;
+  static constexpr int lines_per_second_max = 10;
 
   // The log outlives it.
   explicit RefusalLog(Log& log);
@@ -50,9 +52,7 @@ class RefusalLog {
   Log& log_;
   const token::HmacSha256 hmac_;
   std::mutex mutex_;
-  // A token bucket, in lines.
-  std::int64_t room_ = lines_at_once_max;
-  Instant filled_at_{};
+  TokenBucket lines_;
   std::uint64_t left_out_ = 0;
 };
 

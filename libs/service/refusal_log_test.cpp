@@ -40,7 +40,7 @@ class RefusalLogTest : public ::testing::Test {
   CapturedStdout printed_;
   Log log_{LogFormat::json, LogLevel::info};
   std::optional<RefusalLog> refusals_{std::in_place, log_};
-  RefusalLog::Instant now_{std::chrono::hours(1)};
+  RefusalLog::Instant now_ = std::chrono::steady_clock::now();
   const boost::beast::http::fields headers_;
   http::Request request_ = http::request_of(http::Method::post, "/a-secret-typed-here", headers_);
   const http::Response refusal_ = http::problem(401, "Invalid username or password");
@@ -53,14 +53,18 @@ std::string hash_in(const std::string& line) {
 
 TEST_F(RefusalLogTest, SaysWhoWasRefusedAndWhyWithoutNameAndPath) {
   add(refusal_, "alice");
-  add(http::problem(403, "User not enabled for transactions"));
+  auto disabled = http::problem(403, "User not enabled for transactions");
+  disabled.merchant = "42";
+  add(disabled);
   add(http::try_later(429, "Too many failed logins", "detail", 5), "alice");
   EXPECT_THAT(lines(),
               ElementsAre(AllOf(HasSubstr(R"("level":"warning")"), HasSubstr(R"("status":401)"),
                                 HasSubstr(R"("reason":"Invalid username or password")"),
                                 HasSubstr(R"("address":"192.0.2.7")"), HasSubstr(R"("request_id":"id")"),
-                                Not(HasSubstr("alice")), Not(HasSubstr("secret"))),
-                          AllOf(HasSubstr(R"("status":403)"), HasSubstr(R"("name_hash":"none")")),
+                                HasSubstr(R"("merchant":"unknown")"), Not(HasSubstr("alice")),
+                                Not(HasSubstr("secret"))),
+                          AllOf(HasSubstr(R"("status":403)"), HasSubstr(R"("merchant":"42")"),
+                                HasSubstr(R"("name_hash":"none")")),
                           AllOf(HasSubstr(R"("status":429)"), Not(HasSubstr("alice")))));
 }
 

@@ -27,6 +27,8 @@ void read_shares_of_a_client(const Environment& environment, http::Limits& limit
   if (limits.buffered_bytes_max < 4 * limits.body_bytes_max)
     throw ConfigError("MAX_BUFFERED_BYTES", "must be at least four times MAX_BODY_BYTES",
                       fmt::format("for example MAX_BUFFERED_BYTES={}", 4 * limits.body_bytes_max));
+  limits.buffered_bytes_per_address_max =
+      std::max(4 * limits.body_bytes_max, limits.buffered_bytes_max / 5 * 4);
 }
 
 http::TrustedProxies read_trusted_proxies(const Environment& environment) {
@@ -67,6 +69,7 @@ HttpSettings read_http_settings(const Environment& environment, std::uint16_t po
       static_cast<std::size_t>(environment.integer("MAX_CONNECTIONS", 10'000, 1, 1'000'000));
   read_shares_of_a_client(environment, limits);
   settings.trusted_proxies = read_trusted_proxies(environment);
+  settings.log_requests = environment.one_of("LOG_REQUESTS", {"true", "false"}, "false") == "true";
   limits.request = environment.seconds("REQUEST_TIMEOUT_SECONDS", 10, 1, 600);
   limits.response = limits.request;
   limits.keep_alive = environment.seconds("KEEP_ALIVE_SECONDS", 120, 1, 3'600);

@@ -22,6 +22,8 @@ struct HttpSettings {
   std::uint16_t metrics_port = 0;
   http::Limits limits;
   http::TrustedProxies trusted_proxies;
+  // A line for each request.
+  bool log_requests = false;
 };
 
 // Where this machine reaches a server with these settings, such as "http://127.0.0.1:8080".

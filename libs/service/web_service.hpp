@@ -23,11 +23,14 @@ class WebService {
   WebService(IoThreads& threads, http::Router router, telemetry::Metrics& metrics,
              const HttpSettings& settings, Log& log);
 
-  // After a stop signal: drains (http::Server::drain) for as long as routers may need to learn of it, or
-  // until a second signal; then closes the port and finishes the requests under way, at most so long. Blocks.
+  // After a stop signal: drains (http::Server::drain) for as long as routers may need to learn of it, and as
+  // long again and again, three times in all, while requests still arrive; a second signal ends that. Then
+  // closes the port and finishes the requests under way, at most so long. Blocks.
   void stop(const StopTimes& times);
 
  private:
+  void drain(std::chrono::seconds least);
+
   Log& log_;
   http::Server server_;
   std::unique_ptr<http::Server> metrics_server_;

@@ -161,6 +161,7 @@ Task<http::Response> AuthApi::post_token(const http::Request& request, const Log
   const auto token = token_.jwt.sign({user->id, user->username, user->enabled, expires_at});
   http::Response response;
   response.body = fmt::format(R"({{"token":"{}"}})", token);
+  response.merchant = std::to_string(user->id.value);
   response.headers.emplace_back("Cache-Control", "no-store");
   co_return response;
 }

@@ -1,6 +1,7 @@
 #include "core-api/core_api.hpp"
 
 #include <array>
+#include <string>
 
 #include <boost/json/monotonic_resource.hpp>
 #include <fmt/format.h>
@@ -20,6 +21,9 @@ using std::chrono::steady_clock;
 
 constexpr std::chrono::seconds backlog_interval{1};
 constexpr int retry_after_full_s = 5;
+// A refusal costs an io thread nearly as much as a payment. Who sends on at once on many connections,
+// whatever Retry-After says, gets no more of them than this allows.
+constexpr std::chrono::milliseconds refusal_delay{250};
 
 http::Response not_enabled() {
   return http::problem(403, "User not enabled for transactions");
@@ -119,22 +123,27 @@ http::Router CoreApi::router() {
 }
 
 Task<http::Response> CoreApi::handle(const http::Request& request, Serve serve) {
-  auto response = co_await (this->*serve)(request);
+  Caller caller;
+  auto response = co_await (this->*serve)(request, caller);
+  if (caller) response.merchant = std::to_string(caller->value);
   refusals_.add(request, response, {}, steady_clock::now());
   co_return response;
 }
 
 std::expected<token::Claims, http::Response> CoreApi::identify(const http::Request& request,
-                                                               const boost::json::object* body) const {
+                                                               const boost::json::object* body,
+                                                               Caller& caller) const {
   const auto token = read_token(request, body);
   if (!token) return std::unexpected(token.error());
   auto claims = token_.jwt.verify(*token, clock_.now());
   if (!claims) return std::unexpected(unauthorized(claims.error().message(), claims.error().message()));
+  caller = claims->user_id;
   return std::move(*claims);
 }
 
-std::expected<MerchantId, http::Response> CoreApi::authenticate(const http::Request& request) const {
-  const auto claims = identify(request, nullptr);
+std::expected<MerchantId, http::Response> CoreApi::authenticate(const http::Request& request,
+                                                                Caller& caller) const {
+  const auto claims = identify(request, nullptr, caller);
   if (!claims) return std::unexpected(claims.error());
   if (!claims->enabled) return std::unexpected(not_enabled());
   return claims->user_id;
@@ -146,7 +155,9 @@ http::Response CoreApi::refuse(const Error& error) {
   if (failed && store_failures_.allow()) {
     log_.error(fmt::format("The store failed: {}", error.detail));
   }
-  return http::problem(error);
+  auto response = http::problem(error);
+  if (error.code == ErrorCode::overloaded) response.delay = refusal_delay;
+  return response;
 }
 
 http::Response CoreApi::refuse(MerchantLimits::Refusal refusal) {
@@ -161,21 +172,25 @@ http::Response CoreApi::refuse(MerchantLimits::Refusal refusal) {
         .with("RateLimit", R"("per-second";r=0;t=1)");
   }
   const auto most = limits_.settings().at_once_max;
-  return http::try_later(
-             429, "Too many requests at once",
-             fmt::format("a merchant may have {} requests under way; this request did nothing", most), 1)
-      .with("RateLimit-Policy", fmt::format(R"("at-once";q={};qu="concurrent-requests")", most))
-      .with("RateLimit", R"("at-once";r=0)");
+  auto response =
+      http::try_later(
+          429, "Too many requests at once",
+          fmt::format("a merchant may have {} requests under way; this request did nothing", most), 1)
+          .with("RateLimit-Policy", fmt::format(R"("at-once";q={};qu="concurrent-requests")", most))
+          .with("RateLimit", R"("at-once";r=0)");
+  response.delay = refusal_delay;
+  return response;
 }
 
-std::expected<CoreApi::Asked, http::Response> CoreApi::read_asked(const http::Request& request) const {
+std::expected<CoreApi::Asked, http::Response> CoreApi::read_asked(const http::Request& request,
+                                                                  Caller& caller) const {
   std::array<unsigned char, 4096> buffer;
   boost::json::monotonic_resource memory(buffer.data(), buffer.size());
   const auto body = service::read_json_object(request, &memory);
   if (!body) return std::unexpected(body.error());
   // First of all, so that no message or log line below can ever hold one.
   if (auto checked = refuse_card_numbers(*body); !checked) return std::unexpected(std::move(checked.error()));
-  const auto claims = identify(request, &*body);
+  const auto claims = identify(request, &*body, caller);
   if (!claims) return std::unexpected(claims.error());
   auto key = read_idempotency_key(request);
   if (!key) return std::unexpected(std::move(key.error()));
@@ -237,8 +252,8 @@ Task<std::optional<http::Response>> CoreApi::find_replay(const Asked& asked) {
   co_return replay(std::move(**earlier));
 }
 
-Task<http::Response> CoreApi::create(const http::Request& request) {
-  auto asked = read_asked(request);
+Task<http::Response> CoreApi::create(const http::Request& request, Caller& caller) {
+  auto asked = read_asked(request, caller);
   if (!asked) co_return std::move(asked.error());
   const auto turn = limits_.enter(asked->merchant, steady_clock::now());
   if (!turn) co_return refuse(turn.error());
@@ -265,8 +280,8 @@ Task<http::Response> CoreApi::create(const http::Request& request) {
   co_return with_location(id, std::move(reply));
 }
 
-Task<http::Response> CoreApi::show(const http::Request& request) {
-  const auto merchant = authenticate(request);
+Task<http::Response> CoreApi::show(const http::Request& request, Caller& caller) {
+  const auto merchant = authenticate(request, caller);
   if (!merchant) co_return merchant.error();
   if (const auto query = service::read_query(request.query, {}); !query) co_return query.error();
   const auto id = Uuid::parse(request.parameter);
@@ -278,8 +293,8 @@ Task<http::Response> CoreApi::show(const http::Request& request) {
   co_return response;
 }
 
-Task<http::Response> CoreApi::list(const http::Request& request) {
-  const auto merchant = authenticate(request);
+Task<http::Response> CoreApi::list(const http::Request& request, Caller& caller) {
+  const auto merchant = authenticate(request, caller);
   if (!merchant) co_return merchant.error();
   const auto filter = read_filter(request.query);
   if (!filter) co_return filter.error();
@@ -290,7 +305,7 @@ Task<http::Response> CoreApi::list(const http::Request& request) {
   co_return response;
 }
 
-Task<http::Response> CoreApi::show_openapi(const http::Request&) {
+Task<http::Response> CoreApi::show_openapi(const http::Request&, Caller&) {
   http::Response response;
   response.body = openapi_document;
   co_return response;

@@ -16,18 +16,11 @@ std::expected<MerchantLimits::Turn, MerchantLimits::Refusal> MerchantLimits::ent
   auto& shard = shard_of(merchant);
   const std::lock_guard lock(shard.mutex);
   if (shard.merchants.size() >= shard.forget_at) forget_idle(shard, now);
-  auto& known = shard.merchants.try_emplace(merchant.value, Merchant{capacity, now, 0}).first->second;
+  auto& known =
+      shard.merchants.try_emplace(merchant.value, Merchant{{capacity, capacity, now}, now, 0}).first->second;
   if (known.under_way >= settings_.at_once_max) return std::unexpected(Refusal::too_many_at_once);
-  if (settings_.per_second_max > 0) {
-    // Threads read the clock before they have the lock, so it may seem to go back.
-    const std::chrono::duration<double> passed = std::max(now - known.seen, Clock::duration::zero());
-    known.tokens = std::min(capacity, known.tokens + passed.count() * capacity);
-    known.seen = std::max(known.seen, now);
-    if (known.tokens < 1) return std::unexpected(Refusal::too_fast);
-    known.tokens -= 1;
-  } else {
-    known.seen = now;
-  }
+  known.seen = std::max(known.seen, now);
+  if (settings_.per_second_max > 0 && !known.bucket.take(now)) return std::unexpected(Refusal::too_fast);
   ++known.under_way;
   return Turn(*this, merchant);
 }

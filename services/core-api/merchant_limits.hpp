@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/id.hpp"
+#include "base/token_bucket.hpp"
 
 namespace switchyard::core {
 
@@ -54,9 +55,9 @@ class MerchantLimits {
 
  private:
   struct Merchant {
-    double tokens = 0;
+    TokenBucket bucket;
     Clock::time_point seen;
-    std::int64_t under_way = 0;
+    std::int64_t under_way;
   };
   struct Shard {
     std::mutex mutex;

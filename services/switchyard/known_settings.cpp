@@ -24,6 +24,7 @@ constexpr auto known = std::to_array<std::string_view>({
     "LOGIN_FAILURES_PER_USER",
     "LOG_FORMAT",
     "LOG_LEVEL",
+    "LOG_REQUESTS",
     "LOOK_UPS_MAX",
     "MAX_AMOUNT",
     "MAX_BACKLOG",

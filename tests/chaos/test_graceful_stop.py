@@ -170,6 +170,28 @@ def test_a_drain_ends_by_itself(start_switchyard):
     assert code == 0 and seconds >= 1, "a second of it"
 
 
+def test_a_drain_goes_on_while_requests_arrive(start_switchyard):
+    """A router that is busy learns late, and what it still sends must not meet a closed port."""
+    server = start_switchyard(DRAIN_SECONDS=1)
+    late = Merchant(server)
+    _drains(server)
+    began = time.monotonic()
+    while time.monotonic() < began + 2:  # two times DRAIN_SECONDS
+        assert late.create(100).status == 200
+    late.close()
+    assert server.program.wait_exit() == 0, "it ends when nobody asks any more"
+    assert "Requests still arrive" not in server.program.log()
+
+
+def test_a_drain_ends_though_requests_arrive(start_switchyard, seed):
+    server = start_switchyard(DRAIN_SECONDS=1)
+    with Load(server, seed, workers=2) as load:
+        eventually(lambda: len(load.acknowledged) >= 10, "load")
+        code, seconds = stop_and_time(server.program)
+    assert code == 0 and seconds >= 3, "three times DRAIN_SECONDS"
+    assert "whoever sends them has not noticed that health is 503" in server.program.log()
+
+
 def test_a_drain_ends_nothing_that_is_under_way(start_switchyard, seed):
     """Merchants who open another connection when they are told so lose no request."""
     server = start_switchyard(DRAIN_SECONDS=DRAINS)

@@ -48,7 +48,7 @@ def test_the_router_notices_a_drain_before_it_ends(service):
 
 @pytest.mark.parametrize("service", BEHIND_THE_ROUTER)
 def test_a_container_has_time_to_drain_and_to_stop(service):
-    needed_s = int(setting(service, "DRAIN_SECONDS")) + int(setting(service, "SHUTDOWN_SECONDS"))
+    needed_s = 3 * int(setting(service, "DRAIN_SECONDS")) + int(setting(service, "SHUTDOWN_SECONDS"))
     assert seconds(SERVICES[service]["stop_grace_period"]) >= needed_s + 5
 
 

@@ -10,6 +10,7 @@ from support import exposition, tokens
 from support.http_client import Client, once
 from support.merchants import Merchant
 from support.programs import SECRET, Switchyard
+from support.raw_http import RawConnection
 from support.waiting import eventually
 
 PIPE_BYTES = 4096
@@ -153,3 +154,67 @@ def test_a_merchant_who_is_not_enabled_and_a_locked_out_name_are_in_the_log(star
     for request_id, status in (("login-429", 429), ("pay-403", 403)):
         [line] = eventually(lambda: refusals(server, request_id), f"the line of {request_id}")
         assert f"Refused with {status}: " in line and "alice" not in line
+
+
+def disabled_merchant(server):
+    return Merchant(server, user_id=4711, token=tokens.mint(SECRET, user_id=4711, enabled=False))
+
+
+# ---- LOG_REQUESTS
+
+REQUEST_LINE = re.compile(r"(\S+) (\S+) (\S+): (\d+) in \d+\.\d ms; merchant (\S+), request (\S+)$", re.MULTILINE)
+
+
+def requests_in(server):
+    return {match[6]: match.groups()[:5] for match in REQUEST_LINE.finditer(server.program.log())}
+
+
+@pytest.mark.quick
+def test_requests_are_in_the_log_for_who_asks_for_it(start_switchyard):
+    server = start_switchyard(LOG_REQUESTS="true")
+    with Client(server.auth) as client:
+        client.post("/token", {"username": "alice", "password": "password"}, headers={"X-Request-Id": "login-1"})
+    merchant = Merchant(server)
+    paid = {"amount": 100, "currency": "USD"}
+    identifier = merchant.post(paid, headers={"X-Request-Id": "pay-1"}).json()["id"]
+    merchant.get(f"/transaction/{identifier}", {"X-Request-Id": "show-1"})
+    merchant.close()
+    with Client(server.core) as client:
+        client.get("/nowhere/with-a-secret", {"X-Request-Id": "lost-1"})
+        client.post("/transaction", {"amount": 1}, headers={"X-Request-Id": "nobody-1"})
+    user = str(merchant.user_id)
+    expected = {
+        "login-1": ("auth-api", "POST", "/token", "200", "1"),
+        "pay-1": ("core-api", "POST", "/transaction", "200", user),
+        "show-1": ("core-api", "GET", "/transaction/{id}", "200", user),
+        "lost-1": ("none", "GET", "none", "404", "unknown"),
+        "nobody-1": ("core-api", "POST", "/transaction", "401", "unknown"),
+    }
+    eventually(lambda: expected.keys() <= requests_in(server).keys(), "the lines of all requests")
+    assert {name: requests_in(server)[name] for name in expected} == expected
+    assert "with-a-secret" not in server.program.log(), "the path is the client's"
+
+
+def test_what_is_no_request_is_in_that_log_too(start_switchyard):
+    server = start_switchyard(LOG_REQUESTS="true")
+    with RawConnection(server.core) as connection:
+        connection.send(b"POST /transaction HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n")
+        assert connection.read_reply().status == 501
+    eventually(lambda: ("none", "-", "none", "501", "unknown") in requests_in(server).values(), "its line")
+
+
+def test_requests_are_not_in_the_log_by_themselves(start_switchyard):
+    server = start_switchyard()
+    pay(server)
+    assert server.stop() == 0
+    assert requests_in(server) == {}
+
+
+@pytest.mark.quick
+def test_a_refusal_of_a_merchant_names_the_merchant(start_switchyard):
+    server = start_switchyard()
+    merchant = disabled_merchant(server)
+    assert merchant.post({"amount": 100, "currency": "USD"}, headers={"X-Request-Id": "pay-1"}).status == 403
+    merchant.close()
+    [line] = eventually(lambda: refusals(server, "pay-1"), "its line")
+    assert "merchant 4711" in line

@@ -119,9 +119,8 @@ class Pair {
 
 // Sends `bytes` in pieces, of which the next one has `size_of_piece()` bytes, and then no more.
 Exchange run_exchange(std::string_view bytes, const std::function<std::size_t()>& size_of_piece) {
-  const std::function<void(std::string_view)> on_exception = [](std::string_view) {
-    SWITCHYARD_ASSERT(false);
-  };
+  http::Drain drain;
+  const http::Observer observer{.on_exception = [](std::string_view) { SWITCHYARD_ASSERT(false); }};
   Exchange done;
   served.clear();
   static asio::io_context context(1);
@@ -131,7 +130,7 @@ Exchange run_exchange(std::string_view bytes, const std::function<std::size_t()>
   // X-Forwarded-For is read of whoever this client is taken for.
   static const auto everybody = *http::TrustedProxies::parse("::/1");
   std::optional<http::Connection> connection;
-  connection.emplace(std::move(pair.socket), router(), limits, everybody, budget, on_exception);
+  connection.emplace(std::move(pair.socket), router(), limits, everybody, budget, drain, observer);
   bool ended = false;
   asio::co_spawn(
       context, [&]() -> Task<void> { co_await connection->serve(); },
