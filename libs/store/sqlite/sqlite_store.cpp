@@ -14,7 +14,8 @@ namespace {
 
 constexpr std::size_t writes_waiting_max = 8192;
 constexpr sqlite::ReadLane::Limits logins_waiting_max{.of_one_asker = 1024, .in_all = 1024};
-constexpr sqlite::ReadLane::Limits merchants_waiting_max{.of_one_asker = 256, .in_all = 8192};
+// Waiting costs one who asks much less of the others' time than a refusal and the next try.
+constexpr sqlite::ReadLane::Limits merchants_waiting_max{.of_one_asker = 4096, .in_all = 16'384};
 
 void create_parent_folder(const std::string& path) {
   const auto folder = std::filesystem::path(path).parent_path();
