@@ -255,8 +255,9 @@ Task<std::optional<http::Response>> CoreApi::find_replay(const Asked& asked) {
 Task<http::Response> CoreApi::create(const http::Request& request, Caller& caller) {
   auto asked = read_asked(request, caller);
   if (!asked) co_return std::move(asked.error());
-  const auto turn = limits_.enter(asked->merchant, steady_clock::now());
+  auto turn = limits_.enter(asked->merchant, steady_clock::now());
   if (!turn) co_return refuse(turn.error());
+  if (!*turn) turn->emplace(co_await limits_.wait_for_turn(asked->merchant));
   const bool has_room = backlog_.has_room_for(asked->merchant);
   // What was accepted once is answered as it was, whatever would be refused today. A new key is looked up in
   // the commit that stores it, so this costs nothing where all is well.

@@ -1,4 +1,6 @@
-// How much of what all merchants share one merchant may take: transactions a second, and requests at once.
+// How much of what all merchants share one merchant may take: transactions a second, and requests at once. A
+// few of these are at work, the others wait for their turn: what a commit takes grows with what is at work,
+// for everybody.
 //
 // Per process. Safe to use from any thread; merchants do not wait for each other, but for a few instructions.
 #pragma once
@@ -6,12 +8,16 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <expected>
 #include <mutex>
+#include <optional>
 #include <unordered_map>
 #include <utility>
 
+#include "base/event.hpp"
 #include "base/id.hpp"
+#include "base/task.hpp"
 #include "base/token_bucket.hpp"
 
 namespace switchyard::core {
@@ -23,12 +29,15 @@ class MerchantLimits {
   struct Settings {
     // A token bucket that holds one second's worth. 0: no bound.
     std::int64_t per_second_max = 0;
+    // At work and waiting.
     std::int64_t at_once_max = 0;
+    // More costs other merchants time and gains nothing: 64 rows in a commit are as good as 256.
+    std::int64_t at_work_max = 64;
   };
 
   enum class Refusal { too_fast, too_many_at_once };
 
-  // Counts as a request under way until it goes. The limits outlive it.
+  // Is at work until it goes. The limits outlive it.
   class Turn {
    public:
     Turn(MerchantLimits& limits, MerchantId merchant) : limits_(&limits), merchant_(merchant) {}
@@ -46,18 +55,30 @@ class MerchantLimits {
 
   explicit MerchantLimits(Settings settings) : settings_(settings) {}
 
-  // A refused request takes nothing.
-  std::expected<Turn, Refusal> enter(MerchantId merchant, Clock::time_point now);
+  // A refused request takes nothing; without a turn, wait_for_turn() is next.
+  std::expected<std::optional<Turn>, Refusal> enter(MerchantId merchant, Clock::time_point now);
+  // In the order of the calls.
+  Task<Turn> wait_for_turn(MerchantId merchant);
 
   const Settings& settings() const { return settings_; }
   // Merchants that are remembered: those of the last second, and at most as many again.
   std::size_t size();
 
  private:
+  // On the thread of the coroutine that waits.
+  struct Waiter {
+    explicit Waiter(Executor home) : home(home), called(home) {}
+
+    Executor home;
+    Event called;
+  };
   struct Merchant {
+    std::int64_t at_once() const { return at_work + static_cast<std::int64_t>(waiting.size()); }
+
     TokenBucket bucket;
     Clock::time_point seen;
-    std::int64_t under_way;
+    std::int64_t at_work = 0;
+    std::deque<Waiter*> waiting = {};
   };
   struct Shard {
     std::mutex mutex;
@@ -68,6 +89,7 @@ class MerchantLimits {
   Shard& shard_of(MerchantId merchant) {
     return shards_[static_cast<std::uint64_t>(merchant.value) % shards_.size()];
   }
+  Merchant& merchant_in(Shard& shard, MerchantId merchant, Clock::time_point now);
   void leave(MerchantId merchant);
   static void forget_idle(Shard& shard, Clock::time_point now);
 
