@@ -32,10 +32,6 @@ class RawConnection:
     def close(self):
         self._socket.close()
 
-    def fileno(self):
-        """For `select`."""
-        return self._socket.fileno()
-
     def send(self, data):
         """Sends all of `data`; False when the server closed the connection before it had taken everything."""
         try:

@@ -19,7 +19,7 @@ constexpr std::size_t logins_part = 4;
 // Who waits in a line is told no later than who waits for a connection.
 constexpr postgres::Turns::Limits logins_limits{.waiting = {.of_one_asker = 1024, .in_all = 1024},
                                                 .patience = connection_time};
-constexpr postgres::Turns::Limits merchants_limits{.waiting = {.of_one_asker = 256, .in_all = 8192},
+constexpr postgres::Turns::Limits merchants_limits{.waiting = {.of_one_asker = 4096, .in_all = 16'384},
                                                    .patience = connection_time};
 constexpr std::chrono::seconds start_time{15};
 constexpr std::chrono::milliseconds start_pause{200};
