@@ -2,6 +2,7 @@
 
 #include <stdexcept>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include "base/io_threads.hpp"
@@ -36,15 +37,21 @@ class RouterTest : public ::testing::Test {
   Response ask(Method method, std::string_view path) {
     boost::beast::http::fields headers;
     const auto request = request_of(method, path, headers);
-    return threads_.run(0, [&] { return router_.handle(request, log_exception_); });
+    return threads_.run(0, [&] { return router_.handle(request, observer_); });
   }
   Response get(std::string_view path) { return ask(Method::get, path); }
 
   telemetry::Metrics metrics_;
   Router router_{metrics_, "test"};
   std::vector<std::string> exceptions_;
-  std::function<void(std::string_view)> log_exception_ = [this](std::string_view what) {
-    exceptions_.emplace_back(what);
+  std::vector<std::string> told_;
+  const Observer observer_{
+      .on_exception = [this](std::string_view what) { exceptions_.emplace_back(what); },
+      .on_response =
+          [this](const Exchange& exchange) {
+            told_.push_back(fmt::format("{} {} {} {} {}", exchange.request_id, exchange.service,
+                                        exchange.route, exchange.status, exchange.merchant));
+          },
   };
   IoThreads threads_{1};
 };
@@ -111,6 +118,24 @@ TEST_F(RouterTest, ServesHeadWhereverItServesGet) {
   router_.add(Method::get, "/health", seen_by("health"));
   EXPECT_EQ(ask(Method::head, "/health").status, 200U);
   EXPECT_EQ(ask(Method::head, "/health").body, get("/health").body) << "the connection leaves the body out";
+}
+
+TEST_F(RouterTest, TellsOfEachResponseWhoseRouteItWas) {
+  Router auth(metrics_, "auth");
+  auth.add(Method::post, "/user/{id}", [](const Request&) -> Task<Response> {
+    Response response;
+    response.merchant = "42";
+    co_return response;
+  });
+  auth.add(Method::get, "/broken", [](const Request&) -> Task<Response> {
+    throw std::runtime_error("broken");
+    co_return Response{};
+  });
+  router_.mount("/auth", std::move(auth));
+  ask(Method::post, "/auth/user/7");
+  get("/auth/broken");
+  get("/nowhere");
+  EXPECT_THAT(told_, ElementsAre("id auth /user/{id} 200 42", "id auth /broken 500 ", "id none none 404 "));
 }
 
 TEST_F(RouterTest, ChoosesByTheMethod) {
