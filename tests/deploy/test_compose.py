@@ -80,3 +80,27 @@ def test_variables_have_names_that_the_documents_know():
         ".env.example", "deploy/README.md", "docs/settings.md", "deploy/offline/images.env"))
     unknown = {name for name in names if not re.search(rf"\b{name}\b", documents)}
     assert unknown <= {"DOCKER_SOCKET", "PROMETHEUS_PORT", "ROUTER_DASHBOARD"}, unknown
+
+
+# ---- The images
+
+def test_each_service_has_its_dockerfile_and_all_are_one():
+    folders = {path.parent.name for path in (ROOT / "services").glob("*/CMakeLists.txt")}
+    assert {path.parent.name for path in (ROOT / "services").glob("*/Dockerfile")} == folders
+    for folder in folders:
+        assert (ROOT / "services" / folder / "Dockerfile").readlink() == pathlib.Path("../Dockerfile")
+    stages = re.findall(r"^FROM \S+ AS (\S+)$", (ROOT / "services/Dockerfile").read_text(), re.M)
+    assert folders <= set(stages) and {f"{folder}-source" for folder in folders} <= set(stages)
+
+
+@pytest.mark.parametrize("service", [name for name, service in SERVICES.items() if "build" in service])
+def test_an_image_is_built_for_its_own_service(service):
+    build = SERVICES[service]["build"]
+    assert build["dockerfile"] == "services/Dockerfile", "BuildKit does not follow the link in the service's folder"
+    assert build["args"]["SERVICE"] == service == SERVICES[service]["image"].removeprefix("local/")
+
+
+def test_no_stage_of_the_dockerfile_compiles_more_than_one_service():
+    """The classic builder makes all stages before the one it is asked for: a stage for each service would compile them all."""
+    text = (ROOT / "services/Dockerfile").read_text()
+    assert re.findall(r"--target (\S+)", text) == ['"$SERVICE"']

@@ -49,7 +49,7 @@ class Platform:
         for name in filter(None, files):
             if (ROOT / name).is_file():
                 (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(ROOT / name, self.folder / name)
+                shutil.copy2(ROOT / name, self.folder / name, follow_symlinks=False)
         self.name = f"switchyard-test-{os.getpid()}"
         self.port = free_port()
         self.environment = {
