@@ -117,152 +117,85 @@ run_logged() {
   failed_command=$*
   mkdir -p "${failed_log%/*}"
   printf '$ %s\n' "$*" >"$failed_log"
-  if "$@" 2>&1 </dev/null 9>&- | show_progress "$failed_log"; then
-    failed_command='' failed_log=''
-  else
-    return 1
-  fi
+  "$@" 2>&1 </dev/null 9>&- | tee -a "$failed_log" | show_progress || return 1
+  failed_command='' failed_log=''
 }
 
 show_progress() {
-  local log=$1 line='' part='' latest='' began=$SECONDS shown=$SECONDS interval=15 status terminal='' columns=120
+  local line latest='' began=$SECONDS shown=$SECONDS interval=15 columns=120 before='' after=$'\n'
   if [[ -t 1 && ${TERM:-dumb} != dumb ]]; then
-    terminal=yes interval=1
+    interval=1 before=$'\r\e[K' after=''
     # tput asks the terminal behind its own output, which is a pipe here.
     columns=$(stty size 2>/dev/null </dev/tty) || columns='24 80'
-    columns=$((${columns#* } - 14))
-    ((columns > 0)) || columns=1
+    columns=$((${columns#* } > 14 ? ${columns#* } - 14 : 1))
   fi
-  while true; do
-    status=0
-    IFS= read -r -t "$interval" part || status=$?
-    line+=$part
-    if ((status == 0)); then
-      printf '%s\n' "$line" >&8
-      shorten_progress "$line"
-      latest=$REPLY
-      line=''
-    elif ((status <= 128)); then
-      break
+  # Above 128: no line came in time.
+  while IFS= read -r -t "$interval" line || (($? > 128)); do
+    latest=${line:-$latest}
+    if ((SECONDS - shown >= interval)); then
+      shown=$SECONDS latest=${latest/Building CXX object /}
+      printf '%s   %4d s  %s%s' "$before" "$((SECONDS - began))" "${latest:0:columns}" "$after"
     fi
-    if ((SECONDS - shown >= interval)) || [[ -n $terminal ]]; then
-      shown=$SECONDS
-      if [[ -n $terminal ]]; then
-        printf '\r\e[K   %4d s  %s' "$((SECONDS - began))" "${latest:0:columns}"
-      else
-        printf '   %4d s  %s\n' "$((SECONDS - began))" "${latest:0:columns}"
-      fi
-    fi
-  done 8>>"$log"
-  if [[ -n $line ]]; then
-    printf '%s\n' "$line" >>"$log"
-  fi
-  if [[ -n $terminal ]]; then
-    printf '\r\e[K'
-  fi
-}
-
-# Sets REPLY to the line for people: "[3/9] Building CXX object libs/store/CMakeFiles/store.dir/writer.cpp.o"
-# reads "[3/9] libs/store/writer.cpp".
-shorten_progress() {
-  local line=$1
-  if [[ $line =~ ^(\[[0-9]+/[0-9]+\])\ Building\ CXX\ object\ (.*/)?CMakeFiles/[^/]*\.dir/(.*)\.o$ ]]; then
-    line="${BASH_REMATCH[1]} ${BASH_REMATCH[2]}${BASH_REMATCH[3]}"
-  fi
-  REPLY=$line
+  done
+  printf '%s' "$before"
 }
 
 # --------------------------------------------------------------------------------------------------------- system
 
 system_id='' system_version='' system_name=''
 
-# Sets the three variables above from os-release(5).
+# Sets the three variables above from os-release(5), which is written for shells.
 read_system() {
-  local key value
-  if [[ -r /etc/os-release ]]; then
-    while IFS='=' read -r key value; do
-      value=${value#[\"\']}
-      value=${value%[\"\']}
-      case $key in
-        ID) system_id=$value ;;
-        VERSION_ID) system_version=$value ;;
-        PRETTY_NAME) system_name=$value ;;
-      esac
-    done </etc/os-release
-  fi
-  system_name=${system_name:-$(uname -s)}
+  # shellcheck disable=SC1091
+  { read -r system_id && read -r system_version && read -r system_name; } < <(
+    source /etc/os-release && printf '%s\n' "${ID-}" "${VERSION_ID-}" "${PRETTY_NAME-}") || system_name=$(uname -s)
 }
 
 # Debian's testing and unstable have no version number and are newer than the ones that have.
 system_is_supported() {
   local major=${system_version%%.*}
-  case $system_id in
-    debian) [[ -z $major || $major -ge 12 ]] ;;
-    ubuntu) [[ -n $major && $major -ge 24 ]] ;;
-    *) false ;;
-  esac
+  [[ $system_id == debian && (-z $major || $major -ge 12) || $system_id == ubuntu && -n $major && $major -ge 24 ]]
 }
 
 require_supported_system() {
+  local tool
   read_system
   if ! system_is_supported; then
-    container_advice >&2
+    cat >&2 <<TEXT
+$program: this is $system_name; it needs Debian 12 or newer, or Ubuntu 24.04 or newer (g++ 12, Boost 1.81, CMake 3.25).
+
+Use a container here. Needed: Docker or Podman, 4 GiB of memory, 3 GiB of disk. In the project's folder:
+
+   docker run --rm -it -v "\$PWD":/switchyard -w /switchyard -e HTTP_HOST=0.0.0.0 -p 127.0.0.1:8080:8080 \\
+     debian:12 bash -c './setup.sh && ./setup.sh logs'
+
+or all services in containers of their own: deploy/README.md, "Containers by hand".
+TEXT
     exit 1
   fi
-  local tool
   for tool in apt-get dpkg-query flock setsid; do
     command -v "$tool" >/dev/null || fail "$system_name without $tool" \
       'this is a reduced system: use a complete Debian 12 or Ubuntu 24.04, or a container of one'
   done
 }
 
-container_advice() {
-  cat <<TEXT
-$program: this is ${system_name:-$(uname -s)}; it needs Debian 12 or newer, or Ubuntu 24.04 or newer (g++ 12, Boost 1.81, CMake 3.25).
-
-Use a container here. Needed: Docker or Podman, 4 GiB of memory, 3 GiB of disk. In the project's folder:
-TEXT
-  if [[ -f $root/compose.yaml ]]; then
-    printf '\n   docker compose up --build\n'
-  fi
-  cat <<'TEXT'
-
-   docker run --rm -it -v "$PWD":/switchyard -w /switchyard -e HTTP_HOST=0.0.0.0 -p 127.0.0.1:8080:8080 \
-     debian:12 bash -c './setup.sh && ./setup.sh logs'
-TEXT
-}
-
 # How many compilers run at once: one a core, and 1.5 GiB of free memory for each.
 build_jobs() {
-  local cores memory_kib limit jobs
-  cores=$(nproc)
+  local memory_kib limit jobs
   memory_kib=$(sed -n 's/^MemAvailable: *\([0-9]*\) kB$/\1/p' /proc/meminfo)
-  if [[ -r /sys/fs/cgroup/memory.max ]]; then
-    limit=$(</sys/fs/cgroup/memory.max)
-    if [[ $limit =~ ^[0-9]+$ ]] && ((limit / 1024 < memory_kib)); then
-      memory_kib=$((limit / 1024))
-    fi
-  fi
-  jobs=$((${memory_kib:-1572864} / 1572864))
-  ((jobs <= cores)) || jobs=$cores
-  ((jobs >= 1)) || jobs=1
-  echo "$jobs"
+  limit=$(cat /sys/fs/cgroup/memory.max 2>/dev/null) || true
+  [[ ! $limit =~ ^[0-9]+$ ]] || ((limit / 1024 >= memory_kib)) || memory_kib=$((limit / 1024))
+  jobs=$((${memory_kib:-0} / 1572864))
+  ((jobs <= $(nproc))) || jobs=$(nproc)
+  echo "$((jobs > 0 ? jobs : 1))"
 }
 
 # ------------------------------------------------------------------------------------------------------- packages
 
 # missing_packages NAME...: prints those that are not installed, one a line.
 missing_packages() {
-  local name state
-  declare -A installed=()
-  while read -r state name; do
-    if [[ $state == installed ]]; then
-      installed[$name]=yes
-    fi
-  done < <(dpkg-query -W -f='${db:Status-Status} ${Package}\n' "$@" 2>/dev/null || true)
-  for name in "$@"; do
-    [[ -n ${installed[$name]-} ]] || echo "$name"
-  done
+  comm -23 <(printf '%s\n' "$@" | sort -u) \
+    <(dpkg-query -W -f='${db:Status-Status} ${Package}\n' "$@" 2>/dev/null | sed -n 's/^installed //p' | sort -u)
 }
 
 is_installable() {
@@ -271,17 +204,16 @@ is_installable() {
 
 # True if this user may run commands as root; asks for sudo's password where there is a terminal to ask at.
 may_be_root() {
-  ((EUID == 0)) && return
-  command -v sudo >/dev/null || return
-  if [[ -t 0 && -t 1 ]]; then
-    sudo -v
+  if [[ $EUID != 0 && -t 0 && -t 1 ]]; then
+    command -v sudo >/dev/null && sudo -v
   else
-    sudo -n true 2>/dev/null
+    as_root -n true 2>/dev/null
   fi
 }
 
 as_root() {
   if ((EUID == 0)); then
+    [[ $1 != -n ]] || shift
     "$@"
   else
     sudo "$@"
@@ -333,9 +265,8 @@ install_packages() {
 
 # build PRESET [TARGET...]: configures build/PRESET if needed and builds the targets (everything without any).
 build() {
-  local preset=$1 target_options=() fresh=() directory="$root/build/$1" jobs
+  local preset=$1 directory="$root/build/$1" log="$log_dir/build-$1.log" fresh=() jobs
   shift
-  (($# == 0)) || target_options=(--target "$@")
   # The folder was copied from elsewhere: CMake's notes about the old place are of no use.
   if [[ -f $directory/CMakeCache.txt ]] && ! grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$root" "$directory/CMakeCache.txt"; then
     fresh=(--fresh)
@@ -345,17 +276,14 @@ build() {
       fail "CMake could not configure build/$preset" "read the log; rm -rf build/$preset and ./$program begin anew"
   fi
   jobs=$(build_jobs)
-  if ! NINJA_STATUS='[%f/%t] ' run_logged "$log_dir/build-$preset.log" \
-    cmake --build "$directory" --parallel "$jobs" "${target_options[@]}"; then
-    if grep -qi 'killed' "$log_dir/build-$preset.log"; then
-      fail "a compiler was killed: this machine has too little memory for build/$preset" \
-        "close other programs or add swap; ./$program goes on where it stopped"
-    fi
+  if ! NINJA_STATUS='[%f/%t] ' run_logged "$log" cmake --build "$directory" --parallel "$jobs" ${1:+--target "$@"}; then
+    ! grep -qi 'killed' "$log" || fail "a compiler was killed: this machine has too little memory for build/$preset" \
+      "close other programs or add swap; ./$program goes on where it stopped"
     fail "the build in build/$preset failed" "mend what the log shows; ./$program goes on where it stopped"
   fi
-  if grep -q 'no work to do' "$log_dir/build-$preset.log"; then
+  if grep -q 'no work to do' "$log"; then
     say "build/$preset is up to date"
   else
-    say "built build/$preset with $jobs compiler(s) at once; log: ${log_dir#"$root"/}/build-$preset.log"
+    say "built build/$preset with $jobs compiler(s) at once; log: ${log#"$root"/}"
   fi
 }

@@ -36,16 +36,17 @@ mac_steps() {
   cat <<'TEXT'
 setup.sh: this is a Mac, where Switchyard runs in containers. By hand:
 
-   1. Install Docker Desktop (https://docs.docker.com/desktop/install/mac-install/) or colima, and start it.
+   1. Install Docker Desktop (https://docs.docker.com/desktop/install/mac-install/), or colima and docker-compose; start it.
    2. cp .env.example .env
       In .env: JWT_SECRET=...         from: openssl rand -hex 32
                POSTGRES_PASSWORD=...  from: openssl rand -hex 16
    3. echo '127.0.0.1 platform' | sudo tee -a /etc/hosts
-   4. docker compose up --build --wait
+   4. compose() { if docker compose version >/dev/null 2>&1; then docker compose "$@"; else docker-compose "$@"; fi; }
+      compose up --build --detach
    5. curl -X POST http://platform/auth/token -H 'Content-Type: application/json' \
         -d '{"username":"alice","password":"password"}'
 
-   The end: docker compose down
+   The end: compose down
 TEXT
 }
 
@@ -59,39 +60,25 @@ run_compose() {
 
 # ---------------------------------------------------------------------------------------------------------- Docker
 
+# BuildKit, which newer engines build with, and Compose are packages of their own.
 docker_packages() {
   command -v docker >/dev/null || echo docker.io
-  # BuildKit, which newer engines build with, and Compose are packages of their own.
   if ! docker compose version >/dev/null 2>&1 && ! command -v docker-compose >/dev/null; then
-    if is_installable docker-compose-v2; then
-      echo docker-compose-v2
-    else
-      echo docker-compose
-    fi
+    is_installable docker-compose-v2 && echo docker-compose-v2 || echo docker-compose
   fi
-  if is_installable docker-buildx && ! docker buildx version >/dev/null 2>&1; then
-    echo docker-buildx
-  fi
+  docker buildx version >/dev/null 2>&1 || ! is_installable docker-buildx || echo docker-buildx
+  command -v curl >/dev/null || echo curl ca-certificates
 }
 
 install_docker() {
   local names
-  refresh_package_lists_if_empty
+  command -v docker >/dev/null || is_installable docker.io || refresh_package_lists
   read -r -d '' -a names < <(docker_packages) || true
-  if ((${#names[@]} > 0)); then
-    install_packages 'to run containers' "${names[@]}"
-  fi
+  ((${#names[@]} == 0)) || install_packages 'to run containers' "${names[@]}"
   hash -r
-  command -v curl >/dev/null || install_packages 'to speak HTTP' curl ca-certificates
 }
 
-refresh_package_lists_if_empty() {
-  if ! command -v docker >/dev/null && ! is_installable docker.io; then
-    refresh_package_lists
-  fi
-}
-
-# Sets docker_command to what reaches an engine; false if nothing does.
+# Sets docker_command to what reaches an engine; false if nothing does. sudo asks for no password here.
 find_engine() {
   if docker info >/dev/null 2>&1; then
     docker_command=(docker)
@@ -103,6 +90,7 @@ find_engine() {
 }
 
 start_engine() {
+  local deadline=$((SECONDS + 60))
   if find_engine; then
     return
   fi
@@ -115,8 +103,7 @@ start_engine() {
     failed_command=dockerd failed_log=$daemon_log
     as_root setsid nohup dockerd --pidfile "$root/run/dockerd.pid" >>"$daemon_log" 2>&1 </dev/null 9>&- &
   fi
-  local deadline=$((SECONDS + 60))
-  until find_engine || { ((EUID != 0)) && sudo docker info >/dev/null 2>&1 && docker_command=(sudo docker); }; do
+  until find_engine; do
     ((SECONDS < deadline)) || fail 'the Docker engine does not answer after 60 s' 'the log above says why, where there is one'
     sleep 0.2
   done
@@ -133,30 +120,18 @@ stop_engine() {
 }
 
 join_docker_group() {
-  local user
-  user=$(id -un)
-  if ((EUID == 0)) || [[ ${docker_command[0]} == docker ]]; then
-    return
+  if [[ ${docker_command[0]} == sudo ]]; then
+    id -nG "$(id -un)" | tr ' ' '\n' | grep -qx docker || as_root usermod -aG docker "$(id -un)"
+    say "$(id -un) is in the group docker, which counts from the next login on; until then, and now: with sudo"
   fi
-  if ! id -nG "$user" | tr ' ' '\n' | grep -qx docker; then
-    as_root usermod -aG docker "$user"
-    say "added $user to the group docker, which counts from the next login on"
-  else
-    say "$user is in the group docker, which counts from the next login on"
-  fi
-  say 'until then, and now: with sudo'
 }
 
 find_compose() {
   if run_docker compose version >/dev/null 2>&1; then
     compose_command=("${docker_command[@]}" compose)
-  elif command -v docker-compose >/dev/null; then
-    compose_command=(docker-compose)
-    if [[ ${docker_command[0]} == sudo ]]; then
-      compose_command=(sudo docker-compose)
-    fi
   else
-    return 1
+    compose_command=("${docker_command[@]/%docker/docker-compose}")
+    command -v docker-compose >/dev/null
   fi
 }
 
@@ -170,31 +145,10 @@ prepare_docker() {
 
 # --------------------------------------------------------------------------------------------------- configuration
 
-# set_in_env_file KEY VALUE: puts the line into .env, in the place of one with that key if there is one.
-set_in_env_file() {
-  local key=$1 value=$2 line found=''
-  (
-    umask 077
-    while IFS= read -r line || [[ -n $line ]]; do
-      if [[ -z $found && $line =~ ^(#\ )?$key= ]]; then
-        line=$key=$value found=yes
-      fi
-      printf '%s\n' "$line"
-    done <"$env_file" >"$root/run/env.new"
-    [[ -n $found ]] || printf '%s=%s\n' "$key" "$value" >>"$root/run/env.new"
-  )
-  mv "$root/run/env.new" "$env_file"
-}
-
 write_container_settings() {
   local offline=$1 tls=$2 line
-  if [[ -z $(configured POSTGRES_PASSWORD) ]]; then
-    set_in_env_file POSTGRES_PASSWORD "$(random_hex 16)"
-    say 'put a fresh POSTGRES_PASSWORD into .env'
-  fi
-  if [[ -z $(configured COMPOSE_PROJECT_NAME) ]]; then
-    set_in_env_file COMPOSE_PROJECT_NAME switchyard
-  fi
+  [[ -n $(configured POSTGRES_PASSWORD) ]] || set_in_env_file POSTGRES_PASSWORD "$(random_hex 16)"
+  [[ -n $(configured COMPOSE_PROJECT_NAME) ]] || set_in_env_file COMPOSE_PROJECT_NAME switchyard
   if [[ -n $offline ]]; then
     while read -r line; do
       [[ $line != *=* || $line == '#'* ]] || set_in_env_file "${line%%=*}" "${line#*=}"
@@ -210,10 +164,8 @@ write_container_settings() {
 
 make_certificate() {
   local folder=$root/run/certificates host
-  host=$(configured_or PLATFORM_HOST platform)
-  if [[ -f $folder/platform.crt ]]; then
-    return
-  fi
+  host=$(configured PLATFORM_HOST platform)
+  [[ ! -f $folder/platform.crt ]] || return 0
   command -v openssl >/dev/null || install_packages 'to make a certificate' openssl
   mkdir -p "$folder"
   openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 365 -subj "/CN=$host" \
@@ -223,23 +175,23 @@ make_certificate() {
   say "made run/certificates/platform.crt for $host; to trust it: curl --cacert run/certificates/platform.crt ..."
 }
 
+# Sets router_url, and has curl find it where its name is not in /etc/hosts.
+find_router() {
+  local host port
+  host=$(configured PLATFORM_HOST platform) port=$(configured ROUTER_HTTP_PORT 80)
+  router_url=http://$host$([[ $port == 80 ]] || echo ":$port")
+  curl_options+=(--resolve "$host:$port:127.0.0.1")
+}
+
 check_router_port() {
   local port holder
-  port=$(configured_or ROUTER_HTTP_PORT 80)
-  router_url=http://$(configured_or PLATFORM_HOST platform)
-  [[ $port == 80 ]] || router_url+=:$port
+  port=$(configured ROUTER_HTTP_PORT 80)
   holder=$(run_docker ps --filter "publish=$port" --filter label=com.docker.compose.service=router --format '{{.Names}}')
   if [[ -n $holder ]]; then
     say "ROUTER_HTTP_PORT $port: held by $holder"
   else
-    check_port ROUTER_HTTP_PORT "$port"
+    require_free_port ROUTER_HTTP_PORT "$port"
   fi
-}
-
-configured_or() {
-  local value
-  value=$(configured "$1")
-  echo "${value:-$2}"
 }
 
 # ---------------------------------------------------------------------------------------------------------- images
@@ -357,14 +309,58 @@ upgrade_containers() {
   start_containers
 }
 
-# The connector's lines about one payment, from the containers' logs.
-show_container_log() {
-  local id=$1 deadline=$((SECONDS + 5)) lines=''
-  while ((SECONDS < deadline)) && [[ $lines != *'Result is kept'* ]]; do
-    lines=$(for container in $(run_compose ps -q psp-connector); do
-      run_docker logs --since 2m "$container" 2>&1
-    done | related_lines "$id")
+# ----------------------------------------------------------------------------------------------------- one payment
+
+# ask CURL-OPTION...: sets http_status and http_body.
+ask() {
+  local answer
+  answer=$(curl "${curl_options[@]}" --max-time 10 -w '\n%{http_code}' "$@") ||
+    fail 'the router did not answer' "./$program docker status and ./$program docker logs show how it is"
+  http_status=${answer##*$'\n'} http_body=${answer%$'\n'*}
+}
+
+# As `switchyard demo` makes and shows it, which none of these images has.
+make_container_payment() {
+  local json='Content-Type: application/json' login='{"username":"alice","password":"password"}' token id='' state=''
+  local url=$router_url/transaction/transaction body='{"amount":100,"currency":"USD"}' key deadline=$((SECONDS + 15))
+  if [[ $(configured SWITCHYARD_ENV) == production ]]; then
+    say 'SWITCHYARD_ENV=production has no demo users: no example payment is made'
+    return
+  fi
+  ask -X POST "$router_url/auth/token" -H "$json" -d "$login"
+  token=$(cut -d '"' -f 4 <<<"$http_body")
+  say "\$ token=\$(curl -sS -X POST $router_url/auth/token -H '$json' -d '$login' | cut -d '\"' -f 4)" \
+    "  $http_status ${http_body/"$token"/"${token:0:20}..."}" ''
+  if [[ $http_status == 401 ]]; then
+    say 'the demo user alice is not in this store, or has another password: no example payment is made'
+    return
+  fi
+  [[ $http_status == 200 ]] || fail 'alice got no token' "the reply is above; ./$program docker logs shows the server's side"
+  key="Idempotency-Key: demo-$(</proc/sys/kernel/random/uuid)"
+  ask -X POST "$url" -H "$json" -H "$key" -H "Authorization: Bearer $token" -d "$body"
+  say "\$ curl -X POST $url -H '$json' -H '$key' -H \"Authorization: Bearer \$token\" -d '$body'" "  $http_status $http_body" ''
+  [[ $http_body =~ \"id\":\ ?\"([0-9a-f-]{36})\" ]] && id=${BASH_REMATCH[1]}
+  [[ $http_status == 200 && -n $id ]] || fail 'the transaction was not accepted' "the reply is above; ./$program docker logs shows the server's side"
+  until [[ $state == captured ]]; do
+    [[ $state != declined && $state != failed ]] && ((SECONDS < deadline)) ||
+      fail "the transaction is ${state:-not to be seen}, not captured" "./$program docker logs shows what the connector did"
     sleep 0.1
+    ask "$url/$id" -H "Authorization: Bearer $token"
+    [[ $http_body =~ \"status\":\ ?\"([a-z_]+)\" ]] && state=${BASH_REMATCH[1]}
+  done
+  say "the transaction is captured; the connector's lines about it:"
+  show_container_log "$id"
+}
+
+# The connector's lines about one payment, from the containers' logs; that with the call of the PSP names no transaction.
+show_container_log() {
+  local id=$1 deadline=$((SECONDS + 5)) containers container lines=''
+  mapfile -t containers < <(run_compose ps -q psp-connector)
+  while ((SECONDS < deadline)) && [[ $lines != *'Result is kept'* ]]; do
+    sleep 0.1
+    lines=$(for container in "${containers[@]}"; do
+      run_docker logs --since 2m "$container" 2>&1
+    done | sed -n "/$id/,/Result is kept/p" | grep -E "$id|==> Making transaction|Result is kept") || true
   done
   say "\$ docker logs $(run_docker ps --filter label=com.docker.compose.service=psp-connector --format '{{.Names}}' | head -n 1)" \
     "  ${lines//$'\n'/$'\n     '}"
@@ -387,20 +383,11 @@ ${bold}Switchyard is running in containers.${plain}
 TEXT
 }
 
-begin_docker_work() {
-  trap 'on_error "$LINENO" "$BASH_COMMAND"' ERR
-  drop_empty_variables
-  read_system
-  (umask 077 && mkdir -p "$root/run" "$log_dir")
-  exec 9>"$root/run/setup.lock"
-  flock -n 9 || fail 'another ./setup.sh is at work in this folder' 'wait until it has finished'
-}
-
 upgrade_docker() {
-  begin_docker_work
+  begin
+  lock_folder
   [[ -n $(run_compose ps -q) ]] || fail 'nothing runs that could be upgraded' "./$program docker starts all"
-  router_url=http://$(configured_or PLATFORM_HOST platform):$(configured_or ROUTER_HTTP_PORT 80)
-  curl_options+=(--resolve "$(configured_or PLATFORM_HOST platform):$(configured_or ROUTER_HTTP_PORT 80):127.0.0.1")
+  find_router
   step 'Images'
   run_logged "$log_dir/images.log" run_compose build ||
     fail 'the images of the services could not be built' 'the log says why; what runs goes on'
@@ -410,30 +397,28 @@ upgrade_docker() {
 }
 
 set_up_docker() {
-  local offline=$1 tls=$2 began
-  now_ms
-  began=$REPLY
-  begin_docker_work
+  local offline=$1 tls=$2
+  begin
+  read_system
+  lock_folder
   step 'Docker'
   prepare_docker
   step 'Configuration'
   write_env_file
   write_container_settings "$offline" "$tls"
   step 'Port and host name'
+  find_router
   check_router_port
   name_the_host
-  # The name may not be in /etc/hosts.
-  curl_options+=(--resolve "$(configured_or PLATFORM_HOST platform):$(configured_or ROUTER_HTTP_PORT 80):127.0.0.1")
   step 'Images'
   prepare_images "$offline"
   step 'Containers'
   start_containers
   step 'One payment'
-  make_one_payment "$router_url" show_container_log
+  make_container_payment
   end_step
   show_docker_summary
-  elapsed_since "$began"
-  printf '\nDone in %s.\n' "$REPLY"
+  finish
 }
 
 # ------------------------------------------------------------------------------------------------------- commands
@@ -445,23 +430,14 @@ require_docker() {
   fi
 }
 
-refuse_docker() {
-  printf 'setup.sh: this is not understood: docker %s\n\n' "$*" >&2
-  docker_usage >&2
-  exit 2
-}
-
 docker_down() {
-  case ${1-} in
-    '')
-      run_compose down
-      echo 'The data is still there: ./setup.sh docker goes on with it, ./setup.sh docker down --purge removes it.'
-      ;;
-    --purge)
-      run_compose down --volumes --remove-orphans
-      echo "The data is gone. .env is left, and the images: docker images 'local/*' lists them."
-      ;;
-  esac
+  if [[ ${1-} == --purge ]]; then
+    run_compose down --volumes --remove-orphans
+    echo "The data is gone. .env is left, and the images: docker images 'local/*' lists them."
+  else
+    run_compose down
+    echo 'The data is still there: ./setup.sh docker goes on with it, ./setup.sh docker down --purge removes it.'
+  fi
 }
 
 docker_main() {
@@ -471,22 +447,19 @@ docker_main() {
     shift
   done
   case $* in
-    '' | upgrade | status | logs* | down | 'down --purge' | help | -h | --help) ;;
-    *) refuse_docker "$arguments" ;;
+    upgrade | status | logs* | down | 'down --purge') require_docker ;;
   esac
-  case ${1-} in
+  case $* in
     '') set_up_docker "$offline" "$tls" ;;
-    upgrade)
-      require_docker
-      upgrade_docker
-      ;;
-    down) require_docker && docker_down "${@:2}" ;;
-    status)
-      require_docker
-      run_compose ps
-      unhealthy_containers >/dev/null
-      ;;
-    logs) require_docker && run_compose logs --follow --tail 50 "${@:2}" ;;
+    upgrade) upgrade_docker ;;
+    down | 'down --purge') docker_down "${@:2}" ;;
+    status) run_compose ps && unhealthy_containers >/dev/null ;;
+    logs*) run_compose logs --follow --tail 50 "${@:2}" ;;
     help | -h | --help) docker_usage ;;
+    *)
+      printf 'setup.sh: this is not understood: docker %s\n\n' "$arguments" >&2
+      docker_usage >&2
+      exit 2
+      ;;
   esac
 }

@@ -28,5 +28,6 @@ void add_token_command(CLI::App& app, Context& context);
 void add_transaction_commands(CLI::App& app, Context& context);
 void add_store_commands(CLI::App& app, Context& context);
 void add_doctor_command(CLI::App& app, Context& context);
+void add_demo_command(CLI::App& app, Context& context);
 
 }  // namespace switchyard::cli

@@ -108,9 +108,23 @@ std::vector<Finding> examine_all(const Context& context) {
   return findings;
 }
 
-int examine(const Context& context, bool settings_only) {
+// What a start depends on, and nothing that a running server would not need to be stopped for.
+std::vector<Finding> examine_before_start(const Context& context, std::optional<pid_t> replaced) {
+  std::vector findings{check_configuration(context.environment)};
+  if (findings.front().good) {
+    std::ranges::move(check_ports_before_start(context.environment, replaced), std::back_inserter(findings));
+  }
+  return findings;
+}
+
+struct DoctorOptions {
+  bool before_start = false;
+  std::optional<pid_t> replaced;
+};
+
+int examine(const Context& context, const DoctorOptions& options) {
   const auto findings =
-      settings_only ? std::vector<Finding>{check_configuration(context.environment)} : examine_all(context);
+      options.before_start ? examine_before_start(context, options.replaced) : examine_all(context);
   print(context, findings);
   return std::ranges::all_of(findings, &Finding::good) ? service::exit_ok : service::exit_failure;
 }
@@ -118,13 +132,18 @@ int examine(const Context& context, bool settings_only) {
 }  // namespace
 
 void add_doctor_command(CLI::App& app, Context& context) {
-  auto settings_only = std::make_shared<bool>(false);
+  auto options = std::make_shared<DoctorOptions>();
   auto* command =
       app.add_subcommand("doctor", "Check settings, store, files, ports, Redis, PSP, clock and disk");
-  command->add_flag("--settings-only", *settings_only, "Only whether `serve` would take these settings");
-  command->callback([&context, settings_only] {
-    context.action = [&context, settings_only] { return examine(context, *settings_only); };
-  });
+  auto* before_start = command->add_flag("--before-start", options->before_start,
+                                         "Only whether `serve` would take these settings and could listen");
+  command
+      ->add_option("--replacing", options->replaced,
+                   "With --before-start: this process, which is to be stopped, may hold the ports")
+      ->needs(before_start)
+      ->type_name("PID");
+  command->callback(
+      [&context, options] { context.action = [&context, options] { return examine(context, *options); }; });
 }
 
 }  // namespace switchyard::cli

@@ -11,6 +11,7 @@
 #include "service/settings.hpp"
 #include "sqlite/in_use.hpp"
 #include "store/open.hpp"
+#include "switchyard/port_holder.hpp"
 
 namespace switchyard::cli {
 namespace {
@@ -27,9 +28,9 @@ bool tells_its_health(const std::string& url) {
   return get(url).find(R"("status")") != std::string::npos;
 }
 
-// Good if a server of ours could listen there.
+// Good if a server of ours could listen there, or can as soon as the process `replaced` has ended.
 Finding check_free(const std::string& subject, const std::string& variable, const std::string& host,
-                   std::uint16_t port) {
+                   std::uint16_t port, std::optional<pid_t> replaced = {}) {
   try {
     telemetry::Metrics metrics;
     IoThreads threads(1);
@@ -37,8 +38,13 @@ Finding check_free(const std::string& subject, const std::string& variable, cons
                               {.host = host, .port = port, .limits = {}});
     return good(subject, fmt::format("{}:{} is free", host, port));
   } catch (const std::exception& error) {
-    return bad(subject, error.what(),
-               fmt::format("another program has it; see: ss -ltnp 'sport = :{}', or set {}", port, variable));
+    const auto holder = find_port_holder(port);
+    if (!holder) return bad(subject, error.what(), fmt::format("set HTTP_HOST and {}", variable));
+    if (replaced && holder->process == replaced) {
+      return good(subject, fmt::format("{}:{} is held by process {}", host, port, *replaced));
+    }
+    return bad(subject, fmt::format("{} {} is in use by {}", variable, port, holder->description),
+               fmt::format("end that program, or take another port: {}={}", variable, free_port_after(port)));
   }
 }
 
@@ -100,6 +106,15 @@ Finding check_metrics_port(const Environment& environment) {
   } catch (const ConfigError& error) {
     return bad("metrics", error.what(), "set METRICS_PORT");
   }
+}
+
+std::vector<Finding> check_ports_before_start(const Environment& environment, std::optional<pid_t> replaced) {
+  const auto settings = service::read_http_settings(environment, 8080);
+  std::vector findings{check_free("port", "HTTP_PORT", settings.host, settings.port, replaced)};
+  if (settings.metrics_port != 0) {
+    findings.push_back(check_free("metrics", "METRICS_PORT", settings.host, settings.metrics_port, replaced));
+  }
+  return findings;
 }
 
 Finding check_redis(const Environment& environment) {

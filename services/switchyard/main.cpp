@@ -24,6 +24,7 @@ Examples:
   switchyard --env-file .env transaction create --user alice --amount 100 --currency USD
   switchyard --env-file .env transaction list --user alice --status captured --json
   switchyard --env-file .env doctor
+  switchyard --env-file .env demo
 
 Exit codes: 0 done, 1 it failed, 2 the command line or the configuration is wrong.)";
 
@@ -67,6 +68,7 @@ int run(int argc, char** argv) {
   cli::add_transaction_commands(app, context);
   cli::add_store_commands(app, context);
   cli::add_doctor_command(app, context);
+  cli::add_demo_command(app, context);
 
   try {
     app.parse(argc, argv);

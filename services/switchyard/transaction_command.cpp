@@ -8,11 +8,11 @@
 #include "http/client.hpp"
 #include "http/json.hpp"
 #include "money/money.hpp"
-#include "payment/transaction.hpp"
 #include "service/program.hpp"
 #include "service/settings.hpp"
 #include "switchyard/command_line.hpp"
 #include "switchyard/mint_token.hpp"
+#include "switchyard/replies.hpp"
 
 namespace switchyard::cli {
 namespace {
@@ -59,18 +59,6 @@ class TransactionClient {
   }
 
  private:
-  static std::string problem_text(const std::optional<json::value>& body) {
-    const auto* object = body ? body->if_object() : nullptr;
-    const auto text = [object](const char* name) -> std::string {
-      const auto* value = object != nullptr ? object->if_contains(name) : nullptr;
-      return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
-    };
-    const auto error = text("error");
-    const auto detail = text("detail");
-    if (error.empty()) return "and a body that is not understood";
-    return detail.empty() || detail == error ? error : error + ": " + detail;
-  }
-
   std::string base_url() const {
     if (!options_.url.empty()) return options_.url;
     const auto settings = service::read_http_settings(context_.environment, 8080);
@@ -80,11 +68,6 @@ class TransactionClient {
   const Context& context_;
   const Options& options_;
 };
-
-std::string text_of(const json::object& object, const char* name) {
-  const auto* value = object.if_contains(name);
-  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
-}
 
 void print_transaction(const Context& context, const json::value& value) {
   if (context.json) {
@@ -143,11 +126,6 @@ int list(const Context& context, const Options& options) {
   return service::exit_ok;
 }
 
-bool is_settled(payment::Status status) {
-  return status != payment::Status::queued && status != payment::Status::processing &&
-         status != payment::Status::unknown;
-}
-
 int watch(const Context& context, const Options& options) {
   const TransactionClient client(context, options);
   const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(options.timeout_s);
@@ -157,12 +135,7 @@ int watch(const Context& context, const Options& options) {
     const auto status = text_of(value.as_object(), "status");
     if (std::exchange(last, status) != status) print_transaction(context, value);
     std::fflush(stdout);
-    const auto known = payment::parse_status(status);
-    if (known && is_settled(*known)) {
-      const bool failed = *known == payment::Status::declined || *known == payment::Status::failed ||
-                          *known == payment::Status::manual_review;
-      return failed ? service::exit_failure : service::exit_ok;
-    }
+    if (is_settled(status)) return ended_badly(status) ? service::exit_failure : service::exit_ok;
     if (std::chrono::steady_clock::now() > until) {
       throw std::runtime_error(fmt::format("it is still {} after {} s", status, options.timeout_s));
     }

@@ -20,7 +20,7 @@ def test_a_mac_is_told_the_steps(tmp_path):
     done = run_setup("docker", PATH=f"{tmp_path}:{os.environ['PATH']}")
     assert done.returncode == 1
     assert "this is a Mac" in done.stderr
-    for step in ("Docker Desktop", "cp .env.example .env", "JWT_SECRET=", "POSTGRES_PASSWORD=", "docker compose up --build"):
+    for step in ("Docker Desktop", "cp .env.example .env", "JWT_SECRET=", "POSTGRES_PASSWORD=", "compose up --build"):
         assert step in done.stderr
 
 

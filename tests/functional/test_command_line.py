@@ -64,7 +64,7 @@ def test_unknown_command(offline):
 
 @pytest.mark.quick
 @pytest.mark.parametrize("arguments", [[], ["user"], ["user", "add"], ["token"], ["transaction"], ["transaction",
-    "create"], ["serve"], ["doctor"]])
+    "create"], ["serve"], ["doctor"], ["demo"]])
 def test_help_has_an_example(offline, arguments):
     text = succeeded(offline(*arguments, "--help"))
     assert re.search(r"^ +.*\bswitchyard [-a-z]", text, re.MULTILINE), text

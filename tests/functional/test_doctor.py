@@ -4,11 +4,12 @@ import json
 import os
 import re
 import socket
+import subprocess
 
 import pytest
 
 from support.ports import free_port
-from support.programs import REPOSITORY, SECRET, Program, Switchyard, development_settings, run_to_exit
+from support.programs import REPOSITORY, SECRET, Program, Switchyard, binary, development_settings, run_to_exit
 
 
 def examine(folder, *arguments, env_file=None, **overrides):
@@ -138,12 +139,48 @@ def test_every_setting_that_is_explained_is_known_and_the_other_way_round(tmp_pa
     assert set(re.findall(r'"([A-Z_]+)"', table)) == set(explained)
 
 
-def test_settings_only_needs_no_port_and_no_store(tmp_path):
+def test_who_holds_a_port_is_named_and_another_one_offered(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        findings = examine(tmp_path, "--settings-only", HTTP_PORT=taken.getsockname()[1])
-    assert list(findings) == ["configuration"]
-    wrong = only_wrong(examine(tmp_path, "--settings-only", MAX_AMOUNT="much"))
+        port = taken.getsockname()[1]
+        wrong = only_wrong(examine(tmp_path, HTTP_PORT=port))
+    assert wrong["check"] == "port" and f"HTTP_PORT {port} is in use by process {os.getpid()} (" in wrong["text"]
+    assert "pytest" in wrong["text"]
+    offered = int(re.search(r"HTTP_PORT=(\d+)$", wrong["remedy"]).group(1))
+    assert port < offered <= 65535
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")
+def test_a_port_of_another_users_process_is_said_to_be_that_users(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        try:
+            done = subprocess.run([binary("switchyard"), "doctor", "--before-start"], cwd="/", user="nobody", group="nogroup",
+                                  extra_groups=[], env=development_settings(tmp_path, HTTP_PORT=port), capture_output=True,
+                                  text=True, timeout=60)
+        except PermissionError as error:
+            pytest.skip(f"nobody may not run this build: {error}")
+    assert done.returncode == 1 and f"HTTP_PORT {port} is in use by a process of user root" in done.stdout
+
+
+def test_before_start_looks_at_settings_and_ports_only(tmp_path):
+    assert list(examine(tmp_path, "--before-start", METRICS_PORT=free_port())) == ["configuration", "port", "metrics"]
+    wrong = only_wrong(examine(tmp_path, "--before-start", MAX_AMOUNT="much"))
     assert "MAX_AMOUNT" in wrong["text"]
+    assert not (tmp_path / "switchyard.db").exists()
+
+
+def test_before_start_takes_no_running_server_for_its_own(tmp_path, start_switchyard):
+    """The other checks are content with a Switchyard that answers; a second one cannot listen there."""
+    server = start_switchyard()
+    ports = {name: server.settings[name] for name in ("HTTP_PORT", "METRICS_PORT")}
+    findings = examine(tmp_path, "--before-start", **ports)
+    process = server.program.process.pid
+    assert not findings["port"]["ok"] and not findings["metrics"]["ok"]
+    assert f"process {process}" in findings["port"]["text"]
+    replaced = examine(tmp_path, "--before-start", "--replacing", str(process), **ports)
+    assert all(finding["ok"] for finding in replaced.values())
+    another = examine(tmp_path, "--before-start", "--replacing", str(os.getpid()), **ports)
+    assert not another["port"]["ok"]
 
 
 def test_a_copy_of_a_store_that_is_in_use_is_refused(tmp_path, start_switchyard, postgres_url):
