@@ -46,7 +46,8 @@ void RefusalLog::add(const http::Request& request, const http::Response& respons
   say_left_out(turn.left_out_before);
   const auto reason = reason_of(response);
   const auto address = request.remote_address.to_string();
-  const std::string_view merchant = response.merchant.empty() ? "unknown" : response.merchant;
+  const auto merchant =
+      response.merchant.empty() ? std::string_view("unknown") : std::string_view(response.merchant);
   const auto hash = name.empty() ? std::string("none") : hash_of(name);
   log_.warning(fmt::format("Refused with {}: {}; address {}, request {}, merchant {}, hash of the name {}",
                            response.status, reason, address, request.request_id, merchant, hash),

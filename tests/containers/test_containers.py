@@ -356,9 +356,9 @@ def test_an_upgrade_and_the_way_back_fail_no_request(platform):
     """Two of core-api get another image, one after another, then the one before: no reply but 200, and no connection lost."""
     seed = random.SystemRandom().getrandbits(32)
     print(f"seed {seed}")
-    # In the program itself, not in a comment: an image with the same bytes would be the same.
-    source = platform.folder / "services" / "core-api" / "main.cpp"
-    versions = [source.read_text() + '\nextern const char upgraded[];\nconst char upgraded[] = "upgraded";\n', source.read_text()]
+    # Another image is all that an upgrade is; the program need not be compiled for it.
+    recipe = platform.folder / "services" / "Dockerfile"
+    versions = [recipe.read_text() + '\nLABEL upgraded="1"\n', recipe.read_text()]
     platform.compose("up", "--detach", "--no-build", "--scale", "core-api=2")
     platform.wait_healthy()
     load = Load(platform, seed, threads=3)
@@ -367,7 +367,7 @@ def test_an_upgrade_and_the_way_back_fail_no_request(platform):
         for version in versions:
             before = set(platform.containers("core-api"))
             image = docker("inspect", "--format", "{{.Id}}", "local/core-api")
-            source.write_text(version)
+            recipe.write_text(version)
             platform.setup("upgrade")
             assert docker("inspect", "--format", "{{.Id}}", "local/core-api") != image, "another version"
             after = set(platform.containers("core-api"))
@@ -376,7 +376,7 @@ def test_an_upgrade_and_the_way_back_fail_no_request(platform):
         load.progress()
     finally:
         load.stop()
-        source.write_text(versions[-1])
+        recipe.write_text(versions[-1])
     print(f"{len(load.acknowledged)} acknowledged, none refused")
     assert_each_is_captured_and_charged_once(platform, load.acknowledged)
     platform.compose("up", "--detach", "--no-build", "--scale", "core-api=1")
@@ -443,7 +443,7 @@ def test_a_change_in_one_service_rebuilds_that_service_only(platform):
     before = images()
     # In the program itself, not in a comment: an image with the same bytes would be the same.
     source = platform.folder / "services" / "auth-api" / "main.cpp"
-    source.write_text(source.read_text() + '\nextern const char changed[];\nconst char changed[] = "changed";\n')
+    recipe.write_text(source.read_text() + '\nextern const char changed[];\nconst char changed[] = "changed";\n')
     try:
         platform.compose("build", timeout_s=1800)
         after = images()
