@@ -279,10 +279,12 @@ refuse() {
   exit 2
 }
 
-# ThreadSanitizer looks at what has threads in it: what the rest does, debug has seen.
-without_threads=(deploy interop/test_reference_exchange.py interop/test_jose_libraries.py functional/test_card_numbers.py
-  functional/test_command_line.py functional/test_configuration.py functional/test_doctor.py
-  functional/test_problem_details.py functional/test_program_arguments.py functional/test_tokens.py)
+# ThreadSanitizer looks at what has threads in it and meets others: what one request after another shows, debug has seen.
+one_after_another=(deploy interop/test_reference_exchange.py interop/test_jose_libraries.py functional/test_card_numbers.py
+  functional/test_command_line.py functional/test_configuration.py functional/test_core_api.py functional/test_demo.py
+  functional/test_differences.py functional/test_doctor.py functional/test_metrics_and_openapi.py
+  functional/test_problem_details.py functional/test_program_arguments.py functional/test_psp_simulator.py
+  functional/test_readme_client.py functional/test_schemathesis.py functional/test_tokens.py)
 
 run_all() {
   local parallel
@@ -294,7 +296,7 @@ run_all() {
   if build_step tsan "${programs[@]}" tests_with_threads; then
     unit_tests tsan --label-regex threads
     functional_tests tsan 'those with threads in them, but the slow ones' -m 'not slow' "${parallel[@]}" \
-      "${without_threads[@]/#/--ignore=}"
+      "${one_after_another[@]/#/--ignore=}"
   fi
   if build_step release "${programs[@]}"; then
     if [[ -n ${SLOW_KILL_ROUNDS-} ]]; then
