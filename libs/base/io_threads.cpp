@@ -7,8 +7,10 @@ namespace switchyard {
 IoThreads::IoThreads(std::size_t count, const char* name) {
   for (std::size_t i = 0; i < count; ++i) {
     auto& loop = *loops_.emplace_back(std::make_unique<Loop>());
-    loop.thread = std::thread([&loop] { loop.context.run(); });
-    pthread_setname_np(loop.thread.native_handle(), name);
+    loop.thread = std::thread([&loop, name] {
+      pthread_setname_np(pthread_self(), name);
+      loop.context.run();
+    });
   }
 }
 

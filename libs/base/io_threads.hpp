@@ -18,7 +18,7 @@ namespace switchyard {
 // ended.
 class IoThreads {
  public:
-  // `name`: what top, perf and debuggers show, at most 15 characters.
+  // `name`: what top, perf and debuggers show, at most 15 characters; there as long as the threads are.
   explicit IoThreads(std::size_t count, const char* name = "io");
   ~IoThreads();
 

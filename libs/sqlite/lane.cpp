@@ -63,7 +63,6 @@ Lane::Lane(std::unique_ptr<Database> database, std::size_t capacity)
       capacity_(capacity) {
   use(std::move(database));
   thread_ = std::thread([this] { work_off(); });
-  pthread_setname_np(thread_.native_handle(), "store-write");
 }
 
 Lane::~Lane() {
@@ -115,6 +114,7 @@ Lane::Commands Lane::next_group() {
 }
 
 void Lane::work_off() {
+  pthread_setname_np(pthread_self(), "store-write");
   for (auto group = next_group(); !group.empty(); group = next_group()) {
     execute_group(group);
     complete_all(std::move(group));

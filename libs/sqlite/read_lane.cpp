@@ -5,9 +5,7 @@
 namespace switchyard::sqlite {
 
 ReadLane::ReadLane(std::unique_ptr<Database> database, Limits limits)
-    : database_(std::move(database)), line_(limits), thread_([this] { work_off(); }) {
-  pthread_setname_np(thread_.native_handle(), "store-read");
-}
+    : database_(std::move(database)), line_(limits), thread_([this] { work_off(); }) {}
 
 ReadLane::~ReadLane() {
   {
@@ -37,6 +35,7 @@ std::unique_ptr<Command> ReadLane::next() {
 }
 
 void ReadLane::work_off() {
+  pthread_setname_np(pthread_self(), "store-read");
   while (auto command = next()) {
     execute(*command);
     auto& home = command->home();
