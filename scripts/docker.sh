@@ -342,8 +342,9 @@ make_container_payment() {
   [[ $http_body =~ \"id\":\ ?\"([0-9a-f-]{36})\" ]] && id=${BASH_REMATCH[1]}
   [[ $http_status == 200 && -n $id ]] || fail 'the transaction was not accepted' "the reply is above; ./$program docker logs shows the server's side"
   until [[ $state == captured ]]; do
-    [[ $state != declined && $state != failed ]] && ((SECONDS < deadline)) ||
+    if [[ $state == declined || $state == failed ]] || ((SECONDS >= deadline)); then
       fail "the transaction is ${state:-not to be seen}, not captured" "./$program docker logs shows what the connector did"
+    fi
     sleep 0.1
     ask "$url/$id" -H "Authorization: Bearer $token"
     [[ $http_body =~ \"status\":\ ?\"([a-z_]+)\" ]] && state=${BASH_REMATCH[1]}

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from support.merchants import Merchant
-from support.waiting import eventually
 
 SOURCE = Path(__file__).resolve().parents[1] / "support" / "no_memory.c"
 

@@ -443,7 +443,7 @@ def test_a_change_in_one_service_rebuilds_that_service_only(platform):
     before = images()
     # In the program itself, not in a comment: an image with the same bytes would be the same.
     source = platform.folder / "services" / "auth-api" / "main.cpp"
-    recipe.write_text(source.read_text() + '\nextern const char changed[];\nconst char changed[] = "changed";\n')
+    source.write_text(source.read_text() + '\nextern const char changed[];\nconst char changed[] = "changed";\n')
     try:
         platform.compose("build", timeout_s=1800)
         after = images()
