@@ -12,12 +12,14 @@ void let_go_on(std::unique_ptr<Completion> operation) {
 
 void Turns::submit(std::int64_t asker, std::unique_ptr<Operation> operation) {
   std::unique_lock lock(mutex_);
-  const char* why = line_.why_no_room(asker);
-  if (why == nullptr) line_.push(asker, std::move(operation));
+  if (const char* why = line_.why_no_room(asker); why != nullptr) {
+    lock.unlock();
+    operation->refuse(why);
+    return let_go_on(std::move(operation));
+  }
+  line_.push(asker, std::move(operation));
   lock.unlock();
-  if (why == nullptr) return asio::post(executor_, [this] { begin_another(); });
-  operation->refuse(why);
-  let_go_on(std::move(operation));
+  asio::post(executor_, [this] { begin_another(); });
 }
 
 void Turns::begin_another() {

@@ -13,7 +13,7 @@ constexpr std::chrono::seconds bucket_time{1};
 }  // namespace
 
 MerchantLimits::Merchant& MerchantLimits::merchant_in(Shard& shard, MerchantId merchant,
-                                                      Clock::time_point now) {
+                                                      Clock::time_point now) const {
   const auto capacity = static_cast<double>(settings_.per_second_max);
   if (shard.merchants.size() >= shard.forget_at) forget_idle(shard, now);
   return shard.merchants.try_emplace(merchant.value, Merchant{{capacity, capacity, now}, now}).first->second;

@@ -89,7 +89,7 @@ class MerchantLimits {
   Shard& shard_of(MerchantId merchant) {
     return shards_[static_cast<std::uint64_t>(merchant.value) % shards_.size()];
   }
-  Merchant& merchant_in(Shard& shard, MerchantId merchant, Clock::time_point now);
+  Merchant& merchant_in(Shard& shard, MerchantId merchant, Clock::time_point now) const;
   void leave(MerchantId merchant);
   static void forget_idle(Shard& shard, Clock::time_point now);
 
