@@ -36,6 +36,13 @@ asio::io_context& home_of(const Handler& handler) {
   return asio::get_associated_executor(handler).context();
 }
 
+// Completes it on its own thread.
+template <class Operation>
+void complete_at_home(std::unique_ptr<Operation> operation) {
+  auto& home = operation->home();
+  asio::post(home, [done = std::move(operation)] { done->complete(); });
+}
+
 // Completes each on its own thread, with one post per thread and not one per operation.
 template <class Operation>
 void complete_all(std::vector<std::unique_ptr<Operation>> operations) {

@@ -1,21 +1,13 @@
 #include "postgres/turns.hpp"
 
 namespace switchyard::postgres {
-namespace {
-
-void let_go_on(std::unique_ptr<Completion> operation) {
-  auto& home = operation->home();
-  asio::post(home, [done = std::move(operation)] { done->complete(); });
-}
-
-}  // namespace
 
 void Turns::submit(std::int64_t asker, std::unique_ptr<Operation> operation) {
   std::unique_lock lock(mutex_);
   if (const char* why = line_.why_no_room(asker); why != nullptr) {
     lock.unlock();
     operation->refuse(why);
-    return let_go_on(std::move(operation));
+    return complete_at_home(std::move(operation));
   }
   line_.push(asker, std::move(operation));
   lock.unlock();
@@ -31,7 +23,7 @@ void Turns::begin_another() {
 Task<void> Turns::work_off() {
   while (auto operation = next()) {
     co_await operation->execute();
-    let_go_on(std::move(operation));
+    complete_at_home(std::move(operation));
   }
   --under_way_;
 }
@@ -41,7 +33,7 @@ std::unique_ptr<Turns::Operation> Turns::next() {
   while (auto operation = take()) {
     if (std::chrono::steady_clock::now() - operation->asked_at <= patience_) return operation;
     operation->refuse("too many operations are waiting for the store");
-    let_go_on(std::move(operation));
+    complete_at_home(std::move(operation));
   }
   return nullptr;
 }

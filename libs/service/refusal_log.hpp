@@ -4,8 +4,7 @@
 // It says status, reason, the client's address, the request's id and, where a genuine token named it, the
 // merchant. No path, token or name stands in it, as people type passwords and card numbers into wrong fields:
 // of a name it says a hash under a key that only this process knows, by which one sees that lines are about
-// the same name. Lines are bounded; what is too
-// much is counted, and said with the next line and at the end.
+// the same name. Lines are bounded; what is too much is counted, and said with the next line and at the end.
 //
 // Safe to use from any thread.
 #pragma once

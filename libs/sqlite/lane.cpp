@@ -52,8 +52,7 @@ void fail_all(std::span<std::unique_ptr<Command>> commands, const Error& error) 
 
 void refuse(std::unique_ptr<Command> command, const char* why) {
   command->fail({ErrorCode::overloaded, why});
-  auto& home = command->home();
-  asio::post(home, [refused = std::move(command)] { refused->complete(); });
+  complete_at_home(std::move(command));
 }
 
 Lane::Lane(std::unique_ptr<Database> database, std::size_t capacity)

@@ -38,8 +38,7 @@ void ReadLane::work_off() {
   pthread_setname_np(pthread_self(), "store-read");
   while (auto command = next()) {
     execute(*command);
-    auto& home = command->home();
-    asio::post(home, [done = std::move(command)] { done->complete(); });
+    complete_at_home(std::move(command));
   }
 }
 

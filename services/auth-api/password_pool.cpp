@@ -19,12 +19,6 @@ void lower_priority_once() {
   static_cast<void>(lowered);
 }
 
-template <class Operation>
-void complete_at_home(std::unique_ptr<Operation> operation) {
-  auto& home = operation->home();
-  asio::post(home, [done = std::move(operation)] { done->complete(); });
-}
-
 }  // namespace
 
 template <class Handler>
