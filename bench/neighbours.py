@@ -84,7 +84,7 @@ class Neighbour:
 def in_a_process(run):
     """run(stop) in a process of its own, until it is to stop: this one's threads measure, and share one lock."""
     stop = multiprocessing.Event()
-    process = multiprocessing.Process(target=lambda: (go_behind(), run(stop)), daemon=True)
+    process = multiprocessing.Process(target=lambda: (take_priority(0), run(stop)), daemon=True)
     process.start()
     try:
         yield
@@ -93,14 +93,10 @@ def in_a_process(run):
         process.join(60)
 
 
-def go_ahead():
+def take_priority(nice):
+    """Of this thread, and of what it starts. Nothing for who is not root."""
     with contextlib.suppress(PermissionError):
-        os.setpriority(os.PRIO_PROCESS, 0, AHEAD)
-
-
-def go_behind():
-    with contextlib.suppress(PermissionError):
-        os.setpriority(os.PRIO_PROCESS, 0, 0)
+        os.setpriority(os.PRIO_PROCESS, 0, nice)
 
 
 @contextlib.contextmanager
@@ -109,7 +105,7 @@ def wrk(arguments, script=None):
         file.write(script or "")
         file.flush()
         process = subprocess.Popen(["wrk", "-t1", "-d600s", *(["-s", file.name] if script else []), *arguments],
-                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=go_behind)
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=lambda: take_priority(0))
         try:
             yield
         finally:
@@ -266,7 +262,7 @@ def main():
                       for number in (1, 2)]
             fill(server, tokens[0])
             neighbour = Neighbour(server.port, tokens[1])
-            go_ahead()
+            take_priority(AHEAD)
             neighbour.measure(2)
             print("| flood | " + " | ".join(f"{kind}: quiet, beside it, ratio" for kind in PACE) + " | failed |")
             print("|---|" + "---|" * (len(PACE) + 1))
