@@ -3,10 +3,12 @@
 // Not safe for threads: whoever has one brings the lock.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
-#include <unordered_map>
+#include <map>
+#include <optional>
 #include <utility>
 
 #include "base/assert.hpp"
@@ -19,7 +21,7 @@ struct TurnLimits {
   std::size_t in_all;
 };
 
-template <class Item>
+template <class Item, class Asker = std::int64_t>
 class TurnLine {
  public:
   explicit TurnLine(TurnLimits limits) : limits_(limits) {}
@@ -27,7 +29,7 @@ class TurnLine {
   bool empty() const { return line_.empty(); }
 
   // Why one more of this asker's finds no room, for whoever is refused; null if there is room.
-  const char* why_no_room(std::int64_t asker) const {
+  const char* why_no_room(const Asker& asker) const {
     if (waiting_ >= limits_.in_all) return "too many operations are waiting for the store";
     const auto queue = queues_.find(asker);
     const auto of_this_one = queue == queues_.end() ? 0 : queue->second.size();
@@ -36,7 +38,7 @@ class TurnLine {
   }
 
   // There is room.
-  void push(std::int64_t asker, Item item) {
+  void push(const Asker& asker, Item item) {
     SWITCHYARD_ASSERT(why_no_room(asker) == nullptr);
     auto& queue = queues_[asker];
     if (queue.empty()) line_.push_back(asker);
@@ -61,11 +63,27 @@ class TurnLine {
     return item;
   }
 
+  // Makes room for one more of this asker's: the newest of whoever has most waiting, who loses it. Nothing if
+  // that is the asker, or would be.
+  std::optional<Item> take_newest_of_longest(const Asker& asker) {
+    const auto longest =
+        std::ranges::max_element(queues_, {}, [](const auto& of_asker) { return of_asker.second.size(); });
+    if (longest == queues_.end()) return std::nullopt;
+    const auto own = queues_.find(asker);
+    const auto own_size = own == queues_.end() ? 0 : own->second.size();
+    if (longest->second.size() <= own_size + 1) return std::nullopt;
+    auto newest = std::move(longest->second.back());
+    // Never its last: it has more than one.
+    longest->second.pop_back();
+    --waiting_;
+    return newest;
+  }
+
  private:
   const TurnLimits limits_;
   // Only askers with something waiting have a queue, and each stands once in the line.
-  std::unordered_map<std::int64_t, std::deque<Item>> queues_;
-  std::deque<std::int64_t> line_;
+  std::map<Asker, std::deque<Item>> queues_;
+  std::deque<Asker> line_;
   std::size_t waiting_ = 0;
 };
 

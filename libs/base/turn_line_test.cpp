@@ -1,6 +1,7 @@
 #include "base/turn_line.hpp"
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -56,6 +57,16 @@ TEST_F(TurnLineTest, HasNoRoomForAnybodyWhenThereAreTooManyInAll) {
   }
   EXPECT_EQ(line_.pop(), "x");
   EXPECT_EQ(line_.why_no_room(7), nullptr);
+}
+
+TEST_F(TurnLineTest, WhoeverHasMostWaitingLosesTheNewest) {
+  for (const char* name : {"a1", "a2", "a3"}) push(1, name);
+  for (const char* name : {"b1", "b2"}) push(2, name);
+  EXPECT_EQ(line_.take_newest_of_longest(1), std::nullopt) << "the one who asks has most";
+  EXPECT_EQ(line_.take_newest_of_longest(2), std::nullopt) << "or would have as many";
+  EXPECT_EQ(line_.take_newest_of_longest(3), "a3");
+  EXPECT_THAT(pop_all(), ElementsAre("a1", "b1", "a2", "b2"));
+  EXPECT_EQ(line_.take_newest_of_longest(3), std::nullopt);
 }
 
 TEST(TurnLine, HoldsWhatCanOnlyBeMoved) {

@@ -1,7 +1,5 @@
 #include "auth-api/password_pool.hpp"
 
-#include <algorithm>
-
 #include <boost/asio/post.hpp>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -45,14 +43,13 @@ void PasswordPool::submit(const asio::ip::address& client, std::unique_ptr<Verif
   std::unique_ptr<Verification> refused;
   {
     const std::lock_guard lock(mutex_);
-    if (waiting_ >= waiting_max_) refused = make_room_for(client);
-    if (waiting_ >= waiting_max_) {
+    if (line_.why_no_room(client) != nullptr) {
+      if (auto newest = line_.take_newest_of_longest(client)) refused = std::move(*newest);
+    }
+    if (line_.why_no_room(client) != nullptr) {
       refused = std::move(verification);
     } else {
-      auto& queue = queues_[client];
-      if (queue.empty()) line_.push_back(client);
-      queue.push_back(std::move(verification));
-      ++waiting_;
+      line_.push(client, std::move(verification));
       // Each takes the next in turn, which is seldom the one it was posted for.
       asio::post(pool_, [this] { work_off_one(); });
     }
@@ -62,36 +59,9 @@ void PasswordPool::submit(const asio::ip::address& client, std::unique_ptr<Verif
   complete_at_home(std::move(refused));
 }
 
-// Under the lock. The newest of the client who has most waiting; null if that is `client`, or would be.
-std::unique_ptr<PasswordPool::Verification> PasswordPool::make_room_for(const asio::ip::address& client) {
-  const auto longest =
-      std::ranges::max_element(queues_, {}, [](const auto& of_client) { return of_client.second.size(); });
-  if (longest == queues_.end()) return nullptr;
-  const auto own = queues_.find(client);
-  const auto own_size = own == queues_.end() ? 0 : own->second.size();
-  if (longest->second.size() <= own_size + 1) return nullptr;
-  auto newest = std::move(longest->second.back());
-  // Never its last: it has more than one.
-  longest->second.pop_back();
-  --waiting_;
-  return newest;
-}
-
 std::unique_ptr<PasswordPool::Verification> PasswordPool::next() {
   const std::lock_guard lock(mutex_);
-  if (line_.empty()) return nullptr;
-  const auto client = line_.front();
-  line_.pop_front();
-  const auto queue = queues_.find(client);
-  auto verification = std::move(queue->second.front());
-  queue->second.pop_front();
-  --waiting_;
-  if (queue->second.empty()) {
-    queues_.erase(queue);
-  } else {
-    line_.push_back(client);
-  }
-  return verification;
+  return line_.empty() ? nullptr : line_.pop();
 }
 
 void PasswordPool::work_off_one() {

@@ -8,8 +8,6 @@
 #pragma once
 
 #include <cstddef>
-#include <deque>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -20,12 +18,14 @@
 #include "base/completion.hpp"
 #include "base/error.hpp"
 #include "base/task.hpp"
+#include "base/turn_line.hpp"
 
 namespace switchyard::auth {
 
 class PasswordPool {
  public:
-  PasswordPool(std::size_t threads, std::size_t waiting_max) : pool_(threads), waiting_max_(waiting_max) {}
+  PasswordPool(std::size_t threads, std::size_t waiting_max)
+      : pool_(threads), line_({.of_one_asker = waiting_max, .in_all = waiting_max}) {}
   ~PasswordPool() { pool_.join(); }
 
   struct Verdict {
@@ -49,20 +49,14 @@ class PasswordPool {
   };
   template <class Handler>
   struct TypedVerification;
-  using Queue = std::deque<std::unique_ptr<Verification>>;
 
   void submit(const asio::ip::address& client, std::unique_ptr<Verification> verification);
-  std::unique_ptr<Verification> make_room_for(const asio::ip::address& client);
   std::unique_ptr<Verification> next();
   void work_off_one();
 
   asio::thread_pool pool_;
-  const std::size_t waiting_max_;
   std::mutex mutex_;
-  // Only clients with something waiting have a queue, and each stands once in the line.
-  std::map<asio::ip::address, Queue> queues_;
-  std::deque<asio::ip::address> line_;
-  std::size_t waiting_ = 0;
+  TurnLine<std::unique_ptr<Verification>, asio::ip::address> line_;
 };
 
 }  // namespace switchyard::auth
