@@ -5,6 +5,7 @@
 #include <optional>
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <libpq-fe.h>
 #include <poll.h>
@@ -17,6 +18,7 @@ namespace {
 using namespace asio::experimental::awaitable_operators;
 
 constexpr int binary_format = 1;
+constexpr std::string_view no_descriptor = "this process has as many files open as it may";
 
 // One line without the line breaks and indentation that libpq's messages have.
 std::string one_line(std::string_view message) {
@@ -174,11 +176,6 @@ void Connection::Finish::operator()(pg_conn* connection) const {
 Connection::Connection(Executor executor, pg_conn* connection)
     : executor_(executor), connection_(connection), socket_(executor), timer_(executor) {}
 
-Connection::~Connection() {
-  // libpq closes it.
-  if (socket_.is_open()) socket_.release();
-}
-
 Task<Outcome<std::unique_ptr<Connection>>> Connection::connect(Executor executor, std::string url,
                                                                Deadline deadline) {
   if (auto malformed = why_malformed(url)) {
@@ -207,10 +204,12 @@ Task<Outcome<std::unique_ptr<Connection>>> Connection::connect(Executor executor
   co_return made;
 }
 
-void Connection::follow_socket() {
-  const int current = PQsocket(connection_.get());
-  if (socket_.is_open()) socket_.release();
-  if (current >= 0) socket_.assign(current);
+bool Connection::follow_socket() {
+  const int own = fcntl(PQsocket(connection_.get()), F_DUPFD_CLOEXEC, 0);
+  boost::system::error_code ignored;
+  socket_.close(ignored);
+  if (own >= 0) socket_.assign(own);
+  return own >= 0;
 }
 
 Task<Outcome<void>> Connection::establish(Deadline deadline) {
@@ -220,12 +219,12 @@ Task<Outcome<void>> Connection::establish(Deadline deadline) {
   if (PQstatus(connection_.get()) == CONNECTION_BAD) co_return failed();
   for (auto polled = PGRES_POLLING_WRITING; polled != PGRES_POLLING_OK;) {
     if (polled == PGRES_POLLING_FAILED) co_return failed();
-    follow_socket();
+    if (!follow_socket()) co_return lost(Failure::Kind::unreachable, no_descriptor);
     const bool ready = co_await wait(polled == PGRES_POLLING_READING ? Wait::read : Wait::write, deadline);
     if (!ready) co_return lost(Failure::Kind::unreachable, "the server did not answer in time");
     polled = PQconnectPoll(connection_.get());
   }
-  follow_socket();
+  if (!follow_socket()) co_return lost(Failure::Kind::unreachable, no_descriptor);
   SWITCHYARD_ASSERT(PQsetnonblocking(connection_.get(), 1) == 0);
   SWITCHYARD_ASSERT(PQenterPipelineMode(connection_.get()) == 1);
   usable_ = true;

@@ -56,7 +56,6 @@ class Connection {
   static Task<Outcome<std::unique_ptr<Connection>>> connect(Executor executor, std::string url,
                                                             Deadline deadline);
 
-  ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
@@ -95,8 +94,10 @@ class Connection {
   Task<Outcome<std::vector<Rows>>> receive(const std::vector<Statement>& statements, Deadline deadline);
   Task<std::optional<Failure>> receive_end(Deadline deadline);
   std::unexpected<Failure> lost(Failure::Kind kind, std::string_view what);
-  // The descriptor follows libpq's socket, which changes while it tries one host after the other.
-  void follow_socket();
+  // Takes up a descriptor of its own for libpq's socket, which changes while libpq tries one host after the
+  // other; false where the process can have no more. Of its own, because libpq closes its one as soon as a
+  // connection fails, and its number may then be that of another thread's file.
+  bool follow_socket();
 
   Executor executor_;
   std::unique_ptr<pg_conn, Finish> connection_;
