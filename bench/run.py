@@ -1,7 +1,10 @@
 #!/usr/bin/python3
 """Measures Switchyard beside nginx's constant reply, in one run, so that the figures are ratios.
 
-usage: bench/run.py [--quick] [--bin DIR] [SCENARIO ...]
+usage: bench/run.py [--quick] [--bin DIR] [--against DIR] [SCENARIO ...]
+
+With --against, another build's programs run each scenario in turn with ours (theirs, ours, ours, theirs), and the report
+is how our figures compare.
 
 Load comes from wrk (one thread, 64 connections) on this machine; everything listens on 127.0.0.1 and is stopped at
 the end. The report goes to standard output as Markdown; bench/README.md keeps the last one and what it taught.
@@ -212,7 +215,9 @@ class Bench:
         base = statistics.median(n["rate"] for n in nginx)
         return ratio, rate, base, statistics.median(o["p99_ms"] for o in ours)
 
-    def report(self, work, wanted, measured, good):
+    def report(self, work, wanted, measured, good, figure):
+        """`figure` grows with what is better, for comparisons."""
+        self.figure = figure
         self.rows.append((work, wanted, measured, "yes" if good else "**no**"))
         print(f"{work}: {measured} (wanted {wanted})", file=sys.stderr, flush=True)
 
@@ -224,7 +229,7 @@ class Bench:
         ratio, rate, base, p99 = self.beside_nginx(f"http://127.0.0.1:{service.port}/token", body)
         self.stop(service)
         self.report("`POST /token`, password verified before", ">= 0.45 of nginx",
-                    f"{ratio:.2f} ({rate:,.0f}/s; nginx {base:,.0f}/s; p99 {p99:.1f} ms)", ratio >= 0.45)
+                    f"{ratio:.2f} ({rate:,.0f}/s; nginx {base:,.0f}/s; p99 {p99:.1f} ms)", ratio >= 0.45, ratio)
 
     def transaction_body(self, store):
         return json.dumps({"amount": "100", "currency": "USD", "token": self.token(store)})
@@ -237,7 +242,7 @@ class Bench:
                                                    self.transaction_body(store))
         self.stop(service)
         self.report("`POST /transaction` (core-api), on disk before the reply", ">= 0.35 of nginx, p99 <= 10 ms",
-                    f"{ratio:.2f} ({rate:,.0f}/s; nginx {base:,.0f}/s), p99 {p99:.1f} ms", ratio >= 0.35 and p99 <= 10)
+                    f"{ratio:.2f} ({rate:,.0f}/s; nginx {base:,.0f}/s), p99 {p99:.1f} ms", ratio >= 0.35 and p99 <= 10, ratio)
 
     def serve_scenario(self):
         store = self.new_store()
@@ -246,7 +251,7 @@ class Bench:
                                                    self.transaction_body(store))
         self.stop(service)
         self.report("the same through `switchyard serve`, which captures as fast at the same time", "(none)",
-                    f"{ratio:.2f} ({rate:,.0f}/s; nginx {base:,.0f}/s), p99 {p99:.1f} ms", True)
+                    f"{ratio:.2f} ({rate:,.0f}/s; nginx {base:,.0f}/s), p99 {p99:.1f} ms", True, ratio)
 
     def postgres_scenario(self):
         """core-api over SQLite and over PostgreSQL in turn, each commit synced before its reply."""
@@ -269,7 +274,7 @@ class Bench:
         self.report("`POST /transaction` on PostgreSQL, committed before the reply", ">= 0.5 of SQLite, p99 <= 25 ms",
                     f"{ratio:.2f} ({statistics.median(p['rate'] for p in postgres):,.0f}/s; SQLite "
                     f"{statistics.median(s['rate'] for s in sqlite):,.0f}/s), p99 {p99:.1f} ms",
-                    ratio >= 0.5 and p99 <= 25)
+                    ratio >= 0.5 and p99 <= 25, ratio)
 
     def flow_scenario(self):
         seconds = 10 if self.quick else 60
@@ -294,7 +299,7 @@ class Bench:
         self.stop(service)
         self.report(f"accepted to captured, sustained for {seconds} s", ">= 10,000 payments/s, backlog not growing",
                     f"{rate:,.0f}/s, backlog {first:,.0f} on average in the first half, {last:,.0f} in the second, "
-                    f"{backlog_max:,.0f} at most", rate >= 10_000 and last <= max(2 * first, 2_000))
+                    f"{backlog_max:,.0f} at most", rate >= 10_000 and last <= max(2 * first, 2_000), rate)
 
     def logins_scenario(self):
         store = self.new_store()
@@ -315,7 +320,7 @@ class Bench:
         self.report("100 first logins of 100 users at once", "p99 of other routes <= 20 ms",
                     f"p99 of `POST /transaction` {load['p99_ms']:.1f} ms at {load['rate']:,.0f}/s over the first second "
                     f"({done} logins done by then, all 100 after {took:.1f} s)",
-                    load["p99_ms"] <= 20 and statuses == {200})
+                    load["p99_ms"] <= 20 and statuses == {200}, 1 / load["p99_ms"])
 
     def growth_scenario(self):
         rows_wanted = 200_000 if self.quick else 1_000_000
@@ -338,7 +343,7 @@ class Bench:
         self.stop(service)
         self.report(f"rate of durable inserts at {rows:,} rows over that at 10,000", ">= 0.8",
                     f"{ratio:.2f} ({statistics.median(m['rate'] for m in many):,.0f}/s over "
-                    f"{statistics.median(f['rate'] for f in few):,.0f}/s at {rows_few:,} rows at most)", ratio >= 0.8)
+                    f"{statistics.median(f['rate'] for f in few):,.0f}/s at {rows_few:,} rows at most)", ratio >= 0.8, ratio)
 
     def memory_scenario(self):
         wanted = 100_000 if self.quick else 1_000_000
@@ -362,12 +367,29 @@ class Bench:
         self.stop(service)
         start = statistics.median(starts)
         self.report(f"start to healthy / memory idle / after {made:,} transactions", "<= 0.3 s / <= 32 MiB / <= 96 MiB",
-                    f"{start:.2f} s / {idle:.0f} MiB / {after:.0f} MiB", start <= 0.3 and idle <= 32 and after <= 96)
+                    f"{start:.2f} s / {idle:.0f} MiB / {after:.0f} MiB", start <= 0.3 and idle <= 32 and after <= 96, 1 / after)
 
     SCENARIOS = {
         "token": token_scenario, "transaction": transaction_scenario, "serve": serve_scenario, "postgres": postgres_scenario, "flow": flow_scenario,
         "logins": logins_scenario, "growth": growth_scenario, "memory": memory_scenario,
     }
+
+
+def compare(bench, ours, theirs, scenarios):
+    """Ours over theirs for each scenario, the geometric mean of two pairs in opposite order. True if none is below 0.95."""
+    print("| scenario | ours over theirs | each pair |\n|---|---|---|")
+    worst = float("inf")
+    for name in scenarios:
+        figures = {ours: [], theirs: []}
+        for bin_dir in (theirs, ours, ours, theirs):
+            bench.bin = bin_dir
+            Bench.SCENARIOS[name](bench)
+            figures[bin_dir].append(bench.figure)
+        pairs = [mine / other for mine, other in zip(figures[ours], figures[theirs], strict=True)]
+        ratio = statistics.geometric_mean(pairs)
+        worst = min(worst, ratio)
+        print(f"| {name} | {ratio:.2f} | {', '.join(f'{pair:.2f}' for pair in pairs)} |", flush=True)
+    return worst >= 0.95
 
 
 def machine():
@@ -380,6 +402,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="short runs, to see that it works; not for figures")
     parser.add_argument("--bin", type=pathlib.Path, default=ROOT / "build/release/bin")
+    parser.add_argument("--against", type=pathlib.Path, help="the bin folder of another release build")
     parser.add_argument("scenarios", nargs="*", choices=[[], *Bench.SCENARIOS], help="all, if none is named")
     options = parser.parse_args()
     for tool in ("wrk", "nginx"):
@@ -392,14 +415,17 @@ def main():
     (ROOT / "build").mkdir(exist_ok=True)
     scratch = pathlib.Path(tempfile.mkdtemp(prefix="bench-", dir=ROOT / "build"))
     bench = Bench(options.bin, scratch, options.quick)
+    scenarios = options.scenarios or list(Bench.SCENARIOS)
+    print(f"Machine: {machine()}; load: wrk on the same machine, 1 thread, {CONNECTIONS} connections.\n")
     try:
         bench.start_nginx()
-        for name in options.scenarios or Bench.SCENARIOS:
+        if options.against:
+            return 0 if compare(bench, options.bin, options.against, scenarios) else 1
+        for name in scenarios:
             Bench.SCENARIOS[name](bench)
     finally:
         bench.stop_all()
         shutil.rmtree(scratch, ignore_errors=True)
-    print(f"Machine: {machine()}; load: wrk on the same machine, 1 thread, {CONNECTIONS} connections.\n")
     print("| work | wanted | measured | reached |\n|---|---|---|---|")
     for row in bench.rows:
         print("| " + " | ".join(row) + " |")
