@@ -49,7 +49,8 @@ std::string printable(std::string_view text, std::size_t bytes_max) {
   shown = redact_card_numbers(shown);
   if (shown.size() <= bytes_max && looked_at.size() == text.size()) return shown;
   const auto room = bytes_max - std::min(bytes_max, ellipsis.size());
-  return std::string(cut_utf8(shown, room)).append(ellipsis.substr(0, bytes_max));
+  // Again, for what is left of a longer run of digits may be a card number.
+  return redact_card_numbers(cut_utf8(shown, room)).append(ellipsis.substr(0, bytes_max));
 }
 
 }  // namespace switchyard

@@ -64,5 +64,11 @@ TEST(Printable, ShowsNoCardNumberAlsoNotAtTheCut) {
   }
 }
 
+TEST(Printable, MakesNoCardNumberOfALongerRunOfDigits) {
+  const std::string longer = std::string(card_number) + std::string(20, '9');
+  EXPECT_EQ(printable(longer), longer);
+  EXPECT_EQ(printable(longer, 19), "[card number]...");
+}
+
 }  // namespace
 }  // namespace switchyard

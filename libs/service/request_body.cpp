@@ -9,6 +9,7 @@
 #include "base/spelling.hpp"
 #include "http/json.hpp"
 #include "http/problem.hpp"
+#include "money/printable.hpp"
 
 namespace switchyard::service {
 namespace {
@@ -48,12 +49,12 @@ http::Response malformed_json(http::JsonFault fault) {
                        "the body is not well-formed JSON, names a member twice or is nested too deeply");
 }
 
-// A name from outside, for a reply: short, and nothing that a terminal would obey.
+// A name from outside, for a reply: short, no card number, and nothing that a terminal would obey.
 std::string in_quotes(std::string_view name) {
   constexpr std::size_t shown_max = 40;
-  std::string shown(name.substr(0, shown_max));
-  std::ranges::replace_if(shown, [](char c) { return c < 0x20 || c > 0x7e || c == '"'; }, '?');
-  return fmt::format("\"{}{}\"", shown, name.size() > shown_max ? "..." : "");
+  auto shown = printable(name, shown_max);
+  std::ranges::replace(shown, '"', '?');
+  return fmt::format("\"{}\"", shown);
 }
 
 std::string unknown(std::string_view name, std::span<const std::string_view> known) {

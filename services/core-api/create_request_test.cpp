@@ -271,7 +271,7 @@ TEST(ReadNewTransaction, ShowsAnUnknownNameShortAndPrintable) {
   const auto refused = read_new_transaction(
       parse(R"({"amount":1,"currency":"USD","\u001b[31m\"é)" + std::string(10'000, 'x') + R"(":1})"), "", 1);
   ASSERT_FALSE(refused);
-  EXPECT_THAT(refused.error().body, AllOf(HasSubstr("?[31m???xxx"), Not(HasSubstr("\x1b"))));
+  EXPECT_THAT(refused.error().body, AllOf(HasSubstr(" [31m?éxxx"), Not(HasSubstr("\x1b"))));
   EXPECT_LT(refused.error().body.size(), 400U);
 }
 

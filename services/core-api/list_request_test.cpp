@@ -40,6 +40,7 @@ TEST(ReadFilter, RefusesWhatWouldReturnSomethingElseThanWasMeant) {
            {"Status=captured", 422, R"(perhaps \"status\" was meant)"},
            {"token=x", 422, R"(\"token\" is not known here)"},
            {"=", 422, R"(\"\" is not known here)"},
+           {"4111%2D1111%2D1111%2D1111=x", 422, R"(\"[card number]\" is not known here)"},
            {"status", 422, "Invalid status"},
            {"status=", 422, "Invalid status"},
            {"status=+captured", 422, "Invalid status"},

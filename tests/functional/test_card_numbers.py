@@ -112,13 +112,17 @@ def test_a_card_number_is_in_no_log_and_no_file(start_switchyard, tmp_path, log_
         merchant.get("/transaction", {"X-Request-Id": number, "User-Agent": number, "Referer": number})
         merchant.post(body=f'{{"broken": "{number}'.encode())
     for target in (f"/transaction/{VISA}", f"/{VISA}", f"/transaction?cursor={VISA}", f"/transaction?{VISA}={VISA}",
-                   f"/transaction?status={VISA}"):
-        merchant.get(target)
-        once(server.root, "GET", target)
-        once(server.auth, "GET", target)
+                   f"/transaction?status={VISA}", f"/transaction?limit=1&limit={VISA}", f"/transaction?{GROUPED[1]}=1"):
+        replies = [merchant.get(target), once(server.root, "GET", target), once(server.auth, "GET", target)]
+        for reply in replies:
+            assert number_in(str(reply.headers)) is None and number_in(reply.body.decode()) is None, reply
     merchant.close()
     server.stop()
     assert_nowhere_on_disk(tmp_path)
+
+
+def number_in(text):
+    return next((number for number in (VISA, GROUPED[0], GROUPED[1]) if number in text), None)
 
 
 def assert_nowhere_on_disk(folder):

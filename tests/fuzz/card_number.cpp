@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "fuzz/input.hpp"
+#include "money/printable.hpp"
 
 namespace switchyard::fuzz {
 namespace {
@@ -88,6 +89,12 @@ void check(Input input) {
   SWITCHYARD_ASSERT(found == (redacted != text));
   SWITCHYARD_ASSERT(redacted.size() <= text.size());
   SWITCHYARD_ASSERT(!contains(redacted) && redact_card_numbers(redacted) == redacted);
+
+  // Wherever it is cut off.
+  for (const auto bytes_max : {text.size() / 3, text.size() / 2, std::size_t{20}, std::size_t{40}}) {
+    const auto shown = printable(text, bytes_max);
+    SWITCHYARD_ASSERT(shown.size() <= bytes_max && !contains(shown));
+  }
 }
 
 }  // namespace switchyard::fuzz
