@@ -32,6 +32,14 @@ function(switchyard_library name)
   endif()
 endfunction()
 
+# For what is compiled to test something else. In a sanitizer's build that is most of the code, and optimising and
+# instrumenting it most of the time, where UBSan is to look at what it calls; ASan and TSan look at both.
+function(switchyard_compile_fast target)
+  if(SWITCHYARD_SANITIZE)
+    target_compile_options(${target} PRIVATE -O0 -fno-sanitize=undefined)
+  endif()
+endfunction()
+
 # NEEDS_POSTGRES: a server is started before the first test that needs one and stopped after the last. HAS_THREADS: its tests
 # have the label `threads`, and `tests_with_threads` builds it.
 function(switchyard_unit_test name)
@@ -39,6 +47,7 @@ function(switchyard_unit_test name)
   add_executable(${name}_test ${ARG_SOURCES})
   target_link_libraries(${name}_test PRIVATE ${ARG_DEPENDS} GTest::gmock GTest::gtest_main)
   set_target_properties(${name}_test PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/unit")
+  switchyard_compile_fast(${name}_test)
   set(labels unit)
   if(ARG_HAS_THREADS)
     set(labels threads)
