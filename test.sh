@@ -125,7 +125,7 @@ unit_tests() {
     say 'not possible here'
     return
   fi
-  "${run_prefix[@]}" ctest --test-dir "$root/build/$preset" --output-on-failure --no-tests=error --parallel "$(nproc)" "$@" \
+  "${run_prefix[@]}" ctest --test-dir "$root/build/$preset" --output-on-failure --no-tests=error --parallel "$((2 * $(nproc)))" "$@" \
     </dev/null 2>&1 | tee "$log" | grep --line-buffered -vE '^ +Start +[0-9]+: | +Passed +[0-9.]+ sec$' || status=${PIPESTATUS[0]}
   ((status == 0)) || failures+=("unit tests, $preset: $log")
   closing_lines+=("unit tests, $preset:" "$(grep -E '^[0-9]+% tests passed|^No tests were found|^Total Test time' "$log" || tail -n 1 "$log")")
@@ -144,11 +144,10 @@ note_unit_skips() {
     "$root/build/$1/Testing/Temporary/LastTest.log" 2>/dev/null || true)
 }
 
-# The options that have pytest run some tests at once: most of them wait more than they compute. Not where one test is to
-# have the machine for itself, nor where pytest's plugin for it is missing.
+# side_by_side COUNT [OPTION...]: the options that have pytest run so many tests at once, where its plugin for that is there.
 side_by_side() {
   if /usr/bin/python3 -c 'import xdist' 2>/dev/null; then
-    echo --numprocesses "$(($(nproc) + 1))"
+    echo --numprocesses "$@"
   fi
 }
 
@@ -287,8 +286,10 @@ one_after_another=(deploy interop/test_reference_exchange.py interop/test_jose_l
   functional/test_readme_client.py functional/test_schemathesis.py functional/test_tokens.py)
 
 run_all() {
-  local parallel
-  read -r -d '' -a parallel < <(side_by_side) || true
+  # Most tests wait more than they compute. The slow ones take turns at what their file has set up.
+  local parallel by_file
+  read -r -d '' -a parallel < <(side_by_side "$((2 * $(nproc)))") || true
+  read -r -d '' -a by_file < <(side_by_side "$(nproc)" --dist loadfile) || true
   if build_step debug; then
     unit_tests debug
     functional_tests debug 'all but the slow ones' -m 'not slow' "${parallel[@]}"
@@ -302,7 +303,7 @@ run_all() {
     if [[ -n ${SLOW_KILL_ROUNDS-} ]]; then
       export KILL_ROUNDS=$SLOW_KILL_ROUNDS
     fi
-    functional_tests release 'the slow ones: kill -9, floods, endurance' -m slow
+    functional_tests release 'the slow ones: kill -9, floods, endurance' -m slow "${by_file[@]}"
   fi
   container_tests
 }
