@@ -3,7 +3,11 @@
 // Commands of all callers go out behind each other without waiting for replies, which come back in order. An
 // error reply is a value. A reply that is late ends the connection, because those behind it would be late,
 // too; when the connection ends, whatever is on its way fails as queue_unavailable: nobody knows what of it
-// was done. A connection that has ended stays so; Client makes new ones.
+// was done. A connection that has ended stays so; Client makes new ones. A blocking command, or a
+// subscription, holds up what comes behind it: it needs a connection of its own.
+//
+// Replies are read by hiredis' parser; the rest is ours, because Debian 12's hiredis 0.14 knows neither Asio
+// nor TLS.
 //
 // Belongs to the thread of its executor. close() before it is destroyed.
 #pragma once
