@@ -27,6 +27,12 @@ inline std::size_t utf8_size_of_first(std::string_view text) {
   return wrong ? 0 : size;
 }
 
+// The beginning of `text` that is printable ASCII only: most texts are, from beginning to end.
+inline std::string_view printable_ascii_prefix(std::string_view text) {
+  const auto end = std::ranges::find_if_not(text, [](char c) { return c >= 0x20 && c < 0x7f; });
+  return {text.begin(), end};
+}
+
 // A copy in which each byte that belongs to no character is a question mark.
 inline std::string as_utf8(std::string_view text) {
   std::string out;

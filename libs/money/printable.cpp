@@ -36,7 +36,11 @@ std::string printable(std::string_view text, std::size_t bytes_max) {
   const auto looked_at = text.substr(0, bytes_max + card_number_bytes_max);
   std::string shown;
   shown.reserve(looked_at.size());
-  for (auto rest = looked_at; !rest.empty();) {
+  for (auto rest = looked_at;;) {
+    const auto plain = printable_ascii_prefix(rest);
+    shown.append(plain);
+    rest.remove_prefix(plain.size());
+    if (rest.empty()) break;
     const auto size = utf8_size_of_first(rest);
     const auto character = rest.substr(0, std::max<std::size_t>(size, 1));
     if (size > 0 && is_shown(code_of(character))) {

@@ -80,7 +80,11 @@ bool is_c1(std::string_view character) {
 
 // Control characters would let a value forge a line of its own.
 void append_one_line(fmt::memory_buffer& line, std::string_view text) {
-  while (!text.empty()) {
+  for (;;) {
+    const auto plain = printable_ascii_prefix(text);
+    line.append(plain);
+    text.remove_prefix(plain.size());
+    if (text.empty()) return;
     const auto size = utf8_size_of_first(text);
     const auto character = text.substr(0, std::max<std::size_t>(size, 1));
     text.remove_prefix(character.size());
