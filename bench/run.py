@@ -3,8 +3,7 @@
 
 usage: bench/run.py [--quick] [--bin DIR] [--against DIR] [SCENARIO ...]
 
-With --against, another build's programs run each scenario in turn with ours (theirs, ours, ours, theirs), and the report
-is how our figures compare.
+With --against, another build's programs run in turn with ours, and the report is how our figures compare.
 
 Load comes from wrk (one thread, 64 connections) on this machine; everything listens on 127.0.0.1 and is stopped at
 the end. The report goes to standard output as Markdown; bench/README.md keeps the last one and what it taught.
@@ -12,6 +11,7 @@ the end. The report goes to standard output as Markdown; bench/README.md keeps t
 
 import argparse
 import concurrent.futures
+import contextlib
 import http.client
 import json
 import os
@@ -375,21 +375,54 @@ class Bench:
     }
 
 
-def compare(bench, ours, theirs, scenarios):
-    """Ours over theirs for each scenario, the geometric mean of two pairs in opposite order. True if none is below 0.95."""
-    print("| scenario | ours over theirs | each pair |\n|---|---|---|")
-    worst = float("inf")
-    for name in scenarios:
-        figures = {ours: [], theirs: []}
-        for bin_dir in (theirs, ours, ours, theirs):
+# What is compared while both builds run, burst by burst: the program, its path, and whether its store is PostgreSQL's.
+BURSTS = {"token": ("auth-api", "/token", False), "transaction": ("core-api", "/transaction", False),
+          "serve": ("switchyard", "/transaction/transaction", False), "postgres": ("core-api", "/transaction", True)}
+
+
+def ratios_of_bursts(bench, name, ours, theirs):
+    program, path, on_postgres = BURSTS[name]
+    seconds, rounds = (1, 2) if bench.quick else (5, 10)
+    with contextlib.ExitStack() as stack:
+        runs = []
+        for bin_dir in (ours, theirs):
             bench.bin = bin_dir
-            Bench.SCENARIOS[name](bench)
-            figures[bin_dir].append(bench.figure)
-        pairs = [mine / other for mine, other in zip(figures[ours], figures[theirs], strict=True)]
-        ratio = statistics.geometric_mean(pairs)
-        worst = min(worst, ratio)
-        print(f"| {name} | {ratio:.2f} | {', '.join(f'{pair:.2f}' for pair in pairs)} |", flush=True)
-    return worst >= 0.95
+            store = stack.enter_context(postgres_server.PostgresServer.create()).url() if on_postgres else bench.new_store()
+            if program == "core-api":
+                bench.stop(bench.start_service("auth-api", store))
+            service = bench.serve(store) if program == "switchyard" else bench.start_service(program, store)
+            stack.callback(bench.stop, service)
+            body = bench.transaction_body(store) if program != "auth-api" else json.dumps(
+                {"username": "merchant1", "password": PASSWORD})
+            # The first login takes as long as its hash, and 64 at once would wait for it.
+            await_condition(lambda: post(service.port, path, json.loads(body))[0] == 200, "the first reply")
+            runs.append((f"http://127.0.0.1:{service.port}{path}", body))
+        rates = []
+        for number in range(rounds + 1):
+            order = runs if number % 2 else runs[::-1]
+            of_url = {url: bench.wrk(url, seconds, body)["rate"] for url, body in order}
+            rates.append([of_url[url] for url, _ in runs])
+    return [mine / other for mine, other in rates[1:]]  # the first round warms up
+
+
+def ratios_of_scenarios(bench, name, ours, theirs):
+    figures = {ours: [], theirs: []}
+    for bin_dir in (theirs, ours, ours, theirs, theirs, ours):
+        bench.bin = bin_dir
+        Bench.SCENARIOS[name](bench)
+        figures[bin_dir].append(bench.figure)
+    return [mine / other for mine, other in zip(figures[ours], figures[theirs], strict=True)]
+
+
+def compare(bench, ours, theirs, scenarios):
+    """The median of ours over theirs for each scenario. True if none is below 0.95."""
+    print("| scenario | ours over theirs | each pair |\n|---|---|---|")
+    medians = []
+    for name in scenarios:
+        ratios = (ratios_of_bursts if name in BURSTS else ratios_of_scenarios)(bench, name, ours, theirs)
+        medians.append(statistics.median(ratios))
+        print(f"| {name} | {medians[-1]:.2f} | {', '.join(f'{ratio:.2f}' for ratio in ratios)} |", flush=True)
+    return min(medians) >= 0.95
 
 
 def machine():
