@@ -4,7 +4,8 @@
 # usage: tests/fuzz/run.sh [SECONDS [TARGET...]]        60 seconds each of all targets unless told otherwise
 #
 # What libFuzzer finds worth keeping stays in build/fuzz/corpus and is where the next run goes on; what breaks a property is
-# kept in build/fuzz/crashes, and its file's name is printed. FUZZ_SEED repeats a run with the seed that it printed.
+# kept in build/fuzz/crashes, and its file's name is printed. FUZZ_SEED repeats a run with the seed that it printed;
+# FUZZ_PRESET=fuzz-fast looks for broken properties only, without sanitizers, in more executions a second.
 set -Eeuo pipefail
 
 here=${BASH_SOURCE[0]%"${BASH_SOURCE[0]##*/}"}
@@ -17,6 +18,7 @@ source "$root/scripts/common.sh"
 source "$root/scripts/packages.sh"
 program=tests/fuzz/run.sh
 
+preset=${FUZZ_PRESET:-fuzz}
 seconds=${1:-60}
 seed=${FUZZ_SEED:-$RANDOM$RANDOM}
 # An input that takes longer, or a process that holds more, breaks a bound. Freed memory is given back soon, or reading
@@ -32,13 +34,13 @@ build_targets() {
   install_packages 'to fuzz' "${names[@]}"
   version=$(lint_clang_version)
   export ASAN_SYMBOLIZER_PATH=/usr/lib/llvm-$version/bin/llvm-symbolizer
-  CXX=clang++-$version build fuzz fuzzers
+  CXX=clang++-$version build "$preset" fuzzers
 }
 
 # fuzz TARGET: returns 1 if a property was broken.
 fuzz() {
   local target=$1 log=$log_dir/$1.log dictionary=tests/fuzz/dictionaries/$1 executions
-  local command=("$root/build/fuzz/fuzz/$target" "${options[@]}" -artifact_prefix="$crashes/$target-")
+  local command=("$root/build/$preset/fuzz/$target" "${options[@]}" -artifact_prefix="$crashes/$target-")
   mkdir -p "build/fuzz/corpus/$target" "$crashes"
   if [[ -f $dictionary ]]; then
     command+=(-dict="$dictionary")
@@ -50,16 +52,16 @@ fuzz() {
   fi
   grep -aE -m 1 'invariant broken|^SUMMARY|runtime error|libFuzzer: ' "$log" | sed "s/^/   $target FAILED: /" || true
   say "$(sed -n 's/.*Test unit written to /this input breaks it: /p' "$log")" "log: $log" \
-    "once more: build/fuzz/fuzz/$target FILE; mended, the file belongs into tests/fuzz/corpus/$target"
+    "once more: build/$preset/fuzz/$target FILE; mended, the file belongs into tests/fuzz/corpus/$target"
   return 1
 }
 
 read_system
-step 'Fuzz targets (clang, ASan, UBSan)'
+step "Fuzz targets (clang, $preset)"
 build_targets
 targets=("${@:2}")
 if ((${#targets[@]} == 0)); then
-  for target in build/fuzz/fuzz/*; do
+  for target in build/"$preset"/fuzz/*; do
     targets+=("${target##*/}")
   done
 fi
