@@ -237,19 +237,9 @@ install_everything() {
   install_packages 'to run the tests' "${installable[@]}"
 }
 
-# build_ahead PRESET TARGET...: compiles while tests wait. The preset's build step waits for it, does what is left and says how
-# it went.
-build_ahead() {
-  in_background "$report_dir/build-ahead-$1.log" build "$@"
-  build_under_way=$REPLY
-}
-
-build_under_way=''
-
 # build_step PRESET [TARGET...]: a build that fails costs the tests that need it, and the others still run.
 build_step() {
   step "Build ($(describe "$1"))"
-  [[ -z $build_under_way ]] || wait "$build_under_way" || true
   (build "$@") || {
     failures+=("build, $1: $report_dir/build-$1.log")
     return 1
@@ -298,16 +288,13 @@ one_after_another=(deploy interop/test_reference_exchange.py interop/test_jose_l
 run_all() {
   # Most tests wait more than they compute. The slow ones take turns at what their file has set up.
   local parallel by_file
-  local tsan_targets=("${programs[@]}" tests_with_threads)
   read -r -d '' -a parallel < <(side_by_side "$((2 * $(nproc)))") || true
   read -r -d '' -a by_file < <(side_by_side "$(nproc)" --dist loadfile) || true
   if build_step debug; then
-    build_ahead tsan "${tsan_targets[@]}"
     unit_tests debug
     functional_tests debug 'all but the slow ones' -m 'not slow' "${parallel[@]}"
   fi
-  if build_step tsan "${tsan_targets[@]}"; then
-    build_ahead release "${programs[@]}"
+  if build_step tsan "${programs[@]}" tests_with_threads; then
     unit_tests tsan --label-regex threads
     functional_tests tsan 'those with threads in them, but the slow ones' -m 'not slow' "${parallel[@]}" \
       "${one_after_another[@]/#/--ignore=}"

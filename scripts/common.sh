@@ -121,21 +121,6 @@ run_logged() {
   failed_command='' failed_log=''
 }
 
-# in_background LOG COMMAND...: beside what this script does next, with what that leaves of the cores, and ended with it. Sets
-# REPLY to its process id. A group of its own, so that all of it can be ended; no session, in which `nice` would not count.
-in_background() {
-  local log=$1
-  shift
-  set -m
-  (renice -n 19 "$BASHPID" >/dev/null && "$@") >"$log" 2>&1 </dev/null &
-  set +m
-  REPLY=$!
-  background_groups+=("-$REPLY")
-  trap 'kill -- "${background_groups[@]}" 2>/dev/null || true' EXIT
-}
-
-background_groups=()
-
 show_progress() {
   local line latest='' began=$SECONDS shown=$SECONDS interval=15 columns=120 before='' after=$'\n'
   if [[ -t 1 && ${TERM:-dumb} != dumb ]]; then
