@@ -125,7 +125,7 @@ unit_tests() {
     say 'not possible here'
     return
   fi
-  "${run_prefix[@]}" ctest --test-dir "$root/build/$preset" --output-on-failure --no-tests=error --parallel "$((2 * $(nproc)))" "$@" \
+  "${run_prefix[@]}" ctest --test-dir "$root/build/$preset" --output-on-failure --no-tests=error --parallel "$(nproc)" "$@" \
     </dev/null 2>&1 | tee "$log" | grep --line-buffered -vE '^ +Start +[0-9]+: | +Passed +[0-9.]+ sec$' || status=${PIPESTATUS[0]}
   ((status == 0)) || failures+=("unit tests, $preset: $log")
   closing_lines+=("unit tests, $preset:" "$(grep -E '^[0-9]+% tests passed|^No tests were found|^Total Test time' "$log" || tail -n 1 "$log")")
@@ -288,7 +288,7 @@ one_after_another=(deploy interop/test_reference_exchange.py interop/test_jose_l
 run_all() {
   # Most tests wait more than they compute. The slow ones take turns at what their file has set up.
   local parallel by_file
-  read -r -d '' -a parallel < <(side_by_side "$((2 * $(nproc)))") || true
+  read -r -d '' -a parallel < <(side_by_side "$(($(nproc) + 1))") || true
   read -r -d '' -a by_file < <(side_by_side "$(nproc)" --dist loadfile) || true
   if build_step debug; then
     unit_tests debug

@@ -1,7 +1,6 @@
 #include "http/serialize.hpp"
 
 #include <ctime>
-#include <iterator>
 
 #include <fmt/format.h>
 
@@ -26,15 +25,18 @@ std::string_view http_date() {
 
 void append_response(std::string& out, const Response& response, std::string_view request_id, bool keep_alive,
                      bool with_body) {
-  fmt::format_to(std::back_inserter(out), "HTTP/1.1 {} {}\r\nDate: {}\r\nX-Request-Id: {}\r\n",
-                 response.status, reason_phrase(response.status), http_date(), request_id);
+  const auto append = [&out](auto... parts) { (out.append(parts), ...); };
+  const auto number = [](auto value) { return fmt::format_int(value).str(); };
+  append("HTTP/1.1 ", number(response.status), " ", reason_phrase(response.status), "\r\nDate: ", http_date(),
+         "\r\nX-Request-Id: ", request_id, "\r\n");
   // "No Content" has no length either (RFC 9110, 8.6).
-  if (response.status != 204)
-    fmt::format_to(std::back_inserter(out), "Content-Type: {}\r\nContent-Length: {}\r\n",
-                   response.content_type, response.body.size());
+  if (response.status != 204) {
+    append("Content-Type: ", std::string_view(response.content_type),
+           "\r\nContent-Length: ", number(response.body.size()), "\r\n");
+  }
   for (const auto& [name, value] : response.headers)
-    fmt::format_to(std::back_inserter(out), "{}: {}\r\n", name, value);
-  out += keep_alive ? "Connection: keep-alive\r\n\r\n" : "Connection: close\r\n\r\n";
+    append(std::string_view(name), ": ", std::string_view(value), "\r\n");
+  append(keep_alive ? "Connection: keep-alive\r\n\r\n" : "Connection: close\r\n\r\n");
   if (with_body) out += response.body;
 }
 

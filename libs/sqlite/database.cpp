@@ -29,6 +29,13 @@ int wait_for_lock(void*, int tries) {
   return 1;
 }
 
+// SQLite would count all that it allocates under one lock of the process, and nobody asks for the sum. Before
+// the first connection only.
+void leave_allocations_uncounted() {
+  static const int done = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+  static_cast<void>(done);
+}
+
 [[noreturn]] void raise(sqlite3* handle, const std::string& path) {
   const int code = handle != nullptr ? sqlite3_extended_errcode(handle) : SQLITE_NOMEM;
   const char* message = handle != nullptr ? sqlite3_errmsg(handle) : "out of memory";
@@ -186,6 +193,7 @@ Database::Database(const std::string& path, Durability durability, Access access
     create_file(path);
     flags |= SQLITE_OPEN_CREATE;
   }
+  leave_allocations_uncounted();
   sqlite3* handle = nullptr;
   const int opened = sqlite3_open_v2(path.c_str(), &handle, flags, nullptr);
   handle_.reset(handle);

@@ -1,8 +1,11 @@
 #include "core-api/transaction_json.hpp"
 
-#include <ctime>
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <iterator>
+#include <ranges>
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include "http/json.hpp"
@@ -10,21 +13,63 @@
 namespace switchyard::core {
 namespace {
 
-void append_time(std::string& out, Timestamp time) {
-  const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
-  // As a time_t: the clock's nanoseconds end in the years 1677 and 2262.
-  fmt::format_to(std::back_inserter(out), R"("{:%Y-%m-%dT%H:%M:%S}.{:03}Z")",
-                 fmt::gmtime(std::time_t{seconds.time_since_epoch().count()}), (time - seconds).count());
+// With so many digits.
+template <std::size_t digits>
+void append_padded(std::string& out, std::int64_t number) {
+  std::array<char, digits> text;
+  for (auto& digit : text | std::views::reverse) {
+    digit = static_cast<char>('0' + number % 10);
+    number /= 10;
+  }
+  out.append(text.data(), text.size());
 }
 
-// Without the closing brace.
+// RFC 3339, which has years of four digits: a time beyond is the nearest of them.
+void append_time(std::string& out, Timestamp time) {
+  constexpr std::chrono::sys_days first = std::chrono::year(0) / 1 / 1;
+  constexpr std::chrono::sys_days end = std::chrono::year(10'000) / 1 / 1;
+  time = std::clamp<Timestamp>(time, first, end - std::chrono::milliseconds(1));
+  const auto day = std::chrono::floor<std::chrono::days>(time);
+  const std::chrono::year_month_day date(day);
+  const std::chrono::hh_mm_ss clock(time - day);
+  out += '"';
+  append_padded<4>(out, static_cast<int>(date.year()));
+  out += '-';
+  append_padded<2>(out, static_cast<unsigned>(date.month()));
+  out += '-';
+  append_padded<2>(out, static_cast<unsigned>(date.day()));
+  out += 'T';
+  append_padded<2>(out, clock.hours().count());
+  out += ':';
+  append_padded<2>(out, clock.minutes().count());
+  out += ':';
+  append_padded<2>(out, clock.seconds().count());
+  out += '.';
+  append_padded<3>(out, std::chrono::duration_cast<std::chrono::milliseconds>(clock.subseconds()).count());
+  out += "Z\"";
+}
+
+void append_number(std::string& out, std::int64_t number) {
+  const fmt::format_int text(number);
+  out.append(text.data(), text.size());
+}
+
+// Without the closing brace. Put together by hand: this is in each reply, and fmt took five times as long.
 void append_open(std::string& out, const payment::Transaction& transaction) {
-  fmt::format_to(
-      std::back_inserter(out),
-      R"({{"amount":{},"currency":"{}","user_id":{},"id":"{}","status":"{}","captured_amount":{},"refunded_amount":{})",
-      transaction.amount.minor(), transaction.amount.currency().code(), transaction.merchant_id.value,
-      transaction.id.value.to_string(), payment::to_string(transaction.status), transaction.captured_minor,
-      transaction.refunded_minor);
+  out += R"({"amount":)";
+  append_number(out, transaction.amount.minor());
+  out += R"(,"currency":")";
+  out += transaction.amount.currency().code();
+  out += R"(","user_id":)";
+  append_number(out, transaction.merchant_id.value);
+  out += R"(,"id":")";
+  out += transaction.id.value.to_string();
+  out += R"(","status":")";
+  out += payment::to_string(transaction.status);
+  out += R"(","captured_amount":)";
+  append_number(out, transaction.captured_minor);
+  out += R"(,"refunded_amount":)";
+  append_number(out, transaction.refunded_minor);
   if (!transaction.reason.empty()) {
     out += R"(,"reason":)";
     out += http::json_string(transaction.reason);

@@ -1,9 +1,11 @@
 #include "core-api/transaction_json.hpp"
 
+#include <random>
 #include <string>
 #include <vector>
 
 #include <boost/json/serialize.hpp>
+#include <fmt/chrono.h>
 #include <gmock/gmock.h>
 
 #include "http/json.hpp"
@@ -60,6 +62,25 @@ TEST(TransactionJson, ShowsTimesOfEachYearOfFourDigits) {
   EXPECT_THAT(
       to_json(transaction),
       HasSubstr(R"("created_at":"0000-01-01T00:00:00.000Z","updated_at":"9999-12-31T23:59:59.999Z")"));
+  transaction.created_at = Timestamp::min();
+  transaction.updated_at = Timestamp::max();
+  EXPECT_THAT(
+      to_json(transaction),
+      HasSubstr(R"("created_at":"0000-01-01T00:00:00.000Z","updated_at":"9999-12-31T23:59:59.999Z")"));
+}
+
+TEST(TransactionJson, ShowsTimesAsFmtDoes) {
+  std::mt19937_64 random(std::random_device{}());
+  auto transaction = example();
+  for (int i = 0; i < 10'000; ++i) {
+    const milliseconds ms(
+        std::uniform_int_distribution<std::int64_t>(-62'167'219'200'000, 253'402'300'799'999)(random));
+    transaction.created_at = Timestamp(ms);
+    const auto seconds = std::chrono::floor<std::chrono::seconds>(ms);
+    const auto expected = fmt::format(R"("created_at":"{:%Y-%m-%dT%H:%M:%S}.{:03}Z")",
+                                      fmt::gmtime(seconds.count()), (ms - seconds).count());
+    ASSERT_THAT(to_json(transaction), HasSubstr(expected)) << ms.count();
+  }
 }
 
 TEST(TransactionJson, ShowsTheMoneyThatWasMoved) {
