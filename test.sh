@@ -20,7 +20,7 @@ source "$root/scripts/docker.sh"
 
 usage() {
   cat <<'TEXT'
-usage: ./test.sh [all]                                    everything this machine can run (about 30 minutes on 2 cores)
+usage: ./test.sh [all]                                    everything this machine can run (about an hour on 2 cores)
        ./test.sh quick                                    unit tests and a fast functional subset, build/debug
        ./test.sh unit [PRESET...]                         unit tests; debug unless told otherwise
        ./test.sh functional [PRESET] [-- PYTEST-OPTION...]   functional tests; debug unless told otherwise
