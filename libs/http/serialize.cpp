@@ -25,7 +25,7 @@ std::string_view http_date() {
 
 void append_response(std::string& out, const Response& response, std::string_view request_id, bool keep_alive,
                      bool with_body) {
-  const auto append = [&out](auto... parts) { (out.append(parts), ...); };
+  const auto append = [&out](const auto&... parts) { (out.append(parts), ...); };
   const auto number = [](auto value) { return fmt::format_int(value).str(); };
   append("HTTP/1.1 ", number(response.status), " ", reason_phrase(response.status), "\r\nDate: ", http_date(),
          "\r\nX-Request-Id: ", request_id, "\r\n");
