@@ -1,12 +1,14 @@
-"""`./setup.sh` in a folder of its own, with a program that is built already: the steps after packages and build, which would
-change this machine and take minutes, and the commands for what runs."""
+"""`./setup.sh` in a folder of its own, with a program that is built already: all steps but those that would change this
+machine or take minutes, and the commands for what runs."""
 
+import fcntl
 import os
 import re
 import shutil
 import signal
 import socket
 import subprocess
+import textwrap
 
 import pytest
 
@@ -14,7 +16,15 @@ from support.ports import free_port
 from support.programs import REPOSITORY, binary
 from support.waiting import PATIENCE, eventually
 
-pytestmark = pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
+# Runs what follows as setup.sh runs its own, with scripts/setup.py and scripts/project.py imported.
+AS_SETUP = """\
+import sys
+sys.path.insert(0, "scripts")
+import console, project, setup
+def main(_):
+{}
+console.main_of("setup.sh", setup.RUN / "log", main)
+"""
 
 
 class Project:
@@ -39,15 +49,15 @@ class Project:
             **{name: value for name, value in os.environ.items() if name.endswith("SAN_OPTIONS")},
         }
 
-    def bash(self, script, **environment):
-        return subprocess.run(["bash", "-c", f"source ./setup.sh help >run.log\n{script}"], cwd=self.folder,
+    def python(self, script, **environment):
+        return subprocess.run(["/usr/bin/python3", "-B", "-c", AS_SETUP.format(textwrap.indent(script, "    "))], cwd=self.folder,
                               env={**self.environment, **environment}, capture_output=True, text=True,
                               timeout=120 * PATIENCE, check=False)
 
     def set_up(self, **environment):
         """All steps but packages, build, and the name in /etc/hosts."""
-        return self.bash("begin; lock_folder; write_env_file; step Server; start_or_keep; step Payment; make_one_payment; "
-                         "end_step; show_summary; finish", **environment)
+        return self.python("setup.install_packages = setup.build = setup.name_the_host = lambda *_: None\nsetup.set_up()",
+                           **environment)
 
     def command(self, *words):
         return subprocess.run(["./setup.sh", *words], cwd=self.folder, env=self.environment, capture_output=True, text=True,
@@ -119,12 +129,11 @@ def test_before_there_is_a_program_too(project):
     """It would be told after minutes only."""
     (project.folder / "build/release/bin/switchyard").unlink()
     with socket.create_server(("127.0.0.1", project.port)):
-        done = project.bash("begin; require_supported_system; check_system")
+        done = project.set_up()
     assert done.returncode == 1 and f"HTTP_PORT {project.port} is in use" in done.stderr
 
 
 def test_a_server_that_ends_at_its_start_is_shown_with_its_log(project):
-    succeeded(project.bash("begin; lock_folder; write_env_file"))
     (project.folder / "data").mkdir()
     (project.folder / "data/switchyard.db").write_text("no store, but longer than the header of one; " * 10)
     done = project.set_up()
@@ -140,16 +149,68 @@ def test_a_store_without_the_demo_user_needs_no_payment(project):
     assert "nothing was paid" in succeeded(project.set_up(MAX_AMOUNT="5000"))
 
 
+def test_only_one_at_a_time(project):
+    (project.folder / "run").mkdir()
+    with (project.folder / "run/setup.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = project.set_up()
+    assert done.returncode == 1 and "another ./setup.sh is at work" in done.stderr
+    assert not (project.folder / ".env").exists()
+
+
+def test_a_server_does_not_hold_the_lock(project):
+    succeeded(project.set_up())
+    with (project.folder / "run/setup.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_another_process_with_the_number_of_a_server_that_ended_is_left_alone(project):
+    (project.folder / "run").mkdir()
+    with subprocess.Popen(["sleep", "60"]) as stranger:
+        (project.folder / "run/switchyard.pid").write_text(f"{stranger.pid}\n")
+        status, stop = project.command("status"), project.command("stop")
+        assert stranger.poll() is None
+        stranger.kill()
+    assert status.returncode == 3 and "not running" in succeeded(stop)
+    assert project.process() is None
+
+
+def test_a_mistake_of_ours_is_said_to_be_one(project):
+    done = project.python("console.step('Anything'); raise KeyError('what')")
+    assert done.returncode == 1
+    assert "failed in step 1 (Anything): KeyError" in done.stderr and "this is a mistake in setup.sh: please report it" in done.stderr
+
+
+# ---- The host's name
+
+@pytest.mark.parametrize("hosts, after, said", [
+    ("127.0.0.1 localhost\n", "127.0.0.1 localhost\n127.0.0.1 platform\n", 'added "127.0.0.1 platform"'),
+    ("127.0.0.1 localhost", "127.0.0.1 localhost\n127.0.0.1 platform\n", 'added "127.0.0.1 platform"'),
+    ("# 10.0.0.1 platform\n127.0.1.1 a platform # here\n", None, "has platform as 127.0.1.1"),
+    ("10.0.0.1 platform\n", None, "which is left alone"),
+    (None, None, "may not be changed here"),
+])
+def test_the_name_platform(project, tmp_path, hosts, after, said):
+    """In a file of ours, which this user may change: not as root."""
+    file = tmp_path / ("hosts" if hosts is not None else "no such folder/hosts")
+    if hosts is not None:
+        file.write_text(hosts)
+    done = project.python(f"project.HOSTS = project.Path({str(file)!r}); project.as_root = lambda command, ask: command\n"
+                          "project.name_the_host()")
+    assert said in succeeded(done)
+    assert hosts is None or file.read_text() == (after or hosts)
+
+
 # ---- .env
 
 @pytest.mark.parametrize("line, value", [
-    ("HTTP_PORT=9000", "9000"), ('HTTP_PORT="9000"', "9000"), ("  HTTP_PORT =  '90 00'  ", "90 00"), ("HTTP_PORT=", "8080"),
+    ("HTTP_PORT=9000", "9000"), ('HTTP_PORT="9000"', "9000"), ("  HTTP_PORT =  '90 00'  ", "90 00"), ("HTTP_PORT=", "8080"), ('HTTP_PORT=""', "8080"),
     ("HTTP_PORTS=9000", "8080"), ("# HTTP_PORT=9000", "8080"), ("HTTP_PORT=a\"b'c", "a\"b'c"), ("HTTP_PORT=$(id)", "$(id)"),
 ])
 def test_a_value_is_that_of_the_env_file_or_else_the_default(project, line, value):
     (project.folder / ".env").write_text(f"X=1\n{line}\nY=2\n")
-    assert succeeded(project.bash("configured HTTP_PORT", HTTP_PORT="")) == value + "\n"
-    assert succeeded(project.bash("configured HTTP_PORT", HTTP_PORT="7000")) == "7000\n"
+    assert succeeded(project.python("print(project.configured('HTTP_PORT'))", HTTP_PORT="")) == value + "\n"
+    assert succeeded(project.python("print(project.configured('HTTP_PORT'))", HTTP_PORT="7000")) == "7000\n"
 
 
 @pytest.mark.parametrize("before, after", [
@@ -158,7 +219,7 @@ def test_a_value_is_that_of_the_env_file_or_else_the_default(project, line, valu
 ])
 def test_a_line_is_put_into_the_env_file(project, before, after):
     (project.folder / ".env").write_text(before)
-    succeeded(project.bash("begin; lock_folder; set_in_env_file KEY 'new & $value'"))
+    succeeded(project.python("project.lock_folder(); project.set_in_env_file('KEY', 'new & $value')"))
     assert (project.folder / ".env").read_text() == after
     assert (project.folder / ".env").stat().st_mode & 0o777 == 0o600
 
