@@ -58,6 +58,7 @@ class Failed(Exception):
         labels = ["what to do:", *[""] * len(self.remedies)]
         lines += [f"   {label:12} {remedy}" for label, remedy in zip(labels, self.remedies, strict=False)]
         print("", *lines, sep="\n", file=sys.stderr)
+        forget()
 
 
 def fail(what: str, *remedies: str) -> NoReturn:
@@ -68,7 +69,7 @@ def main_of(program: str, log_dir: Path, main: Callable[[list[str]], int | None]
     """Runs main with the command line's arguments and exits with its result. Ctrl-C and SIGTERM end what runs."""
     current.program, current.log_dir = program, log_dir
     sys.stdout.reconfigure(line_buffering=True)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         sys.exit(main(sys.argv[1:]))
     except Failed as failed:
@@ -117,6 +118,13 @@ def end_step() -> None:
         current.began = None
 
 
+def longest_first(durations: Iterable[tuple[str, float]]) -> list[str]:
+    """A line for each title and its duration in seconds, and one for their sum."""
+    rows = sorted(durations, key=lambda row: row[1], reverse=True)
+    rows.append(("in all", sum(seconds for _, seconds in rows)))
+    return [f"{elapsed(seconds):>14}  {title}" for title, seconds in rows]
+
+
 def say(*lines: str) -> None:
     for line in lines:
         print(f"   {line}")
@@ -161,11 +169,14 @@ def run_logged(log: Path, command: list[str], *, cwd: Path | None = None, env: M
 
 @contextlib.contextmanager
 def ending(process: subprocess.Popen):
-    """Whatever interrupts the block also ends the process."""
+    """Whatever interrupts the block also ends the process. Ctrl-C in a terminal has reached it already."""
     try:
         yield
+    except KeyboardInterrupt:
+        process.wait()
+        raise
     except BaseException:
-        with contextlib.suppress(PermissionError):  # sudo's child is root's, and has the terminal's Ctrl-C itself
+        with contextlib.suppress(PermissionError):  # sudo's child is root's
             process.terminate()
         process.wait()
         raise

@@ -1,5 +1,5 @@
-# The Debian and Ubuntu packages that Switchyard is built, tested and checked with.
-# Sourced, after common.sh, by setup.sh, test.sh and .ci/run.
+# The Debian and Ubuntu packages that Switchyard is built and tested with. services/Dockerfile sources it, with system_id and
+# system_version as os-release(5) has them; so does scripts/system.py.
 # shellcheck shell=bash disable=SC2154
 
 # Boost 1.81 or newer is needed. Debian 12 has it under versioned names, beside its default 1.74; elsewhere the default
@@ -46,37 +46,4 @@ systemd_package() {
   if ! LC_ALL=C apt-get install --simulate --no-install-recommends systemd 2>/dev/null | grep -q '^Remv '; then
     echo systemd
   fi
-}
-
-# PostgreSQL's package creates a cluster and starts it at once and at each boot, unless this is said between its common
-# part and the server. A machine that has PostgreSQL already is left as it is.
-install_postgresql_without_cluster() {
-  [[ -n $(missing_packages postgresql-common) ]] || return 0
-  install_packages 'to prepare for PostgreSQL' postgresql-common
-  as_root pg_conftool /etc/postgresql-common/createcluster.conf set create_main_cluster off
-}
-
-# clang 19 is what CI uses. A release without it gets the newest one it has, which may warn about other things.
-lint_packages() {
-  local version
-  version=$(lint_clang_version)
-  echo "clang-$version" "clang-tidy-$version" "clang-format-$version" shellcheck python3-pyflakes
-}
-
-# clang's libFuzzer, for tests/fuzz, with what names the lines of a report.
-fuzz_packages() {
-  local version
-  version=$(lint_clang_version)
-  echo "clang-$version" "libclang-rt-$version-dev" "llvm-$version"
-}
-
-lint_clang_version() {
-  local version
-  for version in 19 20 18 17 16 15 14; do
-    if is_installable "clang-tidy-$version"; then
-      echo "$version"
-      return
-    fi
-  done
-  echo 19
 }

@@ -1,6 +1,7 @@
 """The system beneath setup.sh, test.sh and .ci/run: which one it is, root's rights, and the packages of Debian and Ubuntu."""
 
 import dataclasses
+import functools
 import os
 import platform
 import re
@@ -49,13 +50,17 @@ def require_supported_system(system: System) -> None:
                  "this is a reduced system: use a complete Debian 12 or Ubuntu 24.04, or a container of one")
 
 
+def cores() -> int:
+    return len(os.sched_getaffinity(0))
+
+
 def build_jobs() -> int:
     """How many compilers run at once: one a core, and 1.5 GiB of free memory for each."""
     memory = int(re.search(r"^MemAvailable: *(\d+) kB$", Path("/proc/meminfo").read_text(), re.MULTILINE)[1]) * 1024
     limit = Path("/sys/fs/cgroup/memory.max")
     if limit.exists() and (text := limit.read_text().strip()).isdecimal():
         memory = min(memory, int(text))
-    return max(1, min(memory // (1536 * 1024 * 1024), len(os.sched_getaffinity(0))))
+    return max(1, min(memory // (1536 * 1024 * 1024), cores()))
 
 
 # ---- Root
@@ -97,6 +102,12 @@ def missing_packages(names: Iterable[str]) -> list[str]:
 def is_installable(name: str) -> bool:
     done = subprocess.run(["apt-cache", "policy", name], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
     return re.search(r"^  Candidate: [^(]", done.stdout, re.MULTILINE) is not None
+
+
+@functools.cache
+def clang_version() -> int:
+    """clang 19 is what CI uses. A release without it gets the newest one it has, which may warn about other things."""
+    return next((version for version in (19, 20, 18, 17, 16, 15, 14) if is_installable(f"clang-tidy-{version}")), 19)
 
 
 def run_apt(log: str, *arguments: str) -> bool:

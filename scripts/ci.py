@@ -1,0 +1,182 @@
+""".ci/run: the tests, then format, lint and scripts."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import console
+import fuzz
+from console import ROOT, Failed, bold, elapsed, say
+from system import clang_version, cores, install_packages
+
+LOGS = ROOT / "build/ci"
+CLOSING_LINES = LOGS / "closing-lines"
+TIDY_SECONDS = 1200
+RUFF = ROOT / "build/ruff-venv/bin/ruff"
+
+
+def succeeds(*command: str | Path, **environment: str) -> bool:
+    process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **environment})
+    with console.ending(process):
+        return process.wait() == 0
+
+
+def project_files(*patterns: str) -> list[str]:
+    """The files of the project, also those not committed yet, without what is built or ignored or gone."""
+    command = ["git", "-c", f"safe.directory={ROOT}", "ls-files", "--cached", "--others", "--exclude-standard", "--", *patterns]
+    names = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
+    return [name for name in names if (ROOT / name).is_file()]
+
+
+# ---- Checks: each says what it found, and is true if that is nothing
+
+def install_tools() -> bool:
+    version = clang_version()
+    install_packages("to check the source", [f"clang-{version}", f"clang-tidy-{version}", f"clang-format-{version}",
+                                             "shellcheck", "python3-pyflakes"])
+    return True
+
+
+def run_tests() -> bool:
+    """With fewer kills than ./test.sh has by itself: a hundred take five minutes, each time."""
+    return succeeds("./test.sh", "all", SLOW_KILL_ROUNDS="20", TEST_CLOSING_LINES=str(CLOSING_LINES))
+
+
+def check_format() -> bool:
+    files, tool = project_files("*.cpp", "*.hpp"), f"clang-format-{clang_version()}"
+    with ThreadPoolExecutor(cores()) as pool:
+        right = sum(pool.map(lambda file: succeeds(tool, "--dry-run", "-Werror", "-ferror-limit=3", file), files))
+    say(f"{right} of {len(files)} files are formatted")
+    if right < len(files):
+        say(f"this formats the rest: git ls-files '*.cpp' '*.hpp' | xargs {tool} -i")
+    return right == len(files)
+
+
+def run_tidy(unity: str, pattern: str) -> bool:
+    """clang-tidy over the files that match the pattern, of a build where UNITY is ON or OFF."""
+    folder, findings, errors = f"build/tidy-{unity}", LOGS / "clang-tidy.log", LOGS / "clang-tidy.err"
+    configure = ["cmake", "-S", ".", "-B", folder, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Debug", f"-DCMAKE_UNITY_BUILD={unity}",
+                 "-DCMAKE_UNITY_BUILD_BATCH_SIZE=16", "-DBUILD_TESTING=OFF"]
+    if not console.run_logged(LOGS / "tidy-configure.log", configure, cwd=ROOT):
+        console.fail("CMake could not configure the build that clang-tidy reads")
+    tidy = ["timeout", str(TIDY_SECONDS), f"run-clang-tidy-{clang_version()}", "-quiet", "-j", str(cores()), "-p", folder,
+            r"-header-filter=/(libs|services)/.*\.[hc]pp$", "-extra-arg=-Wno-unknown-warning-option",
+            "-extra-arg=-include", f"-extra-arg={ROOT}/scripts/nodiscard_expected.hpp", pattern]
+    with findings.open("w") as output, errors.open("w") as messages:
+        process = subprocess.Popen(tidy, cwd=ROOT, stdout=output, stderr=messages)
+    try:
+        status = process.wait()
+    except BaseException:
+        process.terminate()  # timeout has a process group of its own, which Ctrl-C does not reach
+        raise
+    if status == 0:
+        say("no findings")
+    elif status == 124:
+        say(f"not finished after {TIDY_SECONDS} s")
+    else:
+        print("\n".join(with_context(findings.read_text(errors="replace").splitlines()) or console.log_excerpt(errors)))
+        say(f"all of it: {findings}")
+    return status == 0
+
+
+def with_context(lines: list[str]) -> list[str]:
+    """Each warning or error with the four lines after it; 200 lines at most."""
+    shown = {number + more for number, line in enumerate(lines) if re.search("(warning|error): ", line) for more in range(5)}
+    return [line for number, line in enumerate(lines) if number in shown][:200]
+
+
+def check_tidy() -> bool:
+    """Over a unity build, as the presets' are: Boost's headers, read once for each file, were most of the time."""
+    return run_tidy("ON", r"/Unity/unity_[0-9]+_cxx\.cxx$")
+
+
+def analyze() -> bool:
+    """clang's analyzer follows paths in a file that is compiled itself, and not in one that a unity build includes."""
+    return run_tidy("OFF", rf"^{ROOT}/(libs|services)/.*\.cpp$")
+
+
+def check_structure() -> bool:
+    """What neither the compiler nor clang-tidy knows; first that the check itself can fail."""
+    script = ("/usr/bin/python3", "scripts/check_structure.py")
+    return succeeds(*script, "--self-test") and succeeds(*script)
+
+
+def check_scripts() -> bool:
+    files = [name for name in project_files() if name.endswith(".sh") or is_shell_script(ROOT / name)]
+    passed = succeeds("shellcheck", "-x", *files)
+    if passed:
+        say(f"{' '.join(files)}: no findings")
+    return passed
+
+
+def is_shell_script(file: Path) -> bool:
+    with file.open("rb") as opened:
+        return re.match(rb"#!.*sh$", opened.read(64).split(b"\n")[0]) is not None
+
+
+def check_python() -> bool:
+    """ruff comes from PyPI. Where that is out of reach, Debian's pyflakes looks for the worst."""
+    files, log = project_files("*.py"), LOGS / "ruff-install.log"
+    venv = RUFF.parent.parent
+    if RUFF.exists() or (console.run_logged(log, ["/usr/bin/python3", "-m", "venv", str(venv)])
+                         and console.run_logged(log, [str(venv / "bin/pip"), "install", "--quiet", "ruff<1"])):
+        return succeeds(RUFF, "check", *files)
+    say(f"ruff could not be installed (log: {log}); pyflakes instead")
+    console.forget()
+    passed = succeeds("/usr/bin/python3", "-m", "pyflakes", *files)
+    if passed:
+        say(f"{len(files)} files: no findings")
+    return passed
+
+
+CHECKS: dict[str, Callable[[], bool]] = {
+    "tools": install_tools, "tests": run_tests, "clang-format": check_format, "clang-tidy": check_tidy,
+    "structure": check_structure, "shellcheck": check_scripts, "python": check_python}
+
+
+# ---- The program
+
+def passes(check: Callable[[], bool]) -> bool:
+    try:
+        return check()
+    except Failed as failed:
+        failed.show()
+    except Exception:
+        traceback.print_exc()
+    return False
+
+
+def main(arguments: list[str]) -> int:
+    LOGS.mkdir(parents=True, exist_ok=True)
+    match arguments:
+        case ["fuzz", *rest]:
+            return fuzz.main(rest)
+        case ["analyze"]:
+            return 0 if passes(install_tools) and passes(analyze) else 1
+        case [_, *_]:
+            print(f".ci/run: this is not understood: {' '.join(arguments)}; it takes nothing, fuzz or analyze", file=sys.stderr)
+            return 2
+    CLOSING_LINES.unlink(missing_ok=True)
+    results = []
+    for name, check in CHECKS.items():
+        print(bold(f"\n### {name}"))
+        console.current.number, console.current.title = len(results) + 1, name
+        began = time.monotonic()
+        passed = passes(check)
+        results.append((time.monotonic() - began, name, passed))
+    print(bold("\nResults"))
+    for seconds, name, passed in sorted(results, reverse=True):
+        say(f"{'passed' if passed else 'FAILED':8} {name:14} {elapsed(seconds)}")
+    print()
+    print(CLOSING_LINES.read_text() if CLOSING_LINES.exists() else "the tests did not get as far as closing lines\n", end="")
+    return 0 if all(passed for *_, passed in results) else 1
+
+
+if __name__ == "__main__":
+    console.main_of(".ci/run", LOGS, main)
