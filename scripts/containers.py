@@ -14,7 +14,7 @@ from typing import NoReturn
 
 from console import ROOT, bold, elapsed, end_step, fail, forget, run_logged, say, step, watch
 from project import (RUN, ask, configured, drop_empty_variables, field, lock_folder, name_the_host, reachable, read_text, require_free_port,
-                     require_writable_folder, set_in_env_file, user_name, wait_until, why_unhealthy, write_env_file)
+                     require_port, require_writable_folder, set_in_env_file, user_name, wait_until, why_unhealthy, write_env_file)
 from system import as_root, install_packages, is_installable, may_be_root, refresh_package_lists
 
 LOGS = RUN / "log"
@@ -213,6 +213,7 @@ def router_address() -> str:
 
 def check_router_port(engine: Engine) -> None:
     port = configured("ROUTER_HTTP_PORT", "80")
+    require_port("ROUTER_HTTP_PORT", port)
     holder = engine.ask("ps", "--filter", f"publish={port}", "--filter", "label=com.docker.compose.service=router", "--format", "{{.Names}}")
     if holder:
         say(f"ROUTER_HTTP_PORT {port}: held by {holder}")

@@ -129,11 +129,15 @@ def wait_until(condition: Callable[[], object], seconds: float, interval: float 
     return True
 
 
-def require_free_port(name: str, port: str) -> None:
-    """For where there is no `switchyard doctor`, which knows more."""
+def require_port(name: str, port: str) -> None:
     if not (re.fullmatch("[1-9][0-9]{0,4}", port, re.ASCII) and int(port) < 65536):
         fail(f'{name} is "{port}", which is no port',
-             f"set it to a number from 1 to 65535, for example {name}=8081 ./{console.current.program}")
+             f"set it to a number from 1 to 65535, for example {name}=8081, in the environment or in .env")
+
+
+def require_free_port(name: str, port: str) -> None:
+    """For where there is no `switchyard doctor`, which knows more."""
+    require_port(name, port)
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", int(port))) != 0:
             say(f"{name} {port}: free")

@@ -125,6 +125,13 @@ def test_the_lines_about_one_payment():
     assert list(setup_docker.lines_about("mine", log)) == [lines[3], lines[4], lines[6], lines[7]]
 
 
+@pytest.mark.parametrize("port", ["70000", "much", "080", "0"])
+def test_a_port_of_the_router_that_is_none(monkeypatch, port):
+    monkeypatch.setenv("ROUTER_HTTP_PORT", port)
+    with pytest.raises(console.Failed, match=f'ROUTER_HTTP_PORT is "{port}", which is no port'):
+        setup_docker.check_router_port(Engine())
+
+
 @pytest.mark.parametrize("command", ["upgrade", "status", "logs", "down"])
 def test_without_an_engine_nothing_of_ours_runs(monkeypatch, capsys, command):
     monkeypatch.setattr(setup_docker, "succeeds", lambda *_: False)
