@@ -33,6 +33,8 @@ struct Request {
   std::string_view parameter;
   // The server is about to stop: who chooses between servers should choose another (Server::drain).
   bool draining = false;
+  // Whose it is, said by its handler as soon as a genuine token or password has told: for logs.
+  std::string merchant = {};
 
   std::string_view header(std::string_view name) const {
     const auto value = headers[boost::string_view(name.data(), name.size())];
@@ -58,8 +60,6 @@ struct Response {
   Delivery delivery = Delivery::sent;
   // Before the delivery; a quarter of a second more may pass. No client that leaves meanwhile is waited for.
   std::chrono::milliseconds delay{0};
-  // Never sent. Whose request it was, if that is known: for logs.
-  std::string merchant = {};
   // Never sent. To one who chooses between servers, and says nothing of whether others still send requests
   // (Server::last_request).
   bool to_probe = false;

@@ -20,7 +20,7 @@ struct Exchange {
   unsigned status = 0;
   // From the whole request to the response, before that is written.
   std::chrono::steady_clock::duration took{};
-  // Response::merchant.
+  // Request::merchant.
   std::string_view merchant = {};
 };
 

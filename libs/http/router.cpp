@@ -49,14 +49,15 @@ std::string allow_header(std::vector<Method> methods) {
 
 }  // namespace
 
-Router::Router(telemetry::Metrics& metrics, std::string service)
+Router::Router(telemetry::Metrics& metrics, std::string service, AfterHandler after)
     : metrics_(metrics),
       service_(std::move(service)),
+      after_(std::move(after)),
       unrouted_(metrics.for_route(service_, "any", "none")) {}
 
 void Router::add(Method method, std::string pattern, Handler handler) {
   auto metrics = metrics_.for_route(service_, std::string(name_of(method)), pattern);
-  routes_.push_back({method, std::move(pattern), std::move(handler), std::move(metrics)});
+  routes_.push_back({method, std::move(pattern), std::move(handler), after_, std::move(metrics)});
 }
 
 void Router::mount(std::string prefix, Router other) {
@@ -128,7 +129,7 @@ void Router::note(const Request& request, const Response& response, const Found&
                     .method = request.method,
                     .status = response.status,
                     .took = took,
-                    .merchant = response.merchant};
+                    .merchant = request.merchant};
   if (found.route != nullptr) {
     exchange.service = found.service;
     exchange.route = found.route->pattern;
@@ -150,6 +151,7 @@ Task<Response> Router::handle(Request request, const Observer& observer) const {
   std::optional<Response> response;
   try {
     response = co_await found.route->handler(request);
+    if (found.route->after) found.route->after(request, *response);
   } catch (const std::exception& error) {
     observer.on_exception(
         fmt::format("{} (request {}): {}", found.route->pattern, request.request_id, error.what()));

@@ -17,19 +17,24 @@
 namespace switchyard::http {
 
 // Called on the thread of the connection, concurrently on several. The request lives until it is done.
-using Handler = std::function<Task<Response>(const Request&)>;
+using Handler = std::function<Task<Response>(Request&)>;
+
+// Called after a handler, on the same thread; must not wait. May be empty.
+using AfterHandler = std::function<void(const Request&, const Response&)>;
 
 struct Route {
   Method method;
   std::string pattern;
   Handler handler;
+  AfterHandler after;
   telemetry::RequestMetrics metrics;
 };
 
 class Router {
  public:
-  // `service` labels the routes' metrics; what no route serves is counted as the route "none".
-  Router(telemetry::Metrics& metrics, std::string service);
+  // `service` labels the routes' metrics; what no route serves is counted as the route "none". `after` sees
+  // what each handler has answered.
+  Router(telemetry::Metrics& metrics, std::string service, AfterHandler after = {});
 
   // HEAD is served wherever GET is.
   void add(Method method, std::string pattern, Handler handler);
@@ -72,6 +77,7 @@ class Router {
 
   telemetry::Metrics& metrics_;
   std::string service_;
+  AfterHandler after_;
   telemetry::RequestMetrics unrouted_;
   std::vector<Route> routes_;
   std::vector<Mount> mounts_;

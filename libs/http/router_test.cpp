@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 
 #include "base/io_threads.hpp"
+#include "http/problem.hpp"
 #include "http/testing.hpp"
 
 namespace switchyard::http {
@@ -122,10 +123,9 @@ TEST_F(RouterTest, ServesHeadWhereverItServesGet) {
 
 TEST_F(RouterTest, TellsOfEachResponseWhoseRouteItWas) {
   Router auth(metrics_, "auth");
-  auth.add(Method::post, "/user/{id}", [](const Request&) -> Task<Response> {
-    Response response;
-    response.merchant = "42";
-    co_return response;
+  auth.add(Method::post, "/user/{id}", [](Request& request) -> Task<Response> {
+    request.merchant = "42";
+    co_return Response{};
   });
   auth.add(Method::get, "/broken", [](const Request&) -> Task<Response> {
     throw std::runtime_error("broken");
@@ -136,6 +136,23 @@ TEST_F(RouterTest, TellsOfEachResponseWhoseRouteItWas) {
   get("/auth/broken");
   get("/nowhere");
   EXPECT_THAT(told_, ElementsAre("id auth /user/{id} 200 42", "id auth /broken 500 ", "id none none 404 "));
+}
+
+TEST_F(RouterTest, ShowsWhatEachHandlerHasAnswered) {
+  std::vector<std::string> seen;
+  Router auth(metrics_, "auth", [&seen](const Request& request, const Response& response) {
+    seen.push_back(fmt::format("{} {} {}", request.path, request.merchant, response.status));
+  });
+  auth.add(Method::post, "/user/{id}", [](Request& request) -> Task<Response> {
+    request.merchant = "42";
+    co_return problem(403, "Forbidden", "not you");
+  });
+  router_.mount("/auth", std::move(auth));
+  router_.add(Method::get, "/health", seen_by("health"));
+  EXPECT_EQ(ask(Method::post, "/auth/user/7").status, 403U);
+  get("/auth/nothing");
+  get("/health");
+  EXPECT_THAT(seen, ElementsAre("/user/7 42 403")) << "of its own routes only";
 }
 
 TEST_F(RouterTest, ChoosesByTheMethod) {

@@ -47,7 +47,7 @@ void RefusalLog::add(const http::Request& request, const http::Response& respons
   const auto reason = reason_of(response);
   const auto address = request.remote_address.to_string();
   const auto merchant =
-      response.merchant.empty() ? std::string_view("unknown") : std::string_view(response.merchant);
+      request.merchant.empty() ? std::string_view("unknown") : std::string_view(request.merchant);
   const auto hash = name.empty() ? std::string("none") : hash_of(name);
   log_.warning(fmt::format("Refused with {}: {}; address {}, request {}, merchant {}, hash of the name {}",
                            response.status, reason, address, request.request_id, merchant, hash),

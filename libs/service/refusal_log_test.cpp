@@ -53,9 +53,9 @@ std::string hash_in(const std::string& line) {
 
 TEST_F(RefusalLogTest, SaysWhoWasRefusedAndWhyWithoutNameAndPath) {
   add(refusal_, "alice");
-  auto disabled = http::problem(403, "User not enabled for transactions");
-  disabled.merchant = "42";
-  add(disabled);
+  request_.merchant = "42";
+  add(http::problem(403, "User not enabled for transactions"));
+  request_.merchant.clear();
   add(http::try_later(429, "Too many failed logins", "detail", 5), "alice");
   EXPECT_THAT(lines(),
               ElementsAre(AllOf(HasSubstr(R"("level":"warning")"), HasSubstr(R"("status":401)"),

@@ -132,7 +132,7 @@ prometheus::Counter& AuthApi::Logins::of(const LoginRefusal& refusal) const {
 
 http::Router AuthApi::router(telemetry::Metrics& metrics) {
   http::Router router(metrics, "auth-api");
-  router.add(http::Method::post, "/token", [this, logins = Logins(metrics)](const http::Request& request) {
+  router.add(http::Method::post, "/token", [this, logins = Logins(metrics)](http::Request& request) {
     return post_token(request, logins);
   });
   router.add(http::Method::get, "/openapi.json", show_openapi);
@@ -141,7 +141,7 @@ http::Router AuthApi::router(telemetry::Metrics& metrics) {
   return router;
 }
 
-Task<http::Response> AuthApi::post_token(const http::Request& request, const Logins& logins) {
+Task<http::Response> AuthApi::post_token(http::Request& request, const Logins& logins) {
   auto credentials = read_credentials(request);
   if (!credentials) co_return std::move(credentials.error());
   const auto name = credentials->username;
@@ -156,12 +156,12 @@ Task<http::Response> AuthApi::post_token(const http::Request& request, const Log
     refusals_.add(request, refusal, name, std::chrono::steady_clock::now());
     co_return refusal;
   }
+  request.merchant = std::to_string(user->id.value);
   logins.succeeded.Increment();
   const auto expires_at = std::chrono::floor<std::chrono::seconds>(clock_.now()) + token_.ttl;
   const auto token = token_.jwt.sign({user->id, user->username, user->enabled, expires_at});
   http::Response response;
   response.body = fmt::format(R"({{"token":"{}"}})", token);
-  response.merchant = std::to_string(user->id.value);
   response.headers.emplace_back("Cache-Control", "no-store");
   co_return response;
 }

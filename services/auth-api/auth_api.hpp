@@ -50,7 +50,7 @@ class AuthApi {
   };
 
   // `logins` lives as long as the router.
-  Task<http::Response> post_token(const http::Request& request, const Logins& logins);
+  Task<http::Response> post_token(http::Request& request, const Logins& logins);
   Task<std::vector<service::HealthCheck>> check_health();
 
   service::TokenSettings token_;

@@ -38,6 +38,12 @@ http::Response with_location(TransactionId id, std::string body) {
   return response;
 }
 
+Task<http::Response> show_openapi(const http::Request&) {
+  http::Response response;
+  response.body = openapi_document;
+  co_return response;
+}
+
 http::Response backlog_is_full() {
   return http::try_later(
       503, "Backlog is full",
@@ -108,42 +114,32 @@ Task<void> CoreApi::watch_backlog() {
 }
 
 http::Router CoreApi::router() {
-  http::Router router(metrics_, "core-api");
-  const auto add = [&router, this](http::Method method, std::string pattern, Serve serve) {
-    router.add(method, std::move(pattern),
-               [this, serve](const http::Request& request) { return handle(request, serve); });
-  };
-  add(http::Method::post, "/transaction", &CoreApi::create);
-  add(http::Method::get, "/transaction", &CoreApi::list);
-  add(http::Method::get, "/transaction/{id}", &CoreApi::show);
-  add(http::Method::get, "/openapi.json", &CoreApi::show_openapi);
+  http::Router router(metrics_, "core-api",
+                      [this](const http::Request& request, const http::Response& response) {
+                        refusals_.add(request, response, {}, steady_clock::now());
+                      });
+  router.add(http::Method::post, "/transaction", [this](http::Request& request) { return create(request); });
+  router.add(http::Method::get, "/transaction", [this](http::Request& request) { return list(request); });
+  router.add(http::Method::get, "/transaction/{id}",
+             [this](http::Request& request) { return show(request); });
+  router.add(http::Method::get, "/openapi.json", show_openapi);
   router.add(http::Method::get, "/health",
              [this](const http::Request& request) { return health_.handle(request); });
   return router;
 }
 
-Task<http::Response> CoreApi::handle(const http::Request& request, Serve serve) {
-  Caller caller;
-  auto response = co_await (this->*serve)(request, caller);
-  if (caller) response.merchant = std::to_string(caller->value);
-  refusals_.add(request, response, {}, steady_clock::now());
-  co_return response;
-}
-
-std::expected<token::Claims, http::Response> CoreApi::identify(const http::Request& request,
-                                                               const boost::json::object* body,
-                                                               Caller& caller) const {
+std::expected<token::Claims, http::Response> CoreApi::identify(http::Request& request,
+                                                               const boost::json::object* body) const {
   const auto token = read_token(request, body);
   if (!token) return std::unexpected(token.error());
   auto claims = token_.jwt.verify(*token, clock_.now());
   if (!claims) return std::unexpected(unauthorized(claims.error().message(), claims.error().message()));
-  caller = claims->user_id;
+  request.merchant = std::to_string(claims->user_id.value);
   return std::move(*claims);
 }
 
-std::expected<MerchantId, http::Response> CoreApi::authenticate(const http::Request& request,
-                                                                Caller& caller) const {
-  const auto claims = identify(request, nullptr, caller);
+std::expected<MerchantId, http::Response> CoreApi::authenticate(http::Request& request) const {
+  const auto claims = identify(request, nullptr);
   if (!claims) return std::unexpected(claims.error());
   if (!claims->enabled) return std::unexpected(not_enabled());
   return claims->user_id;
@@ -182,15 +178,14 @@ http::Response CoreApi::refuse(MerchantLimits::Refusal refusal) {
   return response;
 }
 
-std::expected<CoreApi::Asked, http::Response> CoreApi::read_asked(const http::Request& request,
-                                                                  Caller& caller) const {
+std::expected<CoreApi::Asked, http::Response> CoreApi::read_asked(http::Request& request) const {
   std::array<unsigned char, 4096> buffer;
   boost::json::monotonic_resource memory(buffer.data(), buffer.size());
   const auto body = service::read_json_object(request, &memory);
   if (!body) return std::unexpected(body.error());
   // First of all, so that no message or log line below can ever hold one.
   if (auto checked = refuse_card_numbers(*body); !checked) return std::unexpected(std::move(checked.error()));
-  const auto claims = identify(request, &*body, caller);
+  const auto claims = identify(request, &*body);
   if (!claims) return std::unexpected(claims.error());
   auto key = read_idempotency_key(request);
   if (!key) return std::unexpected(std::move(key.error()));
@@ -252,8 +247,8 @@ Task<std::optional<http::Response>> CoreApi::find_replay(const Asked& asked) {
   co_return replay(std::move(**earlier));
 }
 
-Task<http::Response> CoreApi::create(const http::Request& request, Caller& caller) {
-  auto asked = read_asked(request, caller);
+Task<http::Response> CoreApi::create(http::Request& request) {
+  auto asked = read_asked(request);
   if (!asked) co_return std::move(asked.error());
   auto turn = limits_.enter(asked->merchant, steady_clock::now());
   if (!turn) co_return refuse(turn.error());
@@ -281,8 +276,8 @@ Task<http::Response> CoreApi::create(const http::Request& request, Caller& calle
   co_return with_location(id, std::move(reply));
 }
 
-Task<http::Response> CoreApi::show(const http::Request& request, Caller& caller) {
-  const auto merchant = authenticate(request, caller);
+Task<http::Response> CoreApi::show(http::Request& request) {
+  const auto merchant = authenticate(request);
   if (!merchant) co_return merchant.error();
   if (const auto query = service::read_query(request.query, {}); !query) co_return query.error();
   const auto id = Uuid::parse(request.parameter);
@@ -294,8 +289,8 @@ Task<http::Response> CoreApi::show(const http::Request& request, Caller& caller)
   co_return response;
 }
 
-Task<http::Response> CoreApi::list(const http::Request& request, Caller& caller) {
-  const auto merchant = authenticate(request, caller);
+Task<http::Response> CoreApi::list(http::Request& request) {
+  const auto merchant = authenticate(request);
   if (!merchant) co_return merchant.error();
   const auto filter = read_filter(request.query);
   if (!filter) co_return filter.error();
@@ -303,12 +298,6 @@ Task<http::Response> CoreApi::list(const http::Request& request, Caller& caller)
   if (!page) co_return refuse(page.error());
   http::Response response;
   response.body = to_json(*page);
-  co_return response;
-}
-
-Task<http::Response> CoreApi::show_openapi(const http::Request&, Caller&) {
-  http::Response response;
-  response.body = openapi_document;
   co_return response;
 }
 

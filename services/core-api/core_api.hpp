@@ -51,17 +51,11 @@ class CoreApi {
   service::Health& health() { return health_; }
 
  private:
-  // Whose request it is, as soon as a genuine token says so; for logs.
-  using Caller = std::optional<MerchantId>;
-  using Serve = Task<http::Response> (CoreApi::*)(const http::Request&, Caller&);
-  // Serves, says in the response whose it is, and logs a refusal.
-  Task<http::Response> handle(const http::Request& request, Serve serve);
-  Task<http::Response> create(const http::Request& request, Caller& caller);
+  Task<http::Response> create(http::Request& request);
   // Only what is on disk is told.
   Task<Result<store::CreateResult>> store_and_tell(store::NewTransaction created);
-  Task<http::Response> show(const http::Request& request, Caller& caller);
-  Task<http::Response> list(const http::Request& request, Caller& caller);
-  Task<http::Response> show_openapi(const http::Request& request, Caller& caller);
+  Task<http::Response> show(http::Request& request);
+  Task<http::Response> list(http::Request& request);
   Task<std::vector<service::HealthCheck>> check_health();
   Task<void> watch_backlog();
 
@@ -75,13 +69,13 @@ class CoreApi {
     std::expected<Money, http::Response> money;
   };
 
-  // The claims of a token that is genuine, or the 400 or 401. `body` is null where there is none.
-  std::expected<token::Claims, http::Response> identify(const http::Request& request,
-                                                        const boost::json::object* body,
-                                                        Caller& caller) const;
+  // The claims of a token that is genuine, or the 400 or 401. `body` is null where there is none. Says in the
+  // request whose it is.
+  std::expected<token::Claims, http::Response> identify(http::Request& request,
+                                                        const boost::json::object* body) const;
   // The merchant of such a token that may transact; otherwise 403.
-  std::expected<MerchantId, http::Response> authenticate(const http::Request& request, Caller& caller) const;
-  std::expected<Asked, http::Response> read_asked(const http::Request& request, Caller& caller) const;
+  std::expected<MerchantId, http::Response> authenticate(http::Request& request) const;
+  std::expected<Asked, http::Response> read_asked(http::Request& request) const;
   store::NewTransaction make_transaction(Asked asked) const;
   http::Response replay(store::Replayed replayed);
   // The answer to a request whose key is known; nothing if it is new.

@@ -16,6 +16,9 @@ MerchantLimits::Merchant& MerchantLimits::merchant_in(Shard& shard, MerchantId m
                                                       Clock::time_point now) const {
   const auto capacity = static_cast<double>(settings_.per_second_max);
   if (shard.merchants.size() >= shard.forget_at) forget_idle(shard, now);
+  // A merchant that is known is found without making another, whose list takes memory.
+  const auto known = shard.merchants.find(merchant.value);
+  if (known != shard.merchants.end()) return known->second;
   return shard.merchants.try_emplace(merchant.value, Merchant{{capacity, capacity, now}, now}).first->second;
 }
 
