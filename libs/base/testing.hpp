@@ -1,5 +1,5 @@
-// For unit tests only: a clock that stands still, a folder that goes away, waiting for a condition, what was
-// printed.
+// For unit tests only: a clock that stands still, a folder that goes away, waiting for a condition, many
+// operations at once, what was printed.
 #pragma once
 
 #include <atomic>
@@ -17,6 +17,7 @@
 
 #include "base/assert.hpp"
 #include "base/clock.hpp"
+#include "base/task_group.hpp"
 
 namespace switchyard::testing {
 
@@ -59,6 +60,24 @@ bool eventually(Condition condition) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   return true;
+}
+
+// Awaits make(0) to make(count - 1), 64 at a time, which a store commits together. For the thread of
+// `executor`.
+template <class Make>
+Task<void> many_at_once(Executor executor, int count, Make make) {
+  TaskGroup group(executor);
+  int next = 0;
+  for (int at_once = 0; at_once < 64; ++at_once) {
+    group.spawn([&]() -> Task<void> {
+      while (next < count) {
+        const int number = next++;
+        co_await make(number);
+      }
+    });
+  }
+  const bool all = co_await group.join_until(std::chrono::steady_clock::now() + std::chrono::minutes(2));
+  SWITCHYARD_ASSERT(all);
 }
 
 // Keeps what goes to the file descriptor of standard output while it lives.

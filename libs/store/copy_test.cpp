@@ -40,13 +40,16 @@ class CopyTest : public ::testing::Test {
         const auto added = co_await store.add_user(user, written_at);
         EXPECT_TRUE(added);
       }
-      for (int i = 0; i < transactions; ++i) co_await create(store, i);
+      const auto create_one = [&](int number) { return create(store, number); };
+      co_await testing::many_at_once(threads_.executor(0), transactions, create_one);
       const auto claimed = co_await store.claim_due("psp", written_at, transactions / 2, policy_, Due::all);
-      for (const auto& transition : *claimed) {
-        auto captured = payment::apply(transition.state, payment::Approved{"ref"}, written_at, policy_);
+      const auto save_one = [&](int number) -> Task<void> {
+        const auto& state = (*claimed)[static_cast<std::size_t>(number)].state;
+        auto captured = payment::apply(state, payment::Approved{"ref"}, written_at, policy_);
         const auto saved = co_await store.save_outcome(std::move(captured.state));
         EXPECT_TRUE(saved);
-      }
+      };
+      co_await testing::many_at_once(threads_.executor(0), static_cast<int>(claimed->size()), save_one);
     });
   }
 

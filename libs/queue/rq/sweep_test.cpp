@@ -79,7 +79,7 @@ class SweepTest : public ::testing::Test {
   std::vector<payment::Transaction> create_many(int count) {
     std::vector<payment::Transaction> created;
     helper_.run(0, [&]() -> Task<void> {
-      for (int i = 0; i < count; ++i) {
+      const auto create_one = [&](int) -> Task<void> {
         const auto now = clock_.now();
         store::NewTransaction transaction{.transaction = {.id = {Uuid::generate()},
                                                           .merchant_id = merchant,
@@ -91,7 +91,8 @@ class SweepTest : public ::testing::Test {
                                           .idempotency_key = {}};
         created.push_back(transaction.transaction);
         co_await store_.create_transaction(std::move(transaction));
-      }
+      };
+      co_await switchyard::testing::many_at_once(helper_.executor(0), count, create_one);
     });
     return created;
   }
