@@ -1,16 +1,22 @@
-"""Builds of the presets, for setup.sh, test.sh and .ci/run."""
+"""Builds of the presets, for setup.sh, test.sh and .ci/run. As a program, `build.py PRESET [TARGET...]`, it is what test.sh
+does ahead of the steps that need it."""
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 import console
 from console import ROOT, fail, run_logged, say
 from system import build_jobs
 
 
+def log_of(preset: str) -> Path:
+    return console.current.log_dir / f"build-{preset}.log"
+
+
 def build(preset: str, targets: Iterable[str] = (), *, env: Mapping[str, str] | None = None) -> None:
     """Configures build/PRESET if needed and builds the targets (everything without any), with `env` added to the environment."""
     folder, program = ROOT / "build" / preset, console.current.program
-    log = console.current.log_dir / f"build-{preset}.log"
+    log = log_of(preset)
     cache, ninja = folder / "CMakeCache.txt", folder / "build.ninja"
     # The folder was copied from elsewhere: CMake's notes about the old place are of no use.
     moved = cache.exists() and f"CMAKE_HOME_DIRECTORY:INTERNAL={ROOT}" not in cache.read_text().splitlines()
@@ -33,3 +39,7 @@ def build(preset: str, targets: Iterable[str] = (), *, env: Mapping[str, str] | 
         say(f"build/{preset} is up to date")
     else:
         say(f"built build/{preset} with {jobs} compiler(s) at once; log: {log.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    console.main_of("test.sh", ROOT / "build/test-report", lambda arguments: build(arguments[0], arguments[1:]))

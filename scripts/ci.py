@@ -10,6 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import ahead
 import console
 import fuzz
 from console import ROOT, Failed, bold, elapsed, say
@@ -58,31 +59,47 @@ def check_format() -> bool:
     return right == len(files)
 
 
-def run_tidy(unity: str, pattern: str) -> bool:
-    """clang-tidy over the files that match the pattern, of a build where UNITY is ON or OFF."""
-    folder, findings, errors = f"build/tidy-{unity}", LOGS / "clang-tidy.log", LOGS / "clang-tidy.err"
-    configure = ["cmake", "-S", ".", "-B", folder, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Debug", f"-DCMAKE_UNITY_BUILD={unity}",
-                 "-DCMAKE_UNITY_BUILD_BATCH_SIZE=16", "-DBUILD_TESTING=OFF"]
-    if not console.run_logged(LOGS / "tidy-configure.log", configure, cwd=ROOT):
-        console.fail("CMake could not configure the build that clang-tidy reads")
-    tidy = ["timeout", str(TIDY_SECONDS), f"run-clang-tidy-{clang_version()}", "-quiet", "-j", str(cores()), "-p", folder,
-            r"-header-filter=/(libs|services)/.*\.[hc]pp$", "-extra-arg=-Wno-unknown-warning-option",
-            "-extra-arg=-include", f"-extra-arg={ROOT}/scripts/nodiscard_expected.hpp", pattern]
-    with findings.open("w") as output, errors.open("w") as messages:
-        process = subprocess.Popen(tidy, cwd=ROOT, stdout=output, stderr=messages)
-    try:
-        status = process.wait()
-    except BaseException:
-        process.terminate()  # timeout has a process group of its own, which Ctrl-C does not reach
-        raise
-    if status == 0:
-        say("no findings")
-    elif status == 124:
-        say(f"not finished after {TIDY_SECONDS} s")
-    else:
-        print("\n".join(with_context(findings.read_text(errors="replace").splitlines()) or console.log_excerpt(errors)))
-        say(f"all of it: {findings}")
-    return status == 0
+class Tidy:
+    """clang-tidy over the files that match the pattern, of a build where UNITY is ON or OFF. It works while other checks do."""
+
+    def __init__(self, unity: str, pattern: str) -> None:
+        self._unity, self._pattern = unity, pattern
+        self._findings, self._errors = LOGS / "clang-tidy.log", LOGS / "clang-tidy.err"
+        self._process: subprocess.Popen | None = None
+
+    def begin(self) -> bool:
+        folder = f"build/tidy-{self._unity}"
+        configure = ["cmake", "-S", ".", "-B", folder, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Debug", f"-DCMAKE_UNITY_BUILD={self._unity}",
+                     "-DCMAKE_UNITY_BUILD_BATCH_SIZE=16", "-DBUILD_TESTING=OFF"]
+        if not console.run_logged(LOGS / "tidy-configure.log", configure, cwd=ROOT):
+            console.fail("CMake could not configure the build that clang-tidy reads")
+        tidy = [f"run-clang-tidy-{clang_version()}", "-quiet", "-j", str(cores()), "-p", folder,
+                r"-header-filter=/(libs|services)/.*\.[hc]pp$", "-extra-arg=-Wno-unknown-warning-option",
+                "-extra-arg=-include", f"-extra-arg={ROOT}/scripts/nodiscard_expected.hpp", self._pattern]
+        with self._findings.open("w") as output, self._errors.open("w") as messages:
+            self._process = ahead.start(tidy, output=output, errors=messages)
+        return True
+
+    def result(self) -> bool:
+        if not self._process:
+            say("it was not begun")
+            return False
+        try:
+            status = self._process.wait(TIDY_SECONDS)
+        except subprocess.TimeoutExpired:
+            say(f"not finished {TIDY_SECONDS} s after all other checks")
+            return False
+        if status == 0:
+            say("no findings")
+        else:
+            lines = self._findings.read_text(errors="replace").splitlines()
+            print("\n".join(with_context(lines) or console.log_excerpt(self._errors)))
+            say(f"all of it: {self._findings}")
+        return status == 0
+
+    def stop(self) -> None:
+        if self._process:
+            ahead.end(self._process)
 
 
 def with_context(lines: list[str]) -> list[str]:
@@ -91,14 +108,10 @@ def with_context(lines: list[str]) -> list[str]:
     return [line for number, line in enumerate(lines) if number in shown][:200]
 
 
-def check_tidy() -> bool:
-    """Over a unity build, as the presets' are: Boost's headers, read once for each file, were most of the time."""
-    return run_tidy("ON", r"/Unity/unity_[0-9]+_cxx\.cxx$")
-
-
-def analyze() -> bool:
-    """clang's analyzer follows paths in a file that is compiled itself, and not in one that a unity build includes."""
-    return run_tidy("OFF", rf"^{ROOT}/(libs|services)/.*\.cpp$")
+# Over a unity build, as the presets' are: Boost's headers, read once for each file, were most of the time.
+tidy = Tidy("ON", r"/Unity/unity_[0-9]+_cxx\.cxx$")
+# clang's analyzer follows paths in a file that is compiled itself, and not in one that a unity build includes.
+analyzer = Tidy("OFF", rf"^{ROOT}/(libs|services)/.*\.cpp$")
 
 
 def check_structure() -> bool:
@@ -135,9 +148,10 @@ def check_python() -> bool:
     return passed
 
 
+# clang-tidy last: it has what the others leave of the processors.
 CHECKS: dict[str, Callable[[], bool]] = {
-    "tools": install_tools, "tests": run_tests, "clang-format": check_format, "clang-tidy": check_tidy,
-    "structure": check_structure, "shellcheck": check_scripts, "python": check_python}
+    "tools": install_tools, "clang-tidy begins": tidy.begin, "tests": run_tests, "clang-format": check_format,
+    "structure": check_structure, "shellcheck": check_scripts, "python": check_python, "clang-tidy": tidy.result}
 
 
 # ---- The program
@@ -158,21 +172,27 @@ def main(arguments: list[str]) -> int:
         case ["fuzz", *rest]:
             return fuzz.main(rest)
         case ["analyze"]:
-            return 0 if passes(install_tools) and passes(analyze) else 1
+            try:
+                return 0 if passes(install_tools) and passes(analyzer.begin) and passes(analyzer.result) else 1
+            finally:
+                analyzer.stop()
         case [_, *_]:
             print(f".ci/run: this is not understood: {' '.join(arguments)}; it takes nothing, fuzz or analyze", file=sys.stderr)
             return 2
     CLOSING_LINES.unlink(missing_ok=True)
     results = []
-    for name, check in CHECKS.items():
-        print(bold(f"\n### {name}"))
-        console.current.number, console.current.title = len(results) + 1, name
-        began = time.monotonic()
-        passed = passes(check)
-        results.append((time.monotonic() - began, name, passed))
+    try:
+        for name, check in CHECKS.items():
+            print(bold(f"\n### {name}"))
+            console.current.number, console.current.title = len(results) + 1, name
+            began = time.monotonic()
+            passed = passes(check)
+            results.append((time.monotonic() - began, name, passed))
+    finally:
+        tidy.stop()
     print(bold("\nResults"))
     for seconds, name, passed in sorted(results, reverse=True):
-        say(f"{'passed' if passed else 'FAILED':8} {name:14} {elapsed(seconds)}")
+        say(f"{'passed' if passed else 'FAILED':8} {name:18} {elapsed(seconds)}")
     print()
     print(CLOSING_LINES.read_text() if CLOSING_LINES.exists() else "the tests did not get as far as closing lines\n", end="")
     return 0 if all(passed for *_, passed in results) else 1

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import console
 import containers
-from build import build
+from ahead import Ahead
+from build import build, log_of
 from console import ROOT, Failed, say, step
 from system import (
     as_root,
@@ -299,9 +300,11 @@ def prepare_for_postgresql() -> None:
         subprocess.run(as_root(["pg_conftool", *setting]), check=True)
 
 
-def builds(preset: str, *targets: str) -> bool:
+def builds(preset: str, *targets: str, ahead: Ahead | None = None) -> bool:
     """A build that fails costs the tests that need it, and the others still run."""
     step(f"Build ({PRESETS[preset]})")
+    if ahead:
+        ahead.wait(preset, log_of(preset))
     try:
         build(preset, targets)
     except Failed as failed:
@@ -314,17 +317,23 @@ def builds(preset: str, *targets: str) -> bool:
 def run_all() -> None:
     # Most tests wait more than they compute. The slow ones take turns at what their file has set up.
     parallel, by_file = side_by_side(str(cores() + 1)), side_by_side(str(cores()), "--dist", "loadfile")
-    if builds("debug"):
-        unit_tests("debug")
-        functional_tests("debug", "all but the slow ones", "-m", "not slow", *parallel)
-    if builds("tsan", *PROGRAMS, "tests_with_threads"):
-        unit_tests("tsan", "--label-regex", "threads")
-        functional_tests("tsan", "those with threads in them, but the slow ones", "-m", "not slow", *parallel,
-                         *[f"--ignore={path}" for path in ONE_AFTER_ANOTHER])
-    if builds("release", *PROGRAMS):
-        rounds = os.environ.get("SLOW_KILL_ROUNDS")
-        functional_tests("release", "the slow ones: kill -9, floods, endurance", "-m", "slow", *by_file,
-                         **({"KILL_ROUNDS": rounds} if rounds else {}))
+    debug = builds("debug")
+    later = {"tsan": (*PROGRAMS, "tests_with_threads"), "release": PROGRAMS}
+    ahead = Ahead({preset: ["/usr/bin/python3", str(ROOT / "scripts/build.py"), preset, *targets] for preset, targets in later.items()})
+    try:
+        if debug:
+            unit_tests("debug")
+            functional_tests("debug", "all but the slow ones", "-m", "not slow", *parallel)
+        if builds("tsan", *later["tsan"], ahead=ahead):
+            unit_tests("tsan", "--label-regex", "threads")
+            functional_tests("tsan", "those with threads in them, but the slow ones", "-m", "not slow", *parallel,
+                             *[f"--ignore={path}" for path in ONE_AFTER_ANOTHER])
+        if builds("release", *later["release"], ahead=ahead):
+            rounds = os.environ.get("SLOW_KILL_ROUNDS")
+            functional_tests("release", "the slow ones: kill -9, floods, endurance", "-m", "slow", *by_file,
+                             **({"KILL_ROUNDS": rounds} if rounds else {}))
+    finally:
+        ahead.stop()
     container_tests()
 
 

@@ -11,6 +11,7 @@ import time
 import console
 import pytest
 import system
+from ahead import Ahead
 import testing
 
 from support.programs import REPOSITORY
@@ -258,3 +259,21 @@ def test_python_is_looked_for_before_anything_else(tmp_path):
     done = subprocess.run([REPOSITORY / "test.sh", "a b"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
                           env={"PATH": os.environ["PATH"]})
     assert done.returncode == 2 and "this is not understood: a b" in done.stderr
+
+
+def test_work_ahead_is_done_in_order_at_the_lowest_priority(tmp_path):
+    order = tmp_path / "order"
+    ahead = Ahead({name: ["sh", "-c", f"nice >>{order}; echo {name} >>{order}"] for name in ("first", "second")})
+    ahead.wait("second", tmp_path / "log")
+    assert order.read_text().split() == ["19", "first", "19", "second"]
+    ahead.wait("nobody's", tmp_path / "log")
+    ahead.stop()
+
+
+def test_work_ahead_is_ended_with_what_it_has_started(tmp_path):
+    running = tmp_path / "running"
+    ahead = Ahead({"long": ["sh", "-c", f"sleep 600 & echo $! >{running}; wait"], "never": ["touch", str(tmp_path / "never")]})
+    eventually(lambda: running.exists() and running.read_text().strip(), "the work to be under way")
+    ahead.stop()
+    eventually(lambda: not os.path.exists(f"/proc/{running.read_text().strip()}"), "its child to end, too")
+    assert not (tmp_path / "never").exists()
