@@ -6,6 +6,7 @@
 #   local/traefik:3              from Traefik's Go module, where Go and a module proxy can be had
 #
 # usage: deploy/offline/make-images.sh [debian] [postgres] [redis] [prometheus] [traefik]      all of them unless told otherwise
+#        deploy/offline/make-images.sh compile      Traefik only, and no image: Go keeps what takes minutes for the next time
 #
 # As root, with Docker. What is there already is left alone; `docker rmi` makes room for a new one. Exit status: 0 all are
 # there, 3 all but Traefik, whose reason is printed, 1 anything else. DEBIAN_MIRROR and GOPROXY say where to load from.
@@ -100,7 +101,8 @@ GO
   (cd "$1" && "$go" mod edit -replace "$lego=$work/lego")
 }
 
-make_traefik() {
+# Into $work/image.
+compile_traefik() {
   find_go || {
     say "Traefik cannot be built: $REPLY; version $go_needed or newer is needed"
     return 3
@@ -126,6 +128,10 @@ make_traefik() {
   (cd "$source" && CGO_ENABLED=0 "$go" build -mod=mod -trimpath \
     -ldflags "-s -w -X github.com/traefik/traefik/v3/pkg/version.Version=$traefik_version" \
     -o "$work/image/traefik" ./cmd/traefik)
+}
+
+make_traefik() {
+  compile_traefik || return
   cp "$here/traefik/Dockerfile" "$work/image/"
   docker build --build-arg BASE_IMAGE=local/debian:bookworm-slim --tag local/traefik:3 "$work/image"
 }
@@ -133,9 +139,13 @@ make_traefik() {
 main() {
   local images=("${@:-all}") image status=0
   [[ ${images[0]} != all ]] || images=(debian postgres redis prometheus traefik)
-  docker info >/dev/null 2>&1 || fail 'no Docker engine answers; ./setup.sh docker installs and starts one'
   work=$(mktemp -d)
   trap 'rm -rf "$work"' EXIT
+  if [[ ${images[*]} == compile ]]; then
+    compile_traefik
+    return
+  fi
+  docker info >/dev/null 2>&1 || fail 'no Docker engine answers; ./setup.sh docker installs and starts one'
   for image in "${images[@]}"; do
     case $image in
       debian) is_there local/debian:bookworm-slim || make_debian ;;

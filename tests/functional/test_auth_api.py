@@ -119,14 +119,15 @@ def test_unknown_user_and_wrong_password_have_one_answer(auth):
 
 
 def test_unknown_user_and_wrong_password_have_one_cost_in_time(auth):
-    """Medians of interleaved tries. An early exit for unknown users would make them many times faster."""
+    """The shortest of interleaved tries, which no load makes shorter. An early exit for unknown users would make them many times
+    faster."""
     def seconds(username, number):
         started = time.perf_counter()
         assert auth.post("/token", {"username": username, "password": f"wrong {number}"}).status == 401
         return time.perf_counter() - started
 
     samples = [(seconds("alice", number), seconds(f"nobody{number}", number)) for number in range(15)]
-    known, unknown = (sorted(column)[len(samples) // 2] for column in zip(*samples, strict=True))
+    known, unknown = (min(column) for column in zip(*samples, strict=True))
     assert 0.5 < unknown / known < 2, f"known {known * 1000:.1f} ms, unknown {unknown * 1000:.1f} ms"
 
 

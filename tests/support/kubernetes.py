@@ -101,3 +101,11 @@ def api_server():
             _build()
             complete.write_text(wanted)
     return ApiServer(_BUILT / "apiserver", _BUILT / "crds")
+
+
+# What ./test.sh does ahead of the tests that need it.
+if __name__ == "__main__":
+    try:
+        api_server()
+    except NotHere as reason:
+        print(reason)
