@@ -8,6 +8,7 @@
 #include "base/id.hpp"
 #include "http/problem.hpp"
 #include "http/serialize.hpp"
+#include "http/target.hpp"
 #include "money/card_number.hpp"
 
 namespace switchyard::http {
@@ -29,15 +30,6 @@ bool is_request_id(std::string_view text) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
            c == '_' || c == '.' || c == ':';
   }) && !contains_card_number(text);
-}
-
-// The path and query of a target in origin-form or absolute-form (RFC 9112, 3.2).
-std::string_view origin_form(std::string_view target) {
-  if (target.starts_with('/')) return target;
-  const auto scheme_end = target.find("://");
-  if (scheme_end == std::string_view::npos) return target;
-  const auto path = target.find('/', scheme_end + 3);
-  return path == std::string_view::npos ? "/" : target.substr(path);
 }
 
 }  // namespace
@@ -169,12 +161,11 @@ Task<Response> Connection::respond(std::string& request_id) {
   request_id = std::string_view(given_id.data(), given_id.size());
   if (!is_request_id(request_id)) request_id = Uuid::generate().to_string();
 
-  const auto target = origin_form({message.target().data(), message.target().size()});
-  const auto question = target.find('?');
+  const auto target = split_target({message.target().data(), message.target().size()});
   Request request{
       .method = message.method(),
-      .path = target.substr(0, question),
-      .query = question == std::string_view::npos ? std::string_view{} : target.substr(question + 1),
+      .path = target.path,
+      .query = target.query,
       .headers = message,
       .body = reader_.body(),
       .request_id = request_id,

@@ -6,6 +6,7 @@
 
 #include "http/characters.hpp"
 #include "http/problem.hpp"
+#include "http/target.hpp"
 
 namespace switchyard::http {
 namespace {
@@ -44,6 +45,25 @@ Response header_too_large() {
                  "the header is longer, or has more fields, than this server takes");
 }
 
+Response target_too_long() {
+  return problem(414, "URI too long", "the first line of the request is longer than this server takes");
+}
+
+// Of a request line that is whole. Beast knows HTTP/1.0 and 1.1.
+bool has_another_version(std::string_view line) {
+  constexpr std::string_view shape = "HTTP/1.1";
+  if (line.size() < shape.size()) return false;
+  const auto version = line.substr(line.size() - shape.size());
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  if (!version.starts_with("HTTP/") || !is_digit(version[5]) || version[6] != '.' || !is_digit(version[7]))
+    return false;
+  return version != "HTTP/1.1" && version != "HTTP/1.0";
+}
+
+Response another_version() {
+  return problem(505, "HTTP version not supported", "this server speaks HTTP/1.1 and HTTP/1.0");
+}
+
 Response body_too_large() {
   return problem(413, "Content too large", "the body is larger than this server takes");
 }
@@ -63,9 +83,19 @@ RequestReader::Progress RequestReader::advance() {
   return Progress::invite;
 }
 
+bool RequestReader::pass_blank_line() {
+  if (scanned_ > 0 || blank_line_passed_ || !input_.view().starts_with('\r')) return true;
+  if (input_.size() == 1) return false;
+  if (input_.view()[1] != '\n') return true;
+  input_.consume(2);
+  blank_line_passed_ = true;
+  return true;
+}
+
 // `complete` when the header ends at line_begin_. Lines end with CR LF; what else is wrong with them, Beast
 // says.
 RequestReader::Progress RequestReader::find_header_end() {
+  if (!pass_blank_line()) return Progress::more;
   const auto input = input_.view();
   // At once, and not at the deadline: TLS, or noise.
   if (!input.empty() && !is_token_character(input.front()))
@@ -73,11 +103,13 @@ RequestReader::Progress RequestReader::find_header_end() {
   for (;;) {
     const auto line_feed = input.find('\n', scanned_);
     scanned_ = line_feed == std::string_view::npos ? input.size() : line_feed + 1;
-    if (scanned_ > limits_.header_bytes_max) return refuse(header_too_large());
+    if (scanned_ > limits_.header_bytes_max)
+      return refuse(line_begin_ == 0 ? target_too_long() : header_too_large());
     if (line_feed == std::string_view::npos) return Progress::more;
     if (line_feed == 0 || input[line_feed - 1] != '\r')
       return refuse_malformed("a line ends with LF alone, and must end with CR LF");
     const auto line = input.substr(line_begin_, line_feed - 1 - line_begin_);
+    if (line_begin_ == 0 && has_another_version(line)) return refuse(another_version());
     line_begin_ = scanned_;
     if (line.empty()) return Progress::complete;
     if (++lines_ > limits_.header_fields_max + 1) return refuse(header_too_large());
@@ -107,6 +139,9 @@ RequestReader::Progress RequestReader::begin_body() {
   const auto seen = singletons_of(header());
   if (seen.host > 1 || (seen.host == 0 && version == 11))
     return refuse_bad("an HTTP/1.1 request carries exactly one Host header");
+  const auto host = header()[field::host];
+  if (!is_host({host.data(), host.size()}))
+    return refuse_bad("the Host header is no host, such as example.com or example.com:8080");
   if (seen.authorization > 1) return refuse_bad("there is more than one Authorization header");
   if (seen.content_type > 1) return refuse_bad("there is more than one Content-Type header");
   if (seen.idempotency_key > 1) return refuse_bad("there is more than one Idempotency-Key header");
@@ -157,6 +192,7 @@ void RequestReader::next() {
   decoder_.reset();
   stage_ = Stage::header;
   scanned_ = line_begin_ = lines_ = 0;
+  blank_line_passed_ = false;
   framing_ = {};
   invited_ = false;
 }

@@ -67,6 +67,8 @@ class RequestReader {
   using Parser = boost::beast::http::request_parser<boost::beast::http::empty_body>;
   enum class Stage { header, body, complete };
 
+  // A blank line before a request is passed over, once (RFC 9112, 2.2); false if more is needed to see it.
+  bool pass_blank_line();
   Progress find_header_end();
   Progress read_header();
   Progress begin_body();
@@ -83,6 +85,7 @@ class RequestReader {
   std::size_t scanned_ = 0;
   std::size_t line_begin_ = 0;
   std::size_t lines_ = 0;
+  bool blank_line_passed_ = false;
   std::optional<Parser> parser_;
   Framing framing_;
   std::optional<ChunkedDecoder> decoder_;

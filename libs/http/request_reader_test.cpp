@@ -282,7 +282,6 @@ TEST(RequestReader, RefusesWhatIsNotHttp) {
            "GET /x\r\n\r\n",
            "GET / \r\n\r\n",
            "GET / HT\r\n\r\n",
-           "GET /x HTTP/2.0\r\nHost: a\r\n\r\n",
            "GET /x http/1.1\r\nHost: a\r\n\r\n",
            "GET  /x HTTP/1.1\r\nHost: a\r\n\r\n",
            "GET /x HTTP/1.1 \r\nHost: a\r\n\r\n",
@@ -300,7 +299,10 @@ TEST(RequestReader, RefusesWhatIsNotHttp) {
            "GET /x HTTP/1.1\r\n\r\n",
            "GET /x HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n",
            "\x16\x03\x01\x02",
-           "\r\n",
+           "\r\n\r\nGET /x HTTP/1.1\r\nHost: a\r\n\r\n",
+           "\rGET /x HTTP/1.1\r\nHost: a\r\n\r\n",
+           "GET /x HTTP/1.1\r\nHost: a b\r\n\r\n",
+           "GET /x HTTP/1.1\r\nHost: a/@\r\n\r\n",
            " GET /x HTTP/1.1\r\n",
            "{\"a\":1}",
        }) {
@@ -308,6 +310,20 @@ TEST(RequestReader, RefusesWhatIsNotHttp) {
   }
   expect(std::string_view("GET /x HTTP/1.1\r\nHost: a\r\nA: \0\r\n\r\n", 35), {"refused 400"});
   expect(std::string_view("GET /\0 HTTP/1.1\r\nHost: a\r\n\r\n", 29), {"refused 400"});
+}
+
+TEST(RequestReader, NamesTheVersionsThatItSpeaks) {
+  for (const char* version : {"HTTP/2.0", "HTTP/0.9", "HTTP/1.2"}) {
+    expect(fmt::format("GET /x {}\r\nHost: a\r\n\r\n", version), {"refused 505"});
+  }
+  expect("GET /x HTTP/11\r\nHost: a\r\n\r\n", {"refused 400"});
+}
+
+// RFC 9112, 2.2: some clients end a body with a line break that its length does not count.
+TEST(RequestReader, PassesOneBlankLineBeforeARequestOver) {
+  const auto request = post("Content-Length: 5\r\n", "hello");
+  expect("\r\n" + request, {"/x hello", "idle"});
+  expect(request + "\r\n" + request + "\r\n", {"/x hello", "/x hello", "idle"});
 }
 
 // 16 KB of fields of four bytes cost as much as forty requests.
@@ -342,7 +358,8 @@ TEST(RequestReader, BoundsTheHeader) {
   expect(with_fill(header_bytes_max), {"/x ", "idle"});
   expect(with_fill(header_bytes_max + 1), {"refused 431"});
   expect(std::string(header_bytes_max, 'G'), {"more"});
-  expect(std::string(header_bytes_max + 1, 'G'), {"refused 431"});
+  expect(std::string(header_bytes_max + 1, 'G'), {"refused 414"});
+  expect("GET /" + std::string(header_bytes_max, 'x') + " HTTP/1.1\r\n", {"refused 414"});
 }
 
 // Beast counts only what it has not taken yet: cut behind the first byte of each next field, there was no

@@ -86,7 +86,7 @@ Response Router::answer_unserved(const Request& request, const Found& found) con
   const bool asks = request.method == Method::options;
   const auto& methods = asks && request.path == "*" ? all_methods() : found.allowed;
   if (methods.empty()) {
-    auto detail = "there is nothing at this path" + hint(request.path);
+    auto detail = "there is nothing at this path" + hint(request.method, request.path);
     if (request.path.size() > 1 && request.path.ends_with('/'))
       detail += "; try it without the slash at the end";
     return problem(404, "Not found", detail);
@@ -108,11 +108,12 @@ std::vector<Method> Router::all_methods() const {
 }
 
 // Of our own words only: a path may hold anything.
-std::string Router::hint(std::string_view path) const {
+std::string Router::hint(Method method, std::string_view path) const {
+  const auto wanted = method == Method::head ? Method::get : method;
   std::string hint;
   for (const auto& mount : mounts_) {
     for (const auto& route : mount.router.front().routes_) {
-      if (!match(route.pattern, path)) continue;
+      if (route.method != wanted || !match(route.pattern, path)) continue;
       hint += (hint.empty() ? "; did you mean " : " or ") + mount.prefix + route.pattern;
       break;
     }

@@ -73,7 +73,7 @@ class Router {
             std::chrono::steady_clock::time_point started) const;
   Response answer_unserved(const Request& request, const Found& found) const;
   std::vector<Method> all_methods() const;
-  std::string hint(std::string_view path) const;
+  std::string hint(Method method, std::string_view path) const;
 
   telemetry::Metrics& metrics_;
   std::string service_;

@@ -211,12 +211,17 @@ TEST_F(RouterTest, NamesThePathIfOnlyThePrefixIsMissing) {
   auth.add(Method::get, "/health", seen_by("health"));
   router_.mount("/auth", std::move(auth));
 
-  const auto hint = [this](std::string_view path) { return ask(Method::post, path).body; };
+  const auto hint = [this](std::string_view path, Method method = Method::post) {
+    return ask(method, path).body;
+  };
   EXPECT_EQ(ask(Method::post, "/transaction").status, 404U);
   EXPECT_THAT(hint("/transaction"), HasSubstr("did you mean /transaction/transaction?"));
-  EXPECT_THAT(hint("/transaction/42"), HasSubstr("did you mean /transaction/transaction/{id}?"));
+  EXPECT_THAT(hint("/transaction/42", Method::head),
+              HasSubstr("did you mean /transaction/transaction/{id}?"));
+  EXPECT_THAT(hint("/transaction/42"), Not(HasSubstr("did you mean")))
+      << "nothing of this kind is served there";
   EXPECT_THAT(hint("/token"), HasSubstr("did you mean /auth/token?"));
-  EXPECT_THAT(hint("/health"), HasSubstr("did you mean /transaction/health or /auth/health?"));
+  EXPECT_THAT(hint("/health", Method::get), HasSubstr("did you mean /transaction/health or /auth/health?"));
   EXPECT_THAT(hint("/nothing"), Not(HasSubstr("did you mean")));
 }
 

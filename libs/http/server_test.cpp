@@ -631,7 +631,7 @@ TEST_F(ServerTest, RefusesAHeaderThatIsTooLarge) {
   Client client(port);
   EXPECT_EQ(client.get("/hello", "X-Fill: " + std::string(1800, 'x') + "\r\n").status, 200);
   EXPECT_EQ(client.get("/hello", "X-Fill: " + std::string(2000, 'x') + "\r\n").status, 431);
-  EXPECT_EQ(Client(port).ask("GET /" + std::string(10'000, 'x')).status, 431) << "a line without an end";
+  EXPECT_EQ(Client(port).ask("GET /" + std::string(10'000, 'x')).status, 414) << "a line without an end";
   std::string many;
   for (int i = 0; i < 300; ++i) many += "X-" + std::to_string(i) + ": x\r\n";
   EXPECT_EQ(Client(port).get("/hello", many).status, 431);
@@ -667,7 +667,6 @@ TEST_F(ServerTest, RefusesWhatIsNotHttp) {
   for (const std::string_view request : {
            "hello\r\n\r\n",
            "GET /hello\r\n\r\n",
-           "GET /hello HTTP/2.0\r\nHost: test\r\n\r\n",
            "GET /hello HTTP/1.1\r\nHost : test\r\n\r\n",
            "GET /hello HTTP/1.1\r\n: test\r\n\r\n",
            "GET /hello HTTP/1.1\r\nHost: test\r\nX\x01: a\r\n\r\n",

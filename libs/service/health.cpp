@@ -16,6 +16,21 @@ std::string_view word(bool passed) {
   return passed ? "pass" : "fail";
 }
 
+// Whether the Accept header names it, and not only to say that it is not wanted (RFC 9110, 12.4.2).
+bool accepts_health_json(std::string_view accept) {
+  for (std::string_view rest = accept; !rest.empty();) {
+    const auto comma = std::min(rest.find(','), rest.size());
+    const auto range = rest.substr(0, comma);
+    const auto parameters = range.substr(std::min(range.find(';'), range.size()));
+    const auto weight = parameters.find("q=");
+    const bool unwanted = weight != std::string_view::npos &&
+                          parameters.substr(weight + 2).find_first_not_of("0. ") == std::string_view::npos;
+    if (range.find("application/health+json") != std::string_view::npos && !unwanted) return true;
+    rest.remove_prefix(std::min(comma + 1, rest.size()));
+  }
+  return false;
+}
+
 std::string to_json(const std::vector<HealthCheck>& checks, bool passed) {
   std::string body = fmt::format(R"({{"status":"{}","checks":{{)", word(passed));
   for (const auto& check : checks) {
@@ -32,7 +47,7 @@ std::string to_json(const std::vector<HealthCheck>& checks, bool passed) {
 }  // namespace
 
 Task<http::Response> Health::handle(const http::Request& request) {
-  const bool health_json = request.header("Accept").find("application/health+json") != std::string_view::npos;
+  const bool health_json = accepts_health_json(request.header("Accept"));
   Answer current{503, to_json({{"server:staying", false, "this server is about to stop"}}, false)};
   if (!request.draining) current = co_await answer();
   http::Response response;

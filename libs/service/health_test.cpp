@@ -90,6 +90,8 @@ TEST_F(HealthTest, AConcernIsAWarningAndNoFailure) {
 TEST_F(HealthTest, GivesTheMediaTypeOfHealthToThoseWhoKnowIt) {
   EXPECT_EQ(ask("application/health+json").content_type, "application/health+json");
   EXPECT_EQ(ask("application/json, application/health+json;q=0.9").content_type, "application/health+json");
+  EXPECT_EQ(ask("application/health+json;q=0, application/json").content_type, "application/json");
+  EXPECT_EQ(ask("application/health+json; q=0.0").content_type, "application/json");
   EXPECT_EQ(ask("*/*").content_type, "application/json");
 }
 

@@ -32,22 +32,40 @@ std::unexpected<http::Response> refuse_key(std::string_view wrong) {
                                                    idempotency_key_bytes_max, wrong)));
 }
 
+// A whole number beyond 64 bits, which was read as a floating-point number, and in a text is digits.
+bool is_too_large(const json::value& value) {
+  constexpr double beyond = 9.2e18;
+  if (value.is_uint64()) return true;
+  if (const auto* number = value.if_double()) return *number >= beyond;
+  const auto* text = value.if_string();
+  return text != nullptr && text->size() > 18 && text->front() != '0' &&
+         std::ranges::all_of(*text, [](char c) { return c >= '0' && c <= '9'; });
+}
+
+bool is_negative(const json::value& value) {
+  if (const auto* number = value.if_double()) return *number <= -9.2e18;
+  const auto* text = value.if_string();
+  return text != nullptr && text->size() > 1 && text->front() == '-' &&
+         (text->at(1) != '0' || text->size() == 2) &&
+         std::ranges::all_of(std::string_view(text->data(), text->size()).substr(1),
+                             [](char c) { return c >= '0' && c <= '9'; });
+}
+
 std::expected<std::int64_t, http::Response> read_amount(const json::object& body, std::int64_t amount_max) {
   constexpr std::string_view whole =
       "amount must be a whole number of the currency's minor units, such as 100 for one dollar";
   const auto* value = body.if_contains("amount");
   if (value == nullptr || value->is_null()) return refuse("Amount is blank", whole);
   std::int64_t amount = 0;
+  // What was understood deserves the answer that says so.
+  if (is_too_large(*value))
+    return refuse("Amount is too large", fmt::format("amount must be at most {}", amount_max));
+  if (is_negative(*value)) return refuse("Amount must be positive", "amount must be greater than zero");
   if (value->is_int64()) {
     amount = value->get_int64();
-  } else if (value->is_uint64()) {
-    return refuse("Amount is too large", fmt::format("amount must be at most {}", amount_max));
   } else if (value->is_string()) {
     const std::string_view text(value->get_string().data(), value->get_string().size());
     if (service::is_blank(text)) return refuse("Amount is blank", whole);
-    // A negative number is one that was understood, and deserves the answer that says so.
-    const bool negative = text.size() > 1 && text.front() == '-' && parse_amount_minor(text.substr(1));
-    if (negative) return refuse("Amount must be positive", "amount must be greater than zero");
     const auto parsed = parse_amount_minor(text);
     if (!parsed) return refuse("Invalid amount", fmt::format("amount {}; {}", parsed.error().detail, whole));
     amount = *parsed;

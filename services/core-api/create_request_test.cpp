@@ -93,7 +93,12 @@ TEST(ReadMoney, SaysWhatIsWrongWithTheAmount) {
            {R"("1e2")", "422 Invalid amount"},
            {R"("1\u0000")", "422 Invalid amount"},
            {R"("\u0661")", "422 Invalid amount"},
-           {R"("99999999999999999999")", "422 Invalid amount"},
+           {R"("99999999999999999999")", "422 Amount is too large"},
+           {"18446744073709551616", "422 Amount is too large"},
+           {"-9223372036854775809", "422 Amount must be positive"},
+           {R"("-99999999999999999999")", "422 Amount must be positive"},
+           {R"("-0")", "422 Amount must be positive"},
+           {R"("099999999999999999999")", "422 Invalid amount"},
        }) {
     EXPECT_EQ(refusal(money(with_amount(amount))), expected) << amount;
   }
