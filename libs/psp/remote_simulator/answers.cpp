@@ -56,6 +56,14 @@ ReportedCharge read_charge(const json::object& charge) {
           .result = read_result(charge)};
 }
 
+// A body that speaks of a charge under whatever status, so that nobody may say that there is none.
+bool speaks_of_a_charge(std::string_view body) {
+  const auto value = http::parse_json(body);
+  if (!value || !value->is_object()) return false;
+  const auto& object = value->get_object();
+  return !words(object, "id").empty() && (object.contains("amount") || object.contains("reference"));
+}
+
 std::string reason_of_status(long status) {
   return fmt::format("the PSP answered {}", status);
 }
@@ -67,9 +75,10 @@ payment::Outcome read_authorize_answer(const http::CallResult& answer, const Aut
     if (!answer.error().perhaps_sent) return payment::NotSent{answer.error().reason};
     return OutcomeUnknown{answer.error().reason};
   }
-  if (std::ranges::find(refused_unread, answer->status) != refused_unread.end()) {
-    return payment::NotSent{reason_of_status(answer->status)};
-  }
+  const bool refused = std::ranges::find(refused_unread, answer->status) != refused_unread.end();
+  if (refused && speaks_of_a_charge(answer->body))
+    return OutcomeUnknown{reason_of_status(answer->status) + ", with what looks like a charge"};
+  if (refused) return payment::NotSent{reason_of_status(answer->status)};
   if (answer->status != 200 && answer->status != 201) return OutcomeUnknown{reason_of_status(answer->status)};
 
   const auto value = http::parse_json(answer->body);

@@ -5,6 +5,7 @@
 // | 200, 201 that says what was asked, approved or declined    | Approved, Declined                |
 // | 400, 401, 403, 404, 405, 413, 415, 429, 431                | NotSent: refused as it was read,  |
 // |                                                            | before anything could be charged  |
+// | one of these whose body speaks of a charge                 | OutcomeUnknown: it is looked up   |
 // | 200, 201 that says another amount, currency, reference ... | Contradicted (psp/charge.hpp)     |
 // | any other status, an answer that cannot be read, none      | OutcomeUnknown                    |
 // | no byte of the request left                                | NotSent                           |

@@ -72,6 +72,15 @@ TEST(AuthorizeAnswer, ARequestThatWasRefusedUnreadChargedNothing) {
   }
 }
 
+// Three of these would end as failed, with the charge at the PSP.
+TEST(AuthorizeAnswer, ARefusalThatSpeaksOfAChargeIsUnknown) {
+  for (const long status : {400, 401, 403, 404, 405, 413, 415, 429, 431}) {
+    EXPECT_TRUE(
+        std::holds_alternative<OutcomeUnknown>(read_authorize_answer(answer(status, approved), request)))
+        << status;
+  }
+}
+
 TEST(AuthorizeAnswer, AnyOtherStatusIsUnknownWhateverTheBodySays) {
   for (const long status : {0,   100, 202, 204, 206, 301, 302, 304, 307, 308, 402, 406, 408,
                             409, 410, 418, 422, 423, 425, 499, 500, 501, 502, 503, 504, 599}) {
