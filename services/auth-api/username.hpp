@@ -4,8 +4,9 @@
 // visible ASCII characters, and single blanks (U+0020) between others. Nothing else: no control characters,
 // nothing invisible (zero width, bidirectional controls, whatever is ignored by default), no symbols, no
 // other blanks, no compatibility variants (full width, ligatures), nothing that Unicode has not assigned.
-// The rule for names written from right to left (RFC 5893) is not checked, and the exceptions of RFC 5892,
-// 2.6, are not made. As tables are those of the utf8proc that is installed, a newer one takes more letters.
+// A name does not begin with a mark, does not mix the two sets of Arabic digits, and if it holds letters that
+// are written from right to left it keeps the rule for those (RFC 5893, 2). As tables are those of the
+// utf8proc that is installed, a newer one takes more letters.
 //
 // Safe to use from any thread.
 #pragma once

@@ -33,6 +33,26 @@ TEST(Username, SaysWhatIsWrong) {
   EXPECT_THAT(username_problem("alice\u202e"), HasSubstr("U+202E"));
 }
 
+TEST(Username, ANameFromRightToLeftIsOneThroughout) {
+  for (const char* name : {"\u05d0\u05dc\u05d9\u05e1", "\u0623\u0644\u064a\u0633", "\u05d0\u05dc 7",
+                           "\u05d0\u05dc\u05b0", "\u0623\u0661"}) {
+    EXPECT_EQ(username_problem(name), "") << name;
+  }
+  for (const char* name : {"a\u05d0a", "\u05d0a\u05d0", "a\u05d0", "\u05d0.", "1\u05d0", "al\u0661", "\u0661",
+                           "\u0623\u0644\u0663"
+                           "1"}) {
+    EXPECT_THAT(username_problem(name), HasSubstr("RFC 5893")) << name;
+  }
+}
+
+TEST(Username, WhatOnlyStretchesOrRepeatsIsRefused) {
+  for (const char* name : {"\u0623\u0640\u0644", "\u07ca\u07fa", "\u3042\u3031", "\u3042\u303b"}) {
+    EXPECT_THAT(username_problem(name), HasSubstr("holds the character")) << name;
+  }
+  EXPECT_THAT(username_problem("\u0301a"), HasSubstr("begins with a mark"));
+  EXPECT_THAT(username_problem("\u0623\u0661\u06f1"), HasSubstr("Arabic-Indic"));
+}
+
 TEST(Username, WhatCannotBeSeenOrLooksLikeSomethingElseIsRefused) {
   for (const std::string name :
        {"a\u200bb",     "a\u200db", "a\u00adb", "a\u2060b", "\ufeffab", "a\u034fb",   "a\ufe0fb",
