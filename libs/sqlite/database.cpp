@@ -52,6 +52,13 @@ std::optional<FileId> file_at(const std::string& path) {
   throw DatabaseError(code, fmt::format("{}: {}: {}", path, what, std::generic_category().message(errno)));
 }
 
+// The same of a file that must be there.
+FileId require_file_at(const std::string& path) {
+  if (const auto file = file_at(path)) return *file;
+  if (errno == ENOENT) throw_moved(path);
+  raise_system(SQLITE_CANTOPEN, path, "cannot be found");
+}
+
 // Of the write-ahead log, which SQLite takes no locks on.
 class LogFile {
  public:
@@ -104,6 +111,16 @@ void create_file(const std::string& path) {
     static_cast<void>(::fchown(file, folder.st_uid, folder.st_gid) == 0);
   }
   ::close(file);
+}
+
+// Takes from all but the owner what they may do with the file. By its name: to close a descriptor of it would
+// drop SQLite's locks.
+void close_to_others(const std::string& path) {
+  constexpr mode_t others = S_IRWXG | S_IRWXO;
+  struct stat status{};
+  if (::stat(path.c_str(), &status) != 0 || (status.st_mode & others) == 0) return;
+  // Of another's file the mode stays, and `switchyard doctor` says so.
+  static_cast<void>(::chmod(path.c_str(), status.st_mode & ALLPERMS & ~others) == 0);
 }
 
 }  // namespace
@@ -199,23 +216,29 @@ Database::Database(const std::string& path, Durability durability, Access access
   handle_.reset(handle);
   if (opened != SQLITE_OK) raise(handle, path);
   file_ = file_at(path).value_or(FileId{});
+  // SQLite's own name of it, in which links are followed.
+  const std::string name = sqlite3_db_filename(handle, "main");
+  log_.path = name + "-wal";
+  index_.path = name + "-shm";
   sqlite3_busy_handler(handle, wait_for_lock, nullptr);
   if (access == Access::read_only) return;
   execute(settings_common);
   execute(durability == Durability::synced ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = OFF");
+  // Now that it is known to be a database.
+  if (access != Access::create) return;
+  for (const auto* file : {&path_, &log_.path, &index_.path}) close_to_others(*file);
 }
 
 void Database::require_in_place() {
-  if (file_at(path_) != file_) throw_moved(path_);
-  const auto log = path_ + "-wal";
-  const auto now = file_at(log);
-  if (!log_) log_ = now;
-  if (now != log_) throw_moved(log);
+  if (require_file_at(path_) != file_) throw_moved(path_);
+  for (auto* beside : {&log_, &index_}) {
+    if (!beside->file) beside->file = file_at(beside->path);
+    if (beside->file && require_file_at(beside->path) != *beside->file) throw_moved(beside->path);
+  }
 }
 
 void Database::rewrite_log() {
-  const auto log = path_ + "-wal";
-  LogFile(log).rewrite();
+  LogFile(log_.path).rewrite();
 }
 
 Database::~Database() {
@@ -247,8 +270,8 @@ void throw_moved(const std::string& path) {
   throw DatabaseError(
       SQLITE_READONLY_DBMOVED,
       fmt::format(
-          "{}: was moved, deleted or replaced while it was open; stop all programs that use it, put the "
-          "right file in its place and start again",
+          "{}: was moved, deleted or replaced while it was open, and nothing is stored until it is back; stop "
+          "all programs that use it, put the right file in its place and start again",
           path));
 }
 

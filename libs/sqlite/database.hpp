@@ -83,7 +83,8 @@ class Query {
 class Database {
  public:
   // Opens the file, in WAL mode unless it is only read. Throws DatabaseError whose message names the file.
-  // One that is created is for the owner of its folder only, whatever the umask.
+  // With Access::create it is for its owner only, whatever the umask and whoever made it; one that is made
+  // here belongs to the owner of its folder.
   Database(const std::string& path, Durability durability, Access access);
   ~Database();
   Database(const Database&) = delete;
@@ -99,7 +100,7 @@ class Database {
   std::int64_t changes() const;
   bool in_transaction() const;
   // Throws if the file, its log or the log's index is no longer at its path: what is written now is seen by
-  // nobody who opens the file next.
+  // nobody who opens the file next. Call it in a transaction, in which all three are there.
   void require_in_place();
   // Writes the bytes of the write-ahead log once more and syncs them, while this connection holds the write
   // lock. After a sync that failed, the system may take pages for written that are not.
@@ -117,12 +118,18 @@ class Database {
   struct Finalize {
     void operator()(sqlite3_stmt* statement) const;
   };
+  // What SQLite keeps beside the file while it is open, and makes with the first read.
+  struct Beside {
+    std::string path;
+    // Empty until it was seen.
+    std::optional<FileId> file;
+  };
 
   std::string path_;
   Durability durability_;
   FileId file_;
-  // Empty until it is there: SQLite makes it with the first read.
-  std::optional<FileId> log_;
+  Beside log_;
+  Beside index_;
   std::unique_ptr<sqlite3, Close> handle_;
   std::unordered_map<const char*, std::unique_ptr<sqlite3_stmt, Finalize>> statements_;
 };

@@ -54,15 +54,31 @@ TEST(NewDatabase, IsForItsOwnerOnlyWhateverTheUmask) {
   }
 }
 
-TEST(NewDatabase, LeavesTheModeOfAFileThatIsThere) {
+TEST(NewDatabase, IsClosedToOthersAlsoInAFileThatSomebodyElseMade) {
   const testing::TempDir folder;
-  const auto path = folder.file("old.db");
-  std::ofstream(path).close();
-  ASSERT_EQ(::chmod(path.c_str(), 0640), 0);
-  const Database database(path, Durability::synced, Access::create);
+  for (const mode_t mode : {0644U, 0640U, 0666U}) {
+    const auto path = folder.file(std::to_string(mode) + ".db");
+    std::ofstream(path).close();
+    ASSERT_EQ(::chmod(path.c_str(), mode), 0);
+    Database database(path, Durability::synced, Access::create);
+    database.execute("CREATE TABLE t (x)");
+    for (const auto* suffix : {"", "-wal", "-shm"}) {
+      struct stat status{};
+      ASSERT_EQ(::stat((path + suffix).c_str(), &status), 0) << suffix;
+      EXPECT_EQ(status.st_mode & 0777U, 0600U) << suffix;
+    }
+  }
+}
+
+TEST(NewDatabase, LeavesTheModeOfAFileThatIsNoDatabase) {
+  const testing::TempDir folder;
+  const auto path = folder.file("text");
+  std::ofstream(path) << std::string(5000, 'x');
+  ASSERT_EQ(::chmod(path.c_str(), 0644), 0);
+  EXPECT_EQ(failure_of([&] { Database(path, Durability::synced, Access::create); }).code, SQLITE_NOTADB);
   struct stat status{};
   ASSERT_EQ(::stat(path.c_str(), &status), 0);
-  EXPECT_EQ(status.st_mode & 0777U, 0640U) << "an administrator's choice, which doctor may criticise";
+  EXPECT_EQ(status.st_mode & 0777U, 0644U);
 }
 
 TEST_F(DatabaseTest, GivesBackIntegersAsTheyWereBound) {

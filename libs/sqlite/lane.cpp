@@ -126,6 +126,7 @@ void Lane::execute_group(std::span<std::unique_ptr<Command>> commands) {
   bool committing = false;
   try {
     database_->query("BEGIN IMMEDIATE").run();
+    database_->require_in_place();
     for (auto& command : commands) command->execute(*database_);
     committing = true;
     database_->query("COMMIT").run();

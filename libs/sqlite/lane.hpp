@@ -7,6 +7,10 @@
 // commit, perhaps before the lane's own thread has let go of it. A command that reports a failure of its own
 // must have written nothing.
 //
+// Before each group the lane looks whether the file, its log and the log's index are still at their paths,
+// and writes nothing while they are not: it would be acknowledged, and found by nobody. It makes no other
+// file in their place.
+//
 // What fails before the commit is rolled back, and each command of the group fails with store_unavailable:
 // nothing was done. A commit that fails itself (in its write or its sync) leaves that open: the log may hold
 // the group, and whoever recovers the file after a crash may find it. Then each command fails with

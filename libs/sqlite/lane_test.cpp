@@ -1,5 +1,7 @@
 #include "sqlite/lane.hpp"
 
+#include <filesystem>
+#include <fstream>
 #include <future>
 #include <optional>
 
@@ -266,6 +268,55 @@ TEST_F(LaneTest, KeepsTheWriteAheadLogBounded) {
     ASSERT_TRUE(written);
   }
   EXPECT_LT(std::filesystem::file_size(path_ + "-wal"), 40'000'000U);
+}
+
+// --- A file that is not at its path ------------------------------------------------------------
+
+TEST_F(LaneTest, WritesNothingWhileItsFileOrWhatBelongsToItIsNotAtItsPath) {
+  start();
+  ASSERT_TRUE(insert(1).get());
+  for (const auto* suffix : {"", "-wal", "-shm"}) {
+    const auto file = path_ + suffix;
+    std::filesystem::rename(file, file + ".aside");
+    for (int tries = 0; tries < 2; ++tries) {
+      const auto refused = insert(2).get();
+      ASSERT_FALSE(refused) << suffix;
+      EXPECT_EQ(refused.error().code, ErrorCode::store_unavailable) << "nothing was done";
+      EXPECT_THAT(refused.error().detail, StartsWith(file + ": was moved, deleted or replaced"));
+    }
+    EXPECT_FALSE(std::filesystem::exists(file)) << "nothing is made in its place";
+    std::filesystem::rename(file + ".aside", file);
+  }
+  EXPECT_TRUE(insert(3).get()) << "all is back";
+  EXPECT_EQ(rows(), 2) << "1 and 3";
+}
+
+TEST_F(LaneTest, WritesNothingIntoAFileThatAnotherHasReplaced) {
+  start();
+  ASSERT_TRUE(insert(1).get());
+  for (const auto* suffix : {"", "-wal", "-shm"}) {
+    const auto file = path_ + suffix;
+    std::filesystem::rename(file, file + ".aside");
+    std::ofstream(file) << "another";
+    const auto refused = insert(2).get();
+    ASSERT_FALSE(refused) << suffix;
+    EXPECT_EQ(refused.error().code, ErrorCode::store_unavailable);
+    EXPECT_EQ(std::filesystem::file_size(file), 7U) << "it is left as it is";
+    std::filesystem::rename(file + ".aside", file);
+  }
+}
+
+TEST_F(LaneTest, LooksForTheLogWhereALinkLeads) {
+  const auto link = folder_.file("link.db");
+  std::filesystem::create_symlink(path_, link);
+  lane_.emplace(std::make_unique<Database>(link, Durability::process, Access::existing), plenty);
+  ASSERT_TRUE(insert(1).get());
+  std::filesystem::rename(path_ + "-wal", path_ + "-wal.aside");
+  const auto refused = insert(2).get();
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().detail, HasSubstr("lane.db-wal: was moved"));
+  std::filesystem::rename(path_ + "-wal.aside", path_ + "-wal");
+  EXPECT_TRUE(insert(2).get());
 }
 
 // --- A disk that fails --------------------------------------------------------------------------

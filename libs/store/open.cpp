@@ -19,7 +19,15 @@ std::string sqlite_path(const std::string& database_url) {
                       "for example DATABASE_URL=sqlite:data/switchyard.db or "
                       "DATABASE_URL=postgresql://switchyard@db.example/switchyard");
   }
-  return database_url.substr(scheme.size());
+  auto path = database_url.substr(scheme.size());
+  if (path.starts_with(':') || path.starts_with("file:")) {
+    throw ConfigError(
+        "DATABASE_URL",
+        "must name a file behind 'sqlite:', and ':memory:' and 'file:...' are other notations of "
+        "SQLite; a file whose name begins so is written with ./ in front",
+        "for example DATABASE_URL=sqlite:data/switchyard.db");
+  }
+  return path;
 }
 
 namespace {

@@ -13,7 +13,8 @@ namespace switchyard::store {
 // Whether it is a URL as libpq takes it, such as "postgresql://user:password@host/database".
 bool is_postgres(const std::string& database_url);
 
-// The path of a URL such as "sqlite:data/switchyard.db". Throws ConfigError for anything else.
+// The path of a URL such as "sqlite:data/switchyard.db". Throws ConfigError for anything else, and for what
+// SQLite would not take for the name of a file: ":memory:", "file:x?mode=memory".
 std::string sqlite_path(const std::string& database_url);
 
 // Opens, creates and migrates; creates no PostgreSQL database, only its tables. Throws ConfigError for a URL

@@ -1,5 +1,6 @@
 #include "store/open.hpp"
 
+#include <fstream>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -17,6 +18,18 @@ using ::testing::StartsWith;
 TEST(SqlitePath, IsWhatFollowsTheScheme) {
   EXPECT_EQ(sqlite_path("sqlite:data/switchyard.db"), "data/switchyard.db");
   EXPECT_EQ(sqlite_path("sqlite:/var/lib/switchyard.db"), "/var/lib/switchyard.db");
+  EXPECT_EQ(sqlite_path("sqlite:./:memory:"), "./:memory:");
+}
+
+TEST(SqlitePath, IsNoOtherNotationOfSqlite) {
+  for (const char* url : {"sqlite::memory:", "sqlite:file:x?mode=memory", "sqlite:file:data/switchyard.db"}) {
+    try {
+      sqlite_path(url);
+      ADD_FAILURE() << url;
+    } catch (const ConfigError& error) {
+      EXPECT_THAT(error.what(), AllOf(StartsWith("DATABASE_URL "), HasSubstr("sqlite:data/switchyard.db")));
+    }
+  }
 }
 
 TEST(SqlitePath, AnotherUrlIsRefusedWithoutRepeatingIt) {
@@ -50,6 +63,20 @@ TEST(OpenStore, OpensTheFileThatTheUrlNames) {
   EXPECT_TRUE(std::filesystem::exists(path));
   EXPECT_THROW(open("postgres:x"), ConfigError);
   EXPECT_THROW(open("mysql://x"), ConfigError);
+}
+
+TEST(OpenStore, AFileThatCannotBeAStoreIsNamedWithTheSetting) {
+  const testing::TempDir folder;
+  const auto letter = folder.file("letter.db");
+  for (int line = 0; line < 100; ++line) std::ofstream(letter, std::ios::app) << "Dear Sir or Madam,\n";
+  for (const auto& path : {letter, folder.file(std::string(300, 'x'))}) {
+    try {
+      open("sqlite:" + path);
+      ADD_FAILURE() << path;
+    } catch (const std::runtime_error& error) {
+      EXPECT_THAT(error.what(), AllOf(HasSubstr(path), HasSubstr("DATABASE_URL")));
+    }
+  }
 }
 
 TEST(OpenStore, SaysThatAStoreIsNewAndWhere) {

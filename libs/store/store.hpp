@@ -217,7 +217,9 @@ class Store {
 
   // --- Health ------------------------------------------------------------------------------------
 
-  // Commits a small write, so that a full disk or a read-only file shows.
+  // Commits a small write, so that a full disk or a read-only file shows, and looks whether each table can be
+  // written that requests and the connector write: that it is there, and that the role may. A trigger that
+  // somebody added and that refuses rows does not show.
   virtual Task<Result<void>> check_writable(Timestamp now) = 0;
 
  protected:

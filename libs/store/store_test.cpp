@@ -1261,6 +1261,19 @@ TEST_P(StoreTest, ShowsThatItCanBeWritten) {
   EXPECT_TRUE(run([&] { return store_->check_writable(start + seconds(1)); }));
 }
 
+TEST_P(StoreTest, ShowsThatATableIsNotThere) {
+  for (const std::string table :
+       {"users", "login_failures", "transactions", "attempts", "idempotency_keys", "foreign_workers"}) {
+    GetParam().execute(folder_, fmt::format("ALTER TABLE {} RENAME TO {}_gone", table, table));
+    const auto checked = run([&] { return store_->check_writable(start); });
+    ASSERT_FALSE(checked) << table;
+    EXPECT_EQ(checked.error().code, ErrorCode::store_unavailable);
+    EXPECT_THAT(checked.error().detail, HasSubstr(table));
+    GetParam().execute(folder_, fmt::format("ALTER TABLE {}_gone RENAME TO {}", table, table));
+    EXPECT_TRUE(run([&] { return store_->check_writable(start); })) << table;
+  }
+}
+
 // -------------------------------------------------------------------------------------------------
 
 // In the words of one of them.

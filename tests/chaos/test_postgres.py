@@ -123,6 +123,24 @@ def test_nothing_was_done_where_nothing_was_sent(own_postgres, start_fleet, merc
     assert reply.header("Idempotency-Replayed") is None
 
 
+def test_a_right_that_was_revoked_fails_the_health_check(own_postgres, start_switchyard, tmp_path):
+    url = own_postgres.url()
+    execute(url, "CREATE ROLE bounded LOGIN PASSWORD 'bounded'")
+    execute(url, "GRANT ALL ON SCHEMA public TO bounded")
+    done = run_to_exit("switchyard", ["store", "migrate"], development_settings(tmp_path, DATABASE_URL=url), tmp_path)
+    assert done.returncode == 0, done.stderr
+    execute(url, "GRANT ALL ON ALL TABLES IN SCHEMA public TO bounded")
+    server = start_switchyard(DATABASE_URL=own_postgres.url(user="bounded", password="bounded"))
+    for table in ("transactions", "users", "login_failures"):
+        execute(url, f"REVOKE INSERT ON {table} FROM bounded")
+        for endpoint in (server.auth, server.core):
+            eventually(lambda: once(endpoint, "GET", "/health").status == 503, "health to tell")
+        execute(url, f"GRANT INSERT ON {table} TO bounded")
+        for endpoint in (server.auth, server.core):
+            eventually(lambda: once(endpoint, "GET", "/health").status == 200, "health to pass again")
+    eventually(lambda: "may not use the table transactions" in server.program.log(), "the log to say which")
+
+
 def test_a_role_with_few_connections_is_lived_with(own_postgres, start_fleet, seed):
     """Three processes share five, so that each has to wait for what others have, and none may be left without."""
     execute(own_postgres.url(), "CREATE ROLE few LOGIN PASSWORD 'few' CONNECTION LIMIT 5")

@@ -462,6 +462,64 @@ def test_a_file_that_is_not_at_its_path_fails_the_health_check(start_switchyard,
     eventually(lambda: f"{server.database}: was moved, deleted or replaced" in server.program.log(), "the log to say it")
 
 
+@pytest.mark.parametrize("suffix", ["", "-wal", "-shm"])
+@pytest.mark.parametrize("what", ["moved", "deleted", "replaced"])
+def test_nothing_is_taken_into_a_file_that_is_not_at_its_path(start_switchyard, suffix, what):
+    """Not even the first payment behind it: nobody who opens the store next would find it."""
+    server = start_switchyard()
+    merchant = Merchant(server, user_id=1)
+    before = merchant.wait_final(merchant.created(1)["id"])
+    file = Path(f"{server.database}{suffix}")
+    aside = Path(f"{file}.aside")
+    file.rename(aside)
+    if what == "replaced":
+        shutil.copy(aside, file)
+    if what == "deleted":
+        aside.unlink()
+    refused = merchant.create(2, "USD")
+    assert_problem(refused, 503)
+    assert refused.json()["error"] == "Store unavailable", "it is certain that nothing was done"
+    eventually(lambda: once(server.core, "GET", "/health").status == 503, "health to tell", timeout_s=30)
+    eventually(lambda: f"{file}: was moved, deleted or replaced" in server.program.log(), "the log to say it")
+    assert file.exists() == (what == "replaced"), "none is made in its place"
+    if what == "moved":
+        aside.rename(file)
+        again = merchant.wait_final(merchant.created(3)["id"])
+        assert {row.id for row in storage.transactions(server.database)} == {before["id"], again["id"]}
+    merchant.close()
+
+
+@pytest.mark.parametrize("table", ["transactions", "attempts", "idempotency_keys", "users", "login_failures"])
+def test_a_table_that_is_gone_fails_the_health_check(start_switchyard, table):
+    server = start_switchyard()
+    with closing(sqlite3.connect(server.database, timeout=30)) as connection:
+        connection.execute(f"ALTER TABLE {table} RENAME TO gone")
+    for endpoint in (server.auth, server.core):
+        eventually(lambda: once(endpoint, "GET", "/health").status == 503, "health to tell")
+    eventually(lambda: f"no such table: {table}" in server.program.log(), "the log to say which")
+    with closing(sqlite3.connect(server.database, timeout=30)) as connection:
+        connection.execute(f"ALTER TABLE gone RENAME TO {table}")
+    for endpoint in (server.auth, server.core):
+        eventually(lambda: once(endpoint, "GET", "/health").status == 200, "health to pass again")
+
+
+def test_each_program_of_its_own_tells_that_the_file_is_gone(tmp_path, merchant_of):
+    services = ThreeServices(tmp_path).start()
+    connector = Endpoint("127.0.0.1", int(services.psp_connector.settings["METRICS_PORT"]), "")
+    assert once(connector, "GET", "/health").status == 200
+    aside = services.database.with_suffix(".aside")
+    services.database.rename(aside)
+    for endpoint in (services.auth, services.core, connector):
+        eventually(lambda: once(endpoint, "GET", "/health").status == 503, "health to tell", timeout_s=30)
+    assert merchant_of(services).create(1, "USD").status == 503
+    aside.rename(services.database)
+    for endpoint in (services.auth, services.core, connector):
+        eventually(lambda: once(endpoint, "GET", "/health").status == 200, "health to pass again", timeout_s=30)
+    merchant = merchant_of(services)
+    merchant.wait_final(merchant.created(1)["id"])
+    assert services.stop() == 0
+
+
 def test_a_write_ahead_log_that_is_gone_fails_the_health_check(start_switchyard):
     server = start_switchyard()
     assert once(server.core, "GET", "/health").status == 200

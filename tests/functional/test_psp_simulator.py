@@ -241,6 +241,15 @@ def test_checks_its_environment(tmp_path, variable, value):
     assert done.returncode == 2 and variable in done.stderr and len(done.stderr.splitlines()) == 1
 
 
+def test_a_ledger_that_was_deleted_takes_no_charge(psp):
+    assert charge(psp, reference="before").status == 201
+    psp.ledger.unlink()
+    assert_problem(charge(psp, reference="behind"), 503)
+    eventually(lambda: psp.ask("GET", "/health").status == 503, "health to tell")
+    eventually(lambda: f"{psp.ledger}: was moved, deleted or replaced" in psp.program.log(), "the log to say it")
+    assert not psp.ledger.exists(), "it makes no other in its place"
+
+
 def test_a_ledger_that_cannot_be_opened_is_a_clear_error(tmp_path):
     done = run_to_exit("psp-simulator", [], {"HTTP_PORT": str(free_port()), "PSP_SIMULATOR_LEDGER": "/dev/null/x"},
                        tmp_path)

@@ -53,7 +53,8 @@ class Ledger {
 
   // Books the charge, ended as the behaviour says, unless there is one with its key already; gives what the
   // book says then, and nothing if nothing is booked.
-  // Error: idempotency_key_reused_with_different_body, where both fingerprints are known.
+  // Error: idempotency_key_reused_with_different_body, where both fingerprints are known; store_unavailable,
+  // and nothing is booked, also while the file is not at its path any more.
   Task<Result<std::optional<Booked>>> book(Charge charge, Behaviour behaviour, Timestamp now);
 
   // In the order of their keys.

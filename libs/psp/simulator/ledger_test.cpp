@@ -127,6 +127,21 @@ TEST_F(LedgerTest, TakesOverALedgerOfVersion01) {
   }
 }
 
+TEST_F(LedgerTest, BooksNothingIntoAFileThatIsNotAtItsPath) {
+  for (const auto use : {Ledger::Use::in_process, Ledger::Use::program}) {
+    const auto path = folder_.file(use == Ledger::Use::program ? "program.db" : "in_process.db");
+    ledger_.emplace(path, use);
+    ASSERT_TRUE(book(charge("key-1")));
+    std::filesystem::rename(path, path + ".aside");
+    const auto refused = book(charge("key-2"));
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, ErrorCode::store_unavailable);
+    EXPECT_FALSE(std::filesystem::exists(path)) << "nor into a new one";
+    std::filesystem::rename(path + ".aside", path);
+    EXPECT_THAT(list("reference"), SizeIs(1));
+  }
+}
+
 TEST_F(LedgerTest, MakesItsFolder) {
   const Ledger ledger(folder_.file("not/there/yet.db"));
   EXPECT_TRUE(std::filesystem::exists(folder_.file("not/there/yet.db")));

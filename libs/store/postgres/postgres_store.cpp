@@ -141,8 +141,12 @@ Task<Result<void>> PostgresStore::check_writable(Timestamp now) {
           "INSERT INTO health (id, checked_at) VALUES (1, $1::timestamptz) "
           "ON CONFLICT (id) DO UPDATE SET checked_at = excluded.checked_at")
       .bind(now);
-  return query<void>(std::move(statements), Effect::repeatable,
-                     [](const RowSets&) -> Result<void> { return {}; });
+  statements.push_back(look_for_privileges());
+  return query<void>(std::move(statements), Effect::repeatable, [](const RowSets& done) -> Result<void> {
+    const auto missing = missing_privilege(done.back());
+    if (missing) return fail(ErrorCode::store_unavailable, fmt::format("PostgreSQL: {}", *missing));
+    return {};
+  });
 }
 
 }  // namespace switchyard::store

@@ -565,6 +565,26 @@ TEST_F(PostgresStoreTest, ARoleThatMayNotCreateAnythingServesFromTheTablesOfAnot
   });
 }
 
+TEST_F(PostgresStoreTest, ShowsThatTheRoleMayNotWriteATable) {
+  const auto role = schema_ + "_user";
+  const auto theirs = testing::postgres_role(url_, role, "");
+  testing::postgres_execute(url_, fmt::format("GRANT USAGE ON SCHEMA \"{}\" TO \"{}\"", schema_, role));
+  testing::postgres_execute(url_,
+                            fmt::format("GRANT ALL ON ALL TABLES IN SCHEMA \"{}\" TO \"{}\"", schema_, role));
+  PostgresStore store(theirs);
+  const auto check = [&] { return run([&]() -> Task<Result<void>> { return store.check_writable(start); }); };
+  for (const std::string table :
+       {"users", "login_failures", "transactions", "attempts", "idempotency_keys"}) {
+    EXPECT_TRUE(check()) << table;
+    testing::postgres_execute(url_, fmt::format("REVOKE INSERT ON {} FROM \"{}\"", table, role));
+    const auto checked = check();
+    ASSERT_FALSE(checked) << table;
+    EXPECT_EQ(checked.error().code, ErrorCode::store_unavailable);
+    EXPECT_THAT(checked.error().detail, AllOf(HasSubstr("the table " + table), HasSubstr("GRANT")));
+    testing::postgres_execute(url_, fmt::format("GRANT INSERT ON {} TO \"{}\"", table, role));
+  }
+}
+
 TEST_F(PostgresStoreTest, ARoleThatMayNotCreateWhatIsMissingIsToldWhoMay) {
   const auto empty = schema_ + "_empty";
   const auto theirs = testing::postgres_role(testing::postgres_schema_url(empty), empty + "_user", "");

@@ -138,11 +138,10 @@ Task<std::vector<postgres::Rows>> run(postgres::Connection& connection, std::vec
   co_return std::move(*done);
 }
 
-[[noreturn]] void refuse_privileges(const std::string& user, const std::string& table,
-                                    const std::string& what) {
-  throw std::runtime_error(fmt::format(
+std::string name_privilege(std::string_view user, std::string_view table, std::string_view what) {
+  return fmt::format(
       "the role {0} may not use the table {1} as it must; as its owner: GRANT {2} ON {1} TO \"{0}\"", user,
-      table, what));
+      table, what);
 }
 
 // Text is stored as UTF-8, which other encodings cannot hold or do not check.
@@ -168,7 +167,7 @@ Task<std::int64_t> look_at_version(postgres::Connection& connection) {
   read.emplace_back("SELECT coalesce(max(version), 0)::bigint FROM switchyard_schema");
   const auto version = co_await try_run(connection, std::move(read));
   if (!version && version.error().sqlstate == not_permitted) {
-    refuse_privileges(std::string(looked.front().bytes(0, 1)), "switchyard_schema", "SELECT");
+    throw std::runtime_error(name_privilege(looked.front().bytes(0, 1), "switchyard_schema", "SELECT"));
   }
   if (!version) throw std::runtime_error(fmt::format("the schema: {}", version.error().message));
   co_return version->front().integer(0, 0);
@@ -183,19 +182,10 @@ void require_known(std::int64_t version) {
 }
 
 Task<void> require_privileges(postgres::Connection& connection) {
-  // Which of a list one has, has_table_privilege() does not say: it is true for any of them.
-  for (const auto& [table, wanted] : privileges) {
-    std::vector<Statement> statements;
-    statements
-        .emplace_back(
-            "SELECT current_user::text, bool_and(has_table_privilege($1::text, trim(p))) "
-            "FROM unnest(string_to_array($2::text, ',')) AS p")
-        .bind(std::string_view(table))
-        .bind(std::string_view(wanted));
-    const auto found = co_await run(connection, std::move(statements));
-    if (!found.front().boolean(0, 1))
-      refuse_privileges(std::string(found.front().bytes(0, 0)), table, wanted);
-  }
+  std::vector<Statement> statements;
+  statements.push_back(look_for_privileges());
+  const auto found = co_await run(connection, std::move(statements));
+  if (const auto missing = missing_privilege(found.front())) throw std::runtime_error(*missing);
 }
 
 [[noreturn]] void refuse_migration(const postgres::Failure& failure) {
@@ -233,6 +223,28 @@ Task<std::int64_t> migrate_in_turn(postgres::Connection& connection) {
 }
 
 }  // namespace
+
+Statement look_for_privileges() {
+  postgres::Column tables(postgres::Type::text);
+  postgres::Column wanted(postgres::Type::text);
+  for (const auto& [table, what] : privileges) {
+    tables.add(std::string_view(table));
+    wanted.add(std::string_view(what));
+  }
+  // Which of a list one has, has_table_privilege() does not say: it is true for any of them.
+  Statement statement(
+      "SELECT current_user::text, i.name, i.wanted "
+      "FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS i (name, wanted, number) "
+      "WHERE NOT (SELECT bool_and(has_table_privilege(i.name, trim(p))) "
+      "FROM unnest(string_to_array(i.wanted, ',')) AS p) ORDER BY i.number LIMIT 1");
+  statement.bind(tables).bind(wanted);
+  return statement;
+}
+
+std::optional<std::string> missing_privilege(const postgres::Rows& found) {
+  if (found.size() == 0) return std::nullopt;
+  return name_privilege(found.bytes(0, 0), found.bytes(0, 1), found.bytes(0, 2));
+}
 
 Task<void> require_finished_copy(postgres::Connection& connection) {
   std::vector<Statement> statements;

@@ -1,6 +1,9 @@
 // The schema in PostgreSQL and its versions.
 #pragma once
 
+#include <optional>
+#include <string>
+
 #include "postgres/connection.hpp"
 
 namespace switchyard::store {
@@ -11,6 +14,12 @@ namespace switchyard::store {
 // this one, is not UTF-8, or its tables may not be used by this role. Returns the version that it had, 0 if
 // there was none.
 Task<std::int64_t> migrate(postgres::Connection& connection);
+
+// Whether the role may use each table as the program must, without waiting for anybody's lock. It fails if a
+// table is not there.
+postgres::Statement look_for_privileges();
+// What look_for_privileges() found missing, with the remedy; nothing if all is there.
+std::optional<std::string> missing_privilege(const postgres::Rows& found);
 
 // Throws if `switchyard store copy` (store/copy.hpp) was interrupted: half of the data is not there yet.
 Task<void> require_finished_copy(postgres::Connection& connection);

@@ -1,5 +1,7 @@
 #include "store/sqlite/sqlite_store.hpp"
 
+#include <algorithm>
+#include <array>
 #include <filesystem>
 #include <system_error>
 
@@ -17,6 +19,17 @@ constexpr sqlite::ReadLane::Limits logins_waiting_max{.of_one_asker = 1024, .in_
 // Waiting costs one who asks much less of the others' time than a refusal and the next try.
 constexpr sqlite::ReadLane::Limits merchants_waiting_max{.of_one_asker = 4096, .in_all = 16'384};
 
+// What requests and the connector write into. Each statement changes nothing, and fails as theirs do if the
+// table is not there.
+constexpr std::array touch_each_table{
+    "INSERT INTO users SELECT * FROM users WHERE false",
+    "INSERT INTO login_failures SELECT * FROM login_failures WHERE false",
+    "INSERT INTO transactions SELECT * FROM transactions WHERE false",
+    "INSERT INTO attempts SELECT * FROM attempts WHERE false",
+    "INSERT INTO idempotency_keys SELECT * FROM idempotency_keys WHERE false",
+    "INSERT INTO foreign_workers SELECT * FROM foreign_workers WHERE false",
+};
+
 void create_parent_folder(const std::string& path) {
   const auto folder = std::filesystem::path(path).parent_path();
   if (folder.empty()) return;
@@ -30,7 +43,10 @@ void create_parent_folder(const std::string& path) {
 
 std::unique_ptr<sqlite::Database> open_migrated(const std::string& path, std::string& made_anew) {
   create_parent_folder(path);
-  if (std::filesystem::exists(path)) {
+  std::error_code error;
+  const bool is_there = std::filesystem::exists(path, error);
+  if (error) throw sqlite::DatabaseError(SQLITE_CANTOPEN, fmt::format("{}: {}", path, error.message()));
+  if (is_there) {
     // Before it is opened for use, which alone would change another program's file: its journal mode.
     sqlite::Database untouched(path, sqlite::Durability::synced, sqlite::Access::read_only);
     require_known_schema(untouched);
@@ -45,13 +61,13 @@ std::unique_ptr<sqlite::Database> open_migrated(const std::string& path, std::st
   return database;
 }
 
-// A file that cannot be had was named by somebody: by which setting is said, too.
+// A file that cannot be had, or is none of SQLite's, was named by somebody: by which setting is said, too.
 std::unique_ptr<sqlite::Database> open_naming_the_setting(const std::string& path, std::string& made_anew) {
   try {
     return open_migrated(path, made_anew);
   } catch (const sqlite::DatabaseError& error) {
-    const int code = error.code() & 0xff;
-    if (code != SQLITE_CANTOPEN && code != SQLITE_READONLY && code != SQLITE_PERM) throw;
+    constexpr std::array codes{SQLITE_CANTOPEN, SQLITE_READONLY, SQLITE_PERM, SQLITE_NOTADB};
+    if (std::ranges::find(codes, error.code() & 0xff) == codes.end()) throw;
     throw sqlite::DatabaseError(error.code(), fmt::format("{}; see DATABASE_URL", error.what()));
   }
 }
@@ -70,7 +86,7 @@ SqliteStore::SqliteStore(const std::string& path)
 
 Task<Result<void>> SqliteStore::check_writable(Timestamp now) {
   return writer_.run<void>([now](sqlite::Database& database) -> Result<void> {
-    database.require_in_place();
+    for (const char* sql : touch_each_table) database.query(sql).run();
     database
         .query(
             "INSERT INTO health (id, checked_at_ms) VALUES (1, ?) "
