@@ -241,7 +241,20 @@ Task<payment::Event> Connector::call_psp(payment::Action action, const payment::
   }
   psp_duration_.Observe(std::chrono::duration<double>(steady_clock::now() - started).count());
   count_call(action, event);
+  tell_monitor(action, event);
   co_return event;
+}
+
+void Connector::tell_monitor(payment::Action action, const payment::Event& event) {
+  // An adapter need not know whether a question without an answer got there.
+  const bool says_nothing =
+      action == payment::Action::look_up && std::holds_alternative<payment::OutcomeUnknown>(event);
+  const auto* not_sent = std::get_if<payment::NotSent>(&event);
+  if (not_sent != nullptr) {
+    monitor_.psp_not_reached(not_sent->reason);
+  } else if (!says_nothing) {
+    monitor_.psp_reached();
+  }
 }
 
 void Connector::count_call(payment::Action action, const payment::Event& event) {

@@ -91,6 +91,7 @@ class Connector {
   Task<void> pause(std::chrono::milliseconds duration);
   void count(const payment::Transaction& transaction);
   void count_call(payment::Action action, const payment::Event& event);
+  void tell_monitor(payment::Action action, const payment::Event& event);
   void note_set_aside();
 
   const Settings settings_;

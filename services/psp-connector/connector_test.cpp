@@ -250,6 +250,9 @@ TEST_F(ConnectorTest, TriesAgainWhatWasNotSentAndThenGivesUp) {
   EXPECT_EQ(found.transaction.reason, "name not found");
   EXPECT_THAT(found.attempts, SizeIs(3));
   for (const auto& attempt : found.attempts) EXPECT_EQ(attempt.status, AttemptStatus::not_sent);
+  EXPECT_THAT(connector_->monitor().psp_trouble(), HasSubstr("name not found"));
+  EXPECT_TRUE(comes_to(create(), Status::captured));
+  EXPECT_EQ(connector_->monitor().psp_trouble(), "");
 }
 
 TEST_F(ConnectorTest, AnAttemptThatWasNotSentMaySucceedTheNextTime) {
@@ -753,6 +756,9 @@ TEST_F(ConnectorTest, TheThreadGoesToThePspAtTheUrlAndOpensNoLedger) {
     ConnectorThread thread(threads_, settings_, psp_settings, store_, metrics_, log(), clock_);
     thread.start();
     EXPECT_TRUE(comes_to_in_time(id, Status::failed));
+    const auto note = thread.health(false).back();
+    EXPECT_TRUE(note.passed && note.concern);
+    EXPECT_THAT(note.output, HasSubstr("the last 3 calls of the PSP were not sent, since"));
   }
   const auto found = find(id);
   ASSERT_THAT(found.attempts, SizeIs(3));

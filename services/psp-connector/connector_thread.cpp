@@ -72,7 +72,10 @@ void ConnectorThread::take_jobs_from(const redis::Url& url, std::function<void()
 
 std::vector<service::HealthCheck> ConnectorThread::health(bool serves) const {
   auto checks = connector_->monitor().checks(serves);
-  checks.push_back({"connector:psp", true, std::string(simulated)});
+  const auto trouble = connector_->monitor().psp_trouble();
+  const bool concern = !trouble.empty();
+  auto output = concern ? fmt::format("{}; {}", simulated, trouble) : std::string(simulated);
+  checks.push_back({"connector:psp", true, std::move(output), concern});
   return checks;
 }
 

@@ -40,7 +40,7 @@ class ConnectorThread {
   // From any thread, also before the start: there may be work.
   void notify() { wake_up_.notify(); }
   // How the work goes, for health; from any thread. `serves`: WorkMonitor. With a note that the PSP is
-  // simulated.
+  // simulated, and a warning while it cannot be reached.
   std::vector<service::HealthCheck> health(bool serves) const;
   // Waits for the attempts under way, which are bounded by the PSP's time-out. Blocks.
   void stop();

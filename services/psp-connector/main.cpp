@@ -2,6 +2,7 @@
 // metrics and its health.
 #include <csignal>
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include "psp-connector/connector_thread.hpp"
@@ -10,6 +11,7 @@
 #include "service/program.hpp"
 #include "service/settings.hpp"
 #include "store/open.hpp"
+#include "telemetry/log_throttle.hpp"
 
 namespace {
 
@@ -43,14 +45,23 @@ int work() {
     // As RQ's own worker does it.
     connector.take_jobs_from(redis_settings->url, [] { ::kill(::getpid(), SIGINT); });
   }
+  LogThrottle store_failures;
   service::Health health([&]() -> Task<std::vector<service::HealthCheck>> {
     auto checks = connector.health(false);
+    // Claims that find nothing only read, which works in a file that nobody finds again, too.
+    const auto writable = co_await store->check_writable(clock.now());
+    if (!writable && store_failures.allow()) {
+      log->error(fmt::format("The store cannot be written: {}", writable.error().detail));
+    }
+    checks.push_back(
+        {"store:writable", writable.has_value(), writable ? "" : "the store cannot be written; see the log"});
     const auto trouble = redis_queue ? redis_queue->trouble() : std::string();
     if (redis_queue) checks.push_back({"queue:redis", true, trouble, !trouble.empty()});
     const auto aside = store->set_aside();
     checks.push_back({"store:rows", true, aside.text(), aside.count > 0});
     co_return checks;
   });
+  service::finish_start();
   const auto metrics_server = service::start_metrics_server(threads, metrics, http_settings, *log, &health);
   if (redis_queue) redis_queue->start();
   connector.start();

@@ -90,10 +90,13 @@ RqWorker::RqWorker(Executor executor, const redis::Url& url, Connector& connecto
       taken_(metrics.counter("switchyard_queue_jobs_taken_total", "Jobs taken from Redis.")),
       rejected_(metrics.counter("switchyard_queue_jobs_rejected_total",
                                 "Jobs taken from Redis that are no transaction, or none that is accepted.")),
+      left_(
+          metrics.counter("switchyard_queue_jobs_left_total",
+                          "Jobs taken from Redis that are not there, or that somebody else began or ended.")),
       commands_(executor, url, command_callbacks()),
       blocking_(executor, url),
       subscription_(executor, url, subscription_callbacks()),
-      troubles_(metrics, {"take", "books", "claim", "waiting"}),
+      troubles_(metrics, {"take", "books", "claim", "waiting", "suspended"}),
       room_(executor),
       to_write_(executor),
       beat_stop_(executor),
@@ -240,9 +243,7 @@ Task<bool> RqWorker::take_some() {
   }
 
   works("take");
-  const bool suspended = reply->elements[0].integer == 1;
-  if (suspended && !suspended_) log_.info("Worker suspended, run `rq resume` to resume");
-  suspended_ = suspended;
+  note_suspended(reply->elements[0].integer == 1);
   auto& jobs = reply->elements[1].elements;
   if (!jobs.empty()) {
     std::vector<Entry> entries;
@@ -256,6 +257,7 @@ Task<bool> RqWorker::take_some() {
       entry.status = text_at(job, 2);
       entry.created_at = text_at(job, 3);
       entry.asks_for = text_at(job, 6);
+      entry.is_begun = !text_at(job, 7).empty();
       entries.push_back(std::move(entry));
     }
     taken_.Increment(static_cast<double>(entries.size()));
@@ -263,8 +265,17 @@ Task<bool> RqWorker::take_some() {
     batches_.spawn(
         [this, way, entries = std::move(entries)]() mutable { return work_off(std::move(entries), way); });
   }
-  if (suspended) co_await pause(look_at_suspension);
+  if (suspended_) co_await pause(look_at_suspension);
   co_return !jobs.empty();
+}
+
+void RqWorker::note_suspended(bool suspended) {
+  if (std::exchange(suspended_, suspended) == suspended) return;
+  if (suspended) log_.info("Worker suspended, run `rq resume` to resume");
+  troubles_.set("suspended", suspended ? fmt::format("suspended since {}: no job is taken until `rq resume`",
+                                                     rq::format_time(clock_.now()))
+                                       : std::string());
+  connector_.monitor().queue_trouble(troubles_.text());
 }
 
 Task<Result<std::string>> RqWorker::wait_for_one(std::string_view way) {
@@ -283,27 +294,34 @@ Task<Result<std::string>> RqWorker::wait_for_one(std::string_view way) {
   co_return reply->text;
 }
 
+bool RqWorker::move_unfit(Entry& entry, Batch& batch) {
+  if (entry.has_payload) {
+    if (rq::may_be_begun(entry.status, entry.is_begun)) return false;
+    // It is in the list again: what came of it the sweep finds out.
+    const bool is_failed = entry.status == "failed" || entry.status == "stopped";
+    auto why = fmt::format("its status is {}, and to begin it again could charge it twice",
+                           rq::last_line(entry.status));
+    batch.left.push_back({std::move(entry.id), std::move(why), is_failed});
+  } else if (entry.status == "wrong type") {
+    batch.left.push_back({std::move(entry.id), "its key in Redis is no hash"});
+  } else if (entry.status == "dropped") {
+    batch.left.push_back({std::move(entry.id), "its id is longer than 255 bytes"});
+  } else if (entry.status.empty() && Uuid::parse(entry.id)) {
+    // What Redis has forgotten of ours the sweep enqueues again.
+    batch.left.push_back({std::move(entry.id), "Redis has no job of this id"});
+  } else {
+    const bool too_large = entry.status == "too large";
+    batch.rejected.push_back(
+        {std::move(entry.id), too_large ? "the payload is too large" : "there is no such job"});
+  }
+  return true;
+}
+
 RqWorker::Batch RqWorker::sort(std::vector<Entry> entries) {
   Batch batch;
   const auto now = clock_.now();
   for (auto& entry : entries) {
-    if (!entry.has_payload) {
-      // What Redis has forgotten of ours the sweep enqueues again.
-      const bool is_forgotten = entry.status.empty() && Uuid::parse(entry.id);
-      if (is_forgotten || entry.status == "wrong type" || entry.status == "dropped") {
-        batch.dropped.push_back(std::move(entry.id));
-      } else {
-        const bool too_large = entry.status == "too large";
-        batch.rejected.push_back(
-            {std::move(entry.id), too_large ? "the payload is too large" : "there is no such job"});
-      }
-      continue;
-    }
-    // Somebody has begun or ended it, although it is in the list again: what came of it the sweep finds out.
-    if (!entry.status.empty() && entry.status != "queued") {
-      batch.dropped.push_back(std::move(entry.id));
-      continue;
-    }
+    if (move_unfit(entry, batch)) continue;
     auto job = rq::read_job(entry.id, entry.payload, entry.created_at, now);
     if (!job) {
       batch.rejected.push_back({std::move(entry.id), std::move(job.error().detail)});
@@ -342,7 +360,8 @@ Task<void> RqWorker::work_off(std::vector<Entry> entries, std::string_view way) 
   } else {
     on_their_way_ -= size;
   }
-  co_await write_refused(batch);
+  co_await write_refused(batch.rejected);
+  co_await write_left(batch.left);
   room_.set();
 }
 
@@ -401,25 +420,38 @@ Task<void> RqWorker::write_begun(const std::vector<TakenJob>& taken) {
   if (!dropped) tell("books", "Doubled jobs cannot be taken out of Redis", dropped.error());
 }
 
-Task<void> RqWorker::write_refused(const Batch& batch) {
-  if (!batch.rejected.empty()) {
-    rejected_.Increment(static_cast<double>(batch.rejected.size()));
-    if (rejections_.allow()) {
-      const auto& [id, reason] = batch.rejected.front();
-      log_.warning(fmt::format("{} jobs were refused and moved to rq:failed:default; the first one: {}",
-                               batch.rejected.size(), reason),
-                   {{"job", rq::last_line(id)}});
-    }
-    const auto call = rq::reject(batch.rejected, clock_.now());
-    const auto rejected = co_await call.run(commands_, soon());
-    if (!rejected) tell("books", "Rejected jobs cannot be written to Redis", rejected.error());
+Task<void> RqWorker::write_refused(const std::vector<rq::RejectedJob>& rejected) {
+  if (rejected.empty()) co_return;
+  rejected_.Increment(static_cast<double>(rejected.size()));
+  if (rejections_.allow()) {
+    const auto& [id, reason] = rejected.front();
+    log_.warning(fmt::format("{} jobs were refused and moved to rq:failed:default; the first one: {}",
+                             rejected.size(), reason),
+                 {{"job", rq::last_line(id)}});
   }
-  if (!batch.dropped.empty()) {
-    redis::Commands drop;
-    for (const auto& id : batch.dropped) drop.add({"LREM", rq::intermediate_key, "1", id});
-    const auto dropped = co_await commands_.pipeline(std::move(drop), soon());
-    if (!dropped) tell("books", "Jobs that are not there cannot be taken out of Redis", dropped.error());
+  const auto call = rq::reject(rejected, clock_.now());
+  const auto written = co_await call.run(commands_, soon());
+  if (!written) tell("books", "Rejected jobs cannot be written to Redis", written.error());
+}
+
+Task<void> RqWorker::write_left(const std::vector<LeftJob>& left) {
+  if (left.empty()) co_return;
+  left_.Increment(static_cast<double>(left.size()));
+  if (leavings_.allow()) {
+    const auto& first = left.front();
+    log_.warning(fmt::format("{} jobs in the queue were left as they are; the first one, {}: {}", left.size(),
+                             rq::last_line(first.id), first.why),
+                 {{"job", rq::last_line(first.id)}});
   }
+  const auto until = clock_.now() + rq::failure_ttl;
+  const auto until_s = std::chrono::floor<std::chrono::seconds>(until).time_since_epoch().count();
+  redis::Commands commands;
+  for (const auto& job : left) {
+    commands.add({"LREM", rq::intermediate_key, "1", job.id});
+    if (job.is_failed) commands.add({"ZADD", rq::failed_key, "NX", std::to_string(until_s), job.id});
+  }
+  const auto written = co_await commands_.pipeline(std::move(commands), soon());
+  if (!written) tell("books", "Jobs that are left as they are stay in Redis' lists", written.error());
 }
 
 void RqWorker::note_saved(const payment::Transaction& transaction) {

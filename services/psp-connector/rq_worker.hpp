@@ -51,13 +51,22 @@ class RqWorker {
     std::string created_at;
     // Of RQ's, but not of ours.
     std::string asks_for;
+    // A worker is written down as having begun it.
+    bool is_begun = false;
     queue::rq::KeptFor kept_for;
+  };
+  // Taken out of the lists and left as it is: what is written down of it is the only word on what happened.
+  struct LeftJob {
+    std::string id;
+    // For people.
+    std::string why;
+    // In RQ's books such a job is among the failed ones.
+    bool is_failed = false;
   };
   struct Batch {
     std::vector<payment::Transaction> jobs;
     std::vector<queue::rq::RejectedJob> rejected;
-    // In no list any more after this, and in no book.
-    std::vector<std::string> dropped;
+    std::vector<LeftJob> left;
   };
 
   redis::Client::Callbacks command_callbacks();
@@ -72,13 +81,17 @@ class RqWorker {
   // An empty one if none came in time.
   Task<Result<std::string>> wait_for_one(std::string_view way);
   Task<void> work_off(std::vector<Entry> entries, std::string_view way);
+  void note_suspended(bool suspended);
   Batch sort(std::vector<Entry> entries);
+  // Whether the entry is nothing to work off, which is then in the batch.
+  static bool move_unfit(Entry& entry, Batch& batch);
   Task<Result<std::vector<TakenJob>>> claim(std::vector<payment::Transaction> jobs);
   // Whether the store refused the job, which is then among the batch's rejected ones.
   bool move_refused(TakenJob& job, Batch& batch);
   Task<void> give_back(std::vector<std::string> ids, std::string_view way);
   Task<void> write_begun(const std::vector<TakenJob>& taken);
-  Task<void> write_refused(const Batch& batch);
+  Task<void> write_refused(const std::vector<queue::rq::RejectedJob>& rejected);
+  Task<void> write_left(const std::vector<LeftJob>& left);
   void note_saved(const payment::Transaction& transaction);
   Task<void> keep_books();
   Task<bool> write_ended();
@@ -98,11 +111,13 @@ class RqWorker {
   LogThrottle failures_;
   LogThrottle rejections_;
   LogThrottle wishes_;
+  LogThrottle leavings_;
   const Clock& clock_;
   const std::function<void()> on_shutdown_;
   queue::rq::WorkerIdentity identity_;
   prometheus::Counter& taken_;
   prometheus::Counter& rejected_;
+  prometheus::Counter& left_;
   redis::Client commands_;
   redis::Client blocking_;
   redis::Client subscription_;

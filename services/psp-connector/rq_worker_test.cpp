@@ -98,6 +98,13 @@ class Worker {
   void wake_up() { wake_up_.notify(); }
   const std::string& name() const { return connector_.worker_name(); }
   std::string metrics() const { return metrics_.text(); }
+  // What health says of the queue; empty if nothing.
+  std::string queue_health() const {
+    for (const auto& check : connector_.monitor().checks(false)) {
+      if (check.name == "connector:queue") return check.output;
+    }
+    return {};
+  }
 
   std::atomic<int> shutdowns = 0;
 
@@ -429,6 +436,47 @@ TEST_F(RqWorkerTest, WhatAnotherWorkerBeganOrEndedIsNotBegunAgain) {
   EXPECT_EQ(psp_.most_requests(), 0) << "the sweep finds out what came of them";
 }
 
+TEST_F(RqWorkerTest, WhatNobodyBeganIsWorkedOffWhateverItsStatusSays) {
+  std::vector<std::string> ids;
+  for (const auto* status : {"failed", "deferred", "scheduled", "weird"}) {
+    ids.push_back(enqueue(transaction_of()));
+    server_->command({"HSET", rq::job_key(ids.back()), "status", status});
+  }
+  start();
+  for (const auto& id : ids) {
+    EXPECT_TRUE(comes_to(id, Status::captured));
+    EXPECT_TRUE(becomes(id, "finished"));
+    EXPECT_EQ(psp_.requests(id), 1);
+  }
+}
+
+TEST_F(RqWorkerTest, WhatIsLeftAsItIsIsLoggedAndFailedJobsAreAmongTheFailed) {
+  // Taken as one batch, in this order: the first one is named.
+  const auto failed = enqueue(transaction_of());
+  server_->command({"HSET", rq::job_key(failed), "status", "failed", "started_at", "x", "worker_name", "p"});
+  const auto finished = enqueue(transaction_of());
+  server_->command({"HSET", rq::job_key(finished), "status", "finished"});
+  const auto forgotten = Uuid::generate().to_string();
+  server_->command({"SET", rq::job_key("wrong"), "no hash"});
+  server_->command({"RPUSH", rq::queue_key, forgotten, "wrong"});
+  testing::CapturedStdout printed;
+  Log log(LogFormat::text, LogLevel::warning);
+  {
+    Worker worker(server_->url(), store_, psp_, log, clock_, settings_);
+    EXPECT_TRUE(eventually(
+        [&] { return worker.metrics().find("switchyard_queue_jobs_left_total 4") != std::string::npos; }));
+    EXPECT_TRUE(runs_empty());
+  }
+  ASSERT_TRUE(log.drain(seconds(30)));
+  EXPECT_THAT(printed.text(), HasSubstr("4 jobs in the queue were left as they are"));
+  EXPECT_THAT(printed.text(), HasSubstr("its status is failed"));
+  EXPECT_THAT(printed.text(), HasSubstr(failed));
+  EXPECT_THAT(registry(rq::failed_key), ElementsAre(failed));
+  EXPECT_EQ(field(failed, "status"), "failed");
+  EXPECT_EQ(field(finished, "status"), "finished");
+  EXPECT_EQ(psp_.most_requests(), 0);
+}
+
 TEST_F(RqWorkerTest, GarbageGoesToTheFailedRegistryWithItsReason) {
   const auto call_of_another = [&](std::string_view id) {
     server_->command(
@@ -488,8 +536,12 @@ TEST_F(RqWorkerTest, TakesNothingWhileSuspended) {
   EXPECT_TRUE(eventually([&] { return server_->command({"HGET", key, "state"}).is("suspended"); }));
   EXPECT_EQ(length(rq::queue_key), 1);
   EXPECT_EQ(psp_.requests(id), 0);
+  EXPECT_THAT(worker.metrics(), HasSubstr(R"(switchyard_queue_trouble{what="suspended"} 1)"));
+  EXPECT_THAT(worker.queue_health(),
+              HasSubstr("suspended since " + rq::format_time(clock_.now()) + ": no job is taken"));
   server_->command({"DEL", rq::suspended_key});
   EXPECT_TRUE(comes_to(id, Status::captured));
+  EXPECT_EQ(worker.queue_health(), "");
 }
 
 TEST_F(RqWorkerTest, ListensToItsChannel) {

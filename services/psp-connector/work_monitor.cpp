@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "queue/rq/job.hpp"
+
 namespace switchyard::connector {
 namespace {
 
@@ -15,6 +17,8 @@ using std::chrono::steady_clock;
 constexpr seconds without_a_look_max{10};
 // Longer than retries and look-ups make a transaction wait for a free place.
 constexpr seconds overdue_max{60};
+// As many as one payment makes before it fails.
+constexpr std::int64_t not_sent_in_a_row_max = 3;
 
 double to_seconds(milliseconds duration) {
   return std::chrono::duration<double>(duration).count();
@@ -58,6 +62,24 @@ void WorkMonitor::measured(const store::Workload& workload) {
 void WorkMonitor::queue_trouble(std::string trouble) {
   const std::lock_guard lock(mutex_);
   queue_trouble_ = std::move(trouble);
+}
+
+void WorkMonitor::psp_reached() {
+  const std::lock_guard lock(mutex_);
+  not_sent_ = 0;
+}
+
+void WorkMonitor::psp_not_reached(std::string reason) {
+  const std::lock_guard lock(mutex_);
+  if (not_sent_++ == 0) not_sent_since_ = clock_.now();
+  not_sent_reason_ = std::move(reason);
+}
+
+std::string WorkMonitor::psp_trouble() const {
+  const std::lock_guard lock(mutex_);
+  if (not_sent_ < not_sent_in_a_row_max) return {};
+  return fmt::format("the last {} calls of the PSP were not sent, since {}: {}", not_sent_,
+                     queue::rq::format_time(not_sent_since_), not_sent_reason_);
 }
 
 std::vector<service::HealthCheck> WorkMonitor::checks(bool serves) const {

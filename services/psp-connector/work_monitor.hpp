@@ -4,6 +4,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -23,12 +24,18 @@ class WorkMonitor {
   void looked();
   void look_failed();
   void measured(const store::Workload& workload);
-  // Of the queue outside the store: what cannot be done; empty if nothing.
+  // Of the queue outside the store: what cannot be done, or that it is suspended; empty if nothing.
   void queue_trouble(std::string trouble);
+  // A call of the PSP reached it, or provably was not sent.
+  void psp_reached();
+  void psp_not_reached(std::string reason);
 
   // "connector:claims" and "connector:work"; "connector:queue" while there is something wrong. If the program
   // `serves` others, whatever is wrong here is a warning: they are served all the same.
   std::vector<service::HealthCheck> checks(bool serves) const;
+  // Why the PSP is taken to be out of reach, and since when: several calls in a row were not sent. Empty if
+  // it is not.
+  std::string psp_trouble() const;
 
  private:
   using SteadyTime = std::chrono::steady_clock::time_point;
@@ -43,6 +50,10 @@ class WorkMonitor {
   bool failing_ = false;
   std::chrono::milliseconds overdue_{0};
   std::string queue_trouble_;
+  // Calls in a row that were not sent.
+  std::int64_t not_sent_ = 0;
+  Timestamp not_sent_since_;
+  std::string not_sent_reason_;
 };
 
 }  // namespace switchyard::connector

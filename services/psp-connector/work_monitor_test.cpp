@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "base/testing.hpp"
+#include "queue/rq/job.hpp"
 
 namespace switchyard::connector {
 namespace {
@@ -50,6 +51,22 @@ TEST_F(WorkMonitorTest, SaysForHowLongWorkHasBeenDue) {
   EXPECT_THAT(metrics_.text(), HasSubstr("switchyard_manual_review_transactions 3"));
   monitor_.measured({.oldest_due = clock_.now() + seconds(30)});
   EXPECT_FALSE(monitor_.checks(false).at(1).concern) << "it is not due yet";
+}
+
+TEST_F(WorkMonitorTest, ThreeCallsInARowThatWereNotSentAreToldUntilOneIsSent) {
+  const auto since = clock_.now();
+  monitor_.psp_not_reached("connection refused");
+  clock_.advance(seconds(5));
+  monitor_.psp_not_reached("connection refused");
+  EXPECT_EQ(monitor_.psp_trouble(), "");
+  monitor_.psp_not_reached("name not found");
+  EXPECT_THAT(monitor_.psp_trouble(), HasSubstr("the last 3 calls"));
+  EXPECT_THAT(monitor_.psp_trouble(), HasSubstr("since " + queue::rq::format_time(since)));
+  EXPECT_THAT(monitor_.psp_trouble(), HasSubstr("name not found"));
+  monitor_.psp_reached();
+  EXPECT_EQ(monitor_.psp_trouble(), "");
+  monitor_.psp_not_reached("connection refused");
+  EXPECT_EQ(monitor_.psp_trouble(), "") << "it counts anew";
 }
 
 TEST_F(WorkMonitorTest, TroubleWithTheQueueIsAWarning) {

@@ -49,7 +49,11 @@ def test_the_connector_has_a_health_of_its_own(fleet):
     assert metric(connector(fleet), "switchyard_manual_review_transactions") == 0
 
 
-def test_serve_shows_its_connector(switchyard):
+def test_serve_shows_its_connector(switchyard, merchant):
+    # A payment that is sent, after whatever other tests did not send.
+    merchant.wait_final(merchant.created(100)["id"])
+    eventually(lambda: output(switchyard.core, "connector:psp") is None, "the PSP to be reached")
+    eventually(lambda: output(switchyard.auth, "connector:psp") is None, "the PSP to be reached")
     for endpoint in (switchyard.auth, switchyard.core):
         status, body = health_of(endpoint)
         assert status == 200 and body["checks"]["connector:claims"][0]["status"] == "pass"
@@ -67,6 +71,53 @@ def test_claims_that_fail_are_a_failure_of_the_connector_and_a_warning_in_serve(
     eventually(lambda: output(serve.core, "connector:claims"), "the health of serve to tell")
     assert "cannot be claimed" in output(serve.auth, "connector:claims")
     assert metric(connector(fleet), "switchyard_claim_failures_total") > 0
+
+
+def test_a_store_that_was_moved_away_is_a_failure_of_the_connector(start_fleet):
+    """It would find nothing due in a file that nobody else writes to."""
+    fleet = start_fleet()
+    assert health_of(connector(fleet))[1]["checks"]["store:writable"][0]["status"] == "pass"
+    aside = fleet.database.with_suffix(".moved")
+    fleet.database.rename(aside)
+    eventually(lambda: output(connector(fleet), "store:writable"), "the connector's health to tell")
+    assert health_of(connector(fleet))[0] == 503
+    aside.rename(fleet.database)
+    eventually(lambda: health_of(connector(fleet))[0] == 200, "health to pass again")
+
+
+def test_a_suspended_worker_is_a_warning(fleet, own_redis, merchant_of):
+    redis, merchant = own_redis.client(), merchant_of(fleet)
+    redis.set("rq:suspended", 1)
+    eventually(lambda: "suspended since 20" in (output(connector(fleet), "connector:queue") or ""), "health to tell")
+    assert health_of(connector(fleet))[0] == 200
+    assert metric(connector(fleet), 'switchyard_queue_trouble{what="suspended"}') == 1
+    identifier = merchant.created(100)["id"]
+    redis.delete("rq:suspended")
+    merchant.wait_final(identifier)
+    eventually(lambda: output(connector(fleet), "connector:queue") is None, "health to pass again")
+
+
+def test_a_psp_that_cannot_be_reached_is_a_warning_until_a_call_is_sent(start_fleet, start_psp_simulator, merchant_of):
+    psp = start_psp_simulator()
+    fleet = start_fleet(PSP_URL=psp.url)
+    merchant = merchant_of(fleet)
+    psp.stop()
+    assert merchant.wait_final(merchant.created(100)["id"])["status"] == "failed"
+    words = r"the last \d+ calls of the PSP were not sent, since 20\d\d-"
+    eventually(lambda: re.search(words, output(connector(fleet), "connector:psp") or ""), "health to tell")
+    assert health_of(connector(fleet))[0] == 200
+    psp.start()
+    assert merchant.wait_final(merchant.created(100)["id"])["status"] == "captured"
+    eventually(lambda: output(connector(fleet), "connector:psp") is None, "health to pass again")
+
+
+def test_the_key_of_all_workers_of_another_type_is_said(fleet, own_redis):
+    redis = own_redis.client()
+    redis.delete("rq:workers")
+    redis.set("rq:workers", "text")
+    eventually(lambda: "rq:workers is a string" in (output(connector(fleet), "queue:redis") or ""), "health to tell")
+    redis.delete("rq:workers")
+    eventually(lambda: output(connector(fleet), "queue:redis") is None, "health to pass again")
 
 
 TROUBLES = {

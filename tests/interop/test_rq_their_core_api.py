@@ -1,5 +1,6 @@
 """Python's core-api, our psp-connector: a job that any RQ has enqueued becomes a transaction, and is finished as RQ does."""
 
+import re
 import uuid
 import zlib
 
@@ -228,6 +229,41 @@ def test_a_job_in_json_has_a_result_in_json(peer, platform, own_redis):
     redis = own_redis.client()
     eventually(lambda: redis.hget(f"rq:job:{identifier}", "status") == b"finished", "the job to be finished")
     assert redis.hget(f"rq:job:{identifier}", "result") == b'"captured"'
+
+
+@pytest.mark.parametrize("status", ["failed", "deferred", "scheduled", "weird"])
+def test_a_job_in_the_queue_that_nobody_began_is_done_whatever_its_status(debian_rq, peer_of, platform, own_redis,
+                                                                          merchant, status):
+    """As RQ's worker does, which asks for none."""
+    peer, redis = peer_of(debian_rq, own_redis.url()), own_redis.client()
+    platform.psp_connectors[0].stop()
+    identifier = peer.enqueue_transaction(USER_ID, 100, "USD")
+    redis.hset(f"rq:job:{identifier}", "status", status)
+    platform.psp_connectors[0].start()
+    assert merchant.wait_final(identifier)["status"] == "captured"
+    peer.wait_job(identifier, "finished")
+
+
+@pytest.mark.parametrize("status", ["started", "finished", "failed", "stopped", "canceled"])
+def test_a_job_in_the_queue_that_another_worker_began_is_left_and_named(debian_rq, peer_of, platform, own_redis, status):
+    """It may have been charged."""
+    peer, redis = peer_of(debian_rq, own_redis.url()), own_redis.client()
+    platform.psp_connectors[0].stop()
+    identifier = peer.enqueue_transaction()
+    redis.hset(f"rq:job:{identifier}", mapping={"status": status, "started_at": "2026-01-01T00:00:00.000000Z",
+                                                "worker_name": "theirs"})
+    platform.psp_connectors[0].start()
+    eventually(lambda: re.search(f"{identifier}: its status is {status}", platform.connector_log()), "the log to name it")
+    assert redis.hget(f"rq:job:{identifier}", "status") == status.encode()
+    if status in ("failed", "stopped"):
+        eventually(lambda: redis.zscore("rq:failed:default", identifier), "the job in the failed registry")
+    assert storage.charges(platform.ledger) == []
+
+
+def test_an_id_without_a_job_is_named(platform, own_redis):
+    identifier = str(uuid.uuid4())
+    own_redis.client().rpush("rq:queue:default", identifier)
+    eventually(lambda: re.search(f"{identifier}: Redis has no job", platform.connector_log()), "the log to name it")
 
 
 def test_what_no_worker_of_ours_does_is_said(debian_rq, peer_of, platform, own_redis):

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "queue/rq/job.hpp"
+#include "queue/rq/job_state.hpp"
 #include "queue/rq/names.hpp"
 #include "queue/rq/scripts.hpp"
 
@@ -99,7 +100,7 @@ Task<Result<void>> Janitor::look_at(std::string id, bool begun, Chores& chores) 
   }
   const bool ours = !fields[4].text.empty() && fields[3].text == fields[4].text;
   // What another worker began is that worker's.
-  const bool is_to_be_begun = fields[1].is("queued") && fields[2].text.empty();
+  const bool is_to_be_begun = fields[2].text.empty() && may_be_begun(fields[1].text, !fields[3].text.empty());
   if (!ours && (begun || !is_to_be_begun)) {
     if (!begun) chores.drop.push_back(std::move(id));
     co_return Result<void>();

@@ -64,6 +64,13 @@ Verdict judge(const JobState& job, std::optional<Timestamp> registered_until, Ti
   return Verdict::leave;
 }
 
+bool may_be_begun(std::string_view status, bool somebody_began) {
+  if (status.empty() || status == "queued") return true;
+  // Words that say by themselves that it was begun, ended or called off.
+  constexpr std::string_view told[] = {"started", "finished", "stopped", "canceled"};
+  return !somebody_began && std::ranges::find(told, status) == std::end(told);
+}
+
 bool tells_of_a_killed_worker(std::string_view exc_info) {
   // The words of RQ 1.10 to 2.10 for an entry that expired, a work horse that died, a job that took too long.
   constexpr std::string_view words[] = {

@@ -43,6 +43,12 @@ enum class Verdict {
 // `registered_until`: the end of its entry in the registry of started jobs, if it has one.
 Verdict judge(const JobState& job, std::optional<Timestamp> registered_until, Timestamp now);
 
+// Whether a job that stands in the queue is begun, whatever its status says. RQ's worker asks nothing and
+// begins each; ours each that is `queued`, and of the others those that provably nobody has begun or called
+// off: to begin what another worker charged would charge it twice. `somebody_began`: the hash names a worker
+// or a start.
+bool may_be_begun(std::string_view status, bool somebody_began);
+
 // Whether a stack trace or message tells of a worker that was killed in the middle, and so of nothing.
 bool tells_of_a_killed_worker(std::string_view exc_info);
 

@@ -94,6 +94,20 @@ TEST(JobStateTest, WhatOurWorkerDidAndTheStoreDoesNotKnowIsStartedAnew) {
   EXPECT_EQ(verdict(handed_over), Verdict::captured) << "RQ clears the name at the end";
 }
 
+TEST(JobStateTest, WhatStandsInTheQueueIsBegunUnlessItMayHaveBeenBegunOrCalledOff) {
+  for (const auto* status : {"", "queued"}) {
+    EXPECT_TRUE(may_be_begun(status, false)) << status;
+    EXPECT_TRUE(may_be_begun(status, true)) << status << ", as RQ's requeue leaves it";
+  }
+  for (const auto* status : {"failed", "deferred", "scheduled", "weird"}) {
+    EXPECT_TRUE(may_be_begun(status, false)) << status;
+    EXPECT_FALSE(may_be_begun(status, true)) << status;
+  }
+  for (const auto* status : {"started", "finished", "stopped", "canceled"}) {
+    EXPECT_FALSE(may_be_begun(status, false)) << status;
+  }
+}
+
 TEST(JobStateTest, KnowsTheWordsForAKilledWorker) {
   for (const auto* text : {"Moved to FailedJobRegistry at 2026-11-22 18:00:00",
                            "Moved to FailedJobRegistry, due to AbandonedJobError, at 2026-11-22",

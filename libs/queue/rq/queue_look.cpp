@@ -8,9 +8,9 @@ namespace switchyard::queue::rq {
 
 redis::ScriptCall look_at_queue() {
   redis::ScriptCall call(look_script(), {queue_key, queue_workers_key, intermediate_key, queues_key,
-                                         started_key, finished_key, failed_key});
+                                         started_key, finished_key, failed_key, workers_key});
   call.argument(our_python_version);
-  for (const auto* type : {"list", "set", "list", "set", "zset", "zset", "zset"}) call.argument(type);
+  for (const auto* type : {"list", "set", "list", "set", "zset", "zset", "zset", "set"}) call.argument(type);
   return call;
 }
 

@@ -112,7 +112,9 @@ const redis::Script& take_script() {
       else
         local fields = redis.call('HMGET', key, 'data', 'status', 'created_at', 'result_ttl', 'failure_ttl',
                                   'success_callback_name', 'failure_callback_name', 'stopped_callback_name',
-                                  'retries_left', 'repeats_left')
+                                  'retries_left', 'repeats_left', 'started_at', 'worker_name')
+        local worker = table.remove(fields, 12)
+        local started_at = table.remove(fields, 11)
         local wishes, asked = {'callbacks', 'callbacks', 'callbacks', 'Retry', 'Repeat'}, ''
         for i = 10, 6, -1 do
           local wish = table.remove(fields, i)
@@ -124,6 +126,7 @@ const redis::Script& take_script() {
           if i > 1 and field and #field > 64 then fields[i] = false end
         end
         fields[6] = asked
+        fields[7] = ((started_at and started_at ~= '') or (worker and worker ~= '')) and '1' or ''
         table.insert(fields, 1, id)
         jobs[#jobs + 1] = fields
       end
@@ -286,23 +289,25 @@ const redis::Script& inspect_script() {
 const redis::Script& look_script() {
   // At most so many workers are looked at: each of them is a hash of its own.
   static const redis::Script script(R"(
+    local wrong, right = '', {}
     for i, key in ipairs(KEYS) do
       local kind = redis.call('TYPE', key).ok
-      if kind ~= 'none' and kind ~= ARGV[i + 1] then
-        return {key .. ' is a ' .. kind .. ', and should be a ' .. ARGV[i + 1], 0, 0, ''}
+      right[i] = kind == 'none' or kind == ARGV[i + 1]
+      if wrong == '' and not right[i] then
+        wrong = key .. ' is a ' .. kind .. ', and should be a ' .. ARGV[i + 1]
       end
     end
     local foreign = 0
-    for _, worker in ipairs(redis.call('SRANDMEMBER', KEYS[2], 1000)) do
+    for _, worker in ipairs(right[2] and redis.call('SRANDMEMBER', KEYS[2], 1000) or {}) do
       local fields = redis.pcall('HMGET', worker, 'birth', 'python_version')
       if fields[1] and fields[2] ~= ARGV[1] then foreign = 1 end
     end
-    local since, first = '', redis.call('LINDEX', KEYS[1], 0)
+    local since, first = '', right[1] and redis.call('LINDEX', KEYS[1], 0)
     if first and #first < 256 then
       local time = redis.pcall('HGET', 'rq:job:' .. first, 'enqueued_at')
       if type(time) == 'string' and #time < 64 then since = time end
     end
-    return {'', foreign, redis.call('LLEN', KEYS[1]), since}
+    return {wrong, foreign, right[1] and redis.call('LLEN', KEYS[1]) or 0, since}
   )");
   return script;
 }

@@ -16,8 +16,9 @@ const redis::Script& enqueue_script();
 const redis::Script& push_script();
 
 // Takes jobs, unless workers are suspended: {suspended, {id, data, status, created_at, result_ttl,
-// failure_ttl, what it asks for that no worker of ours does: " Repeat Retry callbacks"}...}. `data` is nil if
-// the job is not known, or is too large (status: "too large"), or the key is no hash (status: "wrong type").
+// failure_ttl, what it asks for that no worker of ours does: " Repeat Retry callbacks", "1" if a worker is
+// written down as having begun it}...}. `data` is nil if the job is not known, or is too large (status: "too
+// large"), or the key is no hash (status: "wrong type"), or the id is longer than any (status: "dropped").
 // KEYS: queue, intermediate list, suspension. ARGV: how many, "LMOVE" or "LPOP", ids that were taken before.
 const redis::Script& take_script();
 

@@ -110,8 +110,10 @@ Task<Result<void>> Sweep::look() {
   const auto waiting = look.first_enqueued_at ? clock_.now() - *look.first_enqueued_at : milliseconds(0);
   jobs_.Set(static_cast<double>(look.jobs));
   oldest_job_age_.Set(std::chrono::duration<double>(std::max(waiting, milliseconds(0))).count());
+  const auto noted = co_await note(look);
+  if (!noted) co_return noted;
   if (!look.wrong_key.empty()) co_return fail(ErrorCode::queue_unavailable, look.wrong_key);
-  co_return co_await note(look);
+  co_return Result<void>();
 }
 
 Task<Result<void>> Sweep::look_before_use(redis::Connection& connection) {

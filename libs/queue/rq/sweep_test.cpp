@@ -476,6 +476,10 @@ TEST_F(SweepTest, SaysWhatCannotBeDone) {
   EXPECT_THAT(sweep_->trouble(), HasSubstr("rq:queue:default is a string, and should be a list"));
   EXPECT_THAT(metrics_.text(), HasSubstr(R"(switchyard_queue_trouble{what="keys"} 1)"));
   server_->command({"DEL", queue_key});
+  server_->command({"SET", workers_key, "text"});
+  EXPECT_TRUE(turn()) << "nothing else depends on it";
+  EXPECT_THAT(sweep_->trouble(), HasSubstr("rq:workers is a string, and should be a set"));
+  server_->command({"DEL", workers_key});
   server_->command({"CONFIG", "SET", "maxmemory", "1"});
   turn();
   EXPECT_THAT(sweep_->trouble(), HasSubstr("OOM"));
