@@ -42,9 +42,10 @@ def configured(key: str, default: str = "") -> str:
     if value := os.environ.get(key):
         return value
     for file in (ENV_FILE, EXAMPLE):
-        for line in read_text(file).split("\n"):
-            if (found := re.fullmatch(rf"\s*{key}\s*=\s*([\"']?)(.*?)\1\s*", line)) and found[2]:
-                return found[2]
+        lines = (re.fullmatch(rf"\s*{key}\s*=\s*([\"']?)(.*?)\1\s*", line) for line in read_text(file).split("\n"))
+        # Of several lines the last one counts, as it does for the server.
+        if (values := [found[2] for found in lines if found]) and values[-1]:
+            return values[-1]
     return default
 
 
@@ -61,12 +62,15 @@ def drop_empty_variables() -> None:
 
 
 def set_in_env_file(key: str, value: str, source: Path = ENV_FILE) -> None:
-    """Puts the line into .env, in the place of one with that key; .env is otherwise as it was, or as `source`. Complete or
-    not there at all, and from the first moment readable for its owner only."""
+    """Puts the line into .env, in the place of the one with that key that counts, the last one, or of one that is commented
+    out; .env is otherwise as it was, or as `source`. Complete or not there at all, and from the first moment readable for
+    its owner only."""
     lines = read_text(source).split("\n")
     if not lines[-1]:
         lines.pop()
-    place = next((i for i, line in enumerate(lines) if re.match(f"(?:# )?{key}=", line)), len(lines))
+    set_here = [i for i, line in enumerate(lines) if line.startswith(f"{key}=")]
+    shown_here = [i for i, line in enumerate(lines) if line.startswith(f"# {key}=")]
+    place = (set_here or shown_here[:1] or [len(lines)])[-1]
     lines[place:place + 1] = [f"{key}={value}"]
     with tempfile.NamedTemporaryFile("w", dir=RUN, prefix="env.", delete=False, errors="surrogateescape") as new:
         new.write("\n".join(lines) + "\n")

@@ -1,31 +1,76 @@
 #include "base/environment.hpp"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
-#include <fstream>
+#include <utility>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <unistd.h>
+
+#include "base/read_file.hpp"
+#include "base/spelling.hpp"
 
 namespace switchyard {
 namespace {
 
 constexpr std::size_t secret_bytes_min = 32;
 constexpr std::string_view secret_example = "make one with: openssl rand -hex 32";
-
-std::string_view without_quotes(std::string_view value) {
-  if (value.size() >= 2 && (value.front() == '"' || value.front() == '\'') && value.back() == value.front()) {
-    return value.substr(1, value.size() - 2);
-  }
-  return value;
-}
+constexpr std::size_t file_bytes_max = 1024UL * 1024;
 
 std::string_view trimmed(std::string_view text) {
   const auto first = text.find_first_not_of(" \t\r");
   if (first == std::string_view::npos) return {};
   return text.substr(first, text.find_last_not_of(" \t\r") - first + 1);
 }
+
+// One line of a file. What is wrong with it never repeats it: it may hold a secret.
+class Line {
+ public:
+  Line(const std::string& path, int number, std::string_view content)
+      : path_(path), number_(number), content_(trimmed(content)) {}
+
+  bool says_nothing() const { return content_.empty() || content_.front() == '#'; }
+
+  std::pair<std::string_view, std::string_view> name_and_value() const {
+    constexpr std::string_view blanks = " \t";
+    const auto equals = content_.find('=');
+    if (equals == std::string_view::npos || equals == 0) {
+      refuse("has no NAME=VALUE in line {}", "for example HTTP_PORT=8080");
+    }
+    const auto name = trimmed(content_.substr(0, equals));
+    if (name.substr(0, name.find_first_of(blanks)) == "export" && name != "export") {
+      refuse("has an 'export' in line {}", "systemd takes none: write NAME=VALUE, as in HTTP_PORT=8080");
+    }
+    if (name.find_first_of(blanks) != std::string_view::npos) {
+      refuse("has a name with a blank in it in line {}", "for example HTTP_PORT=8080");
+    }
+    return {name, without_quotes(trimmed(content_.substr(equals + 1)))};
+  }
+
+ private:
+  std::string_view without_quotes(std::string_view value) const {
+    if (value.empty() || (value.front() != '"' && value.front() != '\'')) return value;
+    const auto closing = value.find(value.front(), 1);
+    if (closing == std::string_view::npos) {
+      refuse("has a quote in line {} that is not closed there", "for example LOG_FORMAT=\"json\"");
+    }
+    if (closing != value.size() - 1) {
+      refuse("has something behind the closing quote in line {}",
+             "a comment has a line of its own, and a value with quotes in it stands in the other kind");
+    }
+    return value.substr(1, closing - 1);
+  }
+
+  [[noreturn]] void refuse(fmt::format_string<const int&> problem, std::string_view example) const {
+    throw ConfigError(path_, fmt::format(problem, number_), example);
+  }
+
+  const std::string& path_;
+  const int number_;
+  const std::string_view content_;
+};
 
 std::string checked_secret(const std::string& name, std::string secret) {
   if (secret.size() < secret_bytes_min) {
@@ -53,23 +98,22 @@ Environment Environment::of_process() {
 }
 
 void Environment::add_file(const std::string& path) {
-  std::ifstream file(path);
-  if (!file)
-    throw ConfigError(path, "cannot be read", "an environment file has lines such as HTTP_PORT=8080");
-  std::string line;
-  for (int number = 1; std::getline(file, line); ++number) {
-    const auto content = trimmed(line);
-    if (content.empty() || content.front() == '#') continue;
-    const auto equals = content.find('=');
-    if (equals == std::string_view::npos || equals == 0) {
-      // The line itself stays out of the message: it may hold a secret.
-      throw ConfigError(path, fmt::format("has no NAME=VALUE in line {}", number),
-                        "for example HTTP_PORT=8080");
-    }
-    const auto name = trimmed(content.substr(0, equals));
-    names_in_files_.emplace_back(name);
-    variables_.emplace(name, without_quotes(trimmed(content.substr(equals + 1))));
+  const auto content = read_file(path, file_bytes_max);
+  if (!content) {
+    throw ConfigError(path, content.error(), "an environment file has lines such as HTTP_PORT=8080");
   }
+  std::map<std::string, std::string> in_file;
+  std::string_view rest = *content;
+  for (int number = 1; !rest.empty(); ++number) {
+    const auto text = rest.substr(0, rest.find('\n'));
+    rest.remove_prefix(std::min(text.size() + 1, rest.size()));
+    const Line line(path, number, text);
+    if (line.says_nothing()) continue;
+    const auto [name, value] = line.name_and_value();
+    names_in_files_.emplace_back(name);
+    in_file.insert_or_assign(std::string(name), std::string(value));
+  }
+  variables_.merge(std::move(in_file));
 }
 
 std::optional<std::string> Environment::find(const std::string& name) const {
@@ -117,9 +161,19 @@ std::string Environment::one_of(const std::string& name, const std::vector<std::
   return value;
 }
 
+std::string Environment::misspelling_of(const std::string& name) const {
+  const std::array known{std::string_view(name)};
+  for (const auto& found : names_in_files_) {
+    if (found != name && !nearest(found, known).empty()) {
+      return fmt::format(", and the environment file sets {}: perhaps {} was meant", found, name);
+    }
+  }
+  return {};
+}
+
 std::string Environment::required_secret(const std::string& name) const {
   auto secret = find(name);
-  if (!secret) throw ConfigError(name, "is not set", secret_example);
+  if (!secret) throw ConfigError(name, fmt::format("is not set{}", misspelling_of(name)), secret_example);
   return checked_secret(name, std::move(*secret));
 }
 

@@ -126,14 +126,16 @@ TEST_F(EnvironmentFile, IsReadLineByLine) {
             "  HTTP_PORT = 8081 \r\n"
             "LOG_FORMAT=\"json\"\n"
             "LOG_LEVEL='debug'\n"
-            "NOTE=\"only one quote\n"
+            "NOTE=it is \"so\" # and so\n"
+            "QUOTED='a \"b\"'\n"
             "WITH_EQUALS=a=b\n"
             "  # another comment\n"
             "LAST=x"));
   EXPECT_EQ(environment.find("HTTP_PORT"), "8081");
   EXPECT_EQ(environment.find("LOG_FORMAT"), "json");
   EXPECT_EQ(environment.find("LOG_LEVEL"), "debug");
-  EXPECT_EQ(environment.find("NOTE"), "\"only one quote");
+  EXPECT_EQ(environment.find("NOTE"), "it is \"so\" # and so");
+  EXPECT_EQ(environment.find("QUOTED"), "a \"b\"");
   EXPECT_EQ(environment.find("WITH_EQUALS"), "a=b");
   EXPECT_EQ(environment.find("LAST"), "x");
 }
@@ -144,8 +146,21 @@ TEST_F(EnvironmentFile, DoesNotOverrideWhatIsSet) {
   EXPECT_EQ(environment.find("HTTP_PORT"), "1");
 }
 
+TEST_F(EnvironmentFile, OfANameThatIsGivenTwiceTheLastOneCounts) {
+  Environment environment;
+  environment.add_file(write("HTTP_PORT=1\nLOG_FORMAT=json\nHTTP_PORT=2\nLOG_FORMAT=\n"));
+  EXPECT_EQ(environment.find("HTTP_PORT"), "2");
+  EXPECT_EQ(environment.find("LOG_FORMAT"), std::nullopt) << "the last one is empty, which is not set";
+  EXPECT_THAT(environment.names_in_files(),
+              ::testing::ElementsAre("HTTP_PORT", "LOG_FORMAT", "HTTP_PORT", "LOG_FORMAT"));
+}
+
 TEST_F(EnvironmentFile, ThatCannotBeReadIsNamed) {
-  EXPECT_THAT(refusal([] { Environment().add_file("/nonexistent/.env"); }), StartsWith("/nonexistent/.env "));
+  for (const std::string path : {"/nonexistent/.env", "/", "/proc/self/mem"}) {
+    EXPECT_THAT(refusal([&] { Environment().add_file(path); }), StartsWith(path + " cannot be read: "));
+  }
+  EXPECT_THAT(refusal([] { Environment().add_file("/dev/zero"); }),
+              StartsWith("/dev/zero is larger than 1 MiB"));
 }
 
 TEST_F(EnvironmentFile, ABadLineIsNumberedAndNotRepeated) {
@@ -153,6 +168,47 @@ TEST_F(EnvironmentFile, ABadLineIsNumberedAndNotRepeated) {
   EXPECT_THAT(refusal([&] { Environment().add_file(path); }),
               AllOf(StartsWith(path), HasSubstr("line 2"), Not(HasSubstr("secret-without-a-name"))));
   EXPECT_THAT(refusal([&] { Environment().add_file(write("=value\n")); }), HasSubstr("line 1"));
+}
+
+TEST_F(EnvironmentFile, ALineThatOthersReadInAnotherWayIsRefused) {
+  struct Row {
+    std::string line;
+    const char* problem;
+  };
+  for (const auto& [line, problem] : std::vector<Row>{
+           {"export JWT_SECRET=hunter2", "'export'"},
+           {"export\tJWT_SECRET=hunter2", "'export'"},
+           {"JWT SECRET=hunter2", "blank"},
+           {"; JWT_SECRET=hunter2", "blank"},
+           {"JWT_SECRET='hunter2' # comment", "closing quote"},
+           {"JWT_SECRET=\"hunter2\"x\"", "closing quote"},
+           {"JWT_SECRET=\"hunter2", "not closed"},
+           {"JWT_SECRET='", "not closed"},
+       }) {
+    const auto path = write("A=1\n" + line + "\n");
+    EXPECT_THAT(refusal([&] { Environment().add_file(path); }),
+                AllOf(StartsWith(path), HasSubstr("line 2"), HasSubstr(problem), Not(HasSubstr("hunter2"))))
+        << line;
+  }
+  Environment environment;
+  environment.add_file(write("export=1\n"));
+  EXPECT_EQ(environment.find("export"), "1") << "a name like any other";
+}
+
+TEST_F(EnvironmentFile, AMisspeltNameIsSaidWhereTheSecretIsMissing) {
+  const auto said = [this](const std::string& content) {
+    Environment environment;
+    environment.add_file(write(content));
+    return refusal([&] { environment.required_secret("JWT_SECRET"); });
+  };
+  for (const std::string name : {"JWT_SECERT", "JWTSECRET", "jwt_secret", "JWT-SECRET"}) {
+    EXPECT_THAT(said("HTTP_PORT=1\n" + name + "=hunter2\n"),
+                AllOf(StartsWith("JWT_SECRET is not set"), HasSubstr("sets " + name + ":"),
+                      Not(HasSubstr("hunter2"))));
+  }
+  for (const auto* content : {"", "HTTP_PORT=1\n", "JWT_SECRET=\n", "JWT_SECRET_PREVIOUS=hunter2\n"}) {
+    EXPECT_THAT(said(content), AllOf(StartsWith("JWT_SECRET is not set ("), Not(HasSubstr("perhaps"))));
+  }
 }
 
 }  // namespace

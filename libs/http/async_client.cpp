@@ -120,6 +120,8 @@ std::string Call::reason_of(CURLcode code) const {
 
 Task<CallResult> Call::carry_out() {
   if (steady_clock::now() >= deadline_) co_return std::unexpected(failure("no time was left"));
+  if (auto problem = problem_of(request_); !problem.empty())
+    co_return std::unexpected(failure(std::move(problem)));
   if (!handle_ || !loop_->add(*this)) co_return std::unexpected(failure("the request cannot be begun"));
   co_await ended_.wait_until(deadline_);
   if (!code_) {

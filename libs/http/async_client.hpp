@@ -18,8 +18,9 @@ namespace switchyard::http {
 class CurlLoop;
 
 struct CallFailure {
-  // False only if no byte of the request can have left: name not found, connection refused, TLS refused, or
-  // out of time before there was a connection. Anything else is true: a request that could have arrived.
+  // False only if no byte of the request can have left: it must not be sent (problem_of), name not found,
+  // connection refused, TLS refused, or out of time before there was a connection. Anything else is true: a
+  // request that could have arrived.
   bool perhaps_sent = true;
   // For the log; never the URL, which may hold a password.
   std::string reason;

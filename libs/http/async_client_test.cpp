@@ -217,6 +217,40 @@ TEST_F(AsyncClientTest, SendsTheBytesItWasGivenAndNothingElse) {
   EXPECT_THAT(seen, ::testing::Not(HasSubstr("Expect")));
 }
 
+TEST_F(AsyncClientTest, ARequestThatWouldBeAnotherOneOnTheWireIsNotSent) {
+  RawServer server({answer_all});
+  const auto with = [&server](const std::function<void(ClientRequest&)>& change) {
+    auto changed = request(server.port(), "x");
+    change(changed);
+    return changed;
+  };
+  for (const auto& wrong : {
+           with([](auto& r) { r.headers[1] = "Idempotency-Key: hunter2\r\nContent-Length: 0"; }),
+           with([](auto& r) { r.headers[1] = "Idempotency-Key: hunter2\n"; }),
+           with([](auto& r) { r.headers[1] = std::string("Idempotency-Key: hunter2\0", 25); }),
+           with([](auto& r) { r.headers[1] = "Idempotency-Key: "; }),
+           with([](auto& r) { r.headers[1] = "Idempotency-Key hunter2"; }),
+           with([](auto& r) { r.headers[1] = "Idempotency Key: hunter2"; }),
+           with([](auto& r) { r.headers[1] = ": hunter2"; }),
+           with([](auto& r) { r.url += "?hunter2 x"; }),
+           with([](auto& r) { r.url += "\r\nhunter2: x"; }),
+           with([](auto& r) { r.url += '\0'; }),
+           with([](auto& r) { r.url.clear(); }),
+           with([](auto& r) { r.method = "GET /hunter2 HTTP/1.1\r\n"; }),
+           with([](auto& r) { r.method.clear(); }),
+       }) {
+    const auto refused = send(wrong);
+    ASSERT_FALSE(refused) << wrong.url << ' ' << wrong.headers[1];
+    EXPECT_FALSE(refused.error().perhaps_sent);
+    EXPECT_THAT(refused.error().reason, ::testing::Not(HasSubstr("hunter2")));
+    const auto blocking = http::send(wrong);
+    ASSERT_FALSE(blocking);
+    EXPECT_EQ(blocking.error().detail, refused.error().reason);
+  }
+  EXPECT_EQ(server.connections(), 0);
+  EXPECT_TRUE(send(with([](auto& r) { r.headers[1] = "Idempotency-Key:\tkey\xc3\xa9 "; })));
+}
+
 TEST_F(AsyncClientTest, AnyStatusIsAnAnswer) {
   RawServer server({[](Peer& peer) {
     peer.read_request();

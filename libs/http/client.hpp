@@ -23,7 +23,14 @@ struct ClientResponse {
   std::string body;
 };
 
-// Errors: invalid_argument when the server cannot be reached or does not answer; the detail says why. Blocks.
+// Why the request must not be sent, in words that do not repeat it, for it may hold a secret: a method that
+// is none, an address with a blank or a control character, a header that is not "Name: value" or holds a
+// control character. Such a one would be another request than was meant, or several. Empty if nothing is
+// wrong.
+std::string problem_of(const ClientRequest& request);
+
+// Errors: invalid_argument when the request must not be sent, or the server cannot be reached or does not
+// answer; the detail says why. Blocks.
 Result<ClientResponse> send(const ClientRequest& request);
 
 }  // namespace switchyard::http

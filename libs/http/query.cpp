@@ -2,6 +2,8 @@
 
 #include <charconv>
 
+#include <fmt/format.h>
+
 namespace switchyard::http {
 namespace {
 
@@ -39,6 +41,22 @@ std::optional<std::vector<QueryParameter>> parse_query(std::string_view query) {
     parameters.push_back({std::move(*name), std::move(*value)});
   }
   return parameters;
+}
+
+std::string percent_encoded(std::string_view text) {
+  const auto stays = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '.' || c == '_' || c == '~';
+  };
+  std::string encoded;
+  for (const char c : text) {
+    if (stays(c)) {
+      encoded += c;
+    } else {
+      encoded += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+    }
+  }
+  return encoded;
 }
 
 }  // namespace switchyard::http

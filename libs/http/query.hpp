@@ -19,4 +19,7 @@ struct QueryParameter {
 // value. Nothing if a percent sign is not followed by two hexadecimal digits.
 std::optional<std::vector<QueryParameter>> parse_query(std::string_view query);
 
+// The text as the value of a parameter: all but letters, digits and "-._~" escaped (RFC 3986, 2.3).
+std::string percent_encoded(std::string_view text);
+
 }  // namespace switchyard::http

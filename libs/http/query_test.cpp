@@ -38,5 +38,15 @@ TEST(ParseQuery, RefusesEscapesThatAreNone) {
     EXPECT_FALSE(parse_query(query)) << query;
 }
 
+TEST(PercentEncoded, IsReadAsTheTextItWas) {
+  EXPECT_EQ(percent_encoded("aZ09-._~"), "aZ09-._~");
+  EXPECT_EQ(percent_encoded("a b&c=d#?/%+"), "a%20b%26c%3Dd%23%3F%2F%25%2B");
+  EXPECT_EQ(percent_encoded("é\r\n"), "%C3%A9%0D%0A");
+  std::string all;
+  for (int c = 0; c < 256; ++c) all += static_cast<char>(c);
+  const auto encoded = percent_encoded(all);
+  EXPECT_THAT(parsed("a=" + encoded), ElementsAre("a=" + all));
+}
+
 }  // namespace
 }  // namespace switchyard::http

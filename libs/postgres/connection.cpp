@@ -133,7 +133,7 @@ bool has_lone_percent(std::string_view url) {
   };
   for (auto at = url.find('%'); at != url.npos; at = url.find('%', at + 1)) {
     const auto digits = url.substr(at + 1, 2);
-    if (digits.size() != 2 || !std::ranges::all_of(digits, is_hex) || digits == "00") return true;
+    if (digits.size() != 2 || !std::ranges::all_of(digits, is_hex)) return true;
   }
   return false;
 }
@@ -153,6 +153,8 @@ std::optional<std::string> why_malformed(const std::string& url) {
   if (has_lone_percent(url)) {
     return fmt::format("has a '%' that no two hexadecimal digits follow; {}", how_to_encode);
   }
+  if (url.find("%00") != url.npos)
+    return fmt::format("has a '%00', and no value holds that byte; {}", how_to_encode);
   char* words = nullptr;
   PQconninfoOption* const options = PQconninfoParse(url.c_str(), &words);
   std::string message = words == nullptr ? "" : words;

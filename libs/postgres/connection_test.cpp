@@ -293,6 +293,8 @@ TEST(PostgresUrl, SaysHowAPasswordIsWritten) {
         "postgresql://u:12/b@h/db", "postgresql://u:a@b?c=d@h/db", "postgresql://u:ab/db"}) {
     EXPECT_THAT(why_malformed(url).value_or(""), AllOf(HasSubstr("%40"), HasSubstr("PGPASSWORD"))) << url;
   }
+  EXPECT_THAT(why_malformed("postgresql://u:a%00@h/db").value_or(""), ::testing::StartsWith("has a '%00'"));
+  EXPECT_EQ(why_malformed("postgresql://u:a%2500@h/db"), std::nullopt);
   for (const char* url :
        {"postgresql://u:a%40b%2Fc%25@h/db", "postgresql://u@h:5432,[::1]:5433/db?sslmode=require",
         "postgres:///db?host=/run/postgresql", "postgresql://u:a:b#?c@h/db", "postgresql://"}) {

@@ -1,16 +1,26 @@
 #include "service/program.hpp"
 
+#include <array>
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <exception>
+#include <iostream>
+#include <memory>
+#include <stdexcept>
 #include <string>
+#include <thread>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <poll.h>
 #include <pthread.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -35,6 +45,60 @@ sigset_t stop_signals() {
   if (!is_ignored(SIGHUP)) sigaddset(&signals, SIGHUP);
   return signals;
 }
+
+// As the signal does where nobody blocks it; the first process of a container ignores that.
+[[noreturn]] void end_by(int signal) {
+  sigset_t only_this;
+  sigemptyset(&only_this);
+  sigaddset(&only_this, signal);
+  pthread_sigmask(SIG_UNBLOCK, &only_this, nullptr);
+  std::signal(signal, SIG_DFL);
+  std::raise(signal);
+  constexpr int killed_by = 128;
+  ::_exit(killed_by + signal);
+}
+
+// Ends the process at a stop signal while it lives. Such signals are blocked in every thread.
+class StartWatch {
+ public:
+  StartWatch()
+      : signals_(stop_signals()),
+        arrived_(::signalfd(-1, &signals_, SFD_CLOEXEC | SFD_NONBLOCK)),
+        done_(::eventfd(0, EFD_CLOEXEC)) {
+    if (arrived_ < 0 || done_ < 0) return;
+    thread_ = std::thread([this] { watch(); });
+  }
+  ~StartWatch() {
+    if (thread_.joinable()) {
+      ::eventfd_write(done_, 1);
+      thread_.join();
+    }
+    if (arrived_ >= 0) ::close(arrived_);
+    if (done_ >= 0) ::close(done_);
+  }
+  StartWatch(const StartWatch&) = delete;
+  StartWatch& operator=(const StartWatch&) = delete;
+
+ private:
+  void watch() const {
+    for (;;) {
+      std::array<pollfd, 2> events{pollfd{done_, POLLIN, 0}, pollfd{arrived_, POLLIN, 0}};
+      if (::poll(events.data(), events.size(), -1) < 0) continue;
+      // A signal that came in the same moment stays for wait_for_stop_signal().
+      if (events[0].revents != 0) return;
+      signalfd_siginfo signal{};
+      if (::read(arrived_, &signal, sizeof(signal)) == sizeof(signal))
+        end_by(static_cast<int>(signal.ssi_signo));
+    }
+  }
+
+  const sigset_t signals_;
+  const int arrived_;
+  const int done_;
+  std::thread thread_;
+};
+
+std::unique_ptr<StartWatch> start_watch;
 
 // Of the process, as the terminate handler that reads them is.
 std::atomic<const char*> program_name = "switchyard";
@@ -97,6 +161,13 @@ int run_program(const char* name, const std::function<int()>& body) {
   }
 }
 
+void finish_output() {
+  std::cout.flush();
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0 || !std::cout) {
+    throw std::runtime_error(fmt::format("standard output cannot be written: {}", std::strerror(errno)));
+  }
+}
+
 int run_program(const Program& program, int argc, char** argv, const std::function<int()>& body) {
   CLI::App app(program.purpose, program.name);
   app.footer(std::string("\n") + program.settings);
@@ -104,7 +175,13 @@ int run_program(const Program& program, int argc, char** argv, const std::functi
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return app.exit(error);
+    if (error.get_exit_code() == 0) {
+      return run_program(program.name, [&app, &error] {
+        app.exit(error);
+        finish_output();
+        return exit_ok;
+      });
+    }
     std::fprintf(stderr, "%s: %s; it is configured by environment variables, see: %s --help\n", program.name,
                  error.what(), program.name);
     return exit_configuration;
@@ -124,9 +201,15 @@ void prepare_process() {
     files.rlim_cur = files.rlim_max;
     setrlimit(RLIMIT_NOFILE, &files);
   }
+  start_watch = std::make_unique<StartWatch>();
+}
+
+void finish_start() {
+  start_watch.reset();
 }
 
 int wait_for_stop_signal() {
+  finish_start();
   const sigset_t signals = stop_signals();
   int signal = 0;
   sigwait(&signals, &signal);

@@ -18,6 +18,10 @@ inline constexpr int exit_configuration = 2;
 // name.
 int run_program(const char* name, const std::function<int()>& body);
 
+// Writes what was printed to standard output. What was printed is a result only when it has arrived, and a
+// full disk shows here: throws std::runtime_error.
+void finish_output();
+
 // A program without commands: all it is told stands in the environment.
 struct Program {
   const char* name;
@@ -33,7 +37,13 @@ int run_program(const Program& program, int argc, char** argv, const std::functi
 
 // Blocks SIGTERM, SIGINT and SIGHUP for this thread and those it starts, ignores SIGPIPE and SIGXFSZ, and
 // raises the limit of open files to what the system allows. Call it before the first thread is started.
+//
+// A start can take long: a database that does not answer, many passwords to hash. Until finish_start() such a
+// signal ends the process at once, as if it were not blocked.
 void prepare_process();
+
+// From here on wait_for_stop_signal() takes the signals. Call it before anything is accepted or sent.
+void finish_start();
 
 // While it lives, what ends the process is said in `log`, too. One at a time; the log outlives it.
 //

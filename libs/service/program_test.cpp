@@ -1,6 +1,8 @@
 #include "service/program.hpp"
 
 #include <array>
+#include <csignal>
+#include <cstdio>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -16,6 +18,7 @@ namespace {
 
 using ::testing::ExitedWithCode;
 using ::testing::HasSubstr;
+using ::testing::KilledBySignal;
 
 class Pipe {
  public:
@@ -81,6 +84,47 @@ TEST(ProgramDeathTest, ABugEndsTheProcessThoughNobodyReadsWhatItSays) {
         ::_exit(run_with_a_bug_in_a_thread());
       },
       ExitedWithCode(exit_failure), "");
+}
+
+TEST(ProgramDeathTest, ASignalThatComesDuringTheStartEndsTheProcess) {
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) {
+    EXPECT_EXIT(
+        {
+          std::signal(signal, SIG_DFL);
+          prepare_process();
+          ::kill(::getpid(), signal);
+          for (;;) ::pause();
+        },
+        KilledBySignal(signal), "");
+  }
+}
+
+TEST(ProgramDeathTest, ASignalThatComesAfterTheStartIsWaitedFor) {
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) {
+    EXPECT_EXIT(
+        {
+          std::signal(signal, SIG_DFL);
+          prepare_process();
+          finish_start();
+          ::kill(::getpid(), signal);
+          ::_exit(wait_for_stop_signal());
+        },
+        ExitedWithCode(signal), "");
+  }
+}
+
+TEST(ProgramDeathTest, OutputThatCannotBeWrittenIsAFailure) {
+  const auto print_to = [](const char* path) {
+    return run_program("program", [path] {
+      SWITCHYARD_ASSERT(::dup2(::open(path, O_WRONLY | O_CLOEXEC), STDOUT_FILENO) == STDOUT_FILENO);
+      std::puts("a result");
+      finish_output();
+      return exit_ok;
+    });
+  };
+  EXPECT_EXIT(::_exit(print_to("/dev/full")), ExitedWithCode(exit_failure),
+              "standard output cannot be written");
+  EXPECT_EXIT(::_exit(print_to("/dev/null")), ExitedWithCode(exit_ok), "");
 }
 
 }  // namespace

@@ -81,6 +81,7 @@ WebService::WebService(IoThreads& threads, http::Router router, telemetry::Metri
     : log_(log),
       server_(threads, std::move(router), options_of(settings, log)),
       metrics_server_(start_metrics_server(threads, metrics, settings, log)) {
+  finish_start();
   server_.start();
 }
 

@@ -16,8 +16,8 @@ std::size_t io_thread_count();
 
 void log_listening(Log& log, std::string_view program, const HttpSettings& settings);
 
-// Serves from its construction on; throws std::runtime_error if a port cannot be had. What it is given
-// outlives it.
+// Serves from its construction on, which is the end of the program's start (finish_start()); throws
+// std::runtime_error if a port cannot be had. What it is given outlives it.
 class WebService {
  public:
   WebService(IoThreads& threads, http::Router router, telemetry::Metrics& metrics,

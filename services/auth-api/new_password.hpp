@@ -1,7 +1,8 @@
 // Which passwords a user may be given. Passwords that users have already are not touched by it.
 //
 // At least eight characters (NIST SP 800-63B, 5.1.1.2) and at most token::max_password_bytes; in production
-// not the one of the demo users. No rules about what kinds of characters: they make people choose worse ones.
+// not the one of the demo users. Not blank: POST /token refuses such a one. No rules about what kinds of
+// characters: they make people choose worse ones.
 #pragma once
 
 #include <algorithm>
@@ -11,6 +12,7 @@
 #include <fmt/format.h>
 
 #include "auth-api/demo_password.hpp"
+#include "service/request_body.hpp"
 #include "token/password.hpp"
 
 namespace switchyard::auth {
@@ -28,6 +30,7 @@ inline std::string new_password_problem(std::string_view password, bool refuse_d
   if (password.size() > token::max_password_bytes) {
     return fmt::format("has more than {} bytes", token::max_password_bytes);
   }
+  if (service::is_blank(password)) return "is blank";
   if (refuse_demo_passwords && is_demo_password(password)) {
     return "is the one of the demo users, which is refused with SWITCHYARD_ENV=production";
   }

@@ -1,15 +1,18 @@
 #include "auth-api/users_file.hpp"
 
-#include <fstream>
+#include <algorithm>
+#include <iterator>
 #include <set>
-#include <sstream>
 
 #include <fmt/format.h>
 
 #include "auth-api/new_password.hpp"
 #include "auth-api/username.hpp"
 #include "base/environment.hpp"
+#include "base/read_file.hpp"
+#include "base/spelling.hpp"
 #include "http/json.hpp"
+#include "money/card_number.hpp"
 #include "service/request_body.hpp"
 #include "token/password.hpp"
 
@@ -24,14 +27,17 @@ constexpr std::string_view example =
   throw ConfigError("USERS_FILE", problem, example);
 }
 
-std::string read_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) refuse(fmt::format("names {}, which cannot be read", path));
-  std::ostringstream content;
-  content << file.rdbuf();
-  if (content.view().size() > file_bytes_max)
-    refuse(fmt::format("names {}, which is larger than 16 MiB", path));
-  return std::move(content).str();
+// The first member that no user has, for the operator; empty if there is none.
+std::string unknown_member(const boost::json::object& object) {
+  static constexpr std::string_view members[] = {"id", "username", "password", "enabled"};
+  for (const auto& member : object) {
+    const std::string_view name(member.key().data(), member.key().size());
+    if (std::ranges::find(members, name) != std::end(members)) continue;
+    const auto meant = nearest(name, members);
+    if (meant.empty()) return "with a member that is none of id, username, password and enabled";
+    return fmt::format("with a member {}; perhaps \"{}\" was meant", http::json_string(name), meant);
+  }
+  return {};
 }
 
 UserInFile read_user(const boost::json::value& value, std::size_t number, bool refuse_demo_passwords) {
@@ -40,6 +46,7 @@ UserInFile read_user(const boost::json::value& value, std::size_t number, bool r
   };
   if (!value.is_object()) wrong("that is not an object");
   const auto& object = value.get_object();
+  if (const auto problem = unknown_member(object); !problem.empty()) wrong(problem);
   UserInFile user;
   const auto* id = object.if_contains("id");
   if (id == nullptr || !id->is_int64() || id->get_int64() <= 0)
@@ -49,6 +56,7 @@ UserInFile read_user(const boost::json::value& value, std::size_t number, bool r
   if (!username || service::is_blank(*username)) wrong("without a username");
   if (const auto problem = username_problem(*username); !problem.empty())
     wrong(fmt::format("with a username that {}", problem));
+  if (contains_card_number(*username)) wrong("with a username that looks like a card number");
   user.username = *username;
   const auto password = service::text_member(object, "password");
   if (!password) wrong("without a password");
@@ -64,7 +72,9 @@ UserInFile read_user(const boost::json::value& value, std::size_t number, bool r
 }  // namespace
 
 std::vector<UserInFile> read_users_file(const std::string& path, bool refuse_demo_passwords) {
-  const auto value = http::parse_json(read_file(path));
+  const auto content = read_file(path, file_bytes_max);
+  if (!content) refuse(fmt::format("names {}, which {}", path, content.error()));
+  const auto value = http::parse_json(*content);
   if (!value || !value->is_array()) refuse(fmt::format("names {}, which is not a JSON array", path));
   std::vector<UserInFile> users;
   std::set<std::string> names;

@@ -16,7 +16,8 @@ struct UserInFile {
   bool enabled = true;
 };
 
-// [{"id", "username", "password", "enabled"}]. Throws ConfigError (USERS_FILE) that names the entry and what
+// [{"id", "username", "password", "enabled"}] of at most 16 MiB, without other members, and with names and
+// passwords that `switchyard user add` takes. Throws ConfigError (USERS_FILE) that names the entry and what
 // is wrong with it; also for a demo password where those are refused.
 std::vector<UserInFile> read_users_file(const std::string& path, bool refuse_demo_passwords);
 

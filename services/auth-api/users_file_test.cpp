@@ -44,7 +44,7 @@ class UsersFileTest : public ::testing::Test {
 
 TEST_F(UsersFileTest, IsAListOfUsers) {
   const auto users = read(R"([{"id":7,"username":"alice","password":"a password","enabled":true},
-                              {"enabled":false,"password":"\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9","username":"o'brien","id":9,"note":"ignored"}])");
+                              {"enabled":false,"password":"\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9","username":"o'brien","id":9}])");
   ASSERT_THAT(users, SizeIs(2));
   EXPECT_EQ(users[0].id, UserId{7});
   EXPECT_EQ(users[0].username, "alice");
@@ -85,6 +85,15 @@ TEST_F(UsersFileTest, AFileThatIsNoListIsRefused) {
   EXPECT_THROW(read_users_file("/nonexistent/users.json", false), ConfigError);
 }
 
+TEST_F(UsersFileTest, AFileWithoutAnEndIsRefused) {
+  try {
+    read_users_file("/dev/zero", false);
+    ADD_FAILURE();
+  } catch (const ConfigError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("names /dev/zero, which is larger than 16 MiB"));
+  }
+}
+
 TEST_F(UsersFileTest, AWrongEntryIsNumberedAndItsPasswordNotShown) {
   struct Row {
     std::string entry;
@@ -112,6 +121,11 @@ TEST_F(UsersFileTest, AWrongEntryIsNumberedAndItsPasswordNotShown) {
            {R"({"id":2,"username":"b","password":"a","enabled":true})", "fewer than 8 characters"},
            {R"({"id":2,"username":"b","password":"éééé","enabled":true})", "fewer than 8 characters"},
            {R"({"id":2,"username":"b","password":")" + long_password + R"(","enabled":true})", "password"},
+           {R"({"id":2,"username":"b","password":"          ","enabled":true})", "is blank"},
+           {R"({"id":2,"username":"4111111111111111","password":"hunter22","enabled":true})", "card number"},
+           {R"({"id":2,"username":"b","password":"hunter22","enbaled":true})",
+            R"("enbaled"; perhaps "enabled")"},
+           {R"({"id":2,"username":"b","password":"hunter22","enabled":true,"note":"x"})", "none of id"},
            {R"({"id":2,"username":"b","password":"hunter22"})", "enabled"},
            {R"({"id":2,"username":"b","password":"hunter22","enabled":"true"})", "enabled"},
            {R"({"id":1,"username":"b","password":"hunter22","enabled":true})", "twice"},

@@ -48,6 +48,15 @@ struct ConnectorLines {
   bool complete = false;
 };
 
+std::uintmax_t size_of_log(const std::string& path) {
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path, error)) {
+    throw ConfigError("--log", fmt::format("names {}, which is no regular file", path),
+                      "for example --log run/switchyard.log");
+  }
+  return std::filesystem::file_size(path);
+}
+
 // In the text format, the line with the call of the PSP stands between others and names no transaction.
 ConnectorLines read_connector_lines(const std::string& path, std::uintmax_t from, const std::string& id) {
   std::ifstream file(path);
@@ -79,7 +88,7 @@ class Demo {
   }
 
   int run() {
-    if (!options_.log.empty()) log_began_ = std::filesystem::file_size(options_.log);
+    if (!options_.log.empty()) log_began_ = size_of_log(options_.log);
     log_in();
     const auto id = pay();
     const auto status = await_outcome(id);

@@ -2,6 +2,7 @@
 #include <chrono>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <sys/stat.h>
 #include <sys/timex.h>
 
@@ -41,7 +42,7 @@ Finding check_configuration(const Environment& environment) {
   }
 }
 
-// The file of --env-file: who may read it, and whether all its names are settings.
+// The file of --env-file: who may read it, and whether each of its names is a setting and stands there once.
 Finding check_env_file(const Context& context) {
   if (context.env_file.empty()) return good("env file", "none; settings come from the environment");
   struct stat status{};
@@ -51,10 +52,14 @@ Finding check_env_file(const Context& context) {
                fmt::format("others may read or change {}, which holds a secret", context.env_file),
                fmt::format("chmod o-rwx,g-w '{}'", context.env_file));
   }
-  const auto unknown = unknown_settings(context.environment);
-  if (!unknown.empty())
-    return bad("env file", unknown.front(), "correct or remove it; .env.example has all of them");
-  return good("env file", context.env_file + ": all names are settings, and only its owner may read it");
+  const auto doubtful = doubtful_settings(context.environment);
+  if (!doubtful.empty()) {
+    return bad("env file", fmt::format("{}", fmt::join(doubtful, "; ")),
+               "correct or remove the line; .env.example has all settings");
+  }
+  return good("env file", context.env_file +
+                              ": each name is a setting and stands there once, and others may "
+                              "not read it");
 }
 
 Finding check_clock() {

@@ -88,8 +88,12 @@ Finding check_store(const Environment& environment) {
   if (store::is_postgres(database_url)) return check_postgres(database_url);
   try {
     const auto path = store::sqlite_path(database_url);
-    std::error_code ignored;
-    if (!std::filesystem::exists(path, ignored)) return check_new_store(path);
+    std::error_code error;
+    const bool is_there = std::filesystem::exists(path, error);
+    if (error)
+      return bad("store", fmt::format("{}: {}", path, error.message()),
+                 "name a file in DATABASE_URL whose folder this user may read and write");
+    if (!is_there) return check_new_store(path);
     sqlite::Database database(path, sqlite::Durability::synced, sqlite::Access::read_only);
     store::require_known_schema(database);
     auto row = database.query("PRAGMA quick_check(1)");

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 
 #include <fmt/format.h>
 
@@ -63,14 +64,20 @@ constexpr auto of_others = std::to_array<std::string_view>(
     {"TZ", "LANG", "LC_", "PATH", "HOME", "PG", "COMPOSE_", "DOCKER_", "MALLOC_", "SSL_CERT_", "NO_PROXY",
      "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "no_proxy"});
 
+bool is_known(std::string_view name) {
+  return std::ranges::any_of(of_others, [name](auto start) { return name.starts_with(start); }) ||
+         std::ranges::find(known, name) != known.end();
+}
+
 }  // namespace
 
-std::vector<std::string> unknown_settings(const Environment& environment) {
+std::vector<std::string> doubtful_settings(const Environment& environment) {
   std::vector<std::string> lines;
+  std::map<std::string_view, int> times;
   for (const auto& name : environment.names_in_files()) {
-    const bool other =
-        std::ranges::any_of(of_others, [&name](auto start) { return name.starts_with(start); });
-    if (other || std::ranges::find(known, name) != known.end()) continue;
+    const auto time = ++times[name];
+    if (time == 2) lines.push_back(fmt::format("{} is given more than once; the last line counts", name));
+    if (time > 1 || is_known(name)) continue;
     const auto meant = nearest(name, known);
     lines.push_back(meant.empty() ? fmt::format("{} is no setting", name)
                                   : fmt::format("{} is no setting; perhaps {} was meant", name, meant));

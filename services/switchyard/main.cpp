@@ -1,10 +1,5 @@
 // switchyard: all services in one process, and the command line.
-#include <cerrno>
-#include <cstdio>
 #include <cstdlib>
-#include <cstring>
-#include <iostream>
-#include <stdexcept>
 
 #include <fmt/format.h>
 
@@ -28,18 +23,10 @@ Examples:
 
 Exit codes: 0 done, 1 it failed, 2 the command line or the configuration is wrong.)";
 
-// What was printed is a result only when it has arrived: a full disk shows when the buffer is written.
-void finish_output() {
-  std::cout.flush();
-  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0 || !std::cout) {
-    throw std::runtime_error(fmt::format("standard output cannot be written: {}", std::strerror(errno)));
-  }
-}
-
 // --help and --version end the parsing, too.
 int fail(const CLI::App& app, const CLI::ParseError& error) {
   const bool asked = app.exit(error) == 0;
-  finish_output();
+  service::finish_output();
   return asked ? service::exit_ok : service::exit_configuration;
 }
 
@@ -85,7 +72,7 @@ int run(int argc, char** argv) {
   if (!context.env_file.empty()) context.environment.add_file(context.env_file);
   export_to_libpq(context.environment);
   const int code = context.action();
-  finish_output();
+  service::finish_output();
   return code;
 }
 

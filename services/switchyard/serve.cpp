@@ -69,7 +69,7 @@ int serve(const Environment& environment) {
   if (redis_queue) redis_queue->start();
   connector.start();
   service::log_listening(*log, "switchyard", http_settings);
-  for (const auto& line : unknown_settings(environment)) log->warning("The environment file: " + line);
+  for (const auto& line : doubtful_settings(environment)) log->warning("The environment file: " + line);
 
   service::wait_for_stop_signal();
   // First no new work comes in, then what came in is finished.

@@ -1,12 +1,15 @@
 // switchyard transaction create | show | list | watch: a client of a running core-api.
+#include <algorithm>
 #include <chrono>
 #include <thread>
 
 #include <boost/json/serialize.hpp>
 #include <fmt/format.h>
 
+#include "http/characters.hpp"
 #include "http/client.hpp"
 #include "http/json.hpp"
+#include "http/query.hpp"
 #include "money/money.hpp"
 #include "service/program.hpp"
 #include "service/settings.hpp"
@@ -34,6 +37,24 @@ struct Options {
 };
 
 constexpr std::chrono::milliseconds watch_interval{200};
+
+// What is wrong with the value of an option, for CLI11; empty if nothing is. "--status ''" is a variable of a
+// script that was not set, and no status at all would be another request than was meant.
+std::string require_text(const std::string& value) {
+  return http::without_blanks_around(value).empty() ? "must not be blank" : "";
+}
+
+std::string require_header_value(const std::string& value) {
+  if (!std::ranges::all_of(value, http::is_value_character)) return "must not hold a control character";
+  return require_text(value);
+}
+
+std::string require_url(const std::string& value) {
+  http::ClientRequest request;
+  request.url = value;
+  if (http::problem_of(request).empty()) return {};
+  return "must be an address such as http://127.0.0.1:8080/transaction, without blanks and control characters";
+}
 
 class TransactionClient {
  public:
@@ -111,9 +132,12 @@ int create(const Context& context, const Options& options) {
 int list(const Context& context, const Options& options) {
   const TransactionClient client(context, options);
   auto url = fmt::format("/transaction?limit={}", options.limit);
-  if (!options.status.empty()) url += "&status=" + options.status;
-  if (!options.currency.empty()) url += "&currency=" + options.currency;
-  if (!options.cursor.empty()) url += "&cursor=" + options.cursor;
+  const auto add = [&url](const char* name, const std::string& value) {
+    if (!value.empty()) url += fmt::format("&{}={}", name, http::percent_encoded(value));
+  };
+  add("status", options.status);
+  add("currency", options.currency);
+  add("cursor", options.cursor);
   const auto page = client.call({.url = url, .body = {}, .headers = {}});
   if (context.json) {
     fmt::print("{}\n", json::serialize(page));
@@ -152,11 +176,15 @@ void add_transaction_commands(CLI::App& app, Context& context) {
   const auto add = [&](const char* name, const char* description,
                        int (*action)(const Context&, const Options&)) {
     auto* command = transaction->add_subcommand(name, description);
-    command->add_option("--user", options->user,
-                        "Mint a token for this user (needs JWT_SECRET and DATABASE_URL)");
-    command->add_option("--token", options->token, "Use this token");
-    command->add_option("--url", options->url,
-                        "Where core-api is (default: HTTP_HOST, HTTP_PORT and /transaction)");
+    command
+        ->add_option("--user", options->user,
+                     "Mint a token for this user (needs JWT_SECRET and DATABASE_URL)")
+        ->check(require_text);
+    command->add_option("--token", options->token, "Use this token")->check(require_header_value);
+    command
+        ->add_option("--url", options->url,
+                     "Where core-api is (default: HTTP_HOST, HTTP_PORT and /transaction)")
+        ->check(require_url);
     command->callback([&context, options, action] {
       context.action = [&context, options, action] { return action(context, *options); };
     });
@@ -171,7 +199,8 @@ void add_transaction_commands(CLI::App& app, Context& context) {
   create_command->add_option("--amount", options->amount, "In minor units: 100 with USD is one dollar")
       ->required();
   create_command->add_option("--currency", options->currency, "ISO 4217 code")->required();
-  create_command->add_option("--idempotency-key", options->idempotency_key, "Makes trying again safe");
+  create_command->add_option("--idempotency-key", options->idempotency_key, "Makes trying again safe")
+      ->check(require_header_value);
   create_command->footer(
       "\nExample:\n  switchyard --env-file .env transaction create --user alice --amount 100 --currency USD");
   with_id(add("show", "Show a transaction with its attempts", [](const Context& c, const Options& o) {
@@ -179,12 +208,14 @@ void add_transaction_commands(CLI::App& app, Context& context) {
     return service::exit_ok;
   }));
   auto* list_command = add("list", "List transactions, newest first", list);
-  list_command->add_option("--status", options->status, "Only those in this status");
-  list_command->add_option("--currency", options->currency, "Only those in this currency");
+  list_command->add_option("--status", options->status, "Only those in this status")->check(require_text);
+  list_command->add_option("--currency", options->currency, "Only those in this currency")
+      ->check(require_text);
   list_command->add_option("--limit", options->limit, "At most so many")
       ->check(CLI::Range(1, 100))
       ->capture_default_str();
-  list_command->add_option("--cursor", options->cursor, "Go on from an earlier page's cursor");
+  list_command->add_option("--cursor", options->cursor, "Go on from an earlier page's cursor")
+      ->check(require_text);
   auto* watch_command = with_id(add("watch", "Print each new status until it is settled", watch));
   watch_command->add_option("--timeout", options->timeout_s, "Seconds")
       ->check(CLI::PositiveNumber)

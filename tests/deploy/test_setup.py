@@ -206,6 +206,7 @@ def test_the_name_platform(project, tmp_path, hosts, after, said):
 @pytest.mark.parametrize("line, value", [
     ("HTTP_PORT=9000", "9000"), ('HTTP_PORT="9000"', "9000"), ("  HTTP_PORT =  '90 00'  ", "90 00"), ("HTTP_PORT=", "8080"), ('HTTP_PORT=""', "8080"),
     ("HTTP_PORTS=9000", "8080"), ("# HTTP_PORT=9000", "8080"), ("HTTP_PORT=a\"b'c", "a\"b'c"), ("HTTP_PORT=$(id)", "$(id)"),
+    ("HTTP_PORT=1\nHTTP_PORT=2", "2"),
 ])
 def test_a_value_is_that_of_the_env_file_or_else_the_default(project, line, value):
     (project.folder / ".env").write_text(f"X=1\n{line}\nY=2\n")
@@ -215,7 +216,8 @@ def test_a_value_is_that_of_the_env_file_or_else_the_default(project, line, valu
 
 @pytest.mark.parametrize("before, after", [
     ("A=1\nKEY=old\nB=2\n", "A=1\nKEY=new & $value\nB=2\n"), ("A=1\n# KEY=\nB=2", "A=1\nKEY=new & $value\nB=2\n"),
-    ("A=1\n", "A=1\nKEY=new & $value\n"), ("KEY=1\nKEY=2\n", "KEY=new & $value\nKEY=2\n"),
+    ("A=1\n", "A=1\nKEY=new & $value\n"), ("KEY=1\nKEY=2\n", "KEY=1\nKEY=new & $value\n"),
+    ("# KEY=\nKEY=1\n", "# KEY=\nKEY=new & $value\n"), ("KEY=1\n# KEY=\n", "KEY=new & $value\n# KEY=\n"),
 ])
 def test_a_line_is_put_into_the_env_file(project, before, after):
     (project.folder / ".env").write_text(before)

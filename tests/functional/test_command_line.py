@@ -8,7 +8,7 @@ import uuid
 
 import pytest
 
-from support import amounts, tokens
+from support import amounts, storage, tokens
 from support.http_client import Client
 from support.merchants import login
 from support.ports import free_port
@@ -223,6 +223,31 @@ def test_transaction_create_with_an_idempotency_key(command):
     failed(command(*arguments))
 
 
+@pytest.mark.quick
+@pytest.mark.parametrize("option, value", [
+    ("--idempotency-key", "a\r\nContent-Length: 2\r\n\r\n{}GET /smuggled HTTP/1.1\r\nHost: x"), ("--idempotency-key", "a\x7f"),
+    ("--idempotency-key", ""), ("--idempotency-key", " "), ("--token", "t\r\nX-Other: 1"), ("--token", ""), ("--user", ""),
+    ("--url", "http://127.0.0.1/ HTTP/1.1\r\nX-Other: 1"), ("--url", ""),
+])
+def test_an_option_that_would_make_another_request_sends_nothing(command, option, value):
+    """An empty one is a variable of a script that was not set, and a payment without its key can be made twice."""
+    user = [] if option in ("--token", "--user") else ["--user", "alice"]
+    done = command("transaction", "create", *user, "--amount", 5, "--currency", "USD", option, value)
+    assert done.returncode == 2 and option in failed(done) and "smuggled" not in done.stderr
+    assert storage.transactions(command.server.database) == []
+
+
+@pytest.mark.parametrize("option, value, said", [
+    ("--status", "captured&currency=EUR", "status"), ("--currency", "US&limit=1", "currency"),
+    ("--cursor", "a b", "cursor"), ("--cursor", "a#b", "cursor"),
+])
+def test_a_filter_reaches_the_server_as_it_is(command, option, value, said):
+    message = failed(command("transaction", "list", "--user", "alice", option, value))
+    assert said in message and "running" not in message and "once" not in message
+    for empty in ("", " "):
+        assert command("transaction", "list", "--user", "alice", option, empty).returncode == 2
+
+
 @pytest.mark.parametrize("amount, status", [(amounts.SUSPECTED_FRAUD, "declined"), (amounts.ANSWER_LOST, "captured")])
 def test_watch_ends_with_the_final_state(command, amount, status):
     created = json.loads(succeeded(command("--json", "transaction", "create", "--user", "becky", "--amount", amount,
@@ -270,6 +295,48 @@ def test_env_file_is_read(offline, tmp_path):
 
 def test_missing_env_file_is_named(offline, tmp_path):
     assert "nothing.env" in failed(offline("--env-file", tmp_path / "nothing.env", "user", "list"))
+
+
+@pytest.mark.parametrize("path, said", [("/", "cannot be read: Is a directory"), ("/proc/self/mem", "cannot be read"),
+                                        ("/dev/zero", "is larger than 1 MiB")])
+def test_an_env_file_that_cannot_be_read_is_not_taken_as_empty(offline, tmp_path, path, said):
+    done = offline("--env-file", path, "user", "list")
+    assert done.returncode == 2 and f"{path} {said}" in failed(done)
+    assert not list(tmp_path.glob("*.db"))
+
+
+def test_of_a_name_given_twice_in_an_env_file_the_last_one_counts_as_for_systemd(offline, tmp_path):
+    env_file = tmp_path / "other.env"
+    env_file.write_text(f"DATABASE_URL=sqlite:{tmp_path}/first.db\nDATABASE_URL=sqlite:{tmp_path}/last.db\n")
+    succeeded(offline("--env-file", env_file, "store", "migrate", DATABASE_URL=None))
+    assert (tmp_path / "last.db").exists() and not (tmp_path / "first.db").exists()
+
+
+@pytest.mark.parametrize("line, said", [("export JWT_SECRET={}", "export"), ("JWT_SECRET='{}' # ours", "closing quote"),
+                                        ('JWT_SECRET="{}', "not closed")])
+def test_a_line_of_an_env_file_that_systemd_reads_in_another_way_is_refused(offline, tmp_path, line, said):
+    env_file = tmp_path / "other.env"
+    env_file.write_text(f"LOG_FORMAT=text\n{line.format(SECRET)}\n")
+    done = offline("--env-file", env_file, "user", "list", JWT_SECRET=None)
+    assert done.returncode == 2 and "line 2" in failed(done) and said in done.stderr and SECRET not in done.stderr
+
+
+def test_a_secret_that_is_missing_because_its_name_is_misspelt(offline, tmp_path):
+    env_file = tmp_path / "other.env"
+    env_file.write_text(f"JWT_SECERT={SECRET}\n")
+    done = offline("--env-file", env_file, "serve", JWT_SECRET=None)
+    message = failed(done)
+    assert done.returncode == 2 and "JWT_SECRET is not set" in message and "JWT_SECERT" in message and SECRET not in message
+
+
+@pytest.mark.parametrize("url", ["sqlite::memory:", "sqlite:file:x?mode=memory", "postgresql://u:x%00@127.0.0.1/db",
+                                 "sqlite:" + 300 * "x"])
+def test_a_database_url_that_names_no_store_is_said_to_be_what_is_wrong(offline, tmp_path, url):
+    for arguments in (["user", "list"], ["doctor"]):
+        done = offline(*arguments, DATABASE_URL=url)
+        assert done.returncode > 0 and "DATABASE_URL" in done.stdout + done.stderr
+        assert "no such table" not in done.stderr and "filesystem error" not in done.stderr
+    assert not [file for file in tmp_path.iterdir() if ":" in file.name], "a store that nobody meant"
 
 
 def test_configuration_errors_have_exit_code_2(offline):
@@ -334,7 +401,8 @@ def test_store_migrate_makes_the_store_ready(offline, tmp_path):
 
 def test_store_migrate_refuses_what_is_no_store(offline, tmp_path):
     (tmp_path / "letter.db").write_text("Dear Sir or Madam, " * 100)
-    assert "letter.db" in failed(offline("store", "migrate", DATABASE_URL=f"sqlite:{tmp_path}/letter.db"))
+    message = failed(offline("store", "migrate", DATABASE_URL=f"sqlite:{tmp_path}/letter.db"))
+    assert "letter.db" in message and "DATABASE_URL" in message
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import socket
 
 import pytest
@@ -11,7 +12,8 @@ from support.http_client import Client
 from support.merchants import login
 from support.ports import free_port
 from support.problems import assert_problem
-from support.programs import SECRET, Switchyard, development_settings, run_to_exit
+from support.programs import SECRET, Program, Switchyard, development_settings, run_to_exit
+from support.waiting import PATIENCE
 
 PROGRAMS = {"switchyard": ["serve"], "auth-api": [], "core-api": [], "psp-connector": []}
 
@@ -109,13 +111,33 @@ A_USER = {"id": 1, "username": "anna", "password": "a password of anna", "enable
     "", "{", "[1]", "{}", json.dumps(A_USER), '[{"id": 1}]', json.dumps([{**A_USER, "id": "1"}]),
     json.dumps([{name: value for name, value in A_USER.items() if name != "enabled"}]),
     json.dumps([A_USER, {**A_USER, "username": "berta"}]), json.dumps([A_USER, {**A_USER, "id": 2}]),
+    json.dumps([{**A_USER, "username": "4111111111111111"}]), json.dumps([{**A_USER, "password": 10 * " "}]),
+    json.dumps([{**A_USER, "enbaled": False}]),
 ], ids=["empty", "no JSON", "no users", "no list", "a user alone", "members missing", "id a string", "enabled missing",
-        "id twice", "username twice"])
+        "id twice", "username twice", "a card number", "a blank password", "a misspelt member"])
 def test_malformed_users_file_is_named(tmp_path, content):
     users = tmp_path / "users.json"
     users.write_text(content)
     done = run(tmp_path, USERS_FILE=users)
     assert done.returncode > 0 and ("USERS_FILE" in done.stderr or str(users) in done.stderr)
+
+
+def test_a_users_file_without_an_end_is_refused(tmp_path):
+    assert "larger than 16 MiB" in refused(tmp_path, USERS_FILE="/dev/zero")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_signal_during_the_start_ends_it_at_once(tmp_path, program, number):
+    """Nothing has been accepted yet, and the database that it waits for may never answer."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(60 * PATIENCE)
+        url = f"postgresql://u@127.0.0.1:{silent.getsockname()[1]}/db?sslmode=disable"
+        settings = development_settings(tmp_path, DATABASE_URL=url, HTTP_PORT=free_port(), METRICS_PORT=free_port())
+        starting = Program(program, PROGRAMS[program], settings, tmp_path).start()
+        connection, _ = silent.accept()
+        with connection:
+            assert starting.stop(number) == -number
 
 
 @pytest.mark.quick
@@ -222,11 +244,14 @@ def test_binds_to_loopback_by_default(tmp_path):
 
 
 @pytest.mark.quick
-def test_what_the_server_creates_is_for_its_owner_only(tmp_path):
-    """Whatever the shell's umask is: the store holds the hashes of passwords."""
+@pytest.mark.parametrize("made_by_hand", [False, True])
+def test_what_the_server_creates_is_for_its_owner_only(tmp_path, made_by_hand):
+    """Whatever the shell's umask is, and whoever made the empty file: the store holds the hashes of passwords."""
     server = Switchyard(tmp_path)
     before = os.umask(0)
     try:
+        if made_by_hand:
+            server.database.touch(0o644)
         server.start()
         login(server)
     finally:

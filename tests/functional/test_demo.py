@@ -63,6 +63,13 @@ def test_a_log_without_such_lines_is_said(start_switchyard):
     assert done.returncode == 0 and "LOG_LEVEL is warning" in done.stdout
 
 
+def test_a_log_that_is_no_file_is_refused_before_anything_is_paid(start_switchyard):
+    server = start_switchyard()
+    done = demo(server, "--log", "/dev/null")
+    assert done.returncode == 2 and "--log names /dev/null" in done.stderr
+    assert storage.transactions(server.database) == []
+
+
 def test_as_json_it_is_the_transaction_only(start_switchyard):
     done = demo(start_switchyard(), "--json")
     assert done.returncode == 0 and json.loads(done.stdout)["status"] == "captured"

@@ -109,13 +109,19 @@ def test_a_misspelt_setting_of_an_env_file(tmp_path, name, meant):
     assert "hunter2secret" not in json.dumps(wrong)
 
 
+def test_a_setting_that_an_env_file_gives_twice(tmp_path):
+    wrong = only_wrong(examine(tmp_path, env_file=env_file(tmp_path, "MAX_AMOUNT=5", "LOG_LEVEL=info", "MAX_AMOUNT=6")))
+    assert wrong["check"] == "env file" and wrong["text"] == "MAX_AMOUNT is given more than once; the last line counts"
+
+
 def test_a_misspelt_setting_is_in_the_log_of_a_start(tmp_path):
     server = Switchyard(tmp_path)
-    file = env_file(tmp_path, "HTPP_PORT=1")
+    file = env_file(tmp_path, "HTPP_PORT=1", "MAX_AMOUNT=5", "MAX_AMOUNT=6")
     server.program = Program("switchyard", ["--env-file", str(file), "serve"], server.settings, tmp_path)
     server.start()
     assert server.stop() == 0
     assert "HTPP_PORT is no setting; perhaps HTTP_PORT was meant" in server.program.log()
+    assert "MAX_AMOUNT is given more than once" in server.program.log()
 
 
 @pytest.mark.parametrize("mode, good", [(0o600, True), (0o640, True), (0o644, False), (0o660, False)])
@@ -130,13 +136,13 @@ def test_an_env_file_that_others_may_read_or_change(tmp_path, mode, good):
 
 def test_every_setting_that_is_explained_is_known_and_the_other_way_round(tmp_path):
     text = (REPOSITORY / ".env.example").read_text()
-    explained = re.findall(r"^(?:# )?([A-Z][A-Z_]*)=", text, re.MULTILINE)
+    explained = set(re.findall(r"^(?:# )?([A-Z][A-Z_]*)=", text, re.MULTILINE))
     # Names only: values of some would be wrong together.
-    file = env_file(tmp_path, *[f"{name}=" for name in explained], "TZ=UTC", "PGPASSWORD=x", "COMPOSE_PROJECT_NAME=x")
+    file = env_file(tmp_path, *[f"{name}=" for name in explained | {"TZ", "PGPASSWORD", "COMPOSE_PROJECT_NAME"}])
     assert examine(tmp_path, env_file=file)["env file"]["ok"]
     source = (REPOSITORY / "services/switchyard/known_settings.cpp").read_text()
     table = source[source.index("auto known ="):source.index("});")]
-    assert set(re.findall(r'"([A-Z_]+)"', table)) == set(explained)
+    assert set(re.findall(r'"([A-Z_]+)"', table)) == explained
 
 
 def test_who_holds_a_port_is_named_and_another_one_offered(tmp_path):

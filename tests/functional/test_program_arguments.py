@@ -43,9 +43,12 @@ def test_an_argument_that_is_not_known_starts_nothing(tmp_path, program, argumen
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["user", "list", "--json"]])
-def test_output_that_cannot_be_written_is_a_failure(tmp_path, arguments):
+@pytest.mark.parametrize("program, arguments", [
+    *[(program, [argument]) for program in [*SERVICES, "switchyard"] for argument in ("--help", "--version")],
+    ("switchyard", ["user", "list", "--json"]),
+])
+def test_output_that_cannot_be_written_is_a_failure(tmp_path, program, arguments):
     """A result that never arrived is none, and a script must see that."""
     with open("/dev/full", "w") as full:
-        done = run("switchyard", *arguments, folder=tmp_path, stdout=full)
+        done = run(program, *arguments, folder=tmp_path, stdout=full)
     assert done.returncode == 1 and "standard output" in done.stderr and "space" in done.stderr
