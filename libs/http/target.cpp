@@ -27,7 +27,8 @@ bool is_literal_character(char c) {
 std::size_t origin_size(std::string_view target) {
   const auto scheme_end = target.find("://");
   if (scheme_end == std::string_view::npos) return 0;
-  const boost::beast::string_view scheme(target.data(), scheme_end);
+  const auto name = target.substr(0, scheme_end);
+  const boost::beast::string_view scheme(name.data(), name.size());
   if (!boost::beast::iequals(scheme, "http") && !boost::beast::iequals(scheme, "https")) return 0;
   const auto authority = scheme_end + 3;
   const auto end = std::min(target.find_first_of("/?#", authority), target.size());

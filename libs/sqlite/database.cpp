@@ -237,7 +237,7 @@ void Database::require_in_place() {
   }
 }
 
-void Database::rewrite_log() {
+void Database::rewrite_log() const {
   LogFile(log_.path).rewrite();
 }
 

@@ -104,7 +104,7 @@ class Database {
   void require_in_place();
   // Writes the bytes of the write-ahead log once more and syncs them, while this connection holds the write
   // lock. After a sync that failed, the system may take pages for written that are not.
-  void rewrite_log();
+  void rewrite_log() const;
 
   const std::string& path() const { return path_; }
   Durability durability() const { return durability_; }
