@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from console import ROOT, bold, elapsed, end_step, fail, forget, run_logged, say, step, watch
-from project import (RUN, ask, configured, drop_empty_variables, field, lock_folder, name_the_host, reachable, read_text, require_free_port,
-                     require_port, require_writable_folder, set_in_env_file, user_name, wait_until, why_unhealthy, write_env_file)
+from project import (RUN, addresses, ask, configured, drop_empty_variables, field, lock_folder, name_the_host, reachable, read_text,
+                     require_free_port, require_port, require_writable_folder, set_in_env_file, user_name, wait_until, why_unhealthy, write_env_file)
 from system import as_root, install_packages, is_installable, may_be_root, refresh_package_lists
 
 LOGS = RUN / "log"
@@ -416,10 +416,7 @@ def show_summary(engine: Engine) -> None:
     print(f"""\
 {bold("Switchyard is running in containers.")}
 
-   token          POST {url}/auth/token
-   transactions   POST {url}/transaction/transaction
-   health         {url}/auth/health  {url}/transaction/health
-   API document   {url}/transaction/openapi.json
+{addresses(url)}
 
    containers     ./setup.sh docker status
    logs           ./setup.sh docker logs, or: docker logs NAME

@@ -212,6 +212,15 @@ def field(text: str, name: str) -> str:
         return ""
 
 
+def addresses(url: str) -> str:
+    """What is served there, for the summary at the end."""
+    return f"""\
+   token          POST {url}/auth/token
+   transactions   POST {url}/transaction/transaction
+   health         {url}/auth/health  {url}/transaction/health
+   API document   {url}/transaction/openapi.json"""
+
+
 def why_unhealthy(url: str, address: str = "") -> str:
     """Empty if both services are healthy, else what one has answered."""
     for path in ("/auth/health", "/transaction/health"):

@@ -15,7 +15,7 @@ from pathlib import Path
 import containers
 from build import build
 from console import ROOT, bold, elapsed, end_step, fail, forget, main_of, say, step, watch
-from project import (ENV_FILE, RUN, configured, drop_empty_variables, known_variables, lock_folder, name_the_host, owner, reachable,
+from project import (ENV_FILE, RUN, addresses, configured, drop_empty_variables, known_variables, lock_folder, name_the_host, owner, reachable,
                      read_text, require_free_port, require_writable_folder, wait_until, why_unhealthy, write_env_file)
 from system import install_packages, packages, read_system, require_supported_system
 
@@ -212,10 +212,7 @@ def show_summary() -> None:
     print(f"""\
 {bold("Switchyard is running.")}
 
-   token          POST {url}/auth/token
-   transactions   POST {url}/transaction/transaction
-   health         {url}/auth/health  {url}/transaction/health
-   API document   {url}/transaction/openapi.json
+{addresses(url)}
    metrics        {base_url(configured("METRICS_PORT"))}/metrics
 
    log            run/switchyard.log      ./setup.sh logs

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "base/id.hpp"
+#include "http/characters.hpp"
 #include "http/problem.hpp"
 #include "http/serialize.hpp"
 #include "http/target.hpp"
@@ -27,8 +28,7 @@ constexpr std::size_t linger_bytes_max = 4 * 1024 * 1024;
 
 bool is_request_id(std::string_view text) {
   return !text.empty() && text.size() <= request_id_bytes_max && std::ranges::all_of(text, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '_' || c == '.' || c == ':';
+    return is_alphanumeric(c) || c == '-' || c == '_' || c == '.' || c == ':';
   }) && !contains_card_number(text);
 }
 

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "http/characters.hpp"
+
 namespace switchyard::http {
 namespace {
 
@@ -45,8 +47,7 @@ std::optional<std::vector<QueryParameter>> parse_query(std::string_view query) {
 
 std::string percent_encoded(std::string_view text) {
   const auto stays = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '.' || c == '_' || c == '~';
+    return is_alphanumeric(c) || c == '-' || c == '.' || c == '_' || c == '~';
   };
   std::string encoded;
   for (const char c : text) {

@@ -54,7 +54,6 @@ bool has_another_version(std::string_view line) {
   constexpr std::string_view shape = "HTTP/1.1";
   if (line.size() < shape.size()) return false;
   const auto version = line.substr(line.size() - shape.size());
-  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
   if (!version.starts_with("HTTP/") || !is_digit(version[5]) || version[6] != '.' || !is_digit(version[7]))
     return false;
   return version != "HTTP/1.1" && version != "HTTP/1.0";

@@ -2,14 +2,13 @@
 
 #include <algorithm>
 
+#include "http/characters.hpp"
+
 namespace switchyard::http {
 namespace {
 
 using Problem = std::unexpected<std::string>;
 
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
 bool is_lower(char c) {
   return c >= 'a' && c <= 'z';
 }

@@ -4,16 +4,14 @@
 
 #include <boost/beast/core/string.hpp>
 
+#include "http/characters.hpp"
+
 namespace switchyard::http {
 namespace {
 
-bool is_decimal_digit(char c) {
-  return c >= '0' && c <= '9';
-}
-
 // "reg-name" of RFC 3986, 3.2.2; whether two hexadecimal digits follow a '%' does not matter here.
 bool is_host_character(char c) {
-  if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_decimal_digit(c)) return true;
+  if (is_alphanumeric(c)) return true;
   return c != '\0' && std::string_view("-._~%!$&'()*+,;=").find(c) != std::string_view::npos;
 }
 
@@ -58,7 +56,7 @@ bool is_host(std::string_view value) {
     if (!std::ranges::all_of(value.substr(0, colon), is_host_character)) return false;
     port = value.substr(colon);
   }
-  return port.empty() || (port.front() == ':' && std::ranges::all_of(port.substr(1), is_decimal_digit));
+  return port.empty() || (port.front() == ':' && std::ranges::all_of(port.substr(1), is_digit));
 }
 
 }  // namespace switchyard::http

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdlib>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include <fmt/format.h>
@@ -58,38 +59,39 @@ bool is_allowed(utf8proc_int32_t character) {
   }
 }
 
-// The problem that a single character is; empty if none is one.
-std::string problem_of_characters(std::string_view name) {
-  auto rest = name;
-  while (!rest.empty()) {
+// Nothing if the text is not UTF-8.
+std::optional<std::vector<utf8proc_int32_t>> characters_of(std::string_view text) {
+  std::vector<utf8proc_int32_t> characters;
+  while (!text.empty()) {
     utf8proc_int32_t character = 0;
-    const auto size = utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(rest.data()),
-                                       static_cast<utf8proc_ssize_t>(rest.size()), &character);
-    if (size <= 0) return "is not UTF-8";
-    const auto bytes = rest.substr(0, static_cast<std::size_t>(size));
+    const auto size = utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
+                                       static_cast<utf8proc_ssize_t>(text.size()), &character);
+    if (size <= 0) return std::nullopt;
+    characters.push_back(character);
+    text.remove_prefix(static_cast<std::size_t>(size));
+  }
+  return characters;
+}
+
+std::string utf8_of(utf8proc_int32_t character) {
+  std::array<utf8proc_uint8_t, 4> bytes{};
+  const auto size = utf8proc_encode_char(character, bytes.data());
+  return {reinterpret_cast<const char*>(bytes.data()), static_cast<std::size_t>(size)};
+}
+
+// The problem that a single character is; empty if none is one.
+std::string problem_of_characters(const std::vector<utf8proc_int32_t>& name) {
+  for (const auto character : name) {
     if (!is_allowed(character)) {
       return fmt::format(
           "holds the character U+{:04X}: letters, digits, visible ASCII and blanks are allowed", character);
     }
+    const auto bytes = utf8_of(character);
     if (mapped(bytes, compatible) != mapped(bytes, composed)) {
       return fmt::format("holds the character U+{:04X}, which is a variant of another one", character);
     }
-    rest.remove_prefix(bytes.size());
   }
   return {};
-}
-
-std::vector<utf8proc_int32_t> characters_of(std::string_view name) {
-  std::vector<utf8proc_int32_t> characters;
-  while (!name.empty()) {
-    utf8proc_int32_t character = 0;
-    const auto size = utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(name.data()),
-                                       static_cast<utf8proc_ssize_t>(name.size()), &character);
-    if (size <= 0) break;
-    characters.push_back(character);
-    name.remove_prefix(static_cast<std::size_t>(size));
-  }
-  return characters;
 }
 
 bool is_mark(utf8proc_int32_t character) {
@@ -132,12 +134,10 @@ bool mixes_arabic_digits(const std::vector<utf8proc_int32_t>& name) {
 }
 
 // The problem that characters are to each other; empty if there is none.
-std::string problem_of_order(std::string_view name) {
-  const auto characters = characters_of(name);
-  if (is_mark(characters.front())) return "begins with a mark, which belongs to a letter before it";
-  if (mixes_arabic_digits(characters)) return "mixes Arabic-Indic and extended Arabic-Indic digits";
-  if (!keeps_bidi_rule(characters))
-    return "mixes letters from left to right and from right to left (RFC 5893)";
+std::string problem_of_order(const std::vector<utf8proc_int32_t>& name) {
+  if (is_mark(name.front())) return "begins with a mark, which belongs to a letter before it";
+  if (mixes_arabic_digits(name)) return "mixes Arabic-Indic and extended Arabic-Indic digits";
+  if (!keeps_bidi_rule(name)) return "mixes letters from left to right and from right to left (RFC 5893)";
   return {};
 }
 
@@ -148,8 +148,10 @@ std::string username_problem(std::string_view name) {
   if (name.size() > token::max_username_bytes) {
     return fmt::format("has more than {} bytes", token::max_username_bytes);
   }
-  if (auto problem = problem_of_characters(name); !problem.empty()) return problem;
-  if (auto problem = problem_of_order(name); !problem.empty()) return problem;
+  const auto characters = characters_of(name);
+  if (!characters) return "is not UTF-8";
+  if (auto problem = problem_of_characters(*characters); !problem.empty()) return problem;
+  if (auto problem = problem_of_order(*characters); !problem.empty()) return problem;
   if (name.front() == ' ' || name.back() == ' ') return "begins or ends with a blank";
   if (name.find("  ") != std::string_view::npos) return "has two blanks in a row";
   if (mapped(name, composed) != name) return "is not in Unicode normal form C, in which é is one character";

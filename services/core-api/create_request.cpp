@@ -7,6 +7,7 @@
 #include <boost/json/serialize.hpp>
 #include <fmt/format.h>
 
+#include "http/characters.hpp"
 #include "http/json.hpp"
 #include "http/problem.hpp"
 #include "http/structured_field.hpp"
@@ -32,23 +33,28 @@ std::unexpected<http::Response> refuse_key(std::string_view wrong) {
                                                    idempotency_key_bytes_max, wrong)));
 }
 
-// A whole number beyond 64 bits, which was read as a floating-point number, and in a text is digits.
-bool is_too_large(const json::value& value) {
-  constexpr double beyond = 9.2e18;
-  if (value.is_uint64()) return true;
-  if (const auto* number = value.if_double()) return *number >= beyond;
-  const auto* text = value.if_string();
-  return text != nullptr && text->size() > 18 && text->front() != '0' &&
-         std::ranges::all_of(*text, [](char c) { return c >= '0' && c <= '9'; });
+bool is_digits(std::string_view text) {
+  return !text.empty() && std::ranges::all_of(text, http::is_digit);
 }
 
+std::string_view text_of(const json::value& value) {
+  const auto* text = value.if_string();
+  return text == nullptr ? std::string_view() : std::string_view(text->data(), text->size());
+}
+
+// A whole number beyond 64 bits, which was read as a floating-point number, and in a text is digits.
+bool is_too_large(const json::value& value) {
+  if (value.is_uint64()) return true;
+  if (const auto* number = value.if_double()) return *number >= 9.2e18;
+  const auto text = text_of(value);
+  return text.size() > 18 && text.front() != '0' && is_digits(text);
+}
+
+// Beyond 64 bits or in a text, likewise.
 bool is_negative(const json::value& value) {
   if (const auto* number = value.if_double()) return *number <= -9.2e18;
-  const auto* text = value.if_string();
-  return text != nullptr && text->size() > 1 && text->front() == '-' &&
-         (text->at(1) != '0' || text->size() == 2) &&
-         std::ranges::all_of(std::string_view(text->data(), text->size()).substr(1),
-                             [](char c) { return c >= '0' && c <= '9'; });
+  const auto text = text_of(value);
+  return text.starts_with('-') && is_digits(text.substr(1)) && (text[1] != '0' || text.size() == 2);
 }
 
 std::expected<std::int64_t, http::Response> read_amount(const json::object& body, std::int64_t amount_max) {
@@ -64,7 +70,7 @@ std::expected<std::int64_t, http::Response> read_amount(const json::object& body
   if (value->is_int64()) {
     amount = value->get_int64();
   } else if (value->is_string()) {
-    const std::string_view text(value->get_string().data(), value->get_string().size());
+    const auto text = text_of(*value);
     if (service::is_blank(text)) return refuse("Amount is blank", whole);
     const auto parsed = parse_amount_minor(text);
     if (!parsed) return refuse("Invalid amount", fmt::format("amount {}; {}", parsed.error().detail, whole));

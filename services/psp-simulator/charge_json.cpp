@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "http/characters.hpp"
 #include "http/json.hpp"
 #include "http/problem.hpp"
 #include "payment/fingerprint.hpp"
@@ -35,8 +36,7 @@ std::string list_json(const Items& items, Append append_item) {
 
 bool is_name(std::string_view text, std::size_t bytes_max) {
   return !text.empty() && text.size() <= bytes_max && std::ranges::all_of(text, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '.' || c == '_' || c == ':';
+    return http::is_alphanumeric(c) || c == '-' || c == '.' || c == '_' || c == ':';
   });
 }
 
