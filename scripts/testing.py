@@ -75,22 +75,18 @@ class Report:
             self.skips.append(line)
 
     def show(self) -> None:
-        """The closing lines come last, where people and programs look for them. CI has more checks of its own and names a file
-        for them in TEST_CLOSING_LINES, to print it after those."""
+        """The times, the failures and the closing lines come last, where people and programs look for them. CI has more checks of
+        its own and names a file for them in TEST_CLOSING_LINES, to print it after those."""
         console.end_step()
-        print("Time:")
-        say(*console.longest_first(console.current.durations))
         print("\nSkipped:" if self.skips else "\nSkipped: nothing")
         say(*self.skips)
-        if self.failures:
-            print("\nFAILED:")
-            say(*self.failures)
-        print()
-        text = "\n".join(self.closing_lines or ["no tests were run"])
+        text = "\n".join(["Time:", *(f"   {line}" for line in console.longest_first(console.current.durations)), "",
+                          *(["FAILED:", *(f"   {line}" for line in self.failures), ""] if self.failures else []),
+                          *(self.closing_lines or ["no tests were run"])])
         if file := os.environ.get("TEST_CLOSING_LINES"):
             Path(file).write_text(text + "\n")
         else:
-            print(text)
+            print(f"\n{text}")
 
 
 report = Report()
@@ -199,9 +195,10 @@ def unit_tests(preset: str, *options: str) -> None:
     command = [*here.prefix, "ctest", "--test-dir", str(folder), "--output-on-failure", "--no-tests=error",
                "--parallel", str(cores() + 1), *options]
     status = stream(command, log, cwd=ROOT, env=here.environment, hidden=rb"^ +Start +\d+: | +Passed +[0-9.]+ sec$")
+    text = log.read_text(errors="replace")
     if status != 0:
-        report.failures.append(f"unit tests, {preset}: {log}")
-    results = re.findall(r"^(?:\d+% tests passed|No tests were found|Total Test time).*", log.read_text(errors="replace"), re.MULTILINE)
+        report.failures += [f"unit tests, {preset}: {log}", *re.findall(r"^\t *\d+ - .*", text, re.MULTILINE)]
+    results = re.findall(r"^(?:\d+% tests passed|No tests were found|Total Test time).*", text, re.MULTILINE)
     report.closing_lines += [f"unit tests, {preset}:", *(results or [console.last_line(log)])]
     note_unit_skips(preset, folder / "Testing/Temporary/LastTest.log")
 
@@ -227,10 +224,11 @@ def side_by_side(*options: str) -> list[str]:
 
 def run_pytest(title: str, kind: str, log: Path, seconds: int, here: Conditions, options: Iterable[str]) -> None:
     """In tests/, and not for longer."""
-    command = [*here.prefix, "/usr/bin/python3", "-m", "pytest", "-p", "no:cacheprovider", "-rs", "--durations=5", *options]
-    if stream(command, log, cwd=ROOT / "tests", env=here.environment, seconds=seconds) != 0:
-        report.failures.append(f"{title}: {log}")
+    command = [*here.prefix, "/usr/bin/python3", "-m", "pytest", "-p", "no:cacheprovider", "-rsfE", "--durations=15", *options]
+    status = stream(command, log, cwd=ROOT / "tests", env=here.environment, seconds=seconds)
     text = log.read_text(errors="replace")
+    if status != 0:
+        report.failures += [f"{title}: {log}", *re.findall(r"^(?:FAILED|ERROR) \S+::.*", text, re.MULTILINE)]
     report.closing_lines += [f"{title}:", *re.findall(r"^=+ .* in [0-9.]+s.* =+$", text, re.MULTILINE)[-1:]]
     for where, why in re.findall(r"^SKIPPED \[\d+\] (.*?): (.*)$", text, re.MULTILINE):
         report.skip(f"{kind} {where}", why)

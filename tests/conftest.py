@@ -8,7 +8,8 @@ import pytest
 from support import programs
 from support.fleet import Fleet
 from support.merchants import Merchant
-from support.programs import Program, PspSimulator, Switchyard, ThreeServices
+from support.programs import Program, PspSimulator, Switchyard, ThreeServices, has_started
+from support.waiting import eventually
 
 pytest_plugins = ["support.servers"]
 
@@ -57,6 +58,8 @@ def pytest_runtest_setup(item):
 def _finish(servers):
     """Stops all, then judges: nobody leaves a process behind because another one failed."""
     running = [program for server in servers for program in server.programs if program.alive()]
+    for program in running:
+        eventually(lambda: has_started(program), f"{program.name} to have started")
     codes = {program.name: program.stop() for program in running}
     for server in servers:
         for program in server.programs:

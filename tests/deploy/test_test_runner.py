@@ -99,7 +99,7 @@ def test_a_test_that_fails_is_named_with_its_log(runner):
     done = runner.run("functional", "release", "--", "-k", "fails", FAIL="yes")
     assert done.returncode == 1
     log = runner.folder / "build/test-report/functional-release.log"
-    assert f"FAILED:\n   functional tests, release (as asked): {log}\n" in done.output
+    assert f"FAILED:\n   functional tests, release (as asked): {log}\n   FAILED test_suite.py::test_that_fails" in done.output
     assert "AssertionError" in log.read_text() and "1 failed" in done.output.splitlines()[-1]
 
 
@@ -134,7 +134,8 @@ def test_a_build_that_fails_costs_its_tests_only(runner):
 def test_ci_is_given_the_closing_lines_in_a_file(runner, tmp_path):
     done = runner.run("unit", "release", TEST_CLOSING_LINES=str(tmp_path / "closing"))
     assert "unit tests, release:" not in done.output
-    assert (tmp_path / "closing").read_text().startswith("unit tests, release:\n100% tests passed")
+    time, _, closing = (tmp_path / "closing").read_text().partition("\n\n")
+    assert time.startswith("Time:\n") and closing.startswith("unit tests, release:\n100% tests passed")
 
 
 def test_an_interrupted_run_lets_pytest_clean_up(runner):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from support import amounts, tokens
 from support.http_client import Client
 from support.programs import SECRET
+from support.waiting import PATIENCE
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ class Load:
     """Bounded by `limit` requests. A request that got no reply is in `unanswered`: it may or may not have been taken.
 
     With `persistent` it is a client that never gives up: what got no reply, a 503, or a 409 is sent again with its key,
-    so that in the end every key has its transaction. A server with several `cores` gets the load on all of them."""
+    so that in the end every key has its transaction. It sends the less the slower the build is: its connectors would not keep
+    up, and the queue would grow for as long as the test takes. A server with several `cores` gets the load on all of them."""
 
     def __init__(self, server, seed, workers=4, limit=200_000, amount=mostly_plain, merchants=(1, 2), retry=(),
                  persistent=False):
@@ -44,6 +46,7 @@ class Load:
         self._under_way = 0
         self._endpoints = getattr(server, "cores", None) or [server.core]
         self._persistent = persistent
+        self._pause_s = 0.02 * (PATIENCE - 1) if persistent else 0
         self._limit = limit
         self._amount = amount
         self._merchants = merchants
@@ -130,7 +133,7 @@ class Load:
             if reply.status == 200:
                 self.acknowledged[body["id"]] = sent
                 self.ids_of.setdefault(sent.key, set()).add(body["id"])
-                return 0
+                return self._pause_s
             self.refused[reply.status] += 1
             if not self._persistent:
                 return 0

@@ -6,6 +6,7 @@ psp-connector side by side over one SQLite file. Both offer the same endpoints: 
 
 import json as json_codec
 import os
+import socket
 import subprocess
 from pathlib import Path
 
@@ -69,6 +70,18 @@ def assert_started(program):
     if not program.alive():
         code = program.process.returncode
         raise RuntimeError(f"{program.name} exited with {code} before it was ready:\n{program.log()[-4000:]}")
+
+
+def has_started(program):
+    """Whether a stop signal ends it gracefully by now, and not at once; or it has ended."""
+    if not program.alive():
+        return True
+    address = program.settings.get("HTTP_HOST", "127.0.0.1"), int(program.settings["METRICS_PORT"])
+    try:
+        socket.create_connection(address, timeout=5).close()
+    except OSError:
+        return False
+    return True
 
 
 def listens(connector):
