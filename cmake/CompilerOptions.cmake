@@ -11,6 +11,11 @@ add_compile_options(-Wall -Wextra -Wconversion -Werror)
 if(SWITCHYARD_SANITIZE)
   add_compile_options(-fsanitize=${SWITCHYARD_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${SWITCHYARD_SANITIZE})
+  if(SWITCHYARD_SANITIZE MATCHES "undefined")
+    # Two checks that were a fifth of the time to compile: what they find, AddressSanitizer finds. vptr needs file descriptors
+    # of its own, too, and reports an error where there are none.
+    add_compile_options(-fno-sanitize=vptr,object-size)
+  endif()
 endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # A coroutine's frame is freed by Asio's awaitable_frame_base::operator delete, which belongs to its operator new. Where
@@ -32,7 +37,17 @@ if(CMAKE_UNITY_BUILD AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   add_compile_options(-Wno-subobject-linkage)
 endif()
 
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # It collects garbage, again and again, from 128 MB on; what is compiled here needs some 900.
+  add_compile_options(--param ggc-min-heapsize=1000000)
+  # What ccache needs to see a precompiled header.
+  add_compile_options(-fpch-preprocess)
+endif()
+# Some packages ask for it and others do not, and a precompiled header fits those only that agree.
+add_compile_definitions(_FILE_OFFSET_BITS=64)
+
 find_program(CCACHE ccache)
 if(CCACHE)
-  set(CMAKE_CXX_COMPILER_LAUNCHER "${CCACHE}")
+  # ccache's manual, "Precompiled headers".
+  set(CMAKE_CXX_COMPILER_LAUNCHER "${CMAKE_COMMAND}" -E env CCACHE_SLOPPINESS=pch_defines,time_macros "${CCACHE}")
 endif()

@@ -10,7 +10,21 @@ if(BUILD_TESTING)
   set_tests_properties(postgres.stop PROPERTIES FIXTURES_CLEANUP postgres)
 endif()
 
-# The unit tests that ThreadSanitizer can find something in.
+# What nearly every file reads is compiled once for the libraries and programs, and once for the unit tests: a quarter of the
+# time to compile them all. clang-tidy's build does without, so that a file which forgets one of them is found.
+set(precompiled <algorithm> <array> <atomic> <charconv> <chrono> <expected> <functional> <map> <memory> <mutex> <optional> <span>
+    <string> <string_view> <thread> <unordered_map> <utility> <variant> <vector> <boost/asio/awaitable.hpp>
+    <boost/asio/co_spawn.hpp> <boost/asio/io_context.hpp> <boost/asio/ip/tcp.hpp> <boost/asio/post.hpp>
+    <boost/asio/steady_timer.hpp> <fmt/format.h>)
+function(switchyard_precompile target first)
+  if(target STREQUAL first)
+    target_precompile_headers(${target} PRIVATE ${precompiled} ${ARGN})
+  else()
+    target_precompile_headers(${target} REUSE_FROM ${first})
+  endif()
+endfunction()
+
+# The unit tests that ThreadSanitizer can find something in. The services' own it sees from outside.
 add_custom_target(tests_with_threads)
 
 # switchyard_library(<name> SOURCES ... DEPENDS ... [TESTS ... [TEST_NEEDS_POSTGRES] [TEST_HAS_THREADS]])
@@ -20,6 +34,7 @@ function(switchyard_library name)
   add_library(switchyard_${name} STATIC ${ARG_SOURCES})
   target_include_directories(switchyard_${name} PUBLIC "${PROJECT_SOURCE_DIR}/libs" "${PROJECT_SOURCE_DIR}/services")
   target_link_libraries(switchyard_${name} PUBLIC ${ARG_DEPENDS})
+  switchyard_precompile(switchyard_${name} switchyard_base)
   if(ARG_TESTS AND BUILD_TESTING)
     set(options)
     if(ARG_TEST_NEEDS_POSTGRES)
@@ -48,6 +63,7 @@ function(switchyard_unit_test name)
   target_link_libraries(${name}_test PRIVATE ${ARG_DEPENDS} GTest::gmock GTest::gtest_main)
   set_target_properties(${name}_test PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/unit")
   switchyard_compile_fast(${name}_test)
+  switchyard_precompile(${name}_test base_test <gmock/gmock.h> <gtest/gtest.h>)
   set(labels unit)
   if(ARG_HAS_THREADS)
     set(labels threads)
@@ -66,6 +82,7 @@ function(switchyard_program name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE ${ARG_DEPENDS})
+  switchyard_precompile(${name} switchyard_base)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin")
 endfunction()
 

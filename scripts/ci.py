@@ -70,7 +70,7 @@ class Tidy:
     def begin(self) -> bool:
         folder = f"build/tidy-{self._unity}"
         configure = ["cmake", "-S", ".", "-B", folder, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Debug", f"-DCMAKE_UNITY_BUILD={self._unity}",
-                     "-DCMAKE_UNITY_BUILD_BATCH_SIZE=16", "-DBUILD_TESTING=OFF"]
+                     "-DCMAKE_UNITY_BUILD_BATCH_SIZE=16", "-DBUILD_TESTING=OFF", "-DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON"]
         if not console.run_logged(LOGS / "tidy-configure.log", configure, cwd=ROOT):
             console.fail("CMake could not configure the build that clang-tidy reads")
         tidy = [f"run-clang-tidy-{clang_version()}", "-quiet", "-j", str(cores()), "-p", folder,

@@ -315,8 +315,10 @@ def builds(preset: str, *targets: str, ahead: Ahead | None = None) -> bool:
 
 
 def run_all() -> None:
-    # Most tests wait more than they compute. The slow ones take turns at what their file has set up.
-    parallel, by_file = side_by_side(str(cores() + 1)), side_by_side(str(cores()), "--dist", "loadfile")
+    # Most tests wait more than they compute, those of many things at once more than the others. The slow ones take turns at what
+    # their file has set up.
+    parallel, waiting = side_by_side(str(cores() + 1)), side_by_side(str(2 * cores() + 1))
+    by_file = side_by_side(str(cores()), "--dist", "loadfile")
     debug = builds("debug")
     later = {"tsan": (*PROGRAMS, "tests_with_threads"), "release": PROGRAMS}
     ahead = Ahead({preset: ["/usr/bin/python3", str(ROOT / "scripts/build.py"), preset, *targets] for preset, targets in later.items()}
@@ -327,7 +329,7 @@ def run_all() -> None:
             functional_tests("debug", "all but the slow ones", "-m", "not slow", *parallel)
         if builds("tsan", *later["tsan"], ahead=ahead):
             unit_tests("tsan", "--label-regex", "threads")
-            functional_tests("tsan", "those of many things at once, but the slow ones", "-m", "not slow", *parallel, *MANY_AT_ONCE)
+            functional_tests("tsan", "those of many things at once, but the slow ones", "-m", "not slow", *waiting, *MANY_AT_ONCE)
         if builds("release", *later["release"], ahead=ahead):
             rounds = os.environ.get("SLOW_KILL_ROUNDS")
             functional_tests("release", "the slow ones: kill -9, floods, endurance", "-m", "slow", *by_file,
