@@ -73,9 +73,7 @@ class Tidy:
                      "-DCMAKE_UNITY_BUILD_BATCH_SIZE=16", "-DBUILD_TESTING=OFF", "-DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON"]
         if not console.run_logged(LOGS / "tidy-configure.log", configure, cwd=ROOT):
             console.fail("CMake could not configure the build that clang-tidy reads")
-        tidy = [f"run-clang-tidy-{clang_version()}", "-quiet", "-j", str(cores()), "-p", folder,
-                r"-header-filter=/(libs|services)/.*\.[hc]pp$", "-extra-arg=-Wno-unknown-warning-option",
-                "-extra-arg=-include", f"-extra-arg={ROOT}/scripts/nodiscard_expected.hpp", self._pattern]
+        tidy = ["/usr/bin/python3", str(ROOT / "scripts/tidy.py"), folder, self._pattern]
         with self._findings.open("w") as output, self._errors.open("w") as messages:
             self._process = ahead.start(tidy, output=output, errors=messages)
         return True

@@ -1,6 +1,7 @@
 """`./test.sh` and `.ci/run` in a folder of their own, between stand-ins for what takes minutes or would change this machine:
 cmake, g++, ctest, clang's tools and the package manager. pytest is the real one, over a suite of four tests."""
 
+import json
 import os
 import re
 import shutil
@@ -170,12 +171,18 @@ def test_what_is_not_understood(runner, arguments, said):
 
 # ---- .ci/run
 
+COMPILE_COMMANDS = json.dumps([{"directory": "/", "command": f"c++ -O2 -o {name}.o -c {name}", "file": f"/{name}"}
+                               for name in ("Unity/unity_0_cxx.cxx", "Unity/unity_1_cxx.cxx")])
+
+
 @pytest.fixture
 def ci(runner):
     """Source without anything to object to, and tools that say so."""
     runner.stand_in("apt-cache", "echo '  Candidate: 19'")
-    for tool in ("clang-format-19", "run-clang-tidy-19", "shellcheck"):
+    runner.stand_in("cmake", f"mkdir -p build/tidy-ON; echo '{COMPILE_COMMANDS}' >build/tidy-ON/compile_commands.json")
+    for tool in ("clang-format-19", "clang++-19", "run-clang-tidy-19", "shellcheck"):
         runner.stand_in(tool, "exit 0")
+    (runner.folder / ".clang-tidy").write_text("Checks: bugprone-*\n")
     ruff = runner.folder / "build/ruff-venv/bin/ruff"
     ruff.parent.mkdir(parents=True)
     ruff.symlink_to("/bin/true")
@@ -206,6 +213,30 @@ def test_a_check_that_fails_leaves_the_others_to_run(ci, check, tool):
     assert done.returncode == 1 and "a finding" in done.output
     assert {name for name, verdict in verdicts(done.output).items() if verdict == "FAILED"} == {check}
     assert done.output.endswith("\n\nall passed\n")
+
+
+def test_clang_tidy_reads_again_what_has_changed_since_it_was_clean(ci):
+    def read():
+        """The files given to clang-tidy by a run of .ci/run."""
+        (ci.folder / "read").write_text("")
+        ci.run(script="ci.py")
+        return sorted(set(re.findall(r"unity_[01]", (ci.folder / "read").read_text())))
+
+    ci.stand_in("run-clang-tidy-19", 'echo "$@" >>read; exit $(cat status)')
+    ci.stand_in("clang++-19", f'[[ "$*" == *unity_1* ]] && cat "{ci.folder}/money.cpp" || echo int y')
+    (ci.folder / "status").write_text("0\n")
+    assert read() == ["unity_0", "unity_1"]
+    assert read() == []
+    (ci.folder / "money.cpp").write_text("int x;  // NOLINT\n")
+    (ci.folder / "status").write_text("1\n")
+    assert read() == ["unity_1"]
+    assert read() == ["unity_1"], "it was not clean"
+    (ci.folder / "status").write_text("0\n")
+    assert read() == ["unity_1"]
+    (ci.folder / ".clang-tidy").write_text("Checks: performance-*\n")
+    assert read() == ["unity_0", "unity_1"]
+    ci.stand_in("clang++-19", "exit 1")
+    assert read() == ["unity_0", "unity_1"], "what cannot be preprocessed is not known to be clean"
 
 
 def test_a_check_whose_tool_is_missing_has_failed(ci):
