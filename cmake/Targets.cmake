@@ -11,8 +11,8 @@ if(BUILD_TESTING)
 endif()
 
 # With a sanitizer, what nearly every file reads is compiled once for the libraries and programs, and once for the unit tests: a
-# sixth of the time to compile them all. Without, optimising, g++ 12 then warns of the standard library's own strings. The others
-# and clang-tidy's build find a file that forgets one of them.
+# sixth of the time to compile them all. Without, optimising, g++ 12 then warns of the standard library's own strings. Those
+# builds and clang-tidy's find a file that forgets one of them.
 set(precompiled <algorithm> <array> <atomic> <charconv> <chrono> <expected> <functional> <map> <memory> <mutex> <optional> <span>
     <string> <string_view> <thread> <unordered_map> <utility> <variant> <vector> <boost/asio/awaitable.hpp>
     <boost/asio/co_spawn.hpp> <boost/asio/io_context.hpp> <boost/asio/ip/tcp.hpp> <boost/asio/post.hpp>

@@ -70,7 +70,7 @@ class Tidy:
     def begin(self) -> bool:
         folder = f"build/tidy-{self._unity}"
         configure = ["cmake", "-S", ".", "-B", folder, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Debug", f"-DCMAKE_UNITY_BUILD={self._unity}",
-                     "-DCMAKE_UNITY_BUILD_BATCH_SIZE=16", "-DBUILD_TESTING=OFF", "-DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON"]
+                     "-DCMAKE_UNITY_BUILD_BATCH_SIZE=16", "-DBUILD_TESTING=OFF"]
         if not console.run_logged(LOGS / "tidy-configure.log", configure, cwd=ROOT):
             console.fail("CMake could not configure the build that clang-tidy reads")
         tidy = ["/usr/bin/python3", str(ROOT / "scripts/tidy.py"), folder, self._pattern]
