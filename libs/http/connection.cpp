@@ -241,8 +241,9 @@ Task<bool> Connection::deliver(const Response& response) {
   if (response.delay.count() > 0) {
     if (!co_await hold(response.delay)) co_return false;
   }
-  if (response.delivery == Delivery::sent) co_return true;
-  if (response.delivery == Delivery::reset) {
+  const auto delivery = router_.delivery_of(response);
+  if (delivery == Delivery::sent) co_return true;
+  if (delivery == Delivery::reset) {
     boost::system::error_code ignored;
     socket_.set_option(asio::socket_base::linger(true, 0), ignored);
     socket_.close(ignored);

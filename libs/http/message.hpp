@@ -42,14 +42,6 @@ struct Request {
   }
 };
 
-// What becomes of a response. Anything but `sent` is for programs that misbehave on purpose: the client gets
-// no byte of the response, and its connection ends.
-enum class Delivery {
-  sent,
-  reset,     // the connection is reset (RST)
-  withheld,  // the connection is held open until the client leaves, at most for Limits::keep_alive
-};
-
 struct Response {
   unsigned status = 200;
   std::string_view content_type = "application/json";
@@ -57,8 +49,7 @@ struct Response {
   // Beside Date, X-Request-Id, Connection and, unless the status is 204, Content-Type and Content-Length,
   // which every response carries.
   std::vector<std::pair<std::string_view, std::string>> headers;
-  Delivery delivery = Delivery::sent;
-  // Before the delivery; a quarter of a second more may pass. No client that leaves meanwhile is waited for.
+  // Before it is sent; a quarter of a second more may pass. No client that leaves meanwhile is waited for.
   std::chrono::milliseconds delay{0};
   // Never sent. To one who chooses between servers, and says nothing of whether others still send requests
   // (Server::last_request).

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/task.hpp"
+#include "http/delivery.hpp"
 #include "http/message.hpp"
 #include "http/observer.hpp"
 #include "telemetry/metrics.hpp"
@@ -41,6 +42,12 @@ class Router {
 
   // Takes over the other router's routes below a prefix such as "/auth", which its handlers do not see.
   void mount(std::string prefix, Router other);
+
+  // Breaks responses as the hook says, if this is the router of a server: a mounted one is not asked.
+  void break_responses(DeliveryHook hook) { delivery_of_ = std::move(hook); }
+  Delivery delivery_of(const Response& response) const {
+    return delivery_of_ ? delivery_of_(response) : Delivery::sent;
+  }
 
   // Serves the request, answers OPTIONS itself (204 with Allow), or says 404 or 405 (with Allow). A 404 names
   // the right path if only the prefix of a mounted router is missing. An exception of a handler becomes a
@@ -78,6 +85,7 @@ class Router {
   telemetry::Metrics& metrics_;
   std::string service_;
   AfterHandler after_;
+  DeliveryHook delivery_of_;
   telemetry::RequestMetrics unrouted_;
   std::vector<Route> routes_;
   std::vector<Mount> mounts_;

@@ -199,15 +199,19 @@ class ServerTest : public ::testing::Test {
     router.add(Method::get, "/reset", [](const Request&) -> Task<Response> {
       Response response;
       response.body = "never seen";
-      response.delivery = Delivery::reset;
+      response.headers.emplace_back("Fault", "reset");
       co_return response;
     });
     router.add(Method::get, "/withheld", [this](const Request&) -> Task<Response> {
       ++withheld_;
       Response response;
       response.body = "never seen";
-      response.delivery = Delivery::withheld;
+      response.headers.emplace_back("Fault", "withheld");
       co_return response;
+    });
+    router.break_responses([](const Response& response) {
+      if (response.headers.empty() || response.headers[0].first != "Fault") return Delivery::sent;
+      return response.headers[0].second == "reset" ? Delivery::reset : Delivery::withheld;
     });
     router.add(Method::get, "/slow", [this](const Request& request) { return wait_for_gate(request); });
     Server::Options options;

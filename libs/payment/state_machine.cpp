@@ -1,14 +1,14 @@
 #include "payment/state_machine.hpp"
 
 #include <algorithm>
-#include <tuple>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "base/assert.hpp"
 #include "money/printable.hpp"
-#include "payment/fingerprint.hpp"
+#include "payment/psp_keys.hpp"
+#include "payment/totals.hpp"
 
 namespace switchyard::payment {
 namespace {
@@ -21,263 +21,451 @@ milliseconds doubled(milliseconds first, std::int32_t times, milliseconds longes
   return std::min(delay, longest);
 }
 
-// An approval of a transaction that captures automatically is a capture.
-void approve(Transaction& transaction) {
-  transaction.authorized_minor = transaction.amount.minor();
-  if (transaction.capture_method == CaptureMethod::automatic) {
-    transaction.captured_minor = transaction.authorized_minor;
-    transaction.status = Status::captured;
-  } else {
-    transaction.status = Status::authorized;
+Reason printable_reason(const Reason& reason) {
+  return {printable(reason.code), printable(reason.message), reason.kind};
+}
+
+Reason reason_of(std::string_view message, ReasonKind kind) {
+  return {{}, printable(message), kind};
+}
+
+Operation authorization_of(const Transaction& transaction, std::int32_t number, Timestamp now) {
+  Operation operation{.amount = transaction.amount};
+  operation.number = number;
+  operation.idempotency_key = numbered_key(transaction, number);
+  operation.requested_at = transaction.created_at;
+  operation.due_at = now;
+  return operation;
+}
+
+// The first that is due. Of a queued transaction, the authorization that it stands for.
+std::size_t choose_due(State& state, Timestamp now) {
+  if (state.operations.empty()) {
+    state.operations.push_back(authorization_of(state.transaction, ++state.transaction.operation_count, now));
   }
-}
-
-bool has_unresolved_attempt(const State& state) {
-  return state.attempt && !is_resolved(state.attempt->status);
-}
-
-// Whether a worker has still something to do.
-bool is_open(Status status) {
-  return status == Status::queued || status == Status::processing || status == Status::unknown;
-}
-
-bool fits_the_money(const Transaction& transaction) {
-  const auto& [authorized, captured, refunded] =
-      std::tie(transaction.authorized_minor, transaction.captured_minor, transaction.refunded_minor);
-  switch (transaction.status) {
-    case Status::queued:
-    case Status::processing:
-    case Status::unknown:
-    case Status::manual_review:
-    case Status::declined:
-    case Status::failed:
-      return authorized == 0;
-    case Status::authorized:
-      return authorized > 0 && captured == 0;
-    case Status::voided:
-      return captured == 0;
-    case Status::captured:
-      return captured > 0 && refunded == 0;
-    case Status::partially_refunded:
-      return 0 < refunded && refunded < captured;
-    case Status::refunded:
-      return 0 < refunded && refunded == captured;
+  std::optional<std::size_t> first;
+  for (std::size_t i = 0; i < state.operations.size(); ++i) {
+    const auto& due = state.operations[i].due_at;
+    if (due && (!first || *due < *state.operations[*first].due_at)) first = i;
   }
-  return false;
+  SWITCHYARD_ASSERT(first.has_value());
+  return *first;
 }
 
+// What one event makes of one operation; the caller brings the rest of the state up to date.
 class Machine {
  public:
-  Machine(State state, Timestamp now, const RetryPolicy& policy)
-      : state_(std::move(state)), transaction_(state_.transaction), now_(now), policy_(policy) {
-    SWITCHYARD_ASSERT(is_open(transaction_.status));
-  }
+  Machine(State& state, std::size_t index, Timestamp now, const RetryPolicy& policy)
+      : transaction_(state.transaction), operation_(state.operations.at(index)), now_(now), policy_(policy) {}
 
-  Transition finish() && {
-    transaction_.updated_at = now_;
-    assert_invariants(transaction_);
-    return {std::move(state_), action_};
-  }
+  Action action() const { return action_; }
 
-  void operator()(const Claimed& claimed) {
-    ++transaction_.epoch;
-    transaction_.next_action_at = now_ + policy_.lease;
-    if (has_unresolved_attempt(state_)) {
-      // Whoever claimed it before died or was too slow: the PSP may have been called.
-      transaction_.status = Status::unknown;
-      state_.attempt->status = AttemptStatus::unknown;
-      if (state_.attempt->psp != claimed.psp) {
-        return stay_unknown(
-            fmt::format("the attempt was made at {}, which is not configured here", state_.attempt->psp));
-      }
-      action_ = Action::look_up;
-      return;
+  void claim(const State& state, const Psp& psp) {
+    ++operation_.claims;
+    operation_.due_at = now_ + policy_.lease;
+    if (operation_.psp.empty()) operation_.psp = psp.name;
+    if (operation_.psp != psp.name) {
+      return is_elsewhere();
     }
-    SWITCHYARD_ASSERT(transaction_.status != Status::unknown);
-    start_attempt(claimed.psp);
-    action_ = Action::authorize;
+    if (operation_.phase == Phase::requested) {
+      if (operation_.request.empty()) operation_.request = psp.encode(state, operation_);
+      operation_.phase = Phase::sent;
+      return send();
+    }
+    // Whoever claimed it before died or was too slow: the PSP may have been called.
+    if (operation_.phase == Phase::sent) operation_.phase = Phase::unknown;
+    action_ = Action::look_up;
   }
 
-  void operator()(const Approved& approved) {
-    end_attempt(AttemptStatus::approved, {}).psp_reference = printable(approved.psp_reference);
-    approve(transaction_);
-    transaction_.reason.clear();
-    transaction_.next_action_at.reset();
+  void operator()(const Succeeded& succeeded) {
+    if (contradicts(succeeded.amount, succeeded.psp_reference)) return;
+    note_reference(succeeded.psp_reference);
+    end(Phase::succeeded, {});
+    book(transaction_, operation_);
   }
 
   void operator()(const Declined& declined) {
-    auto& attempt = end_attempt(AttemptStatus::declined, declined.code);
-    attempt.psp_reference = printable(declined.psp_reference);
-    end(Status::declined, attempt.reason);
+    if (contradicts(declined.amount, declined.psp_reference)) return;
+    note_reference(declined.psp_reference);
+    end(Phase::declined, printable_reason(declined.reason));
+  }
+
+  void operator()(const Rejected& rejected) {
+    // This send was refused, but an earlier one of the same operation may have arrived.
+    if (operation_.phase != Phase::sent) return (*this)(OutcomeUnknown{rejected.reason});
+    end(Phase::rejected, reason_of(rejected.reason, ReasonKind::configuration));
+  }
+
+  void operator()(const Pending& pending) { wait(Phase::pending, pending.psp_reference, pending.amount); }
+  void operator()(const ActionRequired& required) {
+    wait(Phase::action_required, required.psp_reference, required.amount);
   }
 
   void operator()(const NotSent& not_sent) {
-    if (transaction_.status == Status::unknown) {
-      // This send did not arrive, but an earlier one of the same attempt may have.
-      return stay_unknown(not_sent.reason);
-    }
-    const auto& attempt = end_attempt(AttemptStatus::not_sent, not_sent.reason);
-    if (transaction_.attempt_count >= policy_.attempts_max) return end(Status::failed, attempt.reason);
-    transaction_.reason = attempt.reason;
-    transaction_.next_action_at =
-        now_ + doubled(policy_.retry_delay, transaction_.attempt_count - 1, milliseconds::max() / 2);
+    if (operation_.phase != Phase::sent) return (*this)(OutcomeUnknown{not_sent.reason});
+    try_again_later(not_sent.reason);
   }
 
-  void operator()(const OutcomeUnknown& unknown) { stay_unknown(unknown.reason); }
+  void operator()(const OutcomeUnknown& unknown) {
+    operation_.reason = reason_of(unknown.reason, ReasonKind::unknown);
+    if (operation_.phase == Phase::pending || operation_.phase == Phase::action_required) {
+      return is_late() ? ask_a_person() : look_up_later();
+    }
+    operation_.phase = Phase::unknown;
+    if (operation_.look_ups >= policy_.look_ups_max) return ask_a_person();
+    look_up_later();
+  }
 
-  // The attempt stays unknown: what became of the money is what the person finds out.
+  // What became of the money is what the person finds out.
   void operator()(const Contradicted& contradicted) {
-    SWITCHYARD_ASSERT(has_unresolved_attempt(state_));
-    auto& attempt = *state_.attempt;
-    attempt.status = AttemptStatus::unknown;
-    attempt.reason = printable(contradicted.reason);
-    attempt.psp_reference = printable(contradicted.psp_reference);
-    end(Status::manual_review, attempt.reason);
+    note_reference(contradicted.psp_reference);
+    operation_.reason = reason_of(contradicted.reason, ReasonKind::unknown);
+    ask_a_person();
   }
 
-  void operator()(const NoSuchCharge&) {
-    SWITCHYARD_ASSERT(has_unresolved_attempt(state_) && transaction_.status == Status::unknown);
-    if (state_.attempt->request_fingerprint != fingerprint(request_bytes(transaction_))) {
-      // Another version of this program wrote the attempt. A request that differs is a second charge to some
-      // PSPs.
-      return end(Status::manual_review, "the request would not be identical to the one that was sent");
+  void operator()(const NoSuchOperation&) {
+    if (operation_.phase != Phase::unknown) {
+      return (*this)(Contradicted{"the PSP took it before, and now knows nothing of it", {}});
     }
-    // The identical request under the identical key: if the first one arrives after all, the PSP makes one
-    // charge of the two.
-    action_ = Action::authorize;
+    if (operation_.request.empty()) {
+      // Another version of this program sent it, and did not write down what.
+      return (*this)(Contradicted{"the request would not be identical to the one that was sent", {}});
+    }
+    // The identical request under the identical key: if the first one arrives after all, the PSP does it
+    // once.
+    send();
   }
 
-  void operator()(const ReportedFailed& failed) {
-    const auto& attempt = end_attempt(AttemptStatus::failed, failed.reason);
-    end(Status::failed, attempt.reason);
+  void end(Phase phase, Reason reason) {
+    operation_.phase = phase;
+    operation_.reason = std::move(reason);
+    operation_.due_at.reset();
+    operation_.ended_at = now_;
+  }
+
+  // It is not over: whoever ends it says when.
+  void ask_a_person() {
+    operation_.phase = Phase::manual_review;
+    operation_.due_at.reset();
+    operation_.ended_at.reset();
   }
 
  private:
-  void start_attempt(std::string_view psp) {
-    transaction_.status = Status::processing;
-    Attempt attempt;
-    attempt.number = ++transaction_.attempt_count;
-    attempt.psp = psp;
-    // The merchant, too: two of them with one id would otherwise be one charge.
-    attempt.idempotency_key = fmt::format("{}-{}-{}", transaction_.merchant_id.value,
-                                          transaction_.id.value.to_string(), attempt.number);
-    attempt.request_fingerprint = fingerprint(request_bytes(transaction_));
-    attempt.started_at = now_;
-    state_.attempt = std::move(attempt);
+  void send() {
+    ++operation_.sends;
+    if (!operation_.sent_at) operation_.sent_at = now_;
+    action_ = Action::send;
   }
 
-  Attempt& end_attempt(AttemptStatus status, std::string_view reason) {
-    SWITCHYARD_ASSERT(has_unresolved_attempt(state_));
-    state_.attempt->status = status;
-    state_.attempt->reason = printable(reason);
-    state_.attempt->ended_at = now_;
-    return *state_.attempt;
+  // No other PSP is asked, and nothing is sent to one.
+  void is_elsewhere() {
+    const auto reason = fmt::format("it belongs to {}, which is not configured here", operation_.psp);
+    if (operation_.phase != Phase::requested) {
+      if (operation_.phase == Phase::sent) operation_.phase = Phase::unknown;
+      return (*this)(OutcomeUnknown{reason});
+    }
+    ++operation_.sends;
+    try_again_later(reason);
   }
 
-  void stay_unknown(std::string_view reason) {
-    SWITCHYARD_ASSERT(has_unresolved_attempt(state_));
-    auto& attempt = *state_.attempt;
-    attempt.status = AttemptStatus::unknown;
-    attempt.reason = printable(reason);
-    if (attempt.look_ups >= policy_.look_ups_max) return end(Status::manual_review, attempt.reason);
-    transaction_.status = Status::unknown;
-    transaction_.reason = attempt.reason;
-    transaction_.next_action_at =
-        now_ + doubled(policy_.look_up_delay, attempt.look_ups, policy_.look_up_delay_max);
-    ++attempt.look_ups;
+  void try_again_later(std::string_view reason) {
+    operation_.phase = Phase::requested;
+    if (operation_.sends >= policy_.sends_max)
+      return end(Phase::failed, reason_of(reason, ReasonKind::unknown));
+    operation_.reason = reason_of(reason, ReasonKind::unknown);
+    operation_.due_at = now_ + doubled(policy_.retry_delay, operation_.sends - 1, milliseconds::max() / 2);
+    if (operation_.kind != Kind::authorize) return;
+    // No PSP knows of it: the next try may go to another one.
+    operation_.psp.clear();
+    operation_.request.clear();
   }
 
-  void end(Status status, std::string reason) {
-    transaction_.status = status;
-    transaction_.reason = std::move(reason);
-    transaction_.next_action_at.reset();
+  void look_up_later() {
+    operation_.due_at = now_ + doubled(policy_.look_up_delay, operation_.look_ups, policy_.look_up_delay_max);
+    ++operation_.look_ups;
   }
 
-  State state_;
+  void wait(Phase phase, std::string_view psp_reference, const std::optional<Money>& amount) {
+    if (amount && contradicts(*amount, psp_reference)) return;
+    note_reference(psp_reference);
+    if (operation_.phase != phase) {
+      // Asked for from the beginning again, however often it was while it was unknown.
+      operation_.look_ups = 0;
+      operation_.phase = phase;
+    }
+    operation_.reason = {};
+    if (is_late()) {
+      operation_.reason = reason_of("the PSP has not said what came of it", ReasonKind::unknown);
+      return ask_a_person();
+    }
+    look_up_later();
+  }
+
+  // Not even a PSP that cannot be asked any more is waited for without end.
+  bool is_late() const { return now_ - operation_.sent_at.value_or(now_) > policy_.pending_max; }
+
+  bool contradicts(const std::optional<Money>& amount, std::string_view psp_reference) {
+    if (!amount || *amount == operation_.amount) return false;
+    (*this)(Contradicted{fmt::format("the PSP speaks of {} {}, where {} {} was asked for", amount->minor(),
+                                     amount->currency().code(), operation_.amount.minor(),
+                                     operation_.amount.currency().code()),
+                         std::string(psp_reference)});
+    return true;
+  }
+
+  void note_reference(std::string_view psp_reference) {
+    if (!psp_reference.empty()) operation_.psp_reference = printable(psp_reference);
+  }
+
   Transaction& transaction_;
+  Operation& operation_;
   Timestamp now_;
   const RetryPolicy& policy_;
   Action action_ = Action::none;
 };
 
+template <class What>
+Step after(Step step, const What& what, Timestamp now, const RetryPolicy& policy) {
+  const auto phase = step.operation().phase;
+  SWITCHYARD_ASSERT(is_open(phase) && phase != Phase::requested && phase != Phase::manual_review);
+  Machine machine(step.state, step.index, now, policy);
+  std::visit(machine, what);
+  step.action = machine.action();
+  settle_schedule(step.state, now);
+  return step;
+}
+
+bool ended_without_money(Phase phase) {
+  return phase == Phase::declined || phase == Phase::rejected || phase == Phase::failed;
+}
+
+Status status_of_authorization(const Operation& authorization) {
+  switch (authorization.phase) {
+    case Phase::action_required:
+      return Status::action_required;
+    case Phase::declined:
+      return Status::declined;
+    case Phase::rejected:
+    case Phase::failed:
+      return Status::failed;
+    default:
+      return Status::processing;
+  }
+}
+
+Status status_of_totals(const Transaction& transaction) {
+  if (transaction.refunded_minor > 0) {
+    return transaction.refunded_minor == transaction.captured_minor ? Status::refunded
+                                                                    : Status::partially_refunded;
+  }
+  if (transaction.captured_minor > 0) return Status::captured;
+  return transaction.held_minor > 0 ? Status::authorized : Status::voided;
+}
+
+// Why the transaction is where it is: of what is not over, or of the authorization that did not come about.
+std::string reason_of_transaction(const State& state) {
+  for (const auto& operation : state.operations) {
+    if (is_open(operation.phase) && !operation.reason.text().empty()) return operation.reason.text();
+  }
+  const auto* authorization = find_authorization(state);
+  return authorization != nullptr && ended_without_money(authorization->phase) ? authorization->reason.text()
+                                                                               : std::string();
+}
+
 }  // namespace
 
-Transition apply(State state, const Event& event, Timestamp now, const RetryPolicy& policy) {
-  Machine machine(std::move(state), now, policy);
-  std::visit(machine, event);
-  return std::move(machine).finish();
-}
-
-bool may_settle(const State& state, std::string_view psp, const Event& outcome) {
-  const auto& [transaction, attempt] = state;
-  if (transaction.status == Status::queued) return true;
-  return transaction.status == Status::failed && attempt && attempt->status == AttemptStatus::failed &&
-         attempt->psp == psp && std::holds_alternative<Approved>(outcome);
-}
-
-State settle(State state, std::string_view psp, const Event& outcome, Timestamp now) {
-  SWITCHYARD_ASSERT(may_settle(state, psp, outcome));
-  RetryPolicy nobody_to_ask;
-  nobody_to_ask.look_ups_max = 0;
-  // Another try, and another attempt: the first one stays what it was.
-  if (state.transaction.status == Status::failed) state.transaction.status = Status::processing;
-  auto claimed = apply(std::move(state), Claimed{psp}, now, nobody_to_ask);
-  return apply(std::move(claimed.state), outcome, now, nobody_to_ask).state;
-}
-
 std::chrono::milliseconds longest_delay(const RetryPolicy& policy) {
-  const auto last_retry = doubled(policy.retry_delay, policy.attempts_max, milliseconds::max() / 2);
+  const auto last_retry = doubled(policy.retry_delay, policy.sends_max, milliseconds::max() / 2);
   return std::max({policy.lease, last_retry, policy.look_up_delay, policy.look_up_delay_max});
 }
 
+Step claim(State state, const Psp& psp, Timestamp now, const RetryPolicy& policy) {
+  ++state.transaction.version;
+  const auto index = choose_due(state, now);
+  Machine machine(state, index, now, policy);
+  machine.claim(state, psp);
+  settle_schedule(state, now);
+  return {std::move(state), machine.action(), index};
+}
+
+Step answered(Step step, const Answer& answer, Timestamp now, const RetryPolicy& policy) {
+  SWITCHYARD_ASSERT(is_unresolved(step.operation().phase));
+  return after(std::move(step), answer, now, policy);
+}
+
+Step found(Step step, const Found& what, Timestamp now, const RetryPolicy& policy) {
+  return after(std::move(step), what, now, policy);
+}
+
+Claim claim_of(const Step& claimed) {
+  return {claimed.index, claimed.operation().claims, claimed.operation().phase};
+}
+
+std::optional<Step> caught_up(State state, const Claim& claim) {
+  if (claim.index >= state.operations.size()) return std::nullopt;
+  const auto& operation = state.operations[claim.index];
+  if (operation.claims != claim.claims || operation.phase != claim.phase) return std::nullopt;
+  ++state.transaction.version;
+  return Step{std::move(state), Action::none, claim.index};
+}
+
+bool may_settle(const State& state, std::string_view worker, const Elsewhere& outcome) {
+  if (state.transaction.status == Status::queued) return true;
+  const auto* authorization = find_authorization(state);
+  return authorization != nullptr && state.transaction.status == Status::failed &&
+         authorization->phase == Phase::failed && authorization->psp == worker &&
+         std::holds_alternative<ChargedElsewhere>(outcome);
+}
+
+State settle(State state, std::string_view worker, const Elsewhere& outcome, Timestamp now) {
+  SWITCHYARD_ASSERT(may_settle(state, worker, outcome));
+  // Another try is another authorization: the first one stays what it was.
+  state.operations.push_back(authorization_of(state.transaction, ++state.transaction.operation_count, now));
+  ++state.transaction.version;
+  auto& authorization = state.operations.back();
+  authorization.psp = worker;
+  authorization.phase = Phase::sent;
+  authorization.claims = 1;
+  authorization.sends = 1;
+  authorization.sent_at = now;
+  const RetryPolicy policy;
+  Machine machine(state, state.operations.size() - 1, now, policy);
+  if (std::holds_alternative<ChargedElsewhere>(outcome)) {
+    machine(Succeeded{{}, authorization.amount});
+  } else if (const auto* failed = std::get_if<FailedElsewhere>(&outcome)) {
+    machine.end(Phase::failed, reason_of(failed->reason, ReasonKind::unknown));
+  } else {
+    authorization.reason = reason_of(std::get<UnknownElsewhere>(outcome).reason, ReasonKind::unknown);
+    machine.ask_a_person();
+  }
+  settle_schedule(state, now);
+  return state;
+}
+
+State take_back(State state, std::int32_t number, std::string_view reason, Timestamp now) {
+  const auto operation = std::ranges::find(state.operations, number, &Operation::number);
+  if (operation == state.operations.end() || operation->phase != Phase::succeeded) return state;
+  ++state.transaction.version;
+  operation->taken_back = take_back(state, *operation);
+  operation->phase = Phase::manual_review;
+  operation->reason = reason_of(reason, ReasonKind::unknown);
+  settle_schedule(state, now);
+  return state;
+}
+
+std::optional<State> resolve(State state, std::int32_t number, const Resolution& resolution, Timestamp now) {
+  const auto operation = std::ranges::find(state.operations, number, &Operation::number);
+  if (operation == state.operations.end() || operation->phase != Phase::manual_review) return std::nullopt;
+  ++state.transaction.version;
+  const bool is_booked = operation->ended_at.has_value() && !operation->taken_back;
+  if (resolution.succeeded && operation->taken_back) {
+    put_back(state.transaction, *operation);
+  } else if (resolution.succeeded && !is_booked) {
+    book(state.transaction, *operation);
+  }
+  if (!resolution.succeeded && is_booked && !take_back(state, *operation)) return std::nullopt;
+  if (!totals_are_in_order(state.transaction)) return std::nullopt;
+  operation->taken_back = false;
+  operation->phase = resolution.succeeded ? Phase::succeeded : Phase::failed;
+  operation->note = printable(resolution.note);
+  if (!resolution.psp_reference.empty()) operation->psp_reference = printable(resolution.psp_reference);
+  operation->ended_at = now;
+  settle_schedule(state, now);
+  return state;
+}
+
+Status status_of(const State& state) {
+  const auto is_any = [&state](Phase phase) {
+    return std::ranges::any_of(state.operations,
+                               [phase](const Operation& operation) { return operation.phase == phase; });
+  };
+  const auto* authorization = find_authorization(state);
+  if (authorization == nullptr) return Status::queued;
+  if (is_any(Phase::manual_review)) return Status::manual_review;
+  if (is_any(Phase::unknown)) return Status::unknown;
+  if (authorization->phase != Phase::succeeded) return status_of_authorization(*authorization);
+  const bool is_under_way = std::ranges::any_of(
+      state.operations, [](const Operation& operation) { return is_open(operation.phase); });
+  return is_under_way ? Status::processing : status_of_totals(state.transaction);
+}
+
+void settle_schedule(State& state, Timestamp now) {
+  auto& transaction = state.transaction;
+  const bool is_one_unresolved = std::ranges::any_of(
+      state.operations, [](const Operation& operation) { return is_unresolved(operation.phase); });
+  const auto is_waiting = [](const Operation& operation) { return operation.phase == Phase::requested; };
+  const auto next = std::ranges::find_if(state.operations, is_waiting);
+  for (auto& operation : state.operations) {
+    if (!is_waiting(operation)) continue;
+    const bool is_its_turn = !is_one_unresolved && operation.number == next->number;
+    if (!is_its_turn) operation.due_at.reset();
+    if (is_its_turn && !operation.due_at) operation.due_at = now;
+  }
+  transaction.status = status_of(state);
+  transaction.reason = reason_of_transaction(state);
+  transaction.updated_at = now;
+  if (transaction.status == Status::queued) return;
+  transaction.next_action_at.reset();
+  for (const auto& operation : state.operations) {
+    if (!operation.due_at) continue;
+    transaction.next_action_at =
+        std::min(transaction.next_action_at.value_or(*operation.due_at), *operation.due_at);
+  }
+}
+
 std::optional<std::string_view> why_broken(const Transaction& transaction) {
-  const bool money_in_order = transaction.amount.minor() > 0 && 0 <= transaction.refunded_minor &&
-                              transaction.refunded_minor <= transaction.captured_minor &&
-                              transaction.captured_minor <= transaction.authorized_minor &&
-                              transaction.authorized_minor <= transaction.amount.minor();
-  if (!money_in_order) return "its amounts are not 0 <= refunded <= captured <= authorized <= amount";
-  if (!fits_the_money(transaction)) return "its status does not fit its amounts";
+  if (!totals_are_in_order(transaction)) {
+    return "its amounts are not 0 <= refunded <= captured, captured + held <= authorized <= amount";
+  }
   const bool open = is_open(transaction.status);
   if (open && !transaction.next_action_at) return "it is open, and nothing is due";
-  if (!open && transaction.next_action_at) return "it is not open, and something is due";
-  const bool counts_in_order =
-      0 <= transaction.attempt_count && transaction.attempt_count <= transaction.epoch;
-  if (!counts_in_order) return "it has more attempts than claims";
-  const bool tried = transaction.attempt_count > 0;
-  if (transaction.status == Status::queued && (tried || transaction.epoch > 0)) {
-    return "it is queued, and was claimed";
+  if (!open && transaction.next_action_at && transaction.status != Status::manual_review) {
+    return "it is not open, and something is due";
   }
-  if (open && transaction.status != Status::queued && !tried) return "it was started, and has no attempt";
+  if (transaction.operation_count < 0 || transaction.version < 0) return "it has a count below zero";
+  const bool begun = transaction.operation_count > 0;
+  if (begun == (transaction.status == Status::queued)) {
+    return begun ? "it is queued, and was begun" : "it was begun, and has no operation";
+  }
+  const bool paid = transaction.authorized_minor > 0;
+  const bool needs_money = transaction.status == Status::authorized ||
+                           transaction.status == Status::captured || transaction.status == Status::voided ||
+                           transaction.status == Status::partially_refunded ||
+                           transaction.status == Status::refunded;
+  const bool has_none = transaction.status == Status::queued || transaction.status == Status::declined ||
+                        transaction.status == Status::failed || transaction.status == Status::action_required;
+  if ((needs_money && (!paid || transaction.status != status_of_totals(transaction))) || (has_none && paid)) {
+    return "its status does not fit its amounts";
+  }
   return std::nullopt;
 }
 
 std::optional<std::string_view> why_broken(const State& state) {
-  const auto& [transaction, attempt] = state;
+  const auto& [transaction, operations] = state;
   if (const auto why = why_broken(transaction)) return why;
-  if (attempt ? attempt->number != transaction.attempt_count : transaction.attempt_count != 0) {
-    return "its last attempt is missing";
+  if (std::cmp_not_equal(operations.size(), transaction.operation_count)) return "an operation is missing";
+  std::int32_t number = 0;
+  for (const auto& operation : operations) {
+    if (operation.number != ++number) return "an operation is missing";
+    if (operation.amount.currency() != transaction.amount.currency() || operation.amount.minor() <= 0 ||
+        operation.amount.minor() > transaction.amount.minor()) {
+      return "an operation's amount is not the transaction's";
+    }
+    if (operation.claims < 0 || operation.sends < 0 || operation.look_ups < 0) return "a count is below zero";
   }
-  if (transaction.status == Status::unknown && is_resolved(attempt->status)) {
-    return "its outcome is unknown, and its last attempt has one";
+  if (std::ranges::count_if(operations, is_unresolved, &Operation::phase) > 1) {
+    return "two of its operations are unresolved at once";
   }
-  if (transaction.status == Status::processing && attempt->status != AttemptStatus::started &&
-      attempt->status != AttemptStatus::not_sent) {
-    return "it is in process, and its last attempt has an outcome";
+  if (status_of(state) != transaction.status) return "its status does not follow from its operations";
+  if (transaction.next_action_at && !operations.empty() &&
+      std::ranges::none_of(operations, [](const auto& due) { return due.has_value(); }, &Operation::due_at)) {
+    return "something is due, and none of its operations is";
   }
   return std::nullopt;
 }
 
-void assert_invariants(const Transaction& transaction) {
-  SWITCHYARD_ASSERT(!why_broken(transaction));
-}
-
-std::string request_bytes(std::string_view reference, Money amount, CaptureMethod capture_method) {
-  return fmt::format(R"({{"reference":"{}","amount":{},"currency":"{}","capture_method":"{}"}})", reference,
-                     amount.minor(), amount.currency().code(), to_string(capture_method));
-}
-
-std::string request_bytes(const Transaction& transaction) {
-  return request_bytes(transaction.id.value.to_string(), transaction.amount, transaction.capture_method);
+void assert_invariants(const State& state) {
+  SWITCHYARD_ASSERT(!why_broken(state));
 }
 
 }  // namespace switchyard::payment

@@ -5,417 +5,1034 @@
 #include <gmock/gmock.h>
 
 #include "payment/fingerprint.hpp"
+#include "payment/psp_keys.hpp"
+#include "payment/testing.hpp"
+#include "payment/totals.hpp"
 
 namespace switchyard::payment {
 namespace {
 
+using std::chrono::hours;
 using std::chrono::milliseconds;
+using switchyard::testing::dollars;
+using switchyard::testing::encode_for_test;
+using switchyard::testing::paid_journey;
+using switchyard::testing::payment_id;
+using switchyard::testing::payment_start;
+using switchyard::testing::PaymentJourney;
+using switchyard::testing::queued_transaction;
+using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-constexpr Timestamp start{milliseconds(1'700'000'000'000)};
-constexpr const char* example_id = "017f22e2-79b0-7cc3-98c4-dc0c0c07398f";
-const Money ten_dollars(1000, *Currency::parse("USD"));
-
-Transaction new_transaction(CaptureMethod method = CaptureMethod::automatic) {
-  return {.id = {*Uuid::parse(example_id)},
-          .merchant_id = {1},
-          .amount = ten_dollars,
-          .capture_method = method,
-          .next_action_at = start,
-          .reason = {},
-          .created_at = start,
-          .updated_at = start};
-}
-
-// A transaction on its way through the machine, with a clock that each event moves by one second.
-class Journey {
- public:
-  explicit Journey(CaptureMethod method = CaptureMethod::automatic, RetryPolicy policy = {})
-      : policy_(policy), state_{new_transaction(method), std::nullopt} {}
-
-  Action feed(const Event& event) {
-    now_ += milliseconds(1000);
-    auto transition = apply(state_, event, now_, policy_);
-    state_ = std::move(transition.state);
-    return transition.action;
-  }
-
-  // A claim at the moment at which the transaction is due.
-  Action claim(std::string_view psp = "psp") {
-    now_ = *state_.transaction.next_action_at - milliseconds(1000);
-    return feed(Claimed{psp});
-  }
-
-  const Transaction& transaction() const { return state_.transaction; }
-  const State& state() const { return state_; }
-  const Attempt& attempt() const { return *state_.attempt; }
-  Timestamp now() const { return now_; }
-  milliseconds until_next_action() const { return *state_.transaction.next_action_at - now_; }
-
- private:
-  RetryPolicy policy_;
-  State state_;
-  Timestamp now_ = start;
-};
+const Succeeded ten_dollars_taken{"psp-ref", dollars(1000)};
+const Declined no_money{{"51", "not sufficient funds", ReasonKind::soft_decline}, "psp-ref", dollars(1000)};
+const Psp the_psp{"psp", encode_for_test};
 
 // --- Claims ------------------------------------------------------------------------------------
 
-TEST(Claim, OfAQueuedTransactionWritesDownTheIntentAndThenAuthorizes) {
-  Journey journey;
-  EXPECT_EQ(journey.claim(), Action::authorize);
-  EXPECT_EQ(journey.transaction().status, Status::processing);
-  EXPECT_EQ(journey.transaction().attempt_count, 1);
-  EXPECT_EQ(journey.attempt().number, 1);
-  EXPECT_EQ(journey.attempt().psp, "psp");
-  EXPECT_EQ(journey.attempt().status, AttemptStatus::started);
-  EXPECT_EQ(journey.attempt().started_at, journey.now());
-  EXPECT_EQ(journey.attempt().ended_at, std::nullopt);
-  EXPECT_EQ(journey.attempt().idempotency_key, "1-" + std::string(example_id) + "-1");
-  EXPECT_EQ(journey.attempt().request_fingerprint, fingerprint(request_bytes(journey.transaction())));
+TEST(Claim, OfAQueuedTransactionWritesDownTheIntentAndThenSends) {
+  PaymentJourney journey;
+  EXPECT_EQ(journey.claim(), Action::send);
+  EXPECT_EQ(journey.status(), Status::processing);
+  EXPECT_EQ(journey.transaction().operation_count, 1);
+  const auto& operation = journey.operation(1);
+  EXPECT_EQ(operation.kind, Kind::authorize);
+  EXPECT_EQ(operation.amount, dollars(1000));
+  EXPECT_EQ(operation.phase, Phase::sent);
+  EXPECT_EQ(operation.psp, "psp");
+  EXPECT_EQ(operation.request, "authorize 1000 for " + std::string(payment_id));
+  EXPECT_EQ(operation.idempotency_key, "1-" + std::string(payment_id) + "-1");
+  EXPECT_EQ(operation.requested_at, payment_start);
+  EXPECT_EQ(operation.sent_at, journey.now());
+  EXPECT_EQ(operation.ended_at, std::nullopt);
+  EXPECT_EQ(operation.claims, 1);
+  EXPECT_EQ(operation.sends, 1);
 }
 
 TEST(Claim, LastsForTheLease) {
-  Journey journey(CaptureMethod::automatic, {.lease = milliseconds(4321)});
+  RetryPolicy policy;
+  policy.lease = milliseconds(4321);
+  PaymentJourney journey(CaptureMethod::automatic, policy);
   journey.claim();
   EXPECT_EQ(journey.until_next_action(), milliseconds(4321));
 }
 
-TEST(Claim, RaisesTheEpochEachTime) {
-  Journey journey;
-  for (std::int64_t claims = 1; claims <= 5; ++claims) {
+TEST(Claim, RaisesTheVersionAndTheOperationsClaimsEachTime) {
+  PaymentJourney journey;
+  for (std::int32_t claims = 1; claims <= 5; ++claims) {
     journey.claim();
-    EXPECT_EQ(journey.transaction().epoch, claims);
+    EXPECT_EQ(journey.transaction().version, claims);
+    EXPECT_EQ(journey.operation(1).claims, claims);
   }
 }
 
-TEST(Outcome, LeavesTheEpochAlone) {
-  for (const Event& outcome :
-       std::vector<Event>{Approved{"ref"}, Declined{}, NotSent{"refused"}, OutcomeUnknown{}}) {
-    Journey journey;
-    journey.claim();
-    journey.feed(outcome);
-    EXPECT_EQ(journey.transaction().epoch, 1);
-  }
-}
-
-TEST(Claim, AfterALeaseThatRanOutAsksAboutTheAttemptInsteadOfMakingAnother) {
-  Journey journey;
+TEST(Claim, AfterALeaseThatRanOutAsksForTheOutcomeInsteadOfSendingAgain) {
+  PaymentJourney journey;
   journey.claim();
-  const auto key = journey.attempt().idempotency_key;
-
+  const auto sent = journey.operation(1);
   EXPECT_EQ(journey.claim(), Action::look_up);
-  EXPECT_EQ(journey.transaction().status, Status::unknown);
-  EXPECT_EQ(journey.transaction().attempt_count, 1);
-  EXPECT_EQ(journey.attempt().number, 1);
-  EXPECT_EQ(journey.attempt().status, AttemptStatus::unknown);
-  EXPECT_EQ(journey.attempt().idempotency_key, key);
-
+  EXPECT_EQ(journey.status(), Status::unknown);
+  EXPECT_EQ(journey.operation(1).phase, Phase::unknown);
+  EXPECT_EQ(journey.operation(1).idempotency_key, sent.idempotency_key);
+  EXPECT_EQ(journey.operation(1).sends, 1);
   EXPECT_EQ(journey.claim(), Action::look_up) << "also when the look-up's worker died";
-  EXPECT_EQ(journey.transaction().attempt_count, 1);
+  EXPECT_EQ(journey.transaction().operation_count, 1);
 }
 
-TEST(Claim, OfAnUnknownTransactionLooksItUp) {
-  Journey journey;
+TEST(Claim, OfAPendingOneAsksForTheOutcome) {
+  PaymentJourney journey;
   journey.claim();
-  journey.feed(OutcomeUnknown{"time-out"});
+  journey.answer(Pending{"psp-ref", {}});
   EXPECT_EQ(journey.claim(), Action::look_up);
-  EXPECT_EQ(journey.transaction().attempt_count, 1);
+  EXPECT_EQ(journey.operation(1).phase, Phase::pending);
 }
 
-TEST(Claim, AfterAnAttemptThatWasNotSentStartsANewOneWithAKeyOfItsOwn) {
-  Journey journey;
+TEST(Claim, TakesWhatHasBeenDueLongest) {
+  auto journey = paid_journey();
+  journey.ask(Kind::refund, 100);
   journey.claim();
-  journey.feed(NotSent{"connection refused"});
-  EXPECT_EQ(journey.claim(), Action::authorize);
-  EXPECT_EQ(journey.transaction().status, Status::processing);
-  EXPECT_EQ(journey.attempt().number, 2);
-  EXPECT_EQ(journey.attempt().status, AttemptStatus::started);
-  EXPECT_EQ(journey.attempt().idempotency_key, "1-" + std::string(example_id) + "-2");
-}
-
-TEST(Claim, TwoMerchantsWithOneIdHaveTwoKeys) {
-  auto other = new_transaction();
-  other.merchant_id = {2};
-  const auto claimed = apply({other, std::nullopt}, Claimed{"psp"}, start, {});
-  Journey journey;
+  journey.answer(Pending{"", {}});
+  journey.ask(Kind::refund, 200);
   journey.claim();
-  EXPECT_NE(claimed.state.attempt->idempotency_key, journey.attempt().idempotency_key);
-}
-
-TEST(Claim, AnAttemptThatAnOlderVersionMadeKeepsItsKey) {
-  Journey journey;
+  EXPECT_EQ(journey.operation().number, 3) << "due at once, and the pending one later";
+  journey.answer(Pending{"", {}});
   journey.claim();
-  journey.feed(OutcomeUnknown{"time-out"});
-  auto state = journey.state();
-  state.attempt->idempotency_key = std::string(example_id) + "-1";
-  const auto claimed = apply(state, Claimed{"psp"}, journey.now() + std::chrono::hours(1), {});
-  ASSERT_EQ(claimed.action, Action::look_up);
-  const auto again = apply(claimed.state, NoSuchCharge{}, journey.now() + std::chrono::hours(1), {});
-  EXPECT_EQ(again.action, Action::authorize);
-  EXPECT_EQ(again.state.attempt->idempotency_key, std::string(example_id) + "-1");
+  EXPECT_EQ(journey.operation().number, 2);
 }
 
-// --- Outcomes ----------------------------------------------------------------------------------
+TEST(Claim, WritesTheRequestOnce) {
+  int encoded = 0;
+  const Psp counting{"psp", [&encoded](const State& state, const Operation& operation) {
+                       ++encoded;
+                       return encode_for_test(state, operation);
+                     }};
+  auto step = claim({queued_transaction(), {}}, counting, payment_start, {});
+  for (int again = 0; again < 3; ++again) {
+    step = claim(std::move(step.state), counting, payment_start + hours(1), {});
+    step = found(std::move(step), NoSuchOperation{}, payment_start + hours(1), {});
+    EXPECT_EQ(step.action, Action::send);
+  }
+  EXPECT_EQ(encoded, 1);
+}
 
-TEST(Contradiction, IsForAPersonWhetherItIsAnAnswerOrALookUp) {
-  for (const bool looked_up : {false, true}) {
-    Journey journey;
+// --- One at a time -----------------------------------------------------------------------------
+
+TEST(Turns, TheNextOperationBecomesDueWithTheAnswerToTheOneBeforeIt) {
+  const std::vector<Answer> answers{Succeeded{"", dollars(100)},
+                                    Declined{{"51", "", ReasonKind::none}, "", {}}, Rejected{"no"},
+                                    Pending{"", {}}, Contradicted{"another's", ""}};
+  for (const auto& answer : answers) {
+    auto journey = paid_journey();
+    journey.ask(Kind::refund, 100);
     journey.claim();
-    if (looked_up) {
-      journey.feed(OutcomeUnknown{"time-out"});
-      journey.claim();
-    }
-    EXPECT_EQ(journey.feed(Contradicted{"the PSP has a charge of 1 JPY", "psp-ref"}), Action::none);
-    EXPECT_EQ(journey.transaction().status, Status::manual_review);
-    EXPECT_EQ(journey.transaction().reason, "the PSP has a charge of 1 JPY");
-    EXPECT_EQ(journey.transaction().authorized_minor, 0);
-    EXPECT_EQ(journey.transaction().captured_minor, 0);
-    EXPECT_EQ(journey.transaction().next_action_at, std::nullopt) << "never tried again";
-    EXPECT_EQ(journey.attempt().status, AttemptStatus::unknown);
-    EXPECT_EQ(journey.attempt().psp_reference, "psp-ref");
+    journey.ask(Kind::refund, 200);
+    EXPECT_EQ(journey.operation(3).due_at, std::nullopt) << answer.index();
+    journey.answer(answer);
+    EXPECT_EQ(journey.operation(3).due_at, journey.now()) << answer.index();
+    EXPECT_EQ(journey.transaction().next_action_at, journey.now()) << answer.index();
   }
 }
 
-TEST(Outcome, OfWhateverTextIsKeptPrintableAndBounded) {
+TEST(Turns, TheNextOperationWaitsWhileTheOneBeforeItIsUnknownOrIsTriedAgain) {
+  for (const Answer& answer : std::vector<Answer>{OutcomeUnknown{"time-out"}, NotSent{"refused"}}) {
+    auto journey = paid_journey();
+    journey.ask(Kind::refund, 100);
+    journey.claim();
+    journey.ask(Kind::refund, 200);
+    journey.answer(answer);
+    EXPECT_EQ(journey.operation(3).due_at, std::nullopt) << answer.index();
+    journey.claim();
+    EXPECT_EQ(journey.operation().number, 2) << answer.index();
+    EXPECT_EQ(journey.operation(3).due_at, std::nullopt) << answer.index();
+  }
+}
+
+TEST(Turns, GoInTheOrderOfTheRequests) {
+  auto journey = paid_journey();
+  for (const int amount : {100, 200, 300}) journey.ask(Kind::refund, amount);
+  for (const int number : {2, 3, 4}) {
+    journey.succeed();
+    EXPECT_EQ(journey.operation().number, number);
+  }
+  EXPECT_EQ(journey.transaction().refunded_minor, 600);
+  EXPECT_EQ(journey.transaction().next_action_at, std::nullopt);
+}
+
+// --- Answers -----------------------------------------------------------------------------------
+
+enum class Asked { sent, resent, pending };
+
+// An authorization that was asked for so far.
+PaymentJourney journey_to(Asked asked) {
+  PaymentJourney journey;
+  journey.claim();
+  if (asked == Asked::pending) journey.answer(Pending{"psp-ref", {}});
+  if (asked != Asked::sent) {
+    EXPECT_EQ(journey.claim(), Action::look_up);
+  }
+  if (asked == Asked::resent) {
+    EXPECT_EQ(journey.find(NoSuchOperation{}), Action::send);
+  }
+  return journey;
+}
+
+struct AnswerRow {
+  const char* what;
+  Answer answer;
+  Phase sent;
+  Phase resent;
+};
+
+const std::vector<AnswerRow> answer_rows{
+    {"succeeded", ten_dollars_taken, Phase::succeeded, Phase::succeeded},
+    {"declined", no_money, Phase::declined, Phase::declined},
+    {"rejected", Rejected{"no such account"}, Phase::rejected, Phase::unknown},
+    {"pending", Pending{"psp-ref", dollars(1000)}, Phase::pending, Phase::pending},
+    {"customer", ActionRequired{"psp-ref", dollars(1000)}, Phase::action_required, Phase::action_required},
+    {"not sent", NotSent{"connection refused"}, Phase::requested, Phase::unknown},
+    {"unknown", OutcomeUnknown{"time-out"}, Phase::unknown, Phase::unknown},
+    {"contradicted", Contradicted{"another's", "psp-ref"}, Phase::manual_review, Phase::manual_review},
+};
+
+TEST(Answer, MovesTheOperationAsTheTableSays) {
+  for (const auto& row : answer_rows) {
+    for (const auto asked : {Asked::sent, Asked::resent}) {
+      SCOPED_TRACE(row.what);
+      auto journey = journey_to(asked);
+      const auto version = journey.transaction().version;
+      EXPECT_EQ(journey.answer(row.answer), Action::none);
+      const auto expected = asked == Asked::sent ? row.sent : row.resent;
+      EXPECT_EQ(to_string(journey.operation().phase), to_string(expected));
+      EXPECT_EQ(journey.transaction().version, version) << "only what is done under lock raises it";
+      EXPECT_EQ(journey.operation().ended_at.has_value(), !is_open(expected));
+      const bool goes_on = is_open(expected) && expected != Phase::manual_review;
+      EXPECT_EQ(journey.operation().due_at.has_value(), goes_on);
+      EXPECT_EQ(journey.transaction().captured_minor, expected == Phase::succeeded ? 1000 : 0);
+      EXPECT_EQ(why_broken(journey.state()).value_or(""), "");
+    }
+  }
+}
+
+struct FoundRow {
+  const char* what;
+  Found found;
+  // Of one that was unknown, and one that the PSP took before.
+  Phase unknown;
+  Phase pending;
+};
+
+const std::vector<FoundRow> found_rows{
+    {"succeeded", ten_dollars_taken, Phase::succeeded, Phase::succeeded},
+    {"declined", no_money, Phase::declined, Phase::declined},
+    {"pending", Pending{"", {}}, Phase::pending, Phase::pending},
+    {"customer", ActionRequired{"", {}}, Phase::action_required, Phase::action_required},
+    {"not sent", NotSent{"connection refused"}, Phase::unknown, Phase::pending},
+    {"unknown", OutcomeUnknown{"HTTP 502"}, Phase::unknown, Phase::pending},
+    {"contradicted", Contradicted{"another's", ""}, Phase::manual_review, Phase::manual_review},
+};
+
+TEST(LookUp, MovesTheOperationAsTheTableSays) {
+  for (const auto& row : found_rows) {
+    SCOPED_TRACE(row.what);
+    PaymentJourney unknown;
+    unknown.lose_the_answer();
+    EXPECT_EQ(unknown.find(row.found), Action::none);
+    EXPECT_EQ(to_string(unknown.operation().phase), to_string(row.unknown));
+    EXPECT_EQ(why_broken(unknown.state()).value_or(""), "");
+    auto pending = journey_to(Asked::pending);
+    EXPECT_EQ(pending.find(row.found), Action::none);
+    EXPECT_EQ(to_string(pending.operation().phase), to_string(row.pending));
+    EXPECT_EQ(why_broken(pending.state()).value_or(""), "");
+  }
+}
+
+TEST(Answer, ThatItSucceededIsBookedOnceWithWhatThePspCallsIt) {
+  for (const auto method : {CaptureMethod::automatic, CaptureMethod::manual}) {
+    const auto journey = paid_journey(method);
+    const bool automatic = method == CaptureMethod::automatic;
+    EXPECT_EQ(journey.status(), automatic ? Status::captured : Status::authorized);
+    EXPECT_EQ(journey.transaction().authorized_minor, 1000);
+    EXPECT_EQ(journey.transaction().captured_minor, automatic ? 1000 : 0);
+    EXPECT_EQ(journey.transaction().held_minor, automatic ? 0 : 1000);
+    EXPECT_EQ(journey.transaction().next_action_at, std::nullopt);
+    EXPECT_EQ(journey.operation(1).psp_reference, "psp-ref");
+    EXPECT_EQ(journey.operation(1).ended_at, journey.now());
+  }
+}
+
+TEST(Answer, FoundByALookUpEndsWhatWasWrongInBetween) {
+  PaymentJourney journey;
+  journey.lose_the_answer();
+  EXPECT_EQ(journey.transaction().reason, "time-out");
+  journey.find(ten_dollars_taken);
+  EXPECT_EQ(journey.status(), Status::captured);
+  EXPECT_EQ(journey.transaction().reason, "");
+  EXPECT_EQ(journey.operation(1).reason, Reason{});
+}
+
+TEST(Answer, ThatItWasDeclinedEndsAnAuthorizationWithThePspsReason) {
+  PaymentJourney journey;
+  journey.claim();
+  journey.answer(no_money);
+  EXPECT_EQ(journey.status(), Status::declined);
+  EXPECT_EQ(journey.transaction().reason, "51");
+  EXPECT_EQ(journey.operation(1).reason, no_money.reason);
+  EXPECT_EQ(journey.operation(1).psp_reference, "psp-ref");
+}
+
+TEST(Answer, ThatALaterOperationDidNotSucceedLeavesTheTransactionWhereItWas) {
+  for (const Answer& answer : std::vector<Answer>{no_money, Rejected{"no"}}) {
+    auto journey = paid_journey();
+    journey.ask(Kind::refund);
+    journey.claim();
+    journey.answer(answer);
+    EXPECT_EQ(journey.status(), Status::captured);
+    EXPECT_EQ(journey.transaction().refunded_minor, 0);
+    EXPECT_EQ(journey.transaction().reason, "");
+  }
+}
+
+TEST(Answer, OfRejectionIsOurConfiguration) {
+  PaymentJourney journey;
+  journey.claim();
+  journey.answer(Rejected{"no such account"});
+  EXPECT_EQ(journey.status(), Status::failed);
+  EXPECT_EQ(journey.operation(1).reason.kind, ReasonKind::configuration);
+  EXPECT_EQ(journey.transaction().reason, "no such account");
+}
+
+TEST(Answer, OfWhateverTextIsKeptPrintableAndBounded) {
   const std::string text = "a\x1b[31mb 4111111111111111 " + std::string(100'000, 'x');
-  for (const Event& outcome :
-       std::vector<Event>{Approved{text}, Declined{text, DeclineKind::hard, text}, NotSent{text},
-                          OutcomeUnknown{text}, Contradicted{text, text}, ReportedFailed{text}}) {
+  const Reason reason{text, text, ReasonKind::hard_decline};
+  for (const Answer& answer : std::vector<Answer>{Succeeded{text, dollars(1000)}, Declined{reason, text, {}},
+                                                  Rejected{text}, Pending{text, {}}, NotSent{text},
+                                                  OutcomeUnknown{text}, Contradicted{text, text}}) {
     for (const std::int32_t most : {0, 12}) {
       RetryPolicy policy;
-      policy.attempts_max = most;
+      policy.sends_max = most;
       policy.look_ups_max = most;
-      Journey journey(CaptureMethod::automatic, policy);
+      PaymentJourney journey(CaptureMethod::automatic, policy);
       journey.claim();
-      journey.feed(outcome);
-      for (const auto& kept :
-           {journey.transaction().reason, journey.attempt().reason, journey.attempt().psp_reference}) {
-        if (kept.empty()) continue;
-        EXPECT_THAT(kept, StartsWith("a [31mb [card number] xxx"));
-        EXPECT_LE(kept.size(), 255U);
+      journey.answer(answer);
+      int kept = 0;
+      for (const auto& said : {journey.transaction().reason, journey.operation(1).reason.code,
+                               journey.operation(1).reason.message, journey.operation(1).psp_reference}) {
+        if (said.empty()) continue;
+        ++kept;
+        EXPECT_THAT(said, StartsWith("a [31mb [card number] xxx"));
+        EXPECT_LE(said.size(), 255U);
+      }
+      EXPECT_GT(kept, 0) << answer.index();
+    }
+  }
+}
+
+TEST(Answer, StampsTheTimeOfTheChange) {
+  const auto journey = paid_journey();
+  EXPECT_EQ(journey.transaction().updated_at, journey.now());
+  EXPECT_EQ(journey.transaction().created_at, payment_start);
+}
+
+// --- Amounts -----------------------------------------------------------------------------------
+
+TEST(Amount, ThatWasNotAskedForIsAPersonsInAnAnswerAndInALookUp) {
+  for (const auto& wrong : {dollars(999), dollars(1001), Money(1000, *Currency::parse("EUR"))}) {
+    for (const Found& said :
+         std::vector<Found>{Succeeded{"psp-ref", wrong}, Declined{no_money.reason, "psp-ref", wrong},
+                            Pending{"psp-ref", wrong}, ActionRequired{"psp-ref", wrong}}) {
+      for (const auto asked : {Asked::sent, Asked::pending}) {
+        auto journey = journey_to(asked);
+        if (asked == Asked::sent) {
+          ASSERT_EQ(journey.claim(), Action::look_up);
+        }
+        EXPECT_EQ(journey.find(said), Action::none) << "never tried again";
+        EXPECT_EQ(journey.status(), Status::manual_review);
+        EXPECT_EQ(journey.transaction().captured_minor, 0) << "not booked as ours";
+        EXPECT_EQ(journey.transaction().next_action_at, std::nullopt);
+        EXPECT_EQ(journey.operation(1).psp_reference, "psp-ref");
+        EXPECT_THAT(journey.transaction().reason, HasSubstr("the PSP speaks of"));
+        EXPECT_THAT(journey.transaction().reason, HasSubstr("where 1000 USD was asked for"));
       }
     }
   }
+  PaymentJourney journey;
+  journey.claim();
+  journey.answer(Succeeded{"psp-ref", dollars(1)});
+  EXPECT_EQ(journey.status(), Status::manual_review);
 }
 
-TEST(Approval, OfAnAutomaticCaptureTakesTheMoney) {
-  Journey journey(CaptureMethod::automatic);
+TEST(Amount, OfAPartIsHeldAgainstThatPart) {
+  auto journey = paid_journey();
+  journey.ask(Kind::refund, 300);
   journey.claim();
-  EXPECT_EQ(journey.feed(Approved{"psp-ref"}), Action::none);
-  EXPECT_EQ(journey.transaction().status, Status::captured);
-  EXPECT_EQ(journey.transaction().authorized_minor, 1000);
-  EXPECT_EQ(journey.transaction().captured_minor, 1000);
+  journey.answer(ten_dollars_taken);
+  EXPECT_EQ(journey.status(), Status::manual_review);
   EXPECT_EQ(journey.transaction().refunded_minor, 0);
-  EXPECT_EQ(journey.transaction().next_action_at, std::nullopt);
-  EXPECT_EQ(journey.attempt().status, AttemptStatus::approved);
-  EXPECT_EQ(journey.attempt().psp_reference, "psp-ref");
-  EXPECT_EQ(journey.attempt().ended_at, journey.now());
 }
 
-TEST(Approval, OfAManualCaptureOnlyHoldsTheMoney) {
-  Journey journey(CaptureMethod::manual);
-  journey.claim();
-  EXPECT_EQ(journey.feed(Approved{"psp-ref"}), Action::none);
-  EXPECT_EQ(journey.transaction().status, Status::authorized);
-  EXPECT_EQ(journey.transaction().authorized_minor, 1000);
-  EXPECT_EQ(journey.transaction().captured_minor, 0);
-  EXPECT_EQ(journey.transaction().next_action_at, std::nullopt);
-}
+// --- Not sent ----------------------------------------------------------------------------------
 
-TEST(Approval, FoundByALookUpCountsAsAnyOther) {
-  Journey journey;
-  journey.claim();
-  journey.feed(OutcomeUnknown{"time-out"});
-  journey.claim();
-  EXPECT_EQ(journey.feed(Approved{"psp-ref"}), Action::none);
-  EXPECT_EQ(journey.transaction().status, Status::captured);
-  EXPECT_EQ(journey.transaction().reason, "") << "what was wrong in between is over";
-  EXPECT_EQ(journey.attempt().reason, "");
-}
-
-TEST(Decline, EndsTheTransactionWithThePspsCode) {
-  for (const auto kind : {DeclineKind::soft, DeclineKind::hard}) {
-    Journey journey;
-    journey.claim();
-    EXPECT_EQ(journey.feed(Declined{"51", kind, "psp-ref"}), Action::none);
-    EXPECT_EQ(journey.transaction().status, Status::declined);
-    EXPECT_EQ(journey.transaction().reason, "51");
-    EXPECT_EQ(journey.transaction().authorized_minor, 0);
-    EXPECT_EQ(journey.transaction().captured_minor, 0);
+TEST(NotSent, IsSentAgainUnderTheSameKeyWithADelayThatDoublesUntilTheTriesAreUsedUp) {
+  RetryPolicy policy;
+  policy.sends_max = 4;
+  for (const bool is_refund : {false, true}) {
+    auto journey = is_refund ? paid_journey(CaptureMethod::automatic, policy)
+                             : PaymentJourney(CaptureMethod::automatic, policy);
+    if (is_refund) journey.ask(Kind::refund);
+    std::string key;
+    for (const int delay_ms : {500, 1000, 2000}) {
+      EXPECT_EQ(journey.claim(), Action::send);
+      if (key.empty()) key = journey.operation().idempotency_key;
+      EXPECT_EQ(journey.answer(NotSent{"connection refused"}), Action::none);
+      EXPECT_EQ(journey.status(), Status::processing);
+      EXPECT_EQ(journey.transaction().reason, "connection refused");
+      EXPECT_EQ(journey.until_next_action(), milliseconds(delay_ms));
+      EXPECT_EQ(journey.operation().phase, Phase::requested);
+      EXPECT_EQ(journey.operation().idempotency_key, key);
+    }
+    EXPECT_EQ(journey.claim(), Action::send);
+    EXPECT_EQ(journey.answer(NotSent{"name not found"}), Action::none);
+    EXPECT_EQ(journey.operation().phase, Phase::failed);
+    EXPECT_EQ(journey.operation().sends, 4);
+    EXPECT_EQ(journey.operation().reason.text(), "name not found");
+    EXPECT_EQ(journey.status(), is_refund ? Status::captured : Status::failed);
     EXPECT_EQ(journey.transaction().next_action_at, std::nullopt);
-    EXPECT_EQ(journey.attempt().status, AttemptStatus::declined);
-    EXPECT_EQ(journey.attempt().reason, "51");
-    EXPECT_EQ(journey.attempt().psp_reference, "psp-ref");
-    EXPECT_EQ(journey.attempt().ended_at, journey.now());
   }
 }
 
-TEST(Decline, FoundByALookUpEndsTheTransaction) {
-  Journey journey;
-  journey.claim();
-  journey.claim();
-  EXPECT_EQ(journey.feed(Declined{"59", DeclineKind::hard, "psp-ref"}), Action::none);
-  EXPECT_EQ(journey.transaction().status, Status::declined);
-}
-
-TEST(NotSent, IsTriedAgainWithADelayThatDoublesUntilTheTriesAreUsedUp) {
-  Journey journey(CaptureMethod::automatic, {.attempts_max = 4, .retry_delay = milliseconds(500)});
-  for (const int delay_ms : {500, 1000, 2000}) {
-    EXPECT_EQ(journey.claim(), Action::authorize);
-    EXPECT_EQ(journey.feed(NotSent{"connection refused"}), Action::none);
-    EXPECT_EQ(journey.transaction().status, Status::processing);
-    EXPECT_EQ(journey.transaction().reason, "connection refused");
-    EXPECT_EQ(journey.until_next_action(), milliseconds(delay_ms));
-    EXPECT_EQ(journey.attempt().status, AttemptStatus::not_sent);
-    EXPECT_EQ(journey.attempt().ended_at, journey.now());
-  }
-  EXPECT_EQ(journey.claim(), Action::authorize);
-  EXPECT_EQ(journey.feed(NotSent{"name not found"}), Action::none);
-  EXPECT_EQ(journey.transaction().status, Status::failed);
-  EXPECT_EQ(journey.transaction().reason, "name not found");
-  EXPECT_EQ(journey.transaction().attempt_count, 4);
-  EXPECT_EQ(journey.transaction().next_action_at, std::nullopt);
-  EXPECT_EQ(journey.transaction().captured_minor, 0);
+TEST(NotSent, OfAnAuthorizationMayGoToAnotherPspAndARefundMayNot) {
+  PaymentJourney journey;
+  journey.claim("psp");
+  journey.answer(NotSent{"connection refused"});
+  EXPECT_EQ(journey.claim("another"), Action::send);
+  EXPECT_EQ(journey.operation().psp, "another");
+  auto refund = paid_journey();
+  refund.ask(Kind::refund);
+  refund.claim();
+  refund.answer(NotSent{"connection refused"});
+  EXPECT_EQ(refund.claim("another"), Action::none);
+  EXPECT_EQ(refund.operation().psp, "psp");
 }
 
 TEST(NotSent, DelaysNeverOverflow) {
-  Journey journey(CaptureMethod::automatic, {.attempts_max = 100, .retry_delay = milliseconds(1)});
-  for (int attempt = 1; attempt < 100; ++attempt) {
-    ASSERT_EQ(journey.feed(Claimed{"psp"}), Action::authorize);
-    journey.feed(NotSent{"connection refused"});
-    ASSERT_GT(journey.until_next_action(), milliseconds(0)) << attempt;
+  RetryPolicy policy;
+  policy.sends_max = 100;
+  policy.retry_delay = milliseconds(1);
+  auto step = claim({queued_transaction(), {}}, the_psp, payment_start, policy);
+  for (int sends = 1; sends < 100; ++sends) {
+    step = answered(std::move(step), NotSent{"connection refused"}, payment_start, policy);
+    ASSERT_GT(*step.state.transaction.next_action_at, payment_start) << sends;
+    step = claim(std::move(step.state), the_psp, payment_start, policy);
+    ASSERT_EQ(step.action, Action::send);
   }
 }
 
 TEST(NotSent, WhileUnknownSaysNothingAboutAnEarlierSend) {
-  Journey journey;
-  journey.claim();
-  journey.feed(OutcomeUnknown{"time-out"});
-  journey.claim();
-  EXPECT_EQ(journey.feed(NotSent{"connection refused"}), Action::none);
-  EXPECT_EQ(journey.transaction().status, Status::unknown);
-  EXPECT_EQ(journey.attempt().status, AttemptStatus::unknown);
-  EXPECT_EQ(journey.attempt().ended_at, std::nullopt);
-  EXPECT_EQ(journey.claim(), Action::look_up) << "no second attempt while the first may have arrived";
-  EXPECT_EQ(journey.transaction().attempt_count, 1);
-}
-
-TEST(NotSent, OfAResendAfterALeaseThatRanOutStaysUnknown) {
-  Journey journey;
-  journey.claim();
-  EXPECT_EQ(journey.claim(), Action::look_up);
-  EXPECT_EQ(journey.feed(NoSuchCharge{}), Action::authorize);
-  EXPECT_EQ(journey.feed(NotSent{"connection refused"}), Action::none);
-  EXPECT_EQ(journey.transaction().status, Status::unknown)
-      << "the dead worker's request may still be on its way";
-  EXPECT_EQ(journey.claim(), Action::look_up);
-}
-
-TEST(OutcomeUnknown, IsLookedUpWithADelayThatDoublesUpToTheLongest) {
-  Journey journey(
-      CaptureMethod::automatic,
-      {.look_ups_max = 6, .look_up_delay = milliseconds(500), .look_up_delay_max = milliseconds(3000)});
-  EXPECT_EQ(journey.claim(), Action::authorize);
-  int look_ups = 0;
-  for (const int delay_ms : {500, 1000, 2000, 3000, 3000, 3000}) {
-    EXPECT_EQ(journey.feed(OutcomeUnknown{"time-out"}), Action::none);
-    EXPECT_EQ(journey.transaction().status, Status::unknown);
-    EXPECT_EQ(journey.transaction().reason, "time-out");
-    EXPECT_EQ(journey.until_next_action(), milliseconds(delay_ms));
-    EXPECT_EQ(journey.attempt().status, AttemptStatus::unknown);
-    EXPECT_EQ(journey.attempt().look_ups, ++look_ups);
-    EXPECT_EQ(journey.attempt().ended_at, std::nullopt);
+  for (const bool is_resent : {false, true}) {
+    PaymentJourney journey;
+    journey.lose_the_answer();
+    if (is_resent) {
+      ASSERT_EQ(journey.find(NoSuchOperation{}), Action::send);
+    }
+    EXPECT_EQ(is_resent ? journey.answer(NotSent{"refused"}) : journey.find(NotSent{"refused"}),
+              Action::none);
+    EXPECT_EQ(journey.status(), Status::unknown) << "the first request may still be on its way";
+    EXPECT_EQ(journey.claim("another"), Action::none) << "and nobody else is asked";
     EXPECT_EQ(journey.claim(), Action::look_up);
   }
+}
+
+TEST(Rejected, AfterAResendSaysNothingAboutAnEarlierSend) {
+  PaymentJourney journey;
+  journey.lose_the_answer();
+  ASSERT_EQ(journey.find(NoSuchOperation{}), Action::send);
+  EXPECT_EQ(journey.answer(Rejected{"no such account"}), Action::none);
+  EXPECT_EQ(journey.status(), Status::unknown);
+  EXPECT_EQ(journey.claim(), Action::look_up);
+  journey.find(ten_dollars_taken);
+  EXPECT_EQ(journey.status(), Status::captured) << "the first one had arrived";
+}
+
+// --- Unknown -----------------------------------------------------------------------------------
+
+TEST(OutcomeUnknown, IsLookedUpWithADelayThatDoublesUpToTheLongest) {
+  RetryPolicy policy;
+  policy.look_ups_max = 6;
+  policy.look_up_delay_max = milliseconds(3000);
+  PaymentJourney journey(CaptureMethod::automatic, policy);
+  journey.claim();
+  journey.answer(OutcomeUnknown{"time-out"});
+  int look_ups = 0;
+  for (const int delay_ms : {500, 1000, 2000, 3000, 3000, 3000}) {
+    EXPECT_EQ(journey.status(), Status::unknown);
+    EXPECT_EQ(journey.until_next_action(), milliseconds(delay_ms));
+    EXPECT_EQ(journey.operation().look_ups, ++look_ups);
+    EXPECT_EQ(journey.claim(), Action::look_up);
+    journey.find(OutcomeUnknown{"time-out"});
+  }
+  EXPECT_EQ(journey.status(), Status::manual_review);
 }
 
 TEST(OutcomeUnknown, IsGivenToAPersonWhenTheLookUpsAreUsedUp) {
-  Journey journey(CaptureMethod::automatic, {.look_ups_max = 2});
-  journey.claim();
-  journey.feed(OutcomeUnknown{"time-out"});
-  for (int look_up = 1; look_up <= 2; ++look_up) {
-    EXPECT_EQ(journey.transaction().status, Status::unknown);
+  for (const Found& failure : std::vector<Found>{OutcomeUnknown{"HTTP 502"}, NotSent{"HTTP 502"}}) {
+    RetryPolicy policy;
+    policy.look_ups_max = 2;
+    PaymentJourney journey(CaptureMethod::automatic, policy);
+    journey.lose_the_answer();
+    journey.find(failure);
+    EXPECT_EQ(journey.status(), Status::unknown);
     EXPECT_EQ(journey.claim(), Action::look_up);
-    EXPECT_EQ(journey.feed(OutcomeUnknown{"HTTP 502"}), Action::none);
+    journey.find(failure);
+    EXPECT_EQ(journey.status(), Status::manual_review);
+    EXPECT_EQ(journey.transaction().reason, "HTTP 502");
+    EXPECT_EQ(journey.transaction().next_action_at, std::nullopt);
+    EXPECT_EQ(journey.operation().ended_at, std::nullopt) << "whoever ends it says when";
   }
-  EXPECT_EQ(journey.transaction().status, Status::manual_review);
-  EXPECT_EQ(journey.transaction().reason, "HTTP 502");
-  EXPECT_EQ(journey.transaction().next_action_at, std::nullopt);
-  EXPECT_EQ(journey.transaction().captured_minor, 0);
-  EXPECT_FALSE(is_resolved(journey.attempt().status));
 }
 
-TEST(OutcomeUnknown, ThatCannotEvenBeAskedForEndsInManualReviewToo) {
-  Journey journey(CaptureMethod::automatic, {.look_ups_max = 3});
-  journey.claim();
-  journey.feed(OutcomeUnknown{"time-out"});
-  for (int look_up = 1; look_up <= 3; ++look_up) {
-    journey.claim();
-    journey.feed(NotSent{"connection refused"});
-  }
-  EXPECT_EQ(journey.transaction().status, Status::manual_review);
+TEST(NoSuchOperationFound, SendsTheIdenticalRequestUnderTheSameKey) {
+  PaymentJourney journey;
+  journey.lose_the_answer();
+  const auto sent = journey.operation();
+  EXPECT_EQ(journey.find(NoSuchOperation{}), Action::send);
+  EXPECT_EQ(journey.operation().number, sent.number);
+  EXPECT_EQ(journey.operation().idempotency_key, sent.idempotency_key);
+  EXPECT_EQ(journey.operation().request, sent.request);
+  EXPECT_EQ(journey.operation().psp, sent.psp);
+  EXPECT_EQ(journey.operation().sends, 2);
+  EXPECT_EQ(journey.operation().sent_at, sent.sent_at) << "when it was first sent";
+  EXPECT_EQ(journey.transaction().operation_count, 1);
+  EXPECT_EQ(journey.answer(ten_dollars_taken), Action::none);
+  EXPECT_EQ(journey.status(), Status::captured);
 }
 
-TEST(NoSuchCharge, SendsTheIdenticalRequestUnderTheSameKey) {
-  Journey journey;
-  journey.claim();
-  journey.feed(OutcomeUnknown{"time-out"});
-  const auto sent = journey.attempt();
-  journey.claim();
-  EXPECT_EQ(journey.feed(NoSuchCharge{}), Action::authorize);
-  EXPECT_EQ(journey.attempt().number, sent.number);
-  EXPECT_EQ(journey.attempt().idempotency_key, sent.idempotency_key);
-  EXPECT_EQ(journey.attempt().request_fingerprint, sent.request_fingerprint);
-  EXPECT_EQ(journey.attempt().request_fingerprint, fingerprint(request_bytes(journey.transaction())));
-  EXPECT_EQ(journey.transaction().attempt_count, 1);
-
-  EXPECT_EQ(journey.feed(Approved{"psp-ref"}), Action::none);
-  EXPECT_EQ(journey.transaction().status, Status::captured);
-}
-
-TEST(NoSuchCharge, OfARequestThatWouldDifferFromWhatWasSentIsLeftToAPerson) {
-  const RetryPolicy policy;
-  auto state = apply({new_transaction(), std::nullopt}, Claimed{"psp"}, start, policy).state;
-  state = apply(std::move(state), Claimed{"psp"}, start + policy.lease, policy).state;
-  state.attempt->request_fingerprint = fingerprint("what another version of the program sent");
-  const auto after = apply(std::move(state), NoSuchCharge{}, start + policy.lease, policy);
+TEST(NoSuchOperationFound, OfARequestThatNobodyWroteDownIsLeftToAPerson) {
+  PaymentJourney journey;
+  journey.lose_the_answer();
+  auto step = journey.step();
+  step.state.operations[0].request.clear();
+  const auto after = found(std::move(step), NoSuchOperation{}, journey.now(), {});
   EXPECT_EQ(after.action, Action::none);
   EXPECT_EQ(after.state.transaction.status, Status::manual_review);
-  EXPECT_EQ(after.state.transaction.next_action_at, std::nullopt);
+  EXPECT_THAT(after.state.transaction.reason, HasSubstr("would not be identical"));
 }
 
-TEST(Transition, StampsTheTimeOfTheChange) {
-  Journey journey;
+TEST(NoSuchOperationFound, OfWhatThePspTookBeforeIsLeftToAPerson) {
+  auto journey = journey_to(Asked::pending);
+  EXPECT_EQ(journey.find(NoSuchOperation{}), Action::none);
+  EXPECT_EQ(journey.status(), Status::manual_review);
+  EXPECT_EQ(journey.operation().sends, 1);
+}
+
+// --- Pending -----------------------------------------------------------------------------------
+
+TEST(PendingOnes, AreAskedForAgainFromTheShortestDelay) {
+  PaymentJourney journey;
+  journey.lose_the_answer();
+  journey.find(OutcomeUnknown{"HTTP 502"});
   journey.claim();
-  EXPECT_EQ(journey.transaction().updated_at, journey.now());
-  journey.feed(Approved{"psp-ref"});
-  EXPECT_EQ(journey.transaction().updated_at, journey.now());
-  EXPECT_EQ(journey.transaction().created_at, start);
+  for (const int delay_ms : {500, 1000, 2000}) {
+    journey.find(Pending{"psp-ref", dollars(1000)});
+    EXPECT_EQ(journey.until_next_action(), milliseconds(delay_ms));
+    EXPECT_EQ(journey.transaction().reason, "") << "what was wrong in between is over";
+    EXPECT_EQ(journey.claim(), Action::look_up);
+  }
 }
 
-// --- The request -------------------------------------------------------------------------------
+TEST(PendingOnes, OutliveFailedLookUpsUntilTheyArePendingForTooLong) {
+  RetryPolicy policy;
+  policy.pending_max = hours(1);
+  policy.look_ups_max = 2;
+  for (const Found& said : std::vector<Found>{Pending{"psp-ref", {}}, ActionRequired{"psp-ref", {}},
+                                              OutcomeUnknown{"HTTP 502"}, NotSent{"connection refused"}}) {
+    PaymentJourney journey(CaptureMethod::automatic, policy);
+    journey.claim();
+    journey.answer(Pending{"psp-ref", {}});
+    const auto sent_at = *journey.operation().sent_at;
+    while (journey.status() != Status::manual_review) {
+      ASSERT_LT(journey.now(), sent_at + hours(2)) << "nobody is ever asked, " << said.index();
+      ASSERT_EQ(journey.claim(), Action::look_up);
+      journey.find(said);
+    }
+    EXPECT_GT(journey.now(), sent_at + hours(1)) << said.index();
+    EXPECT_EQ(journey.transaction().next_action_at, std::nullopt);
+    EXPECT_NE(journey.transaction().reason, "");
+  }
+}
 
-TEST(RequestBytes, AreTheSameForTheSameTransactionWhateverItsState) {
-  const auto before = new_transaction();
-  Journey journey;
+TEST(PendingOnes, EndWhenThePspSaysHow) {
+  auto succeeded = journey_to(Asked::pending);
+  succeeded.find(ten_dollars_taken);
+  EXPECT_EQ(succeeded.status(), Status::captured);
+  auto declined = journey_to(Asked::pending);
+  declined.find(no_money);
+  EXPECT_EQ(declined.status(), Status::declined);
+}
+
+// --- Another PSP -------------------------------------------------------------------------------
+
+TEST(AnotherPsp, IsNeverAskedAboutAnOperation) {
+  RetryPolicy policy;
+  policy.look_ups_max = 2;
+  PaymentJourney journey(CaptureMethod::automatic, policy);
+  journey.claim("elsewhere");
+  for (int look_up = 1; look_up <= 2; ++look_up) {
+    EXPECT_EQ(journey.claim("psp"), Action::none);
+    EXPECT_EQ(journey.status(), Status::unknown);
+    EXPECT_EQ(journey.operation().psp, "elsewhere");
+    EXPECT_THAT(journey.transaction().reason, StartsWith("it belongs to elsewhere"));
+  }
+  EXPECT_EQ(journey.claim("elsewhere"), Action::look_up) << "the PSP's own worker may still come";
+  journey.find(OutcomeUnknown{"time-out"});
+  EXPECT_EQ(journey.status(), Status::manual_review);
+}
+
+TEST(AnotherPsp, IsNeverSentARefundOfWhatItDidNotTake) {
+  auto journey = paid_journey();
+  journey.ask(Kind::refund);
+  for (int tries = 1; tries <= 3; ++tries) {
+    EXPECT_EQ(journey.operation(2).phase, Phase::requested);
+    EXPECT_EQ(journey.claim("another"), Action::none);
+  }
+  EXPECT_EQ(journey.operation(2).phase, Phase::failed);
+  EXPECT_EQ(journey.operation(2).sent_at, std::nullopt);
+  EXPECT_EQ(journey.status(), Status::captured);
+}
+
+TEST(AnotherPsp, LeavesWhatIsPendingPending) {
+  auto journey = journey_to(Asked::pending);
+  EXPECT_EQ(journey.claim("another"), Action::none);
+  EXPECT_EQ(journey.operation(1).phase, Phase::pending);
+  EXPECT_GT(journey.until_next_action(), milliseconds(0));
+}
+
+// --- A state that somebody has changed meanwhile ------------------------------------------------
+
+TEST(CaughtUp, AppliesToTheStateAsItIsNow) {
+  auto journey = paid_journey();
+  journey.ask(Kind::refund, 100);
   journey.claim();
-  journey.feed(OutcomeUnknown{"time-out"});
-  EXPECT_EQ(request_bytes(journey.transaction()), request_bytes(before));
+  const auto claimed = journey.step();
+  journey.ask(Kind::refund, 200);
+  auto step = caught_up(journey.state(), claim_of(claimed));
+  ASSERT_TRUE(step);
+  EXPECT_EQ(step->state.transaction.version, journey.transaction().version + 1) << "nobody saves over it";
+  const auto after = answered(std::move(*step), Succeeded{"", dollars(100)}, journey.now(), {});
+  EXPECT_EQ(after.state.transaction.refunded_minor, 100);
+  EXPECT_EQ(after.state.operations.at(2).due_at, journey.now())
+      << "the other request is kept, and its turn comes";
 }
 
-TEST(RequestBytes, DifferWithEachThingThatThePspIsAskedFor) {
-  const auto original = request_bytes(new_transaction());
-  auto other = new_transaction();
-  other.id = {Uuid::generate()};
-  EXPECT_NE(request_bytes(other), original);
-  other = new_transaction();
-  other.amount = Money(1001, *Currency::parse("USD"));
-  EXPECT_NE(request_bytes(other), original);
-  other = new_transaction();
-  other.amount = Money(1000, *Currency::parse("EUR"));
-  EXPECT_NE(request_bytes(other), original);
-  other = new_transaction(CaptureMethod::manual);
-  EXPECT_NE(request_bytes(other), original);
+TEST(CaughtUp, IsNothingWhenSomebodyHasClaimedItSinceOrTheAnswerIsThere) {
+  auto journey = paid_journey();
+  journey.ask(Kind::refund, 100);
+  journey.claim();
+  const auto claimed = journey.step();
+  auto lease_ended = journey;
+  lease_ended.claim();
+  EXPECT_FALSE(caught_up(lease_ended.state(), claim_of(claimed)));
+  PaymentJourney looked_up;
+  looked_up.lose_the_answer();
+  const auto first_look_up = looked_up.step();
+  looked_up.claim();
+  ASSERT_EQ(looked_up.operation().phase, first_look_up.operation().phase);
+  EXPECT_FALSE(caught_up(looked_up.state(), claim_of(first_look_up))) << "another is asking now";
+  for (const Answer& answer : std::vector<Answer>{
+           Succeeded{"", dollars(100)}, no_money, Rejected{""}, Pending{"", {}}, ActionRequired{"", {}},
+           NotSent{"refused"}, OutcomeUnknown{"time-out"}, Contradicted{"another's", ""}}) {
+    auto answered_before = journey;
+    answered_before.answer(answer);
+    EXPECT_FALSE(caught_up(answered_before.state(), claim_of(claimed))) << answer.index();
+  }
+  EXPECT_FALSE(caught_up(paid_journey().state(), claim_of(claimed)))
+      << "the store was restored: there is no such operation";
+}
+
+// --- Workers that are not ours -----------------------------------------------------------------
+
+State settled_by(std::string_view worker, const Elsewhere& outcome) {
+  return settle({queued_transaction(), {}}, worker, outcome, payment_start + milliseconds(1));
+}
+
+TEST(Settle, TakesTheWordOfAForeignWorker) {
+  const auto captured = settled_by("rq-worker", ChargedElsewhere{});
+  EXPECT_EQ(captured.transaction.status, Status::captured);
+  EXPECT_EQ(captured.transaction.captured_minor, 1000);
+  EXPECT_EQ(captured.transaction.version, 1);
+  EXPECT_EQ(captured.transaction.next_action_at, std::nullopt);
+  EXPECT_EQ(captured.operations.at(0).psp, "rq-worker");
+  EXPECT_EQ(captured.operations.at(0).phase, Phase::succeeded);
+
+  const auto failed = settled_by("rq-worker", FailedElsewhere{"ValueError: no"});
+  EXPECT_EQ(failed.transaction.status, Status::failed);
+  EXPECT_EQ(failed.transaction.reason, "ValueError: no");
+  EXPECT_EQ(failed.transaction.next_action_at, std::nullopt) << "it may have been charged: never again";
+  EXPECT_EQ(failed.operations.at(0).ended_at, payment_start + milliseconds(1));
+
+  const auto unknown = settled_by("rq-worker", UnknownElsewhere{"the worker died"});
+  EXPECT_EQ(unknown.transaction.status, Status::manual_review) << "nobody can be asked";
+  EXPECT_EQ(unknown.transaction.reason, "the worker died");
+  EXPECT_EQ(unknown.operations.at(0).ended_at, std::nullopt);
+  for (const auto& state : {captured, failed, unknown}) EXPECT_EQ(why_broken(state).value_or(""), "");
+}
+
+TEST(Settle, WhatAForeignWorkerFailedItMayFinishLater) {
+  const auto failed = settled_by("rq-worker", FailedElsewhere{"ValueError: no"});
+  ASSERT_TRUE(may_settle(failed, "rq-worker", ChargedElsewhere{}));
+  const auto captured = settle(failed, "rq-worker", ChargedElsewhere{}, payment_start + milliseconds(2));
+  EXPECT_EQ(captured.transaction.status, Status::captured);
+  EXPECT_EQ(captured.transaction.captured_minor, 1000);
+  EXPECT_EQ(captured.transaction.reason, "");
+  EXPECT_EQ(captured.transaction.version, 2);
+  ASSERT_EQ(captured.operations.size(), 2U) << "the try that failed stays on record";
+  EXPECT_EQ(captured.operations[0], failed.operations[0]);
+  EXPECT_NE(captured.operations[1].idempotency_key, failed.operations[0].idempotency_key);
+  EXPECT_EQ(why_broken(captured).value_or(""), "");
+}
+
+TEST(Settle, NobodyElseHasASay) {
+  const auto failed = settled_by("rq-worker", FailedElsewhere{"ValueError: no"});
+  EXPECT_FALSE(may_settle(failed, "rq-worker", FailedElsewhere{"again"})) << "it has failed already";
+  EXPECT_FALSE(may_settle(failed, "rq-worker", UnknownElsewhere{"again"}));
+  EXPECT_FALSE(may_settle(failed, "another", ChargedElsewhere{}));
+  EXPECT_FALSE(may_settle(settled_by("rq-worker", ChargedElsewhere{}), "rq-worker", ChargedElsewhere{}))
+      << "once";
+  // It may have charged before it died: a second success would hide the first.
+  EXPECT_FALSE(
+      may_settle(settled_by("rq-worker", UnknownElsewhere{"killed"}), "rq-worker", ChargedElsewhere{}));
+  // One of ours is at it, or tried it in vain: only ours knows what is sent there.
+  RetryPolicy once;
+  once.sends_max = 1;
+  PaymentJourney ours(CaptureMethod::automatic, once);
+  ours.claim();
+  EXPECT_FALSE(may_settle(ours.state(), "rq-worker", ChargedElsewhere{}));
+  ours.answer(NotSent{"no route"});
+  ASSERT_EQ(ours.status(), Status::failed);
+  EXPECT_FALSE(may_settle(ours.state(), "psp", FailedElsewhere{""}));
+  EXPECT_FALSE(may_settle(ours.state(), "rq-worker", ChargedElsewhere{}));
+}
+
+// --- Afterwards --------------------------------------------------------------------------------
+
+PaymentJourney refunded_journey(std::int64_t amount = 300) {
+  auto journey = paid_journey();
+  journey.ask(Kind::refund, amount);
+  journey.succeed();
+  return journey;
+}
+
+TEST(TakeBack, LowersTheTotalsAndIsAPersons) {
+  auto journey = refunded_journey();
+  ASSERT_EQ(journey.status(), Status::partially_refunded);
+  const auto before = journey.state();
+  journey.take_back(2);
+  EXPECT_EQ(journey.transaction().refunded_minor, 0);
+  EXPECT_EQ(journey.status(), Status::manual_review);
+  EXPECT_EQ(journey.transaction().reason, "it failed after all");
+  EXPECT_EQ(journey.transaction().version, before.transaction.version + 1);
+  EXPECT_TRUE(journey.operation(2).taken_back);
+  EXPECT_EQ(journey.operation(2).ended_at, before.operations[1].ended_at) << "both facts are kept";
+  EXPECT_EQ(why_broken(journey.state()).value_or(""), "");
+}
+
+TEST(TakeBack, OfACaptureOrAChargeLowersWhatWasCaptured) {
+  auto charge = paid_journey();
+  charge.take_back(1);
+  EXPECT_EQ(charge.transaction().captured_minor, 0);
+  EXPECT_EQ(charge.transaction().authorized_minor, 0);
+  auto capture = paid_journey(CaptureMethod::manual);
+  capture.ask(Kind::capture, 400, false);
+  capture.succeed();
+  capture.take_back(2);
+  EXPECT_EQ(capture.transaction().captured_minor, 0);
+  EXPECT_EQ(capture.transaction().authorized_minor, 1000);
+  EXPECT_EQ(capture.transaction().held_minor, 600);
+}
+
+TEST(TakeBack, ThatTheTotalsHaveNoRoomForLeavesThemAndIsAPersons) {
+  auto given_back = refunded_journey();
+  given_back.take_back(1);
+  EXPECT_EQ(given_back.transaction().captured_minor, 1000);
+  EXPECT_EQ(given_back.status(), Status::manual_review);
+  EXPECT_FALSE(given_back.operation(1).taken_back);
+  auto being_given_back = paid_journey();
+  being_given_back.ask(Kind::refund, 300);
+  being_given_back.claim();
+  being_given_back.take_back(1);
+  EXPECT_EQ(being_given_back.transaction().captured_minor, 1000) << "the refund may succeed";
+  being_given_back.answer(Succeeded{"", dollars(300)});
+  EXPECT_EQ(being_given_back.transaction().refunded_minor, 300);
+  EXPECT_EQ(why_broken(being_given_back.state()).value_or(""), "");
+}
+
+TEST(TakeBack, OfWhatHasNotSucceededChangesNothing) {
+  auto journey = refunded_journey();
+  journey.take_back(2);
+  const auto once = journey.state();
+  journey.take_back(2);
+  EXPECT_EQ(journey.state().transaction.version, once.transaction.version) << "a notice that comes twice";
+  journey.take_back(9);
+  EXPECT_EQ(journey.state().transaction.version, once.transaction.version);
+  PaymentJourney unknown;
+  unknown.lose_the_answer();
+  unknown.take_back(1);
+  EXPECT_EQ(unknown.status(), Status::unknown);
+}
+
+TEST(Resolve, EndsWhatWasNeverBooked) {
+  for (const bool succeeded : {true, false}) {
+    PaymentJourney journey;
+    journey.claim();
+    journey.answer(Contradicted{"the PSP has a charge of 1 JPY", "odd"});
+    const auto before = journey.transaction().version;
+    ASSERT_TRUE(journey.resolve(1, succeeded));
+    EXPECT_EQ(journey.status(), succeeded ? Status::captured : Status::failed);
+    EXPECT_EQ(journey.transaction().captured_minor, succeeded ? 1000 : 0);
+    EXPECT_EQ(journey.operation(1).phase, succeeded ? Phase::succeeded : Phase::failed);
+    EXPECT_EQ(journey.operation(1).note, "looked into");
+    EXPECT_EQ(journey.operation(1).psp_reference, "odd") << "none was given";
+    EXPECT_EQ(journey.operation(1).ended_at, journey.now());
+    EXPECT_EQ(journey.transaction().version, before + 1);
+    EXPECT_EQ(why_broken(journey.state()).value_or(""), "");
+  }
+}
+
+TEST(Resolve, EndsWhatWasTakenBack) {
+  auto did_not_happen = refunded_journey();
+  did_not_happen.take_back(2);
+  ASSERT_TRUE(did_not_happen.resolve(2, false));
+  EXPECT_EQ(did_not_happen.status(), Status::captured);
+  EXPECT_EQ(did_not_happen.transaction().refunded_minor, 0);
+  EXPECT_EQ(did_not_happen.operation(2).phase, Phase::failed);
+  auto happened = refunded_journey();
+  happened.take_back(2);
+  ASSERT_TRUE(happened.resolve(2, true));
+  EXPECT_EQ(happened.status(), Status::partially_refunded);
+  EXPECT_EQ(happened.transaction().refunded_minor, 300);
+  EXPECT_FALSE(happened.operation(2).taken_back);
+}
+
+TEST(Resolve, OfACaptureThatHappenedAfterAllTakesNothingMoreOfTheHold) {
+  auto journey = paid_journey(CaptureMethod::manual);
+  journey.ask(Kind::capture, 400, false);
+  journey.succeed();
+  const auto before = journey.transaction().held_minor;
+  journey.take_back(2);
+  ASSERT_TRUE(journey.resolve(2, true));
+  EXPECT_EQ(journey.transaction().captured_minor, 400);
+  EXPECT_EQ(journey.transaction().held_minor, before);
+}
+
+TEST(Resolve, EndsWhatCouldNotBeTakenBackWhenThereIsRoom) {
+  auto journey = paid_journey();
+  journey.ask(Kind::refund, 300);
+  journey.claim();
+  journey.take_back(1);
+  EXPECT_FALSE(journey.resolve(1, false)) << "the refund may succeed";
+  journey.answer(no_money.reason == Reason{} ? Declined{} : Declined{no_money.reason, "", dollars(300)});
+  ASSERT_TRUE(journey.resolve(1, false));
+  EXPECT_EQ(journey.transaction().captured_minor, 0);
+  EXPECT_EQ(journey.status(), Status::failed);
+  auto stays = refunded_journey();
+  stays.take_back(1);
+  ASSERT_FALSE(stays.resolve(1, false)) << "some of it was given back";
+  EXPECT_EQ(stays.status(), Status::manual_review);
+  ASSERT_TRUE(stays.resolve(1, true));
+  EXPECT_EQ(stays.transaction().captured_minor, 1000) << "it was booked all the time";
+  EXPECT_EQ(stays.status(), Status::partially_refunded);
+}
+
+TEST(Resolve, OfACaptureBehindAFinalOneFindsNoHoldAndNeedsNone) {
+  auto journey = paid_journey(CaptureMethod::manual);
+  journey.ask(Kind::capture, 400, false);
+  journey.ask(Kind::capture, 600);
+  journey.claim();
+  journey.answer(Contradicted{"another's", ""});
+  journey.succeed();
+  EXPECT_EQ(journey.transaction().held_minor, 0);
+  ASSERT_TRUE(journey.resolve(2, true));
+  EXPECT_EQ(journey.transaction().captured_minor, 1000);
+  EXPECT_EQ(journey.transaction().held_minor, 0);
+  EXPECT_EQ(journey.status(), Status::captured);
+}
+
+TEST(Resolve, NeedsAnOperationThatIsAPersonsAndRoom) {
+  auto journey = refunded_journey();
+  for (const int number : {0, 1, 2, 3}) EXPECT_FALSE(journey.resolve(number, true)) << number;
+  // A refund that "happened" after what it gives back was taken away.
+  journey.take_back(2);
+  journey.take_back(1);
+  ASSERT_EQ(journey.transaction().captured_minor, 1000) << "an open refund counts";
+}
+
+TEST(Resolve, AVoidAndAHoldStayWhatThePspFirstSaid) {
+  auto journey = paid_journey(CaptureMethod::manual);
+  journey.ask(Kind::void_);
+  journey.succeed();
+  for (const int number : {1, 2}) {
+    auto taken = journey;
+    taken.take_back(number);
+    EXPECT_EQ(taken.status(), Status::manual_review);
+    EXPECT_EQ(taken.transaction().held_minor, 0);
+    EXPECT_FALSE(taken.resolve(number, false));
+    EXPECT_TRUE(taken.resolve(number, true));
+    EXPECT_EQ(taken.status(), Status::voided);
+  }
+}
+
+// --- The status --------------------------------------------------------------------------------
+
+TEST(StatusOf, FollowsFromTotalsAndOperations) {
+  const auto status_with = [](Phase authorization, std::vector<Phase> refunds, std::int64_t captured,
+                              std::int64_t refunded, std::int64_t held = 0) {
+    State state{queued_transaction(), {}};
+    state.transaction.authorized_minor = captured + held;
+    state.transaction.captured_minor = captured;
+    state.transaction.refunded_minor = refunded;
+    state.transaction.held_minor = held;
+    refunds.insert(refunds.begin(), authorization);
+    for (const auto phase : refunds) {
+      Operation operation{.amount = dollars(100)};
+      operation.kind = state.operations.empty() ? Kind::authorize : Kind::refund;
+      operation.phase = phase;
+      state.operations.push_back(operation);
+    }
+    return to_string(status_of(state));
+  };
+  EXPECT_EQ(to_string(status_of({queued_transaction(), {}})), "queued");
+  for (const auto& [phase, status] : {
+           std::pair{Phase::requested, "processing"},
+           std::pair{Phase::sent, "processing"},
+           std::pair{Phase::pending, "processing"},
+           std::pair{Phase::unknown, "unknown"},
+           std::pair{Phase::action_required, "action_required"},
+           std::pair{Phase::declined, "declined"},
+           std::pair{Phase::rejected, "failed"},
+           std::pair{Phase::failed, "failed"},
+           std::pair{Phase::manual_review, "manual_review"},
+       }) {
+    EXPECT_EQ(status_with(phase, {}, 0, 0), status) << to_string(phase);
+  }
+  const auto succeeded = Phase::succeeded;
+  EXPECT_EQ(status_with(succeeded, {}, 0, 0, 1000), "authorized");
+  EXPECT_EQ(status_with(succeeded, {}, 400, 0, 600), "captured") << "also with a rest that is held";
+  EXPECT_EQ(status_with(succeeded, {}, 1000, 0), "captured");
+  EXPECT_EQ(status_with(succeeded, {}, 1000, 300), "partially_refunded");
+  EXPECT_EQ(status_with(succeeded, {}, 1000, 1000), "refunded");
+  EXPECT_EQ(status_with(succeeded, {}, 0, 0), "voided");
+  for (const auto phase : {Phase::requested, Phase::sent, Phase::pending}) {
+    EXPECT_EQ(status_with(succeeded, {phase}, 1000, 0), "processing") << to_string(phase);
+  }
+  for (const auto phase : {Phase::declined, Phase::rejected, Phase::failed}) {
+    EXPECT_EQ(status_with(succeeded, {phase}, 1000, 0), "captured") << to_string(phase);
+  }
+  EXPECT_EQ(status_with(succeeded, {Phase::unknown, Phase::requested}, 1000, 0), "unknown");
+  EXPECT_EQ(status_with(succeeded, {Phase::manual_review, Phase::unknown}, 1000, 0), "manual_review");
+}
+
+// --- What must never be ------------------------------------------------------------------------
+
+// A transaction with one refund behind it, as the machine makes it.
+template <class Change>
+void expect_broken(std::string_view why, Change change) {
+  auto state = refunded_journey().state();
+  ASSERT_EQ(why_broken(state).value_or(""), "");
+  change(state);
+  EXPECT_THAT(std::string(why_broken(state).value_or("it is sound")), HasSubstr(std::string(why)));
+}
+
+TEST(WhyBroken, SaysThatAmountsAreNotInOrder) {
+  expect_broken("its amounts are not", [](State& state) { state.transaction.refunded_minor = 1001; });
+  expect_broken("its amounts are not", [](State& state) { state.transaction.captured_minor = 1001; });
+  expect_broken("its amounts are not", [](State& state) { state.transaction.authorized_minor = 1001; });
+  expect_broken("its amounts are not", [](State& state) { state.transaction.held_minor = 1; });
+  expect_broken("its amounts are not", [](State& state) { state.transaction.refunded_minor = -1; });
+  expect_broken("its amounts are not", [](State& state) { state.transaction.amount = dollars(0); });
+}
+
+TEST(WhyBroken, SaysThatAWorkerWouldNeverComeOrForNothing) {
+  State lost{queued_transaction(), {}};
+  lost.transaction.next_action_at.reset();
+  EXPECT_EQ(why_broken(lost), "it is open, and nothing is due");
+  expect_broken("it is not open, and something is due",
+                [](State& state) { state.transaction.next_action_at = payment_start; });
+  PaymentJourney under_way;
+  under_way.claim();
+  auto state = under_way.state();
+  state.operations[0].due_at.reset();
+  EXPECT_EQ(why_broken(state), "something is due, and none of its operations is");
+}
+
+TEST(WhyBroken, SaysThatACountIsWrong) {
+  expect_broken("it has a count below zero", [](State& state) { state.transaction.version = -1; });
+  expect_broken("it has a count below zero", [](State& state) { state.transaction.operation_count = -1; });
+  expect_broken("a count is below zero", [](State& state) { state.operations[1].claims = -1; });
+  expect_broken("a count is below zero", [](State& state) { state.operations[1].sends = -1; });
+  expect_broken("a count is below zero", [](State& state) { state.operations[1].look_ups = -1; });
+  expect_broken("an operation is missing", [](State& state) { state.transaction.operation_count = 3; });
+  expect_broken("an operation is missing", [](State& state) { state.operations[1].number = 3; });
+  expect_broken("an operation is missing", [](State& state) { state.operations.pop_back(); });
+  expect_broken("it was begun, and has no operation",
+                [](State& state) { state.transaction.operation_count = 0; });
+  State begun{queued_transaction(), {}};
+  begun.transaction.operation_count = 1;
+  EXPECT_EQ(why_broken(begun), "it is queued, and was begun");
+}
+
+TEST(WhyBroken, SaysThatTheStatusDoesNotFit) {
+  for (const auto status : {Status::authorized, Status::captured, Status::voided, Status::refunded,
+                            Status::declined, Status::failed}) {
+    expect_broken("its status does not fit its amounts",
+                  [&](State& state) { state.transaction.status = status; });
+  }
+  expect_broken("its status does not follow from its operations",
+                [](State& state) { state.transaction.status = Status::manual_review; });
+  expect_broken("its status does not follow from its operations",
+                [](State& state) { state.operations[1].phase = Phase::pending; });
+}
+
+TEST(WhyBroken, SaysThatAnOperationIsNotTheTransactions) {
+  for (const auto& amount : {dollars(0), dollars(-1), dollars(1001), Money(300, *Currency::parse("EUR"))}) {
+    expect_broken("an operation's amount is not the transaction's",
+                  [&](State& state) { state.operations[1].amount = amount; });
+  }
+  expect_broken("two of its operations are unresolved at once", [](State& state) {
+    for (auto& operation : state.operations) operation.phase = Phase::unknown;
+  });
+}
+
+TEST(InvariantsDeathTest, WhatIsBrokenIsNotWritten) {
+  auto state = refunded_journey().state();
+  assert_invariants(state);
+  state.transaction.refunded_minor = 1001;
+  EXPECT_DEATH(assert_invariants(state), "invariant broken");
+}
+
+TEST(StateMachineDeathTest, AnEventThatTheStateDoesNotAllowIsABug) {
+  const auto over = paid_journey();
+  EXPECT_DEATH(claim(over.state(), the_psp, payment_start, {}), "invariant broken");
+  EXPECT_DEATH(answered(over.step(), ten_dollars_taken, payment_start, {}), "invariant broken")
+      << "booked twice";
+  EXPECT_DEATH(found(over.step(), ten_dollars_taken, payment_start, {}), "invariant broken");
+  EXPECT_DEATH(settle(over.state(), "rq-worker", ChargedElsewhere{}, payment_start), "invariant broken");
+  auto requested = paid_journey();
+  requested.ask(Kind::refund);
+  const Step never_sent{requested.state(), Action::none, 1};
+  EXPECT_DEATH(answered(never_sent, Succeeded{"", dollars(1000)}, payment_start, {}), "invariant broken");
+  const auto pending = journey_to(Asked::pending);
+  EXPECT_DEATH(answered(pending.step(), ten_dollars_taken, payment_start, {}), "invariant broken")
+      << "nothing was sent";
+}
+
+TEST(RetryPolicyTest, KnowsTheLongestItPutsAnythingOff) {
+  const RetryPolicy policy;
+  EXPECT_EQ(longest_delay(policy), policy.look_up_delay_max);
+  RetryPolicy patient;
+  patient.lease = hours(1);
+  EXPECT_EQ(longest_delay(patient), hours(1));
+  RetryPolicy stubborn;
+  stubborn.sends_max = 20;
+  EXPECT_GE(longest_delay(stubborn), stubborn.retry_delay * (1 << 18)) << "the last try's";
 }
 
 TEST(Fingerprint, IsSha256) {
@@ -424,205 +1041,6 @@ TEST(Fingerprint, IsSha256) {
   EXPECT_THAT(digest, StartsWith("\xba\x78\x16\xbf"));  // FIPS 180-2, B.1
   EXPECT_NE(fingerprint("abd"), digest);
   EXPECT_EQ(fingerprint("").size(), 32U);
-}
-
-// --- What must never be ------------------------------------------------------------------------
-
-Transaction captured_transaction() {
-  auto transaction = new_transaction();
-  transaction.status = Status::captured;
-  transaction.authorized_minor = 1000;
-  transaction.captured_minor = 1000;
-  transaction.next_action_at.reset();
-  return transaction;
-}
-
-TEST(Invariants, HoldForWhatTheMachineMakes) {
-  assert_invariants(new_transaction());
-  auto transaction = captured_transaction();
-  assert_invariants(transaction);
-  transaction.refunded_minor = 1000;
-  transaction.status = Status::refunded;
-  assert_invariants(transaction);
-}
-
-TEST(Invariants, AStatusFitsTheMoney) {
-  for (const auto status : {Status::authorized, Status::voided, Status::partially_refunded, Status::refunded,
-                            Status::declined, Status::failed, Status::manual_review}) {
-    auto transaction = captured_transaction();
-    transaction.status = status;
-    EXPECT_TRUE(why_broken(transaction)) << to_string(status) << " with captured money";
-  }
-}
-
-TEST(Invariants, SomethingIsDueWhereAWorkerHasSomethingToDo) {
-  auto lost = new_transaction();
-  lost.next_action_at.reset();
-  EXPECT_THAT(std::string(why_broken(lost).value_or("")), ::testing::HasSubstr("nothing is due"));
-  auto settled = captured_transaction();
-  settled.next_action_at = start;
-  EXPECT_THAT(std::string(why_broken(settled).value_or("")), ::testing::HasSubstr("something is due"));
-}
-
-TEST(Invariants, ClaimsAndAttemptsFitTheStatus) {
-  auto claimed = new_transaction();
-  claimed.epoch = 1;
-  EXPECT_TRUE(why_broken(claimed)) << "queued, and claimed";
-  auto started = new_transaction();
-  started.status = Status::processing;
-  EXPECT_TRUE(why_broken(started)) << "started, and no attempt";
-  started.attempt_count = 1;
-  EXPECT_TRUE(why_broken(started)) << "more attempts than claims";
-  started.epoch = 1;
-  EXPECT_FALSE(why_broken(started));
-}
-
-TEST(Invariants, TheLastAttemptFitsTheStatus) {
-  const RetryPolicy policy;
-  const auto begun = apply({new_transaction(), std::nullopt}, Claimed{"psp"}, start, policy).state;
-  EXPECT_FALSE(why_broken(begun));
-  EXPECT_TRUE(why_broken(State{begun.transaction, std::nullopt})) << "it is missing";
-  auto charged = begun;
-  charged.attempt->status = AttemptStatus::approved;
-  EXPECT_TRUE(why_broken(charged)) << "another attempt would charge again";
-  auto unknown = apply(begun, OutcomeUnknown{"no answer"}, start, policy).state;
-  EXPECT_FALSE(why_broken(unknown));
-  unknown.attempt->status = AttemptStatus::declined;
-  EXPECT_TRUE(why_broken(unknown));
-}
-
-TEST(RetryPolicyTest, KnowsTheLongestItPutsAnythingOff) {
-  const RetryPolicy policy;
-  EXPECT_EQ(longest_delay(policy), policy.look_up_delay_max);
-  RetryPolicy patient;
-  patient.lease = std::chrono::hours(1);
-  EXPECT_EQ(longest_delay(patient), std::chrono::hours(1));
-}
-
-template <class Change>
-void expect_broken(Change change) {
-  auto transaction = captured_transaction();
-  change(transaction);
-  EXPECT_DEATH(assert_invariants(transaction), "invariant broken");
-}
-
-TEST(InvariantsDeathTest, MoneyIsNeverMoreThanTheStepBefore) {
-  expect_broken([](Transaction& transaction) { transaction.refunded_minor = 1001; });
-  expect_broken([](Transaction& transaction) { transaction.captured_minor = 1001; });
-  expect_broken([](Transaction& transaction) { transaction.authorized_minor = 1001; });
-  expect_broken([](Transaction& transaction) { transaction.authorized_minor = 999; });
-}
-
-TEST(InvariantsDeathTest, MoneyIsNeverNegativeOrNothing) {
-  expect_broken([](Transaction& transaction) { transaction.refunded_minor = -1; });
-  expect_broken([](Transaction& transaction) { transaction.amount = Money(0, *Currency::parse("USD")); });
-  expect_broken([](Transaction& transaction) { transaction.captured_minor = 0; });
-}
-
-TEST(InvariantsDeathTest, NothingIsDueInAFinalState) {
-  for (const auto status : {Status::voided, Status::refunded, Status::declined, Status::failed}) {
-    expect_broken([status](Transaction& transaction) {
-      transaction.status = status;
-      transaction.next_action_at = start;
-    });
-  }
-}
-
-TEST(StateMachineDeathTest, AnEventThatTheStateDoesNotAllowIsABug) {
-  const RetryPolicy policy;
-  for (const auto status : {Status::authorized, Status::captured, Status::voided, Status::partially_refunded,
-                            Status::refunded, Status::declined, Status::failed, Status::manual_review}) {
-    auto transaction = captured_transaction();
-    transaction.status = status;
-    const State settled{transaction, std::nullopt};
-    EXPECT_DEATH(apply(settled, Claimed{"psp"}, start, policy), "invariant broken") << to_string(status);
-    EXPECT_DEATH(apply(settled, Approved{"ref"}, start, policy), "invariant broken") << to_string(status);
-  }
-  const State never_sent{new_transaction(), std::nullopt};
-  for (const Event& event :
-       std::vector<Event>{Approved{}, Declined{}, NotSent{}, OutcomeUnknown{}, NoSuchCharge{}}) {
-    EXPECT_DEATH(apply(never_sent, event, start, policy), "invariant broken") << "event " << event.index();
-  }
-  const auto sent_once = apply(never_sent, Claimed{"psp"}, start, policy).state;
-  EXPECT_DEATH(apply(sent_once, NoSuchCharge{}, start, policy), "invariant broken")
-      << "nobody has looked yet";
-}
-
-// --- Workers and PSPs that are not ours --------------------------------------------------------
-
-TEST(Claim, NeverAsksAnotherPspAboutAnAttempt) {
-  RetryPolicy policy;
-  policy.look_ups_max = 2;
-  Journey journey(CaptureMethod::automatic, policy);
-  journey.claim("elsewhere");
-  for (int look_up = 1; look_up <= 2; ++look_up) {
-    EXPECT_EQ(journey.claim("psp"), Action::none);
-    EXPECT_EQ(journey.transaction().status, Status::unknown);
-    EXPECT_EQ(journey.attempt().psp, "elsewhere");
-    EXPECT_THAT(journey.transaction().reason, StartsWith("the attempt was made at elsewhere"));
-  }
-  EXPECT_EQ(journey.claim("elsewhere"), Action::look_up) << "the PSP's own worker may still come";
-  EXPECT_EQ(journey.feed(OutcomeUnknown{"time-out"}), Action::none);
-  EXPECT_EQ(journey.transaction().status, Status::manual_review);
-}
-
-TEST(Settle, TakesTheWordOfAForeignWorker) {
-  const auto settled = [](const Event& outcome) {
-    return settle({new_transaction(), std::nullopt}, "rq-worker", outcome, start + milliseconds(1));
-  };
-  const auto captured = settled(Approved{});
-  EXPECT_EQ(captured.transaction.status, Status::captured);
-  EXPECT_EQ(captured.transaction.captured_minor, 1000);
-  EXPECT_EQ(captured.transaction.epoch, 1);
-  EXPECT_EQ(captured.transaction.next_action_at, std::nullopt);
-  EXPECT_EQ(captured.attempt->psp, "rq-worker");
-  EXPECT_EQ(captured.attempt->status, AttemptStatus::approved);
-
-  const auto failed = settled(ReportedFailed{"ValueError: no"});
-  EXPECT_EQ(failed.transaction.status, Status::failed);
-  EXPECT_EQ(failed.transaction.reason, "ValueError: no");
-  EXPECT_EQ(failed.transaction.next_action_at, std::nullopt) << "it may have been charged: never again";
-  EXPECT_EQ(failed.attempt->status, AttemptStatus::failed);
-  EXPECT_EQ(failed.attempt->ended_at, start + milliseconds(1));
-
-  const auto unknown = settled(OutcomeUnknown{"the worker died"});
-  EXPECT_EQ(unknown.transaction.status, Status::manual_review) << "nobody can be asked";
-  EXPECT_EQ(unknown.transaction.reason, "the worker died");
-}
-
-TEST(Settle, WhatAForeignWorkerFailedItMayFinishLater) {
-  const State queued{new_transaction(), std::nullopt};
-  const auto failed = settle(queued, "rq-worker", ReportedFailed{"ValueError: no"}, start);
-  ASSERT_TRUE(may_settle(failed, "rq-worker", Approved{}));
-  const auto captured = settle(failed, "rq-worker", Approved{}, start + milliseconds(1));
-  EXPECT_EQ(captured.transaction.status, Status::captured);
-  EXPECT_EQ(captured.transaction.captured_minor, 1000);
-  EXPECT_EQ(captured.transaction.reason, "");
-  EXPECT_EQ(captured.transaction.next_action_at, std::nullopt);
-  EXPECT_EQ(captured.transaction.epoch, 2);
-  EXPECT_EQ(captured.attempt->number, 2) << "the try that failed stays on record";
-  EXPECT_EQ(captured.attempt->status, AttemptStatus::approved);
-  EXPECT_EQ(why_broken(captured), std::nullopt);
-}
-
-TEST(Settle, NobodyElseHasASay) {
-  const State queued{new_transaction(), std::nullopt};
-  const auto failed = settle(queued, "rq-worker", ReportedFailed{"ValueError: no"}, start);
-  EXPECT_FALSE(may_settle(failed, "rq-worker", ReportedFailed{"again"})) << "it has failed already";
-  EXPECT_FALSE(may_settle(failed, "another", Approved{}));
-  const auto captured = settle(queued, "rq-worker", Approved{}, start);
-  EXPECT_FALSE(may_settle(captured, "rq-worker", Approved{})) << "once";
-  // It may have charged before it died: a second success would hide the first.
-  const auto killed = settle(queued, "rq-worker", OutcomeUnknown{"killed"}, start);
-  EXPECT_FALSE(may_settle(killed, "rq-worker", Approved{}));
-  // One of ours is at it, or tried it in vain: only ours knows what is sent there.
-  auto journey = apply(queued, Claimed{"psp"}, start, {});
-  EXPECT_FALSE(may_settle(journey.state, "rq-worker", Approved{}));
-  RetryPolicy once;
-  once.attempts_max = 1;
-  journey = apply(journey.state, NotSent{"no route"}, start, once);
-  ASSERT_EQ(journey.state.transaction.status, Status::failed);
-  EXPECT_FALSE(may_settle(journey.state, "psp", Approved{}));
 }
 
 }  // namespace

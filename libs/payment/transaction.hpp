@@ -1,5 +1,5 @@
-// A transaction and its attempts, as the store keeps them. Plain data: what may happen to it stands in
-// state_machine.hpp.
+// A transaction: what a merchant wants paid, with what has become of the money. Plain data; what is asked of
+// a PSP for it stands in operation.hpp, what may happen to it in state_machine.hpp.
 #pragma once
 
 #include <cstdint>
@@ -13,25 +13,27 @@
 
 namespace switchyard::payment {
 
+// Derived from totals and operations by status_of(), and stored so that lists can be filtered by it.
 enum class Status : std::uint8_t {
   queued,              // accepted, on disk, nothing sent yet
-  processing,          // an attempt is under way, or the next one is scheduled
+  processing,          // an operation is under way, or will be
+  action_required,     // the customer must act before the PSP goes on
   authorized,          // the issuer holds the money (manual capture)
   captured,            // the money is taken
-  voided,              // an authorization was given back
+  voided,              // the hold was given back
   partially_refunded,  // part of the captured money was returned
   refunded,            // all of it was
   declined,            // the issuer or the PSP said no
-  failed,              // never reached a PSP and the tries are used up, or a foreign worker says so
+  failed,              // never reached a PSP, refused by it for good, or a foreign worker says so
   unknown,             // sent, and the answer did not arrive or cannot be read
-  manual_review,       // still unknown after all look-ups: a person decides
+  manual_review,       // a person decides
 };
 
 std::string_view to_string(Status status);
 std::optional<Status> parse_status(std::string_view text);
 
-// No event changes a transaction in a final status any more; but see settle() of what foreign workers do.
-bool is_final(Status status);
+// Whether a worker has still something to do; such a transaction has a next action.
+bool is_open(Status status);
 
 enum class CaptureMethod : std::uint8_t { automatic, manual };
 
@@ -45,57 +47,38 @@ struct Transaction {
   CaptureMethod capture_method = CaptureMethod::automatic;
   Status status = Status::queued;
 
-  // In minor units of amount's currency; captured <= authorized and refunded <= captured, always.
+  // In minor units of amount's currency. What the PSP did in the end:
+  // 0 <= refunded <= captured <= authorized <= amount, always.
   std::int64_t authorized_minor = 0;
   std::int64_t captured_minor = 0;
   std::int64_t refunded_minor = 0;
+  // Of what is authorized, what can still be captured: captured + held <= authorized.
+  std::int64_t held_minor = 0;
 
-  // Counts the claims: an outcome is accepted only from the holder of the current epoch.
-  std::int64_t epoch = 0;
-  std::int32_t attempt_count = 0;
+  // Raised each time that somebody takes the transaction under lock: a worker, or a merchant who asks for an
+  // operation. What is committed later without the lock is compared with it.
+  std::int64_t version = 0;
+  std::int32_t operation_count = 0;
 
-  // When a worker must look at it again: due now, retry, look-up or end of a lease. Empty when nothing is
-  // due.
-  std::optional<Timestamp> next_action_at;
+  // When a worker must look at it: the first of its operations' due_at. Empty when nothing is due.
+  std::optional<Timestamp> next_action_at{};
 
   // Why it was declined or failed, as the PSP said it (an ISO 8583 response code or a reason word).
-  std::string reason;
+  std::string reason{};
 
-  Timestamp created_at;
-  Timestamp updated_at;
+  // What a PSP knows it by, where that is derived from the merchant's key (psp_keys.hpp); empty: by its id.
+  std::string derived_reference{};
+
+  // The merchant's own: an order number, a text, an object of strings as JSON. Empty where not given.
+  std::string reference{};
+  std::string description{};
+  std::string metadata{};
+
+  Timestamp created_at{};
+  Timestamp updated_at{};
 };
 
-enum class AttemptStatus : std::uint8_t {
-  started,   // the intent is on disk; the PSP may or may not have been called
-  approved,  // the PSP took the money or holds it
-  declined,  // the PSP said no
-  not_sent,  // provably never reached the PSP
-  unknown,   // sent, no readable answer
-  failed,    // a worker that is not ours says so
-};
-
-std::string_view to_string(AttemptStatus status);
-std::optional<AttemptStatus> parse_attempt_status(std::string_view text);
-
-// One try at one PSP. While it is unresolved no other attempt may be started.
-struct Attempt {
-  std::int32_t number = 1;
-  std::string psp;
-
-  // Sent to the PSP with each (re)send of this attempt; the PSP makes at most one charge of it.
-  std::string idempotency_key;
-  // SHA-256 of the request's bytes: a resend must be identical.
-  std::string request_fingerprint;
-
-  AttemptStatus status = AttemptStatus::started;
-  // How often its outcome was asked for after it became unknown.
-  std::int32_t look_ups = 0;
-  std::string psp_reference;
-  std::string reason;
-  Timestamp started_at;
-  std::optional<Timestamp> ended_at;
-};
-
-bool is_resolved(AttemptStatus status);
+// Ours, as the PSP stores it with its charge.
+std::string psp_reference(const Transaction& transaction);
 
 }  // namespace switchyard::payment

@@ -1,16 +1,24 @@
 #include "payment/transaction.hpp"
 
+#include <set>
 #include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
 
+#include "payment/psp_keys.hpp"
+#include "payment/testing.hpp"
+
 namespace switchyard::payment {
 namespace {
+
+using switchyard::testing::payment_id;
+using switchyard::testing::queued_transaction;
 
 const std::vector<std::pair<Status, std::string_view>> all_statuses{
     {Status::queued, "queued"},
     {Status::processing, "processing"},
+    {Status::action_required, "action_required"},
     {Status::authorized, "authorized"},
     {Status::captured, "captured"},
     {Status::voided, "voided"},
@@ -36,12 +44,9 @@ TEST(TransactionStatus, IsNotParsedFromAnythingElse) {
   }
 }
 
-TEST(TransactionStatus, IsFinalWhenNothingCanChangeItAnyMore) {
-  for (const auto& [status, name] : all_statuses) {
-    const bool final = status == Status::voided || status == Status::refunded || status == Status::declined ||
-                       status == Status::failed;
-    EXPECT_EQ(is_final(status), final) << name;
-  }
+TEST(TransactionStatus, IsOpenWhileAWorkerHasSomethingToDo) {
+  const std::set open{Status::queued, Status::processing, Status::action_required, Status::unknown};
+  for (const auto& [status, name] : all_statuses) EXPECT_EQ(is_open(status), open.contains(status)) << name;
 }
 
 TEST(CaptureMethod, HasItsNameBothWays) {
@@ -53,29 +58,54 @@ TEST(CaptureMethod, HasItsNameBothWays) {
   EXPECT_EQ(parse_capture_method(""), std::nullopt);
 }
 
-TEST(AttemptStatus, HasItsNameBothWaysAndIsResolvedOnceTheOutcomeIsKnown) {
-  struct Row {
-    AttemptStatus status;
-    std::string_view name;
-    bool resolved;
-  };
-  for (const auto& [status, name, resolved] : {
-           Row{AttemptStatus::started, "started", false},
-           Row{AttemptStatus::approved, "approved", true},
-           Row{AttemptStatus::declined, "declined", true},
-           Row{AttemptStatus::not_sent, "not_sent", true},
-           Row{AttemptStatus::unknown, "unknown", false},
-           Row{AttemptStatus::failed, "failed", true},
-       }) {
-    EXPECT_EQ(to_string(status), name);
-    EXPECT_EQ(parse_attempt_status(name), status);
-    EXPECT_EQ(is_resolved(status), resolved) << name;
-  }
-  EXPECT_EQ(parse_attempt_status("sent"), std::nullopt);
+TEST(PspReference, IsTheIdUnlessItIsDerivedFromTheMerchantsKey) {
+  auto transaction = queued_transaction();
+  EXPECT_EQ(psp_reference(transaction), payment_id);
+  transaction.derived_reference = "00112233";
+  EXPECT_EQ(psp_reference(transaction), "00112233");
 }
 
-TEST(TransactionDeathTest, AStatusOutsideTheTableIsABug) {
-  EXPECT_DEATH(static_cast<void>(is_final(static_cast<Status>(99))), "invariant broken");
+// --- What a PSP is told ------------------------------------------------------------------------
+
+TEST(DerivedKey, IsTheSameForTheSameWishWhereverItIsMade) {
+  const auto key = derived_key("0123", {1}, "order 1", Kind::authorize);
+  EXPECT_EQ(derived_key("0123", {1}, "order 1", Kind::authorize), key);
+  EXPECT_EQ(key.size(), 32U);
+  EXPECT_EQ(key.find_first_not_of("0123456789abcdef"), std::string::npos);
+}
+
+// Kept for ever: another version that derives another key would charge again.
+TEST(DerivedKey, NeverChanges) {
+  EXPECT_EQ(derived_key("0123", {1}, "order 1", Kind::authorize), "b74f8acd956aef9885eb12f296715ca2");
+}
+
+TEST(DerivedKey, DiffersWithEachThingThatItIsMadeFrom) {
+  const std::set keys{
+      derived_key("0123", {1}, "order 1", Kind::authorize),
+      derived_key("0124", {1}, "order 1", Kind::authorize),
+      derived_key("0123", {2}, "order 1", Kind::authorize),
+      derived_key("0123", {1}, "order 2", Kind::authorize),
+      derived_key("0123", {1}, "order 1", Kind::capture),
+      derived_key("0123", {1}, "order 1", Kind::void_),
+      derived_key("0123", {1}, "order 1", Kind::refund),
+  };
+  EXPECT_EQ(keys.size(), 7U);
+}
+
+TEST(DerivedKey, OfAKeyThatLooksLikeSomethingElseIsAnother) {
+  EXPECT_NE(derived_key("0123", {1}, "1\nrefund\nx", Kind::refund),
+            derived_key("0123", {1}, "x", Kind::refund));
+  EXPECT_NE(derived_key("0123", {1}, "x\n", Kind::refund), derived_key("0123", {1}, "x", Kind::refund));
+}
+
+TEST(NumberedKey, HoldsTheMerchantTheReferenceAndTheNumber) {
+  auto transaction = queued_transaction();
+  EXPECT_EQ(numbered_key(transaction, 2), "1-" + std::string(payment_id) + "-2");
+  transaction.merchant_id = {7};
+  EXPECT_EQ(numbered_key(transaction, 2), "7-" + std::string(payment_id) + "-2")
+      << "two merchants with one id";
+  transaction.derived_reference = "00112233";
+  EXPECT_EQ(numbered_key(transaction, 1), "7-00112233-1");
 }
 
 }  // namespace

@@ -51,7 +51,7 @@ class Column {
 
 class Statement {
  public:
-  // `sql` must be a literal: connections prepare a statement once and know it by its address.
+  // `sql` must live as long as the program: connections prepare a statement once and know it by its address.
   explicit Statement(const char* sql) : sql_(sql) {}
 
   Statement& bind(bool value);

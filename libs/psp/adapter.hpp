@@ -1,45 +1,35 @@
-// What Switchyard asks of a payment service provider (PSP).
+// What Switchyard asks of a payment service provider (PSP), and how: an adapter does the I/O.
 //
-// An adapter turns a PSP's protocol into outcomes and never decides: a time-out, a reset, a 5xx or an
-// unreadable answer is OutcomeUnknown, and only what provably never left is NotSent. Each call takes a
-// deadline and returns by then. What the PSP says of a charge is held against what was asked by believe()
-// (charge.hpp). Adapters belong to the thread they are called on.
+// An adapter never decides: a time-out, a reset, a 5xx or an unreadable answer is OutcomeUnknown, and only
+// what provably never left is NotSent. Each call takes a deadline and returns by then. Adapters belong to the
+// thread they are called on, but for name() and encode().
 #pragma once
 
 #include <chrono>
 #include <string>
-#include <variant>
+#include <string_view>
 
 #include "base/task.hpp"
-#include "money/money.hpp"
+#include "payment/answer.hpp"
 #include "payment/state_machine.hpp"
 
 namespace switchyard::psp {
 
 using Deadline = std::chrono::steady_clock::time_point;
 
-struct AuthorizeRequest {
-  // Ours: the PSP stores it with the charge and can be asked by it.
-  std::string reference;
-  // Two requests with one key are one charge.
-  std::string idempotency_key;
-  Money amount;
-  payment::CaptureMethod capture_method = payment::CaptureMethod::automatic;
-};
-
-// The outcome of an earlier authorize call, or that the PSP has no charge of the request.
-using LookUpResult = std::variant<payment::Approved, payment::Declined, payment::NoSuchCharge,
-                                  payment::NotSent, payment::OutcomeUnknown, payment::Contradicted>;
-
 class Adapter {
  public:
   virtual ~Adapter() = default;
 
-  // The name attempts carry.
+  // The name operations carry. From any thread.
   virtual std::string_view name() const = 0;
-  virtual Task<payment::Outcome> authorize(AuthorizeRequest request, Deadline deadline) = 0;
-  // What became of the request, which was sent before or was about to be.
-  virtual Task<LookUpResult> look_up(AuthorizeRequest request, Deadline deadline) = 0;
+  // The bytes that send() sends, stored as Operation::request before. Pure; from any thread.
+  virtual std::string encode(const payment::State& state, const payment::Operation& operation) const = 0;
+
+  // Sends the step's operation as it was encoded. `step` lives until the result is there.
+  virtual Task<payment::Answer> send(const payment::Step& step, Deadline deadline) = 0;
+  // What became of the step's operation, which was sent before or was about to be.
+  virtual Task<payment::Found> look_up(const payment::Step& step, Deadline deadline) = 0;
 };
 
 }  // namespace switchyard::psp

@@ -16,6 +16,9 @@
 namespace switchyard::sqlite {
 namespace {
 
+constexpr int lookaside_bytes = 512;
+constexpr int lookaside_slots = 1024;
+
 // How long a writer waits for another process's commit.
 constexpr int busy_wait_ms_max = 5'000;
 constexpr int busy_pause_us = 500;
@@ -215,6 +218,9 @@ Database::Database(const std::string& path, Durability durability, Access access
   const int opened = sqlite3_open_v2(path.c_str(), &handle, flags, nullptr);
   handle_.reset(handle);
   if (opened != SQLITE_OK) raise(handle, path);
+  // Each text of a row that is read is an allocation. What is prepared keeps its slots for as long as the
+  // connection lives, so that SQLite's own hundred are soon used up.
+  sqlite3_db_config(handle, SQLITE_DBCONFIG_LOOKASIDE, nullptr, lookaside_bytes, lookaside_slots);
   file_ = file_at(path).value_or(FileId{});
   // SQLite's own name of it, in which links are followed.
   const std::string name = sqlite3_db_filename(handle, "main");

@@ -61,6 +61,11 @@ class Query {
   Query& bind(std::string_view text);
   Query& bind_blob(std::string_view bytes);
   Query& bind_blob(std::span<const std::uint8_t> bytes);
+  // The statement does not ask for the next one.
+  Query& skip() {
+    ++bound_;
+    return *this;
+  }
 
   // True while there is a row.
   bool step();

@@ -25,7 +25,8 @@ struct CopyOptions {
 // Copies everything but failed logins, whose windows end in minutes; compares counts and sums of both sides,
 // and only then lets services use the database. One that is interrupted goes on where it was; until it is
 // finished no service starts over the database. The SQLite file is locked against writing meanwhile and left
-// as it is. Rows that this version cannot read go over as they are.
+// as it is. Rows that this version cannot read go over as they are. The source must be
+// of this version.
 //
 // Throws std::runtime_error or sqlite::DatabaseError with a line for the operator: a source that is in use, a
 // destination that holds other data, sums that differ. Blocks.

@@ -6,6 +6,7 @@
 #include "base/testing.hpp"
 #include "postgres/testing.hpp"
 #include "store/postgres/postgres_store.hpp"
+#include "store/sqlite/schema.hpp"
 #include "store/sqlite/sqlite_store.hpp"
 
 namespace switchyard::store {
@@ -30,7 +31,7 @@ class CopyTest : public ::testing::Test {
     fill(store);
   }
 
-  // Two merchants, keys, attempts, and some of each status.
+  // Two merchants, keys, operations, and some of each status.
   void fill(Store& store) {
     threads_.run(0, [&]() -> Task<void> {
       for (const char* name : {"alice",
@@ -42,45 +43,69 @@ class CopyTest : public ::testing::Test {
       }
       const auto create_one = [&](int number) { return create(store, number); };
       co_await testing::many_at_once(threads_.executor(0), transactions, create_one);
-      const auto claimed = co_await store.claim_due("psp", written_at, transactions / 2, policy_, Due::all);
+      const auto claimed = co_await claim(store, transactions / 2);
       const auto save_one = [&](int number) -> Task<void> {
-        const auto& state = (*claimed)[static_cast<std::size_t>(number)].state;
-        auto captured = payment::apply(state, payment::Approved{"ref"}, written_at, policy_);
-        const auto saved = co_await store.save_outcome(std::move(captured.state));
-        EXPECT_TRUE(saved);
+        const auto& step = claimed[static_cast<std::size_t>(number)];
+        const payment::Succeeded succeeded{"ref", step.operation().amount};
+        Change answer{.state = payment::answered(step, succeeded, written_at, policy_).state};
+        const auto saved = co_await store.commit(std::move(answer));
+        EXPECT_TRUE(saved && std::holds_alternative<Done>(*saved));
       };
-      co_await testing::many_at_once(threads_.executor(0), static_cast<int>(claimed->size()), save_one);
+      co_await testing::many_at_once(threads_.executor(0), static_cast<int>(claimed.size()), save_one);
     });
   }
 
+  static payment::Transaction transaction_of(MerchantId merchant, std::int64_t amount_minor) {
+    return {.id = {Uuid::generate()},
+            .merchant_id = merchant,
+            .amount = Money(amount_minor, *Currency::parse("USD")),
+            .next_action_at = written_at,
+            .reference = "order",
+            .created_at = written_at,
+            .updated_at = written_at};
+  }
+
   Task<void> create(Store& store, int number) {
-    payment::Transaction transaction{.id = {Uuid::generate()},
-                                     .merchant_id = {1 + number % 2},
-                                     .amount = Money(900'000'000'000 + number, *Currency::parse("USD")),
-                                     .next_action_at = written_at,
-                                     .reason = {},
-                                     .created_at = written_at,
-                                     .updated_at = written_at};
-    NewTransaction created{transaction, std::nullopt};
-    if (number % 3 == 0)
-      created.idempotency_key = IdempotencyKey{fmt::format("Key {}", number), "f\xff\x01", "{}"};
-    const auto done = co_await store.create_transaction(std::move(created));
+    Change created{.state = {transaction_of({1 + number % 2}, 900'000'000'000 + number), {}}, .is_new = true};
+    if (number % 3 == 0) {
+      created.key = IdempotencyKey{payment::Kind::authorize, fmt::format("Key {}", number), "f\xff\x01"};
+      created.reply = "{}";
+    }
+    const auto done = co_await store.commit(std::move(created));
     EXPECT_TRUE(done);
   }
 
-  // Every transaction with its attempts, of both merchants, through the interface.
+  Task<std::vector<payment::Step>> claim(Store& store, std::size_t limit) {
+    const DueWork due{.by = written_at, .ahead = written_at + std::chrono::hours(1), .limit = limit};
+    Decide decide = [this](payment::State state) {
+      const payment::Psp psp{"psp",
+                             [](const payment::State&, const payment::Operation&) { return "request"; }};
+      return Decided{payment::claim(std::move(state), psp, written_at, policy_)};
+    };
+    auto taken = co_await store.take(due, std::move(decide));
+    EXPECT_TRUE(taken);
+    std::vector<payment::Step> steps;
+    for (auto& one : *taken) steps.push_back(std::move(std::get<Decided>(one).step));
+    co_return steps;
+  }
+
+  // Every transaction with its operations, of both merchants, through the interface.
   std::vector<std::string> contents(Store& store) {
     std::vector<std::string> lines;
     threads_.run(0, [&]() -> Task<void> {
       for (const std::int64_t merchant : {1, 2}) {
-        TransactionFilter filter{.status = {}, .currency = {}, .before = {}, .limit = 100};
+        TransactionFilter filter{.limit = 100};
         for (bool more = true; more; more = filter.before.has_value()) {
           const auto page = co_await store.list_transactions({merchant}, filter);
           for (const auto& item : page->items) {
             const auto found = co_await store.find_transaction({merchant}, item.id);
             lines.push_back(fmt::format("{} {} {} {} {}", item.id.value.to_string(), item.amount.minor(),
-                                        to_string(item.status), item.epoch, found->attempts.size()));
-            for (const auto& attempt : found->attempts) lines.back() += " " + attempt.idempotency_key;
+                                        to_string(item.status), item.version, item.reference));
+            for (const auto& operation : found->operations) {
+              lines.back() += fmt::format(" {} {} {} {} {}", operation.idempotency_key, operation.request,
+                                          to_string(operation.phase), operation.is_final,
+                                          operation.requested_at.time_since_epoch().count());
+            }
           }
           filter.before = page->next;
         }
@@ -116,6 +141,7 @@ TEST_F(CopyTest, TakesEverythingOver) {
   SqliteStore original(path_);
   PostgresStore copied(url_);
   EXPECT_EQ(contents(copied), contents(original));
+  EXPECT_EQ(copied.installation(), original.installation()) << "PSPs know payments by it";
   threads_.run(0, [&]() -> Task<void> {
     const auto user = co_await copied.find_user(
         "b\xc3\xa9"
@@ -125,15 +151,11 @@ TEST_F(CopyTest, TakesEverythingOver) {
     const auto added = co_await copied.add_user(next, written_at);
     EXPECT_EQ(added->id, UserId{3});
     // A key of the old store is answered by the new one.
-    payment::Transaction again{.id = {Uuid::generate()},
-                               .merchant_id = {1},
-                               .amount = Money(1, *Currency::parse("USD")),
-                               .next_action_at = written_at,
-                               .reason = {},
-                               .created_at = written_at,
-                               .updated_at = written_at};
-    NewTransaction repeated{again, IdempotencyKey{"Key 6", "f\xff\x01", "{}"}};
-    const auto replayed = co_await copied.create_transaction(std::move(repeated));
+    Change repeated{.state = {transaction_of({1}, 1), {}},
+                    .is_new = true,
+                    .key = IdempotencyKey{payment::Kind::authorize, "Key 6", "f\xff\x01"},
+                    .reply = "{}"};
+    const auto replayed = co_await copied.commit(std::move(repeated));
     EXPECT_TRUE(replayed && std::holds_alternative<Replayed>(*replayed));
   });
 }
@@ -157,8 +179,8 @@ TEST_F(CopyTest, SeesThatTheSourceChangedBetweenTwoRuns) {
   {
     SqliteStore store(path_);
     threads_.run(0, [&]() -> Task<void> {
-      const auto claimed = co_await store.claim_due("psp", written_at, transactions, policy_, Due::all);
-      EXPECT_THAT(*claimed, ::testing::SizeIs(transactions / 2));
+      const auto claimed = co_await claim(store, transactions);
+      EXPECT_THAT(claimed, ::testing::SizeIs(transactions / 2));
     });
   }
   EXPECT_THAT([&] { copy(); }, ThrowsMessage<std::runtime_error>(HasSubstr("begin again with --restart")));
@@ -186,14 +208,14 @@ TEST_F(CopyTest, TakesWhatThisVersionCannotReadOverAsItIs) {
         "= 'queued');"
         "UPDATE transactions SET status = 'authorizing' WHERE id = (SELECT max(id) FROM transactions "
         "WHERE status = 'queued');"
-        "UPDATE attempts SET status = 'resting' WHERE transaction_id = (SELECT min(transaction_id) FROM "
-        "attempts)");
+        "UPDATE operations SET phase = 'resting' WHERE transaction_id = (SELECT min(transaction_id) FROM "
+        "operations)");
   }
   EXPECT_EQ(copy()[1].rows, transactions);
   PostgresStore copied(url_);
   threads_.run(0, [&]() -> Task<void> {
-    const auto claimed = co_await copied.claim_due("psp", written_at, transactions, policy_, Due::all);
-    EXPECT_THAT(*claimed, ::testing::SizeIs(transactions / 2 - 2)) << "all others";
+    const auto claimed = co_await claim(copied, transactions);
+    EXPECT_THAT(claimed, ::testing::SizeIs(transactions / 2 - 2)) << "all others";
   });
   EXPECT_EQ(copied.set_aside().count, 2U);
 }
@@ -201,6 +223,15 @@ TEST_F(CopyTest, TakesWhatThisVersionCannotReadOverAsItIs) {
 TEST_F(CopyTest, IsDoneOnce) {
   copy();
   EXPECT_THAT([&] { copy(); }, ThrowsMessage<std::runtime_error>(HasSubstr("has users already")));
+}
+
+TEST_F(CopyTest, NeedsASourceOfThisVersion) {
+  path_ = folder_.file("old.db");
+  {
+    sqlite::Database source(path_, sqlite::Durability::process, sqlite::Access::create);
+    migrate(source, newest_version - 1);
+  }
+  EXPECT_THAT([&] { copy(); }, ThrowsMessage<std::runtime_error>(HasSubstr("switchyard store migrate")));
 }
 
 TEST_F(CopyTest, NeedsASourceThatIsAStore) {

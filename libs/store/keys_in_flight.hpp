@@ -7,10 +7,11 @@
 #include <mutex>
 #include <set>
 #include <string>
-#include <utility>
+#include <tuple>
 
 #include "base/error.hpp"
 #include "base/id.hpp"
+#include "store/store.hpp"
 
 namespace switchyard::store {
 
@@ -19,20 +20,27 @@ inline Error first_use_in_flight() {
   return {ErrorCode::idempotency_key_in_flight,
           "the first request with this idempotency key is not done yet"};
 }
+// What the sender of another request is told, when the first one is done.
+inline Error used_for_another_request() {
+  return {ErrorCode::idempotency_key_reused_with_different_body,
+          "the idempotency key was used for another request; take a new key for a new request"};
+}
 
 class KeysInFlight {
+  using Keys = std::set<std::tuple<MerchantId, payment::Kind, std::string>>;
+
  public:
-  bool holds(MerchantId merchant, const std::string& key) {
+  bool holds(MerchantId merchant, const IdempotencyKey& key) {
     const std::lock_guard lock(mutex_);
-    return held_.contains({merchant, key});
+    return held_.contains({merchant, key.kind, key.key});
   }
 
   // Holds the key until it goes; converts to false if somebody else holds it.
   class Hold {
    public:
-    Hold(KeysInFlight& keys, MerchantId merchant, const std::string& key) : keys_(keys) {
+    Hold(KeysInFlight& keys, MerchantId merchant, const IdempotencyKey& key) : keys_(keys) {
       const std::lock_guard lock(keys_.mutex_);
-      std::tie(position_, held_) = keys_.held_.emplace(merchant, key);
+      std::tie(position_, held_) = keys_.held_.emplace(merchant, key.kind, key.key);
     }
     ~Hold() {
       if (!held_) return;
@@ -46,13 +54,13 @@ class KeysInFlight {
 
    private:
     KeysInFlight& keys_;
-    std::set<std::pair<MerchantId, std::string>>::iterator position_;
+    Keys::iterator position_;
     bool held_ = false;
   };
 
  private:
   std::mutex mutex_;
-  std::set<std::pair<MerchantId, std::string>> held_;
+  Keys held_;
 };
 
 }  // namespace switchyard::store

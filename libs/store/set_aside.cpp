@@ -30,15 +30,20 @@ Readable<TransactionWords> read_words(std::string_view currency, std::string_vie
   return TransactionWords{*known_currency, *known_method, *known_status};
 }
 
-Readable<payment::AttemptStatus> read_attempt_status(std::string_view status) {
-  const auto known = payment::parse_attempt_status(status);
-  if (!known) return not_known("status of an attempt", status);
-  return *known;
+Readable<OperationWords> read_operation_words(std::string_view kind, std::string_view phase,
+                                              std::string_view reason_kind) {
+  const auto known_kind = payment::parse_kind(kind);
+  if (!known_kind) return not_known("kind of operation", kind);
+  const auto known_phase = payment::parse_phase(phase);
+  if (!known_phase) return not_known("phase of an operation", phase);
+  const auto known_reason = payment::parse_reason_kind(reason_kind);
+  if (!known_reason) return not_known("kind of reason", reason_kind);
+  return OperationWords{*known_kind, *known_phase, *known_reason};
 }
 
 Readable<std::int32_t> read_count(std::int64_t value) {
   if (value < 0 || !std::in_range<std::int32_t>(value)) {
-    return std::unexpected(fmt::format("{} is no number of attempts", value));
+    return std::unexpected(fmt::format("{} is no number of operations", value));
   }
   return static_cast<std::int32_t>(value);
 }
@@ -83,6 +88,10 @@ std::string SetAside::Report::text() const {
 
 Error is_set_aside(const std::string& why) {
   return {ErrorCode::set_aside, fmt::format("it cannot be read and was set aside for a person: {}", why)};
+}
+
+Error no_such_transaction() {
+  return {ErrorCode::not_found, "there is no transaction with this id"};
 }
 
 }  // namespace switchyard::store

@@ -32,8 +32,15 @@ struct TransactionWords {
 };
 Readable<TransactionWords> read_words(std::string_view currency, std::string_view capture_method,
                                       std::string_view status);
-Readable<payment::AttemptStatus> read_attempt_status(std::string_view status);
-// How often a transaction was tried; what does not fit is no such number.
+// The columns of an operation that are words.
+struct OperationWords {
+  payment::Kind kind;
+  payment::Phase phase;
+  payment::ReasonKind reason_kind;
+};
+Readable<OperationWords> read_operation_words(std::string_view kind, std::string_view phase,
+                                              std::string_view reason_kind);
+// A number of operations, claims, sends; what does not fit is no such number.
 Readable<std::int32_t> read_count(std::int64_t value);
 
 // The transaction itself if nothing is wrong with it.
@@ -68,7 +75,8 @@ class SetAside {
   std::map<std::pair<MerchantId, TransactionId>, Row> rows_;
 };
 
-// What somebody is told who asks for such a row.
+// What somebody is told who asks for such a row, or for one that is not there.
 Error is_set_aside(const std::string& why);
+Error no_such_transaction();
 
 }  // namespace switchyard::store

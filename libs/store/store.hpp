@@ -1,103 +1,131 @@
-// What Switchyard remembers: users, transactions with their attempts, idempotency keys, failed logins.
+// What Switchyard remembers: transactions with their operations, and idempotency keys. (Users: users.hpp.)
 //
 // The store is the truth. A write that succeeded is synced to disk; one that failed changed nothing that was
 // acknowledged. Every operation is a coroutine that completes on the caller's thread and never blocks it.
 // Implementations are safe to use from several threads and several processes at once.
 //
-// Errors common to all operations: store_unavailable (nothing was done, and the detail says why) and
-// overloaded (a queue is full); of those that write, store_outcome_unknown (it may be done).
+// There are two writes. commit() stores what its caller has decided, if nobody else has changed the
+// transaction since: a new one, or the answer to a claim. take() locks transactions, lets a pure function
+// decide about each, and stores that: claims, and what merchants ask for. What is decided is the domain's
+// (payment/); no rule of it is in the store.
+//
+// Errors common to all: store_unavailable (nothing was done, and the detail says why) and overloaded (a queue
+// is full); of those that write, store_outcome_unknown (it may be done).
 //
 // A row that cannot be read stops nobody else: see set_aside.hpp. Times that are farther ahead than any
 // schedule gives were written while a clock was wrong, and count as now.
 #pragma once
 
 #include <cstdint>
+#include <expected>
 #include <functional>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "base/clock.hpp"
 #include "base/error.hpp"
 #include "base/id.hpp"
 #include "base/task.hpp"
+#include "payment/request.hpp"
 #include "payment/state_machine.hpp"
 #include "store/set_aside.hpp"
+#include "store/users.hpp"
 
 namespace switchyard::store {
 
-struct User {
-  UserId id;
-  std::string username;
-  // Argon2id in the PHC string format; the password itself is never stored.
-  std::string password_hash;
-  bool enabled = true;
-};
-
-struct NewUser {
-  // Empty: the store gives the next free one.
-  std::optional<UserId> id;
-  std::string username;
-  std::string password_hash;
-  bool enabled = true;
-};
-
-// Failed logins of one subject (a user's name or a client's address) in its current window.
-struct LoginFailures {
-  std::int64_t count = 0;
-  Timestamp window_ends_at;
-};
-
-// A merchant's key for one operation, remembered for ever with what it was first used for.
+// A merchant's key for one kind of operation (a new transaction is its authorization), remembered for ever
+// with what it was first used for.
 struct IdempotencyKey {
+  payment::Kind kind = payment::Kind::authorize;
   std::string key;
+  // SHA-256 of the request.
   std::string request_fingerprint;
-  // What to answer when the same request comes again.
-  std::string reply;
 };
 
-struct NewTransaction {
-  payment::Transaction transaction;
-  std::optional<IdempotencyKey> idempotency_key;
+// --- commit ------------------------------------------------------------------------------------
+
+// One transaction as it is to be, with all its operations: a new one, or what one answer has made of a
+// claimed one. Of that, the operations are written that an answer may change (changed.hpp).
+struct Change {
+  payment::State state;
+  // Whether the transaction is new: it is stored unless one of its id is there. Otherwise it is stored if its
+  // version is the one in `state`.
+  bool is_new = false;
+  // With a new one: stored in the same commit, with `reply`: what to answer when the request comes again.
+  std::optional<IdempotencyKey> key{};
+  std::string reply{};
 };
 
-struct Created {};
+struct Done {};
+// The key was used before, for the same request.
 struct Replayed {
   TransactionId id;
   std::string reply;
 };
-using CreateResult = std::variant<Created, Replayed>;
+// Somebody else has changed it, or stored it first: nothing was done.
+struct Stale {};
+using Committed = std::variant<Done, Replayed, Stale>;
 
-// Which due transactions a worker takes over. While an outside queue hands out the `queued` ones, the store
-// hands out what has been started: retries, look-ups and leases that have ended.
-enum class Due { all, started };
+// --- take --------------------------------------------------------------------------------------
 
-// What became of one job of a queue outside the store.
-struct ClaimedJob {
-  // With Action::none if there is nothing for this worker to do: somebody else has it, it is doubled or late.
-  payment::Transition transition;
-  // Why it was not stored, for whoever enqueued it; `transition` is then the job as it came. Empty otherwise.
-  std::string refusal;
+// Up to `limit` transactions whose next action is due by `by`, longest due first, and those whose next action
+// is later than `ahead`: they were put off by a clock that was wrong. What is decided about one puts its next
+// action off, or the next to ask is given it, too. What cannot be read does not count, up to a bound, and is
+// put off by set_aside_time.
+struct DueWork {
+  // While an outside queue hands out the `queued` ones, the store hands out what has been `started`: retries,
+  // look-ups, later operations and leases that have ended.
+  enum class Which { all, started, queued };
+
+  Timestamp by;
+  Timestamp ahead;
+  std::size_t limit = 1;
+  Which which = Which::all;
 };
 
-// How much is left to do, and for whom.
-struct Workload {
-  // When the transaction that has been due longest became due.
-  std::optional<Timestamp> oldest_due;
-  // In `manual_review` now, counted up to a bound.
-  std::int64_t in_review = 0;
+// Transactions by name, each once; the results are in this order.
+struct NamedWork {
+  struct One {
+    MerchantId merchant;
+    TransactionId id;
+    // Of the request that takes it: if it was used before, nothing is decided and the first reply is given.
+    std::optional<IdempotencyKey> key{};
+  };
+  std::vector<One> all;
+};
+using Work = std::variant<DueWork, NamedWork>;
+
+// What was decided about one transaction.
+struct Decided {
+  payment::Step step;
+  // False: it was only looked at.
+  bool is_changed = true;
+  // Stored with the request's key.
+  std::string reply{};
 };
 
-struct TransactionWithAttempts {
-  payment::Transaction transaction;
-  std::vector<payment::Attempt> attempts;
-};
+// Pure, on whatever thread, and perhaps more than once for one transaction: only the last result counts.
+// A refusal changes nothing, and its key stays free.
+using Decide = std::function<std::expected<Decided, payment::Refusal>(payment::State state)>;
+
+// Of NamedWork also the errors not_found (also if it is another merchant's), set_aside,
+// idempotency_key_reused_with_different_body, and idempotency_key_in_flight.
+using Taken = std::variant<Decided, Replayed, payment::Refusal, Error>;
+
+// --- Reads -------------------------------------------------------------------------------------
 
 struct TransactionFilter {
-  std::optional<payment::Status> status;
-  std::optional<Currency> currency;
+  std::optional<payment::Status> status{};
+  std::optional<Currency> currency{};
+  // The merchant's own; empty: whatever it is.
+  std::string reference{};
+  // Created at or after the first, and before the second.
+  std::optional<Timestamp> created_from{};
+  std::optional<Timestamp> created_to{};
   // Only transactions older than this one.
-  std::optional<TransactionId> before;
+  std::optional<TransactionId> before{};
   std::size_t limit = 50;
 };
 
@@ -111,6 +139,14 @@ struct TransactionPage {
   std::optional<TransactionId> next;
 };
 
+// How much is left to do, and for whom.
+struct Workload {
+  // When the transaction that has been due longest became due.
+  std::optional<Timestamp> oldest_due;
+  // In `manual_review` now, counted up to a bound.
+  std::int64_t in_review = 0;
+};
+
 struct MerchantBacklog {
   MerchantId merchant;
   std::int64_t count = 0;
@@ -119,94 +155,31 @@ struct MerchantBacklog {
 // How far the clocks of processes may be apart.
 inline constexpr std::chrono::seconds clock_skew_max{60};
 
-class Store {
+class Store : public Users {
  public:
-  virtual ~Store() = default;
-
   // Rows that were met lately and cannot be read.
   SetAside::Report set_aside() const { return set_aside_.report(); }
 
   // Where this object made a store that was not there before, without a password; empty if it opened one.
   const std::string& made_anew() const { return made_anew_; }
 
-  // --- Users -------------------------------------------------------------------------------------
+  // Random, made with the store and carried by every copy and backup of it.
+  const std::string& installation() const { return installation_; }
 
-  virtual Task<Result<std::optional<User>>> find_user(std::string username) = 0;
-  // At most `limit`, by id, from the first id after `after`.
-  virtual Task<Result<std::vector<User>>> list_users(UserId after, std::size_t limit) = 0;
-  // already_exists if the name or the id is taken.
-  virtual Task<Result<User>> add_user(NewUser user, Timestamp now) = 0;
-  // All of them, or none if there is a user already (returns false).
-  virtual Task<Result<bool>> import_users(std::vector<NewUser> users, Timestamp now) = 0;
-  // not_found if there is no such user.
-  virtual Task<Result<void>> set_user_enabled(std::string username, bool enabled) = 0;
-  virtual Task<Result<void>> set_password_hash(std::string username, std::string password_hash) = 0;
-  // Only if the hash is still `from`; false if it is not, or there is no such user.
-  virtual Task<Result<bool>> replace_password_hash(std::string username, std::string from,
-                                                   std::string to) = 0;
+  // Errors of a change with a key: idempotency_key_reused_with_different_body; idempotency_key_in_flight if
+  // the first use of the key is not committed yet.
+  virtual Task<Result<Committed>> commit(Change change) = 0;
+  virtual Task<Result<std::vector<Taken>>> take(Work work, Decide decide) = 0;
 
-  // The failures of each subject, in order; a window that has ended, or ends later than one that begins now,
-  // counts as zero.
-  virtual Task<Result<std::vector<LoginFailures>>> login_failures(std::vector<std::string> subjects,
-                                                                  Timestamp now,
-                                                                  std::chrono::milliseconds window) = 0;
-  virtual Task<Result<void>> record_login_failure(std::vector<std::string> subjects, Timestamp now,
-                                                  std::chrono::milliseconds window) = 0;
-
-  // --- Transactions, for merchants ---------------------------------------------------------------
-
-  // The transaction and its key in one commit. Errors: idempotency_key_reused_with_different_body;
-  // idempotency_key_in_flight if the first use of the key is not committed yet.
-  virtual Task<Result<CreateResult>> create_transaction(NewTransaction transaction) = 0;
-  // What an earlier use of the key was answered, nothing if it was never used; the errors are the same. For a
-  // request that would be refused if it were new.
-  virtual Task<Result<std::optional<Replayed>>> find_reply(MerchantId merchant, std::string key,
-                                                           std::string request_fingerprint) = 0;
+  // What an earlier use of the key was answered, nothing if it was never used; the errors are those of
+  // commit(). For a request that would be refused if it were new.
+  virtual Task<Result<std::optional<Replayed>>> find_reply(MerchantId merchant, IdempotencyKey key) = 0;
   // not_found also if it is another merchant's; set_aside if it cannot be read.
-  virtual Task<Result<TransactionWithAttempts>> find_transaction(MerchantId merchant, TransactionId id) = 0;
+  virtual Task<Result<payment::State>> find_transaction(MerchantId merchant, TransactionId id) = 0;
   virtual Task<Result<TransactionPage>> list_transactions(MerchantId merchant, TransactionFilter filter) = 0;
-
-  // --- Transactions, for workers -----------------------------------------------------------------
-
-  // Takes over up to `limit` transactions whose next action is due, oldest first: each is moved by
-  // payment::Claimed and committed with its attempt. What a claim returns is this worker's until the lease
-  // ends. Due is also what is farther ahead than the policy gives. What cannot be read does not count, up to
-  // a bound, and is put off by set_aside_time.
-  virtual Task<Result<std::vector<payment::Transition>>> claim_due(std::string psp, Timestamp now,
-                                                                   std::size_t limit,
-                                                                   payment::RetryPolicy policy, Due due) = 0;
-  // Commits what an attempt came to. stale_epoch if the transaction was claimed again in the meantime: then
-  // nothing changed, and the result is worthless.
-  virtual Task<Result<void>> save_outcome(payment::State state) = 0;
-
-  // --- Transactions, for a queue outside the store -----------------------------------------------
-
-  // Takes over the transactions of these jobs, in whatever order suits the store. One that is `queued` is
-  // claimed, due or not; one that the store does not know is stored first, as the job tells it; any other
-  // comes back as it is, with Action::none, because a job may be doubled or late;
-  // so does one that cannot be read, as the job tells it.
-  //
-  // A job that the store does not know is refused if its id is another merchant's, if its user is unknown or
-  // disabled, or if its amount is above `amount_max`. What is stored was checked when it was accepted.
-  virtual Task<Result<std::vector<ClaimedJob>>> claim_jobs(std::string psp,
-                                                           std::vector<payment::Transaction> jobs,
-                                                           Timestamp now, payment::RetryPolicy policy,
-                                                           std::int64_t amount_max) = 0;
-  // Up to `limit` transactions that are `queued` and whose next action is due by `due_by`, longest due first,
-  // and puts their next action off to `until`: what the outside queue should hold. Also what is due long
-  // after `until`. Less than `limit` are all there are.
-  virtual Task<Result<std::vector<payment::Transaction>>> lease_queued(Timestamp due_by, Timestamp until,
-                                                                       std::size_t limit) = 0;
-  // What a worker that is not ours made of a transaction: its claim and its outcome in one commit. There is
-  // nobody to ask about an OutcomeUnknown, so that one is for a person. False, and nothing is changed, if
-  // that worker has no say any more (payment::may_settle); set_aside if it cannot be read.
-  virtual Task<Result<bool>> settle_foreign(MerchantId merchant, TransactionId id, std::string psp,
-                                            payment::Event outcome, Timestamp now) = 0;
-
-  // A worker that is not ours has been seen on the queue outside the store: from then on that queue alone
-  // hands out what is `queued`, also while it is away. Never forgotten.
-  virtual Task<Result<void>> note_foreign_worker(Timestamp now) = 0;
-  virtual Task<Result<bool>> has_seen_foreign_worker() = 0;
+  // Whose they are, of those that there are, in no order. For jobs of an outside queue.
+  virtual Task<Result<std::vector<std::pair<TransactionId, MerchantId>>>> find_owners(
+      std::vector<TransactionId> ids) = 0;
 
   virtual Task<Result<Workload>> measure_workload() = 0;
   // Rows with a next action, counted up to `most`.
@@ -215,7 +188,10 @@ class Store {
   virtual Task<Result<std::vector<MerchantBacklog>>> largest_backlogs(std::int64_t most,
                                                                       std::size_t merchants) = 0;
 
-  // --- Health ------------------------------------------------------------------------------------
+  // A worker that is not ours has been seen on the queue outside the store: from then on that queue alone
+  // hands out what is `queued`, also while it is away. Never forgotten.
+  virtual Task<Result<void>> note_foreign_worker(Timestamp now) = 0;
+  virtual Task<Result<bool>> has_seen_foreign_worker() = 0;
 
   // Commits a small write, so that a full disk or a read-only file shows, and looks whether each table can be
   // written that requests and the connector write: that it is there, and that the role may. A trigger that
@@ -225,6 +201,7 @@ class Store {
  protected:
   SetAside set_aside_;
   std::string made_anew_;
+  std::string installation_;
 };
 
 }  // namespace switchyard::store

@@ -40,9 +40,9 @@ std::string login_subject(std::string_view kind, std::string_view name, const as
   return login_subject(kind, fmt::format("{} {}", client.to_string(), name));
 }
 
-Login::Login(store::Store& store, PasswordPool& passwords, const Clock& clock, LoginLimits limits,
+Login::Login(store::Users& users, PasswordPool& passwords, const Clock& clock, LoginLimits limits,
              bool refuse_demo_passwords)
-    : store_(store),
+    : users_(users),
       passwords_(passwords),
       clock_(clock),
       limits_(limits),
@@ -87,7 +87,7 @@ Task<std::expected<store::User, LoginRefusal>> Login::attempt(std::string userna
 }
 
 Task<std::expected<store::User, LoginRefusal>> Login::verify(Guess guess) {
-  auto user = co_await store_.find_user(guess.username);
+  auto user = co_await users_.find_user(guess.username);
   if (!user) co_return std::unexpected(user.error());
   // A user of an older version, perhaps; one whose name looks like another's.
   if (!username_problem(guess.username).empty()) user->reset();
@@ -107,7 +107,7 @@ Task<std::expected<store::User, LoginRefusal>> Login::verify(Guess guess) {
     const bool refused = refuse_demo_passwords_ && is_demo_password(guess.password);
     if (!verdict->right || !*user || refused) {
       if (auto recorded =
-              co_await store_.record_login_failure(pending.subjects(), clock_.now(), limits_.window);
+              co_await users_.record_login_failure(pending.subjects(), clock_.now(), limits_.window);
           !recorded) {
         co_return std::unexpected(recorded.error());
       }
@@ -116,7 +116,7 @@ Task<std::expected<store::User, LoginRefusal>> Login::verify(Guess guess) {
     if (!verdict->better_hash.empty()) {
       // Somebody may have set another password meanwhile, whose hash stays.
       const auto replaced =
-          co_await store_.replace_password_hash(guess.username, (*user)->password_hash, verdict->better_hash);
+          co_await users_.replace_password_hash(guess.username, (*user)->password_hash, verdict->better_hash);
       if (replaced && *replaced) (*user)->password_hash = verdict->better_hash;
     }
   }
@@ -124,7 +124,7 @@ Task<std::expected<store::User, LoginRefusal>> Login::verify(Guess guess) {
   // The password is right whether or not this can be written.
   if (!*is_place) {
     std::vector<std::string> places{place};
-    static_cast<void>(co_await store_.record_login_failure(std::move(places), clock_.now(), place_valid));
+    static_cast<void>(co_await users_.record_login_failure(std::move(places), clock_.now(), place_valid));
   }
   co_return std::move(**user);
 }
@@ -133,10 +133,10 @@ Task<std::expected<bool, LoginRefusal>> Login::admit(std::vector<std::string> su
                                                      Beside beside) {
   const auto now = clock_.now();
   const auto user = subjects.back();
-  const auto failures = co_await store_.login_failures(std::move(subjects), now, limits_.window);
+  const auto failures = co_await users_.login_failures(std::move(subjects), now, limits_.window);
   if (!failures) co_return std::unexpected(failures.error());
   std::vector<std::string> places{std::move(place)};
-  const auto logins = co_await store_.login_failures(std::move(places), now, place_valid);
+  const auto logins = co_await users_.login_failures(std::move(places), now, place_valid);
   if (!logins) co_return std::unexpected(logins.error());
   const auto& at_client = failures->at(0);
   const auto& of_client = failures->at(1);

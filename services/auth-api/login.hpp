@@ -36,7 +36,7 @@
 #include "auth-api/password_pool.hpp"
 #include "auth-api/verified_passwords.hpp"
 #include "base/clock.hpp"
-#include "store/store.hpp"
+#include "store/users.hpp"
 
 namespace switchyard::auth {
 
@@ -64,7 +64,7 @@ struct LoginLimits {
 class Login {
  public:
   // `refuse_demo_passwords`: in production nobody gets in with the password of the demo users.
-  Login(store::Store& store, PasswordPool& passwords, const Clock& clock, LoginLimits limits,
+  Login(store::Users& users, PasswordPool& passwords, const Clock& clock, LoginLimits limits,
         bool refuse_demo_passwords);
 
   // `address`: where the client is.
@@ -114,7 +114,7 @@ class Login {
   // Zero if a guess at this slowed name may be made now, which takes the turn; else the time until then.
   std::chrono::milliseconds take_slow_turn(const std::string& subject, Timestamp now);
 
-  store::Store& store_;
+  store::Users& users_;
   PasswordPool& passwords_;
   const Clock& clock_;
   const LoginLimits limits_;

@@ -88,7 +88,7 @@ std::vector<UserInFile> read_users_file(const std::string& path, bool refuse_dem
   return users;
 }
 
-std::size_t import_users(store::Store& store, IoThreads& threads, const std::vector<UserInFile>& users,
+std::size_t import_users(store::Users& store, IoThreads& threads, const std::vector<UserInFile>& users,
                          Timestamp now) {
   const auto existing = threads.run(0, [&store] { return store.list_users(UserId{0}, 1); });
   if (!existing) throw std::runtime_error(existing.error().detail);

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "base/io_threads.hpp"
-#include "store/store.hpp"
+#include "store/users.hpp"
 
 namespace switchyard::auth {
 
@@ -23,7 +23,7 @@ std::vector<UserInFile> read_users_file(const std::string& path, bool refuse_dem
 
 // Imports them if the store has no user yet; gives how many. Hashes passwords: blocks, so for the start only.
 // Throws std::runtime_error if the store fails.
-std::size_t import_users(store::Store& store, IoThreads& threads, const std::vector<UserInFile>& users,
+std::size_t import_users(store::Users& store, IoThreads& threads, const std::vector<UserInFile>& users,
                          Timestamp now);
 
 }  // namespace switchyard::auth

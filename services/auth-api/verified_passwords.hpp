@@ -22,7 +22,7 @@
 
 #include <boost/asio/ip/address.hpp>
 
-#include "store/store.hpp"
+#include "store/users.hpp"
 
 namespace switchyard::auth {
 

@@ -1,5 +1,6 @@
 #include "core-api/core_api.hpp"
 
+#include <algorithm>
 #include <array>
 #include <string>
 
@@ -9,9 +10,12 @@
 #include "core-api/create_request.hpp"
 #include "core-api/list_request.hpp"
 #include "core-api/openapi.hpp"
+#include "core-api/operation_request.hpp"
+#include "core-api/preferences.hpp"
 #include "core-api/read_token.hpp"
 #include "core-api/transaction_json.hpp"
 #include "http/problem.hpp"
+#include "payment/psp_keys.hpp"
 #include "service/request_body.hpp"
 
 namespace switchyard::core {
@@ -24,18 +28,56 @@ constexpr int retry_after_full_s = 5;
 // A refusal costs an io thread nearly as much as a payment. Who sends on at once on many connections,
 // whatever Retry-After says, gets no more of them than this allows.
 constexpr std::chrono::milliseconds refusal_delay{250};
+// Requests that wait for a result; each asks the store a few times a second.
+constexpr std::size_t waits_max = 512;
+constexpr std::chrono::milliseconds first_pause{10};
+constexpr std::chrono::milliseconds longest_pause{250};
 
 http::Response not_enabled() {
   return http::problem(403, "User not enabled for transactions");
 }
 
-// A 200 that points at the transaction.
-http::Response with_location(TransactionId id, std::string body) {
+http::Response no_transaction() {
+  return http::problem(404, "Not found", "there is no transaction with this id");
+}
+
+http::Response shown(std::string body) {
   http::Response response;
   response.body = std::move(body);
+  return response;
+}
+
+// Of POST /transaction: points at the transaction.
+http::Response with_location(http::Response response, TransactionId id) {
   // Relative (RFC 9110, 10.2.2), so that it is right behind a router that strips a prefix, too.
   response.headers.emplace_back("Location", "transaction/" + id.value.to_string());
   return response;
+}
+
+// A 200 after the wait that its client preferred (RFC 7240, 3).
+http::Response with_wait(http::Response response, std::chrono::seconds wait) {
+  return std::move(response).with("Preference-Applied", fmt::format("wait={}", wait.count()));
+}
+
+// The customer's move is waited for by nobody.
+bool has_result(const payment::State& state) {
+  const auto status = state.transaction.status;
+  return !payment::is_open(status) || status == payment::Status::action_required;
+}
+
+// Adds the operation to the transaction, if it may be asked for, and the reply to it.
+store::Decide decide_to(payment::Request wanted, Timestamp now) {
+  return [wanted = std::move(wanted),
+          now](payment::State state) -> std::expected<store::Decided, payment::Refusal> {
+    auto asked = payment::request(std::move(state), wanted, now);
+    if (!asked) return std::unexpected(std::move(asked.error()));
+    auto reply = to_json(asked->transaction);
+    const auto index = asked->operations.size() - 1;
+    return store::Decided{
+        .step = {.state = std::move(*asked), .action = payment::Action::none, .index = index},
+        .is_changed = true,
+        .reply = std::move(reply)};
+  };
 }
 
 Task<http::Response> show_openapi(const http::Request&) {
@@ -78,6 +120,7 @@ CoreApi::CoreApi(Settings settings, store::Store& store, IoThreads& threads, tel
       queue_(std::move(queue)),
       backlog_(store, metrics, settings.backlog_max),
       limits_(settings.merchant),
+      waits_(waits_max),
       health_([this] { return check_health(); }),
       accepted_(
           metrics.counter("switchyard_transactions_accepted_total", "Transactions committed to the store.")),
@@ -122,6 +165,14 @@ http::Router CoreApi::router() {
   router.add(http::Method::get, "/transaction", [this](http::Request& request) { return list(request); });
   router.add(http::Method::get, "/transaction/{id}",
              [this](http::Request& request) { return show(request); });
+  for (const auto kind : {payment::Kind::capture, payment::Kind::void_, payment::Kind::refund}) {
+    const auto name = payment::to_string(kind);
+    auto& accepted = metrics_.counter("switchyard_operations_accepted_total",
+                                      "Captures, voids and refunds committed to the store.",
+                                      {{"kind", std::string(name)}});
+    router.add(http::Method::post, fmt::format("/transaction/{{id}}/{}", name),
+               [this, kind, &accepted](http::Request& request) { return operate(request, kind, accepted); });
+  }
   router.add(http::Method::get, "/openapi.json", show_openapi);
   router.add(http::Method::get, "/health",
              [this](const http::Request& request) { return health_.handle(request); });
@@ -178,102 +229,228 @@ http::Response CoreApi::refuse(MerchantLimits::Refusal refusal) {
   return response;
 }
 
-std::expected<CoreApi::Asked, http::Response> CoreApi::read_asked(http::Request& request) const {
+std::expected<CoreApi::Sender, http::Response> CoreApi::read_sender(http::Request& request,
+                                                                    const boost::json::object& body) const {
+  // First of all, so that no message or log line below can ever hold one.
+  if (auto checked = refuse_card_numbers(body); !checked) return std::unexpected(std::move(checked.error()));
+  const auto claims = identify(request, &body);
+  if (!claims) return std::unexpected(claims.error());
+  auto key = read_idempotency_key(request);
+  if (!key) return std::unexpected(std::move(key.error()));
+  return Sender{claims->user_id, claims->enabled, std::move(*key)};
+}
+
+std::expected<CoreApi::AskedTransaction, http::Response> CoreApi::read_transaction(
+    http::Request& request) const {
   std::array<unsigned char, 4096> buffer;
   boost::json::monotonic_resource memory(buffer.data(), buffer.size());
   const auto body = service::read_json_object(request, &memory);
   if (!body) return std::unexpected(body.error());
-  // First of all, so that no message or log line below can ever hold one.
-  if (auto checked = refuse_card_numbers(*body); !checked) return std::unexpected(std::move(checked.error()));
-  const auto claims = identify(request, &*body);
-  if (!claims) return std::unexpected(claims.error());
-  auto key = read_idempotency_key(request);
-  if (!key) return std::unexpected(std::move(key.error()));
+  auto sender = read_sender(request, *body);
+  if (!sender) return std::unexpected(std::move(sender.error()));
 
-  auto fingerprint = key->key.empty() ? std::string() : fingerprint_of(*body);
-  auto money = claims->enabled ? read_new_transaction(*body, request.query, amount_max_)
-                               : std::unexpected(not_enabled());
-  return Asked{claims->user_id, std::move(*key), std::move(fingerprint), std::move(money)};
-}
-
-store::NewTransaction CoreApi::make_transaction(Asked asked) const {
-  const auto now = clock_.now();
-  store::NewTransaction created{
-      .transaction = {.id = {Uuid::generate()},
-                      .merchant_id = asked.merchant,
-                      .amount = *asked.money,
-                      .next_action_at = now + requeue_delay_,
-                      .reason = {},
-                      .created_at = now,
-                      .updated_at = now},
-      .idempotency_key = std::nullopt,
-  };
-  if (!asked.key.key.empty()) {
-    created.idempotency_key = {std::move(asked.key.key), std::move(asked.fingerprint),
-                               to_json(created.transaction)};
+  AskedTransaction asked{.merchant = sender->merchant,
+                         .key = std::nullopt,
+                         .former_key = std::move(sender->key.former),
+                         .wanted = std::unexpected(http::Response())};
+  if (!sender->key.key.empty()) {
+    asked.key = {payment::Kind::authorize, std::move(sender->key.key), fingerprint_of(*body)};
   }
-  return created;
+  asked.wanted = sender->enabled ? read_new_transaction(*body, request.query, amount_max_)
+                                 : std::unexpected(not_enabled());
+  return asked;
 }
 
-Task<Result<store::CreateResult>> CoreApi::store_and_tell(store::NewTransaction created) {
-  const auto transaction = created.transaction;
+std::expected<CoreApi::AskedOperation, http::Response> CoreApi::read_operation_of(http::Request& request,
+                                                                                  payment::Kind kind) const {
+  std::array<unsigned char, 4096> buffer;
+  boost::json::monotonic_resource memory(buffer.data(), buffer.size());
+  // Nothing at all is an object without members: all that is left, with the token in the header.
+  const auto body =
+      request.body.empty() ? boost::json::object(&memory) : service::read_json_object(request, &memory);
+  if (!body) return std::unexpected(body.error());
+  auto sender = read_sender(request, *body);
+  if (!sender) return std::unexpected(std::move(sender.error()));
+  const auto id = Uuid::parse(request.parameter);
+  if (!id) return std::unexpected(no_transaction());
+
+  AskedOperation asked{.transaction = {.merchant = sender->merchant, .id = {*id}, .key = std::nullopt},
+                       .wanted = sender->enabled ? read_operation(kind, *body, request.query)
+                                                 : std::unexpected(not_enabled())};
+  auto& key = sender->key.key;
+  if (key.empty()) return asked;
+  if (asked.wanted) {
+    asked.wanted->psp_key = payment::derived_key(store_.installation(), sender->merchant, key, kind);
+  }
+  asked.transaction.key = {kind, std::move(key), fingerprint_of(kind, {*id}, *body)};
+  return asked;
+}
+
+store::Change CoreApi::make_transaction(AskedTransaction asked) const {
+  const auto now = clock_.now();
+  auto& wanted = *asked.wanted;
+  store::Change change{
+      .state = {.transaction = {.id = {Uuid::generate()},
+                                .merchant_id = asked.merchant,
+                                .amount = wanted.amount,
+                                .capture_method = wanted.capture_method,
+                                .next_action_at = now + requeue_delay_,
+                                .reference = std::move(wanted.reference),
+                                .description = std::move(wanted.description),
+                                .metadata = std::move(wanted.metadata),
+                                .created_at = now,
+                                .updated_at = now},
+                .operations = {}},
+      .is_new = true,
+  };
+  if (!asked.key) return change;
+  auto& transaction = change.state.transaction;
+  transaction.derived_reference =
+      payment::derived_key(store_.installation(), asked.merchant, asked.key->key, payment::Kind::authorize);
+  change.key = std::move(asked.key);
+  change.reply = to_json(transaction);
+  return change;
+}
+
+Task<Result<store::Committed>> CoreApi::store_and_tell(store::Change change) {
+  std::optional<payment::Transaction> transaction;
+  if (queue_.on_accepted) transaction = change.state.transaction;
   const auto given_at = steady_clock::now();
-  auto result = co_await store_.create_transaction(std::move(created));
-  const bool is_new = result && std::holds_alternative<store::Created>(*result);
+  auto result = co_await store_.commit(std::move(change));
+  const bool is_new = result && std::holds_alternative<store::Done>(*result);
   if (is_new) commit_duration_.Observe(std::chrono::duration<double>(steady_clock::now() - given_at).count());
-  if (is_new && queue_.on_accepted) queue_.on_accepted(transaction);
+  if (is_new && transaction) queue_.on_accepted(*transaction);
+  if (result && std::holds_alternative<store::Stale>(*result)) {
+    // Its id is one of ours, made a moment ago: only this commit can have stored it, in a try before.
+    co_return fail(ErrorCode::store_outcome_unknown, "a new transaction's id was there already");
+  }
   co_return result;
 }
 
 http::Response CoreApi::replay(store::Replayed replayed) {
   replayed_.Increment();
-  auto response = with_location(replayed.id, std::move(replayed.reply));
-  response.headers.emplace_back("Idempotency-Replayed", "true");
-  return response;
+  return shown(std::move(replayed.reply)).with("Idempotency-Replayed", "true");
 }
 
-Task<std::optional<http::Response>> CoreApi::find_replay(const Asked& asked) {
-  if (!asked.key.former.empty()) {
-    auto former = co_await store_.find_reply(asked.merchant, asked.key.former, asked.fingerprint);
-    if (former && *former) co_return replay(std::move(**former));
+Task<Result<std::optional<store::Replayed>>> CoreApi::find_first(MerchantId merchant,
+                                                                 store::IdempotencyKey key,
+                                                                 std::string former) {
+  if (!former.empty()) {
+    auto former_key = key;
+    former_key.key = std::move(former);
+    auto earlier = co_await store_.find_reply(merchant, std::move(former_key));
     // Another request's key is only another key that is read alike.
     const bool of_another =
-        !former && former.error().code == ErrorCode::idempotency_key_reused_with_different_body;
-    if (!former && !of_another) co_return refuse(former.error());
+        !earlier && earlier.error().code == ErrorCode::idempotency_key_reused_with_different_body;
+    if (!of_another && (!earlier || *earlier)) co_return earlier;
   }
-  auto earlier = co_await store_.find_reply(asked.merchant, asked.key.key, asked.fingerprint);
-  if (!earlier) co_return refuse(earlier.error());
-  if (!*earlier) co_return std::nullopt;
-  co_return replay(std::move(**earlier));
+  auto first = co_await store_.find_reply(merchant, std::move(key));
+  co_return first;
+}
+
+Task<std::optional<payment::State>> CoreApi::wait_for_result(MerchantId merchant, TransactionId id,
+                                                             std::chrono::seconds longest) {
+  const auto place = waits_.enter(merchant);
+  if (!place) co_return std::nullopt;
+  const auto deadline = steady_clock::now() + longest;
+  SteadyTimer timer(co_await asio::this_coro::executor);
+  std::chrono::milliseconds pause = first_pause;
+  for (;;) {
+    timer.expires_at(std::min(steady_clock::now() + pause, deadline));
+    co_await timer.async_wait(use_tuple);
+    const bool is_last = steady_clock::now() >= deadline || waits_.stopping();
+    auto found = co_await store_.find_transaction(merchant, id);
+    if (!found) co_return std::nullopt;
+    if (is_last || has_result(*found)) co_return std::move(*found);
+    pause = std::min(2 * pause, longest_pause);
+  }
 }
 
 Task<http::Response> CoreApi::create(http::Request& request) {
-  auto asked = read_asked(request);
+  auto asked = read_transaction(request);
   if (!asked) co_return std::move(asked.error());
-  auto turn = limits_.enter(asked->merchant, steady_clock::now());
+  const auto merchant = asked->merchant;
+  auto turn = limits_.enter(merchant, steady_clock::now());
   if (!turn) co_return refuse(turn.error());
-  if (!*turn) turn->emplace(co_await limits_.wait_for_turn(asked->merchant));
-  const bool has_room = backlog_.has_room_for(asked->merchant);
+  if (!*turn) turn->emplace(co_await limits_.wait_for_turn(merchant));
+  const bool has_room = backlog_.has_room_for(merchant);
   // What was accepted once is answered as it was, whatever would be refused today. A new key is looked up in
   // the commit that stores it, so this costs nothing where all is well.
-  const bool look_first = !asked->key.former.empty() || !asked->money || !has_room;
-  if (look_first && !asked->key.key.empty()) {
-    auto earlier = co_await find_replay(*asked);
-    if (earlier) co_return std::move(*earlier);
+  const bool look_first = !asked->former_key.empty() || !asked->wanted || !has_room;
+  if (look_first && asked->key) {
+    auto first = co_await find_first(merchant, *asked->key, asked->former_key);
+    if (!first) co_return refuse(first.error());
+    if (*first) {
+      const auto first_id = (*first)->id;
+      co_return with_location(replay(std::move(**first)), first_id);
+    }
   }
-  if (!asked->money) co_return std::move(asked->money.error());
+  if (!asked->wanted) co_return std::move(asked->wanted.error());
   if (!has_room) co_return backlog_is_full();
 
-  auto created = make_transaction(std::move(*asked));
-  const auto id = created.transaction.id;
-  const auto merchant = created.transaction.merchant_id;
-  auto reply = to_json(created.transaction);
-  auto result = co_await store_and_tell(std::move(created));
+  auto change = make_transaction(std::move(*asked));
+  const auto id = change.state.transaction.id;
+  auto reply = change.key ? change.reply : to_json(change.state.transaction);
+  auto result = co_await store_and_tell(std::move(change));
   if (!result) co_return refuse(result.error());
-  if (auto* replayed = std::get_if<store::Replayed>(&*result)) co_return replay(std::move(*replayed));
+  if (auto* replayed = std::get_if<store::Replayed>(&*result)) {
+    const auto first_id = replayed->id;
+    co_return with_location(replay(std::move(*replayed)), first_id);
+  }
   backlog_.add_one(merchant);
   accepted_.Increment();
-  co_return with_location(id, std::move(reply));
+  const auto wait = read_wait(request);
+  if (wait.count() == 0) co_return with_location(shown(std::move(reply)), id);
+  // Who only waits keeps no other request of the merchant out.
+  turn->reset();
+  const auto state = co_await wait_for_result(merchant, id, wait);
+  if (!state) co_return with_location(shown(std::move(reply)), id);
+  co_return with_location(with_wait(shown(to_json(state->transaction)), wait), id);
+}
+
+Task<store::Taken> CoreApi::add_operation(AskedOperation asked) {
+  store::NamedWork named;
+  named.all.push_back(std::move(asked.transaction));
+  store::Work work(std::move(named));
+  auto decide = decide_to(std::move(*asked.wanted), clock_.now());
+  auto taken = co_await store_.take(std::move(work), std::move(decide));
+  if (!taken) co_return std::move(taken.error());
+  SWITCHYARD_ASSERT(taken->size() == 1);
+  co_return std::move(taken->front());
+}
+
+Task<http::Response> CoreApi::operate(http::Request& request, payment::Kind kind,
+                                      prometheus::Counter& accepted) {
+  auto asked = read_operation_of(request, kind);
+  if (!asked) co_return std::move(asked.error());
+  const auto merchant = asked->transaction.merchant;
+  const auto id = asked->transaction.id;
+  auto turn = limits_.enter(merchant, steady_clock::now());
+  if (!turn) co_return refuse(turn.error());
+  if (!*turn) turn->emplace(co_await limits_.wait_for_turn(merchant));
+  const bool has_room = backlog_.has_room_for(merchant);
+  if ((!asked->wanted || !has_room) && asked->transaction.key) {
+    auto first = co_await find_first(merchant, *asked->transaction.key, std::string());
+    if (!first) co_return refuse(first.error());
+    if (*first) co_return replay(std::move(**first));
+  }
+  if (!asked->wanted) co_return std::move(asked->wanted.error());
+  if (!has_room) co_return backlog_is_full();
+
+  auto taken = co_await add_operation(std::move(*asked));
+  if (auto* error = std::get_if<Error>(&taken)) co_return refuse(*error);
+  if (auto* refusal = std::get_if<payment::Refusal>(&taken)) co_return refuse_operation(*refusal);
+  if (auto* replayed = std::get_if<store::Replayed>(&taken)) co_return replay(std::move(*replayed));
+  backlog_.add_one(merchant);
+  accepted.Increment();
+  if (queue_.on_operation) queue_.on_operation();
+  auto reply = to_json(std::get<store::Decided>(taken).step.state.transaction);
+  const auto wait = read_wait(request);
+  if (wait.count() == 0) co_return shown(std::move(reply));
+  turn->reset();
+  const auto state = co_await wait_for_result(merchant, id, wait);
+  if (!state) co_return shown(std::move(reply));
+  co_return with_wait(shown(to_json(state->transaction)), wait);
 }
 
 Task<http::Response> CoreApi::show(http::Request& request) {
@@ -281,12 +458,16 @@ Task<http::Response> CoreApi::show(http::Request& request) {
   if (!merchant) co_return merchant.error();
   if (const auto query = service::read_query(request.query, {}); !query) co_return query.error();
   const auto id = Uuid::parse(request.parameter);
-  if (!id) co_return http::problem(404, "Not found", "there is no transaction with this id");
-  const auto found = co_await store_.find_transaction(*merchant, TransactionId{*id});
+  if (!id) co_return no_transaction();
+  const TransactionId transaction{*id};
+  auto found = co_await store_.find_transaction(*merchant, transaction);
   if (!found) co_return refuse(found.error());
-  http::Response response;
-  response.body = to_json(*found);
-  co_return response;
+  const auto wait = read_wait(request);
+  if (wait.count() == 0) co_return shown(to_json(*found));
+  if (has_result(*found)) co_return with_wait(shown(to_json(*found)), wait);
+  const auto later = co_await wait_for_result(*merchant, transaction, wait);
+  if (!later) co_return shown(to_json(*found));
+  co_return with_wait(shown(to_json(*later)), wait);
 }
 
 Task<http::Response> CoreApi::list(http::Request& request) {
@@ -294,11 +475,11 @@ Task<http::Response> CoreApi::list(http::Request& request) {
   if (!merchant) co_return merchant.error();
   const auto filter = read_filter(request.query);
   if (!filter) co_return filter.error();
+  // Filters that exclude each other.
+  if (filter->limit == 0) co_return shown(to_json(store::TransactionPage()));
   const auto page = co_await store_.list_transactions(*merchant, *filter);
   if (!page) co_return refuse(page.error());
-  http::Response response;
-  response.body = to_json(*page);
-  co_return response;
+  co_return shown(to_json(*page));
 }
 
 Task<std::vector<service::HealthCheck>> CoreApi::check_health() {

@@ -1,4 +1,5 @@
-// core-api: takes transactions from merchants, stores them durably, and shows them.
+// core-api: takes transactions, and what is asked for them afterwards, from merchants; stores them durably,
+// and shows them.
 #pragma once
 
 #include <functional>
@@ -9,6 +10,7 @@
 #include "core-api/backlog.hpp"
 #include "core-api/create_request.hpp"
 #include "core-api/merchant_limits.hpp"
+#include "core-api/waits.hpp"
 #include "http/router.hpp"
 #include "service/health.hpp"
 #include "service/refusal_log.hpp"
@@ -29,10 +31,13 @@ struct Settings {
   std::chrono::milliseconds requeue_delay{0};
 };
 
-// Who is told of new transactions. Each may be empty; both are called from any io thread and do not wait.
+// Who is told of new work. Each may be empty; all are called from any io thread and do not wait.
 struct WorkQueue {
   // After each commit of a new transaction: a hint that there is work.
   std::function<void(const payment::Transaction&)> on_accepted;
+  // After each commit of a capture, a void or a refund: a hint to the connector. An outside queue hears
+  // nothing of it: what has been started is the store's to hand out.
+  std::function<void()> on_operation;
   // What is wrong with a queue outside the store, empty if nothing; not set if there is none.
   std::function<std::string()> trouble;
 };
@@ -50,23 +55,39 @@ class CoreApi {
   http::Router router();
   service::Health& health() { return health_; }
 
+  // Before the server stops: requests that wait for a result are answered with what is known, in a moment.
+  void end_waits() { waits_.stop(); }
+
  private:
   Task<http::Response> create(http::Request& request);
+  Task<http::Response> operate(http::Request& request, payment::Kind kind, prometheus::Counter& accepted);
   // Only what is on disk is told.
-  Task<Result<store::CreateResult>> store_and_tell(store::NewTransaction created);
+  Task<Result<store::Committed>> store_and_tell(store::Change change);
   Task<http::Response> show(http::Request& request);
   Task<http::Response> list(http::Request& request);
   Task<std::vector<service::HealthCheck>> check_health();
   Task<void> watch_backlog();
 
-  // What a POST /transaction asks for, of a merchant who is who he says he is.
-  struct Asked {
+  // Who sends a request that moves money, and is who he says he is.
+  struct Sender {
     MerchantId merchant;
+    bool enabled = false;
     RequestKey key;
-    // Of the body; empty without a key.
-    std::string fingerprint;
+  };
+  // What a POST /transaction asks for.
+  struct AskedTransaction {
+    MerchantId merchant;
+    std::optional<store::IdempotencyKey> key;
+    // RequestKey::former.
+    std::string former_key;
     // Or why it is refused if it is new: 403, 422.
-    std::expected<Money, http::Response> money;
+    std::expected<NewTransaction, http::Response> wanted;
+  };
+  // What a POST /transaction/{id}/... asks for.
+  struct AskedOperation {
+    // With the request's key.
+    store::NamedWork::One transaction;
+    std::expected<payment::Request, http::Response> wanted;
   };
 
   // The claims of a token that is genuine, or the 400 or 401. `body` is null where there is none. Says in the
@@ -75,11 +96,21 @@ class CoreApi {
                                                         const boost::json::object* body) const;
   // The merchant of such a token that may transact; otherwise 403.
   std::expected<MerchantId, http::Response> authenticate(http::Request& request) const;
-  std::expected<Asked, http::Response> read_asked(http::Request& request) const;
-  store::NewTransaction make_transaction(Asked asked) const;
+  std::expected<Sender, http::Response> read_sender(http::Request& request,
+                                                    const boost::json::object& body) const;
+  std::expected<AskedTransaction, http::Response> read_transaction(http::Request& request) const;
+  std::expected<AskedOperation, http::Response> read_operation_of(http::Request& request,
+                                                                  payment::Kind kind) const;
+  store::Change make_transaction(AskedTransaction asked) const;
   http::Response replay(store::Replayed replayed);
-  // The answer to a request whose key is known; nothing if it is new.
-  Task<std::optional<http::Response>> find_replay(const Asked& asked);
+  Task<store::Taken> add_operation(AskedOperation asked);
+  // What the first request with this key was answered; nothing if it is new. `former`: RequestKey::former.
+  Task<Result<std::optional<store::Replayed>>> find_first(MerchantId merchant, store::IdempotencyKey key,
+                                                          std::string former);
+  // The transaction once it has a result, or as it is when the time is up; nothing if too many wait, or it
+  // cannot be read.
+  Task<std::optional<payment::State>> wait_for_result(MerchantId merchant, TransactionId id,
+                                                      std::chrono::seconds longest);
   http::Response refuse(const Error& error);
   http::Response refuse(MerchantLimits::Refusal refusal);
 
@@ -96,6 +127,7 @@ class CoreApi {
   const WorkQueue queue_;
   Backlog backlog_;
   MerchantLimits limits_;
+  Waits waits_;
   service::Health health_;
   prometheus::Counter& accepted_;
   prometheus::Histogram& commit_duration_;

@@ -7,6 +7,7 @@
 #include <boost/json/serialize.hpp>
 #include <fmt/format.h>
 
+#include "core-api/text_member.hpp"
 #include "http/characters.hpp"
 #include "http/json.hpp"
 #include "http/problem.hpp"
@@ -57,33 +58,6 @@ bool is_negative(const json::value& value) {
   return text.starts_with('-') && is_digits(text.substr(1)) && (text[1] != '0' || text.size() == 2);
 }
 
-std::expected<std::int64_t, http::Response> read_amount(const json::object& body, std::int64_t amount_max) {
-  constexpr std::string_view whole =
-      "amount must be a whole number of the currency's minor units, such as 100 for one dollar";
-  const auto* value = body.if_contains("amount");
-  if (value == nullptr || value->is_null()) return refuse("Amount is blank", whole);
-  std::int64_t amount = 0;
-  // What was understood deserves the answer that says so.
-  if (is_too_large(*value))
-    return refuse("Amount is too large", fmt::format("amount must be at most {}", amount_max));
-  if (is_negative(*value)) return refuse("Amount must be positive", "amount must be greater than zero");
-  if (value->is_int64()) {
-    amount = value->get_int64();
-  } else if (value->is_string()) {
-    const auto text = text_of(*value);
-    if (service::is_blank(text)) return refuse("Amount is blank", whole);
-    const auto parsed = parse_amount_minor(text);
-    if (!parsed) return refuse("Invalid amount", fmt::format("amount {}; {}", parsed.error().detail, whole));
-    amount = *parsed;
-  } else {
-    return refuse("Invalid amount", whole);
-  }
-  if (amount <= 0) return refuse("Amount must be positive", "amount must be greater than zero");
-  if (amount > amount_max)
-    return refuse("Amount is too large", fmt::format("amount must be at most {}", amount_max));
-  return amount;
-}
-
 std::expected<Currency, http::Response> read_currency(const json::object& body) {
   const auto* value = body.if_contains("currency");
   const auto text = service::text_member(body, "currency");
@@ -125,7 +99,68 @@ void append_canonical(std::string& out, const json::value& value) {
   }
 }
 
+std::string canonical(const json::object& body) {
+  json::object without_token(body);
+  without_token.erase("token");
+  // "100" and 100 are the same amount.
+  if (auto* amount = without_token.if_contains("amount"); amount != nullptr && amount->is_int64()) {
+    *amount = fmt::format("{}", amount->get_int64());
+  }
+  std::string text;
+  append_canonical(text, without_token);
+  return text;
+}
+
+std::expected<payment::CaptureMethod, http::Response> read_capture_method(const json::object& body) {
+  const auto* value = body.if_contains("capture");
+  if (value == nullptr) return payment::CaptureMethod::automatic;
+  const auto method = payment::parse_capture_method(text_of(*value));
+  if (method) return *method;
+  return refuse("Invalid capture", "capture must be automatic, which is the default, or manual");
+}
+
+// The merchant's own: nothing depends on it.
+std::expected<void, http::Response> read_merchants_own(NewTransaction& wanted, const json::object& body) {
+  auto reference = read_text(body, "reference", {.least = 1, .most = reference_characters_max});
+  if (!reference) return std::unexpected(std::move(reference.error()));
+  auto description = read_text(body, "description", {.least = 0, .most = text_characters_max});
+  if (!description) return std::unexpected(std::move(description.error()));
+  auto metadata = read_metadata(body);
+  if (!metadata) return std::unexpected(std::move(metadata.error()));
+  wanted.reference = std::move(*reference);
+  wanted.description = std::move(*description);
+  wanted.metadata = std::move(*metadata);
+  return {};
+}
+
 }  // namespace
+
+std::expected<std::int64_t, http::Response> read_amount(const json::object& body, std::int64_t amount_max) {
+  constexpr std::string_view whole =
+      "amount must be a whole number of the currency's minor units, such as 100 for one dollar";
+  const auto* value = body.if_contains("amount");
+  if (value == nullptr || value->is_null()) return refuse("Amount is blank", whole);
+  std::int64_t amount = 0;
+  // What was understood deserves the answer that says so.
+  if (is_too_large(*value))
+    return refuse("Amount is too large", fmt::format("amount must be at most {}", amount_max));
+  if (is_negative(*value)) return refuse("Amount must be positive", "amount must be greater than zero");
+  if (value->is_int64()) {
+    amount = value->get_int64();
+  } else if (value->is_string()) {
+    const auto text = text_of(*value);
+    if (service::is_blank(text)) return refuse("Amount is blank", whole);
+    const auto parsed = parse_amount_minor(text);
+    if (!parsed) return refuse("Invalid amount", fmt::format("amount {}; {}", parsed.error().detail, whole));
+    amount = *parsed;
+  } else {
+    return refuse("Invalid amount", whole);
+  }
+  if (amount <= 0) return refuse("Amount must be positive", "amount must be greater than zero");
+  if (amount > amount_max)
+    return refuse("Amount is too large", fmt::format("amount must be at most {}", amount_max));
+  return amount;
+}
 
 std::expected<Money, http::Response> read_money(const json::object& body, std::int64_t amount_max) {
   const auto amount = read_amount(body, amount_max);
@@ -135,15 +170,22 @@ std::expected<Money, http::Response> read_money(const json::object& body, std::i
   return Money(*amount, *currency);
 }
 
-std::expected<Money, http::Response> read_new_transaction(const json::object& body, std::string_view query,
-                                                          std::int64_t amount_max) {
-  static constexpr std::string_view members[] = {"amount", "currency", "token"};
-  auto money = read_money(body, amount_max);
-  if (!money) return money;
+std::expected<NewTransaction, http::Response> read_new_transaction(const json::object& body,
+                                                                   std::string_view query,
+                                                                   std::int64_t amount_max) {
+  static constexpr std::string_view members[] = {"amount",    "currency",    "token",   "capture",
+                                                 "reference", "description", "metadata"};
+  const auto money = read_money(body, amount_max);
+  if (!money) return std::unexpected(money.error());
   if (auto known = service::refuse_unknown_members(body, members); !known)
     return std::unexpected(std::move(known.error()));
+  NewTransaction wanted{.amount = *money};
+  const auto method = read_capture_method(body);
+  if (!method) return std::unexpected(method.error());
+  wanted.capture_method = *method;
+  if (auto read = read_merchants_own(wanted, body); !read) return std::unexpected(std::move(read.error()));
   if (auto none = service::read_query(query, {}); !none) return std::unexpected(std::move(none.error()));
-  return money;
+  return wanted;
 }
 
 std::expected<void, http::Response> refuse_card_numbers(const json::object& body) {
@@ -187,15 +229,12 @@ std::expected<RequestKey, http::Response> read_idempotency_key(const http::Reque
 }
 
 std::string fingerprint_of(const json::object& body) {
-  json::object without_token(body);
-  without_token.erase("token");
-  // "100" and 100 are the same amount.
-  if (auto* amount = without_token.if_contains("amount"); amount != nullptr && amount->is_int64()) {
-    *amount = fmt::format("{}", amount->get_int64());
-  }
-  std::string canonical;
-  append_canonical(canonical, without_token);
-  return payment::fingerprint(canonical);
+  return payment::fingerprint(canonical(body));
+}
+
+std::string fingerprint_of(payment::Kind kind, TransactionId id, const json::object& body) {
+  return payment::fingerprint(
+      fmt::format("{}\n{}\n{}", payment::to_string(kind), id.value.to_string(), canonical(body)));
 }
 
 }  // namespace switchyard::core

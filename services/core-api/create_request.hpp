@@ -1,4 +1,5 @@
-// The body of POST /transaction, read and checked.
+// The body of POST /transaction, read and checked, and what other requests that move money have in common
+// with it.
 #pragma once
 
 #include <cstdint>
@@ -10,17 +11,32 @@
 
 #include "http/message.hpp"
 #include "money/money.hpp"
+#include "payment/operation.hpp"
 
 namespace switchyard::core {
 
-// The amount and currency, or the 422 that says which is wrong and what would be right. `amount_max` in minor
-// units.
+// The member `amount`, a whole number of minor units above zero, or the 422 that says what would be right.
+// `amount_max` in minor units.
+std::expected<std::int64_t, http::Response> read_amount(const boost::json::object& body,
+                                                        std::int64_t amount_max);
+
+// The amount and currency, or the 422 that says which is wrong and what would be right.
 std::expected<Money, http::Response> read_money(const boost::json::object& body, std::int64_t amount_max);
 
-// All that a new transaction is made of, checked in the order in which it is told: amount, currency, then
-// what is not known, in the body or the query.
-std::expected<Money, http::Response> read_new_transaction(const boost::json::object& body,
-                                                          std::string_view query, std::int64_t amount_max);
+struct NewTransaction {
+  Money amount;
+  payment::CaptureMethod capture_method = payment::CaptureMethod::automatic;
+  // The merchant's own, as in payment::Transaction; empty where not given.
+  std::string reference{};
+  std::string description{};
+  std::string metadata{};
+};
+
+// All that a new transaction is made of, checked in the order in which it is told: amount, currency, what is
+// not known, then the other members, and the query.
+std::expected<NewTransaction, http::Response> read_new_transaction(const boost::json::object& body,
+                                                                   std::string_view query,
+                                                                   std::int64_t amount_max);
 
 // A 422 if any text, name or number of the body looks like a card number (PCI DSS: it must not get further).
 std::expected<void, http::Response> refuse_card_numbers(const boost::json::object& body);
@@ -40,5 +56,7 @@ std::expected<RequestKey, http::Response> read_idempotency_key(const http::Reque
 // SHA-256 of all the body says, whatever its order and white space. The token is left out: a client that
 // tries again later has a new one.
 std::string fingerprint_of(const boost::json::object& body);
+// The same of a request that asks for an operation: also of which transaction, and which operation.
+std::string fingerprint_of(payment::Kind kind, TransactionId id, const boost::json::object& body);
 
 }  // namespace switchyard::core

@@ -262,14 +262,62 @@ TEST(ReadNewTransaction, RefusesWhatIsNotKnownAfterAmountAndCurrency) {
   EXPECT_TRUE(read(R"({"amount":100,"currency":"USD","token":"t"})"));
   const auto misspelt = read(R"({"amount":100,"currency":"USD","curency":"EUR"})");
   EXPECT_EQ(refusal(misspelt), "422 Unknown member");
-  EXPECT_THAT(misspelt.error().body,
-              AllOf(HasSubstr("curency"), HasSubstr(R"(perhaps \"currency\" was meant)"),
-                    HasSubstr("known are: amount, currency, token")));
+  EXPECT_THAT(
+      misspelt.error().body,
+      AllOf(HasSubstr("curency"), HasSubstr(R"(perhaps \"currency\" was meant)"),
+            HasSubstr("known are: amount, currency, token, capture, reference, description, metadata")));
   EXPECT_EQ(refusal(read(R"({"amount":100,"currency":"USD","note":null})")), "422 Unknown member");
   EXPECT_EQ(refusal(read(R"({"amount":0,"currency":"USD","note":1})")), "422 Amount must be positive");
   EXPECT_EQ(refusal(read(R"({"amount":1,"currency":"X","note":1})")), "422 Invalid currency code");
   EXPECT_EQ(refusal(read(R"({"amount":100,"currency":"USD"})", "token=t")), "422 Unknown query parameter");
   EXPECT_EQ(refusal(read(R"({"amount":100,"currency":"USD"})", "%zz")), "400 Malformed query");
+}
+
+// --- The other members of a transaction --------------------------------------------------------
+
+std::expected<NewTransaction, http::Response> with_member(std::string_view member) {
+  return read_new_transaction(parse(R"({"amount":100,"currency":"USD",)" + std::string(member) + "}"), "",
+                              amount_max);
+}
+
+TEST(ReadNewTransaction, TakesWhatIsOptional) {
+  const auto plain = read_new_transaction(parse(R"({"amount":100,"currency":"USD"})"), "", amount_max);
+  ASSERT_TRUE(plain);
+  EXPECT_EQ(plain->capture_method, payment::CaptureMethod::automatic);
+  EXPECT_EQ(plain->reference + plain->description + plain->metadata, "");
+  const auto full = with_member(
+      R"("capture":"manual","reference":"order 7","description":"two \u00fc\"","metadata":{"b":"1","a":""})");
+  ASSERT_TRUE(full);
+  EXPECT_EQ(full->amount, Money(100, *Currency::parse("USD")));
+  EXPECT_EQ(full->capture_method, payment::CaptureMethod::manual);
+  EXPECT_EQ(full->reference, "order 7");
+  EXPECT_EQ(full->description, "two \u00fc\"");
+  EXPECT_EQ(full->metadata, R"({"b":"1","a":""})") << "in the order in which it was sent";
+  EXPECT_EQ(with_member(R"("capture":"automatic")")->capture_method, payment::CaptureMethod::automatic);
+  EXPECT_EQ(with_member(R"("metadata":{})")->metadata, "{}");
+}
+
+TEST(ReadNewTransaction, SaysWhatIsWrongWithTheOtherMembers) {
+  for (const auto& [member, expected] : std::vector<std::pair<std::string, std::string>>{
+           {R"("capture":null)", "422 Invalid capture"},
+           {R"("capture":"")", "422 Invalid capture"},
+           {R"("capture":"Manual")", "422 Invalid capture"},
+           {R"("capture":true)", "422 Invalid capture"},
+           {R"("reference":"")", "422 Invalid reference"},
+           {R"("reference":null)", "422 Invalid reference"},
+           {R"("reference":7)", "422 Invalid reference"},
+           {R"("description":["x"])", "422 Invalid description"},
+           {R"("metadata":"x")", "422 Invalid metadata"},
+           {R"("metadata":{"a":1})", "422 Invalid metadata"},
+           {R"("metadata":{"":"x"})", "422 Invalid metadata"},
+           {R"("payment_method":{})", "422 Unknown member"},
+           {R"("return_url":"https://example.com")", "422 Unknown member"},
+       }) {
+    EXPECT_EQ(refusal(with_member(member)), expected) << member;
+  }
+  const auto read = read_new_transaction(
+      parse(R"({"amount":100,"currency":"USD","capture":"no","reference":""})"), "%zz", amount_max);
+  EXPECT_EQ(refusal(read), "422 Invalid capture") << "in the order in which it is told";
 }
 
 TEST(ReadNewTransaction, ShowsAnUnknownNameShortAndPrintable) {
@@ -324,6 +372,19 @@ TEST(FingerprintOf, DiffersForRequestsThatSaySomethingElse) {
 TEST(FingerprintOf, OrdersNamesByAllTheirBytes) {
   EXPECT_EQ(fingerprint_of(parse(R"({"a\u0000b":1,"a\u0000c":2})")),
             fingerprint_of(parse(R"({"a\u0000c":2,"a\u0000b":1})")));
+}
+
+TEST(FingerprintOf, OfAnOperationIsAlsoOfItsTransactionAndKind) {
+  const auto id = [](std::string_view text) { return TransactionId{*Uuid::parse(text)}; };
+  const auto one = id("017f22e2-79b0-7cc3-98c4-dc0c0c07398f");
+  const auto other = id("017f22e2-79b0-7cc3-98c4-dc0c0c073990");
+  const auto original = fingerprint_of(payment::Kind::capture, one, parse(R"({"amount":10,"token":"x"})"));
+  EXPECT_EQ(fingerprint_of(payment::Kind::capture, one, parse(R"({"amount":"10"})")), original);
+  EXPECT_NE(fingerprint_of(payment::Kind::refund, one, parse(R"({"amount":10})")), original);
+  EXPECT_NE(fingerprint_of(payment::Kind::capture, other, parse(R"({"amount":10})")), original);
+  EXPECT_NE(fingerprint_of(payment::Kind::capture, one, parse(R"({"amount":11})")), original);
+  EXPECT_NE(fingerprint_of(payment::Kind::capture, one, parse("{}")), original);
+  EXPECT_NE(fingerprint_of(parse(R"({"amount":10})")), original);
 }
 
 }  // namespace

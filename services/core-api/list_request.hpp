@@ -10,7 +10,7 @@
 namespace switchyard::core {
 
 // 422 for a parameter that is not known, is there twice, or has a value that is none, an empty one too: a
-// misspelt filter must not return everything.
+// misspelt filter must not return everything. A limit of 0 if no transaction can be what two of them say.
 std::expected<store::TransactionFilter, http::Response> read_filter(std::string_view query);
 
 }  // namespace switchyard::core

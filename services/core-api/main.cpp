@@ -1,6 +1,6 @@
 // core-api: /transaction on HTTP_PORT. Who works the transactions off finds them in the store, or in Redis.
 #include "core-api/core_api.hpp"
-#include "queue/rq/redis_queue.hpp"
+#include "rq/redis_queue.hpp"
 #include "service/program.hpp"
 #include "service/web_service.hpp"
 #include "store/open.hpp"
@@ -14,7 +14,7 @@ int serve() {
   const auto environment = Environment::of_process();
   const auto http_settings = service::read_http_settings(environment, 5000);
   auto settings = core::read_settings(environment);
-  const auto redis_settings = queue::rq::read_redis_settings(environment);
+  const auto redis_settings = rq::read_redis_settings(environment);
   if (redis_settings) settings.requeue_delay = redis_settings->sweep.delay;
   const auto stop_times = service::read_stop_times(environment);
   const auto log = service::make_log(environment);
@@ -25,7 +25,7 @@ int serve() {
   IoThreads threads(service::io_thread_count());
   IoThreads queue_threads(1, "queue");
   const auto store = store::open(service::read_database_url(environment), service::info_into(*log));
-  std::optional<queue::rq::RedisQueue> redis_queue;
+  std::optional<rq::RedisQueue> redis_queue;
   core::WorkQueue work_queue;
   if (redis_settings) {
     redis_queue.emplace(*redis_settings, queue_threads, *store, metrics, *log, clock);
@@ -38,6 +38,7 @@ int serve() {
   if (redis_queue) redis_queue->start();
   service::log_listening(*log, "core-api", http_settings);
   service::wait_for_stop_signal();
+  core_api.end_waits();
   web.stop(stop_times);
   if (redis_queue) redis_queue->stop();
   return service::exit_ok;

@@ -9,8 +9,8 @@ namespace switchyard::core {
 
 // One JSON object; the first three members are those of the original core-api's reply.
 std::string to_json(const payment::Transaction& transaction);
-// The same with "attempts".
-std::string to_json(const store::TransactionWithAttempts& found);
+// The same with "operations". A queued transaction shows the authorization that it stands for.
+std::string to_json(const payment::State& state);
 std::string to_json(const store::TransactionPage& page);
 
 }  // namespace switchyard::core

@@ -2,7 +2,6 @@
 
 #include <random>
 #include <string>
-#include <vector>
 
 #include <boost/json/serialize.hpp>
 #include <fmt/chrono.h>
@@ -14,7 +13,6 @@ namespace switchyard::core {
 namespace {
 
 using std::chrono::milliseconds;
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
@@ -38,12 +36,6 @@ boost::json::object parse(const std::string& text) {
   return value && value->is_object() ? value->get_object() : boost::json::object();
 }
 
-std::vector<std::string> names_of(const boost::json::object& object) {
-  std::vector<std::string> names;
-  for (const auto& member : object) names.emplace_back(member.key());
-  return names;
-}
-
 TEST(TransactionJson, BeginsAsTheReplyOfTheOriginalService) {
   EXPECT_THAT(to_json(example()), StartsWith(R"({"amount":100,"currency":"USD","user_id":1,)"));
 }
@@ -51,7 +43,7 @@ TEST(TransactionJson, BeginsAsTheReplyOfTheOriginalService) {
 TEST(TransactionJson, ShowsATransaction) {
   EXPECT_EQ(to_json(example()),
             R"({"amount":100,"currency":"USD","user_id":1,"id":"017f22e2-79b0-7cc3-98c4-dc0c0c07398f",)"
-            R"("status":"queued","captured_amount":0,"refunded_amount":0,)"
+            R"("status":"queued","authorized_amount":0,"captured_amount":0,"refunded_amount":0,)"
             R"("created_at":"2023-11-14T22:13:20.007Z","updated_at":"2023-11-14T22:13:21.000Z"})");
 }
 
@@ -91,6 +83,7 @@ TEST(TransactionJson, ShowsTheMoneyThatWasMoved) {
   transaction.refunded_minor = 30;
   const auto object = parse(to_json(transaction));
   EXPECT_EQ(object.at("status").get_string(), "partially_refunded");
+  EXPECT_EQ(object.at("authorized_amount").get_int64(), 100);
   EXPECT_EQ(object.at("captured_amount").get_int64(), 100);
   EXPECT_EQ(object.at("refunded_amount").get_int64(), 30);
 }
@@ -109,41 +102,96 @@ TEST(TransactionJson, ShowsAReasonWhateverThePspWrote) {
   EXPECT_FALSE(parse(to_json(example())).contains("reason"));
 }
 
-TEST(TransactionJson, ShowsEachAttempt) {
-  store::TransactionWithAttempts found{example(), {}};
-  EXPECT_TRUE(parse(to_json(found)).at("attempts").get_array().empty());
+TEST(TransactionJson, ShowsWhatTheMerchantSaidOfIt) {
+  auto transaction = example();
+  transaction.reference = "order \"7\"";
+  transaction.description = "two chairs";
+  transaction.metadata = R"({"b":"1","a":"2"})";
+  EXPECT_THAT(to_json(transaction), HasSubstr(R"("refunded_amount":0,"reference":"order \"7\"",)"
+                                              R"("description":"two chairs","metadata":{"b":"1","a":"2"},)"));
+  EXPECT_TRUE(parse(to_json(transaction)).at("metadata").is_object());
+  for (const auto* name : {"reference", "description", "metadata"}) {
+    EXPECT_FALSE(parse(to_json(example())).contains(name)) << name;
+  }
+}
 
-  found.attempts.push_back({.number = 1,
-                            .psp = "simulator",
-                            .idempotency_key = "secret-key",
-                            .request_fingerprint = "bytes",
-                            .status = payment::AttemptStatus::not_sent,
-                            .psp_reference = {},
-                            .reason = "connection refused",
-                            .started_at = created_at,
-                            .ended_at = updated_at});
-  found.attempts.push_back({.number = 2,
-                            .psp = "a \"psp\"",
-                            .idempotency_key = "secret-key",
-                            .request_fingerprint = "bytes",
-                            .status = payment::AttemptStatus::unknown,
-                            .look_ups = 3,
-                            .psp_reference = "ref\"",
-                            .reason = {},
-                            .started_at = created_at,
-                            .ended_at = {}});
-  const auto object = parse(to_json(found));
-  EXPECT_EQ(object.at("id").get_string(), example_id);
-  const auto& attempts = object.at("attempts").get_array();
-  ASSERT_EQ(attempts.size(), 2U);
-  EXPECT_EQ(boost::json::serialize(attempts[0]),
-            R"({"number":1,"psp":"simulator","status":"not_sent","reason":"connection refused","look_ups":0,)"
-            R"("started_at":"2023-11-14T22:13:20.007Z","ended_at":"2023-11-14T22:13:21.000Z"})");
-  EXPECT_EQ(attempts[1].get_object().at("psp").get_string(), "a \"psp\"");
-  EXPECT_EQ(attempts[1].get_object().at("psp_reference").get_string(), "ref\"");
-  EXPECT_THAT(names_of(attempts[1].get_object()),
-              ElementsAre("number", "psp", "status", "psp_reference", "look_ups", "started_at"))
+TEST(TransactionJson, ShowsTheAuthorizationThatAQueuedOneStandsFor) {
+  const auto object = parse(to_json(payment::State{example(), {}}));
+  EXPECT_EQ(boost::json::serialize(object.at("operations")),
+            R"([{"id":"017f22e2-79b0-7cc3-98c4-dc0c0c07398f-1","number":1,"kind":"authorize","amount":100,)"
+            R"("status":"requested","sends":0,"look_ups":0,"requested_at":"2023-11-14T22:13:20.007Z"}])");
+}
+
+payment::Operation example_operation() {
+  payment::Operation operation{.amount = Money(60, *Currency::parse("USD"))};
+  operation.number = 2;
+  operation.kind = payment::Kind::refund;
+  operation.idempotency_key = "secret-key";
+  operation.request = "bytes";
+  operation.requested_at = created_at;
+  return operation;
+}
+
+std::string shown(const payment::Operation& operation) {
+  const auto object = parse(to_json(payment::State{example(), {operation}}));
+  return boost::json::serialize(object.at("operations").get_array().at(0));
+}
+
+TEST(TransactionJson, ShowsAllThatIsKnownOfAnOperation) {
+  auto operation = example_operation();
+  EXPECT_EQ(shown(operation),
+            R"({"id":"017f22e2-79b0-7cc3-98c4-dc0c0c07398f-2","number":2,"kind":"refund","amount":60,)"
+            R"("status":"requested","sends":0,"look_ups":0,"requested_at":"2023-11-14T22:13:20.007Z"})")
       << "what is sent to the PSP is no merchant's business";
+
+  operation.phase = payment::Phase::manual_review;
+  operation.taken_back = true;
+  operation.psp = "a \"psp\"";
+  operation.psp_reference = "re\"1";
+  operation.reason = {"51", "no\nmoney", payment::ReasonKind::soft_decline};
+  operation.reference = "r-1";
+  operation.note = "too small";
+  operation.sends = 2;
+  operation.look_ups = 3;
+  operation.sent_at = created_at;
+  operation.ended_at = updated_at;
+  EXPECT_EQ(shown(operation),
+            R"({"id":"017f22e2-79b0-7cc3-98c4-dc0c0c07398f-2","number":2,"kind":"refund","amount":60,)"
+            R"("status":"manual_review","taken_back":true,"psp":"a \"psp\"","psp_reference":"re\"1",)"
+            R"("reason":{"code":"51","message":"no\nmoney","kind":"soft_decline"},"reference":"r-1",)"
+            R"("note":"too small","sends":2,"look_ups":3,"requested_at":"2023-11-14T22:13:20.007Z",)"
+            R"("sent_at":"2023-11-14T22:13:20.007Z","ended_at":"2023-11-14T22:13:21.000Z"})");
+}
+
+TEST(TransactionJson, ShowsOfAReasonWhatIsThere) {
+  auto operation = example_operation();
+  operation.reason = {"", "connection refused", payment::ReasonKind::unknown};
+  EXPECT_THAT(shown(operation), HasSubstr(R"("reason":{"message":"connection refused","kind":"unknown"})"));
+  operation.reason = {"05", "", payment::ReasonKind::none};
+  EXPECT_THAT(shown(operation), HasSubstr(R"("reason":{"code":"05"})"));
+}
+
+TEST(TransactionJson, ShowsWhetherACaptureIsFinal) {
+  auto operation = example_operation();
+  operation.kind = payment::Kind::capture;
+  EXPECT_THAT(shown(operation), HasSubstr(R"("amount":60,"final":true,)"));
+  operation.is_final = false;
+  EXPECT_THAT(shown(operation), HasSubstr(R"("amount":60,"final":false,)"));
+}
+
+TEST(TransactionJson, ShowsEachOperationInOrder) {
+  payment::State state{example(), {}};
+  for (int number = 1; number <= 3; ++number) {
+    state.operations.push_back(example_operation());
+    state.operations.back().number = number;
+  }
+  const auto object = parse(to_json(state));
+  EXPECT_EQ(object.at("id").get_string(), example_id);
+  const auto& operations = object.at("operations").get_array();
+  ASSERT_EQ(operations.size(), 3U);
+  for (int number = 1; number <= 3; ++number) {
+    EXPECT_EQ(operations[static_cast<std::size_t>(number) - 1].get_object().at("number").get_int64(), number);
+  }
 }
 
 TEST(TransactionPageJson, ShowsTheItemsAndWhereTheNextPageBegins) {

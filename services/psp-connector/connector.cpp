@@ -1,9 +1,11 @@
 #include "psp-connector/connector.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
 
+#include "money/printable.hpp"
 #include "service/settings.hpp"
 
 namespace switchyard::connector {
@@ -19,20 +21,55 @@ constexpr std::size_t claim_max = 256;
 constexpr milliseconds pause_after_failure{500};
 constexpr milliseconds watch_interval{1'000};
 
-bool is_soft_decline(const payment::Event& event) {
-  const auto* declined = std::get_if<payment::Declined>(&event);
-  return declined != nullptr && declined->kind == payment::DeclineKind::soft;
+// The calls and the results of the metrics, in the order of their counters.
+constexpr std::array<std::string_view, 5> calls{"authorize", "capture", "void", "refund", "look_up"};
+constexpr std::array<std::string_view, 10> results{
+    "approved",        "soft_decline", "hard_decline", "rejected",     "pending",
+    "action_required", "not_sent",     "unknown",      "contradicted", "no_such_charge"};
+
+// An index of `results`.
+struct ResultOf {
+  std::size_t operator()(const payment::Succeeded&) const { return 0; }
+  std::size_t operator()(const payment::Declined& declined) const {
+    return declined.reason.kind == payment::ReasonKind::soft_decline ? 1 : 2;
+  }
+  std::size_t operator()(const payment::Rejected&) const { return 3; }
+  std::size_t operator()(const payment::Pending&) const { return 4; }
+  std::size_t operator()(const payment::ActionRequired&) const { return 5; }
+  std::size_t operator()(const payment::NotSent&) const { return 6; }
+  std::size_t operator()(const payment::OutcomeUnknown&) const { return 7; }
+  std::size_t operator()(const payment::Contradicted&) const { return 8; }
+  std::size_t operator()(const payment::NoSuchOperation&) const { return 9; }
+};
+
+template <class What>
+const What* find_in(const Attempt::Said& said) {
+  if (const auto* answer = std::get_if<payment::Answer>(&said)) return std::get_if<What>(answer);
+  return std::get_if<What>(&std::get<payment::Found>(said));
 }
 
-// Of the metrics.
-std::string_view word_of(const payment::Event& event) {
-  if (std::holds_alternative<payment::Approved>(event)) return "approved";
-  if (std::holds_alternative<payment::Declined>(event)) {
-    return is_soft_decline(event) ? "soft_decline" : "hard_decline";
+payment::Step hear(payment::Step step, const Attempt::Said& said, Timestamp now,
+                   const payment::RetryPolicy& policy) {
+  if (const auto* answer = std::get_if<payment::Answer>(&said)) {
+    return payment::answered(std::move(step), *answer, now, policy);
   }
-  if (std::holds_alternative<payment::NotSent>(event)) return "not_sent";
-  if (std::holds_alternative<payment::NoSuchCharge>(event)) return "no_such_charge";
-  return std::holds_alternative<payment::Contradicted>(event) ? "contradicted" : "unknown";
+  return payment::found(std::move(step), std::get<payment::Found>(said), now, policy);
+}
+
+// What was said, applied to the transaction as somebody else has made it since. Nothing changes if the claim
+// is not the latest any more, or what was said is known already; nor if something would have to be sent.
+store::Decided hear_late(const Attempt& attempt, payment::State state, Timestamp now,
+                         const payment::RetryPolicy& policy) {
+  auto caught_up = payment::caught_up(state, attempt.claim);
+  if (!caught_up) return {.step = {std::move(state), payment::Action::none, 0}, .is_changed = false};
+  auto step = std::move(*caught_up);
+  for (const auto& said : attempt.said) step = hear(std::move(step), said, now, policy);
+  const bool is_over = step.action == payment::Action::none;
+  return {.step = std::move(step), .is_changed = is_over};
+}
+
+std::string id_of(const payment::Step& step) {
+  return step.state.transaction.id.value.to_string();
 }
 
 }  // namespace
@@ -50,10 +87,14 @@ Settings read_settings(const Environment& environment) {
 }
 
 Connector::Connector(const Settings& settings, Executor executor, store::Store& store, psp::Adapter& psp,
-                     queue::WakeUp& wake_up, telemetry::Metrics& metrics, Log& log, const Clock& clock)
+                     WakeUp& wake_up, telemetry::Metrics& metrics, Log& log, const Clock& clock)
     : settings_(settings),
       store_(store),
       psp_(psp),
+      authorizes_at_{std::string(psp.name()),
+                     [&psp](const payment::State& state, const payment::Operation& operation) {
+                       return psp.encode(state, operation);
+                     }},
       wake_up_(wake_up),
       metrics_(metrics),
       log_(log),
@@ -63,10 +104,10 @@ Connector::Connector(const Settings& settings, Executor executor, store::Store& 
                                       "Calls of a PSP, by its name.", {{"psp", std::string(psp.name())}})),
       stale_outcomes_(
           metrics.counter("switchyard_stale_outcomes_total",
-                          "Outcomes dropped because another worker had taken the transaction over.")),
+                          "Outcomes dropped because another worker had taken the operation over.")),
       set_aside_(metrics.gauge("switchyard_set_aside_transactions",
                                "Transactions met lately that this version cannot read, and left alone.")),
-      attempts_(executor),
+      under_way_(executor),
       watch_(executor),
       watch_stop_(executor),
       monitor_(metrics, clock),
@@ -83,27 +124,36 @@ Task<void> Connector::run() {
   worker_log_.started();
   watch_.spawn([this] { return watch(); });
   while (!stopping_) {
-    if (attempts_.size() >= settings_.in_flight_max) {
+    if (under_way_.size() >= settings_.in_flight_max) {
       monitor_.looked();
       co_await room_.wait_until(steady_clock::now() + poll_interval);
       continue;
     }
-    const bool more = co_await claim();
+    const bool more = co_await claim_due();
     if (more) continue;
     log_.flush();
     if (!stopping_) co_await wake_up_.wait_until(steady_clock::now() + poll_interval);
   }
   worker_log_.stopping();
-  co_await attempts_.join_until(steady_clock::time_point::max());
+  co_await under_way_.join_until(steady_clock::time_point::max());
   co_await watch_.join_until(steady_clock::time_point::max());
   log_.flush();
 }
 
-Task<bool> Connector::claim() {
-  const auto limit = std::min(claim_max, settings_.in_flight_max - attempts_.size());
-  const auto due = taken_over_ ? store::Due::all : settings_.due;
-  auto claimed =
-      co_await store_.claim_due(std::string(psp_.name()), clock_.now(), limit, settings_.policy, due);
+Task<bool> Connector::claim_due() {
+  const auto limit = std::min(claim_max, room());
+  const auto now = clock_.now();
+  store::Work due = store::DueWork{
+      .by = now,
+      .ahead = now + payment::longest_delay(settings_.policy) + store::clock_skew_max,
+      .limit = limit,
+      .which = which_,
+  };
+  store::Decide decide = [this,
+                          now](payment::State state) -> std::expected<store::Decided, payment::Refusal> {
+    return store::Decided{.step = claim(std::move(state), now)};
+  };
+  auto claimed = co_await store_.take(std::move(due), std::move(decide));
   if (!claimed) {
     monitor_.look_failed();
     log_.error(fmt::format("Due transactions cannot be claimed: {}", claimed.error().detail));
@@ -113,7 +163,9 @@ Task<bool> Connector::claim() {
   monitor_.looked();
   note_set_aside();
   const bool more = claimed->size() == limit;
-  for (auto& transition : *claimed) begin(std::move(transition));
+  for (auto& taken : *claimed) {
+    if (auto* decided = std::get_if<store::Decided>(&taken)) begin(std::move(decided->step));
+  }
   co_return more;
 }
 
@@ -126,19 +178,13 @@ Task<void> Connector::watch() {
   }
 }
 
-Task<Result<bool>> Connector::take_over() {
-  const auto seen = co_await store_.has_seen_foreign_worker();
-  if (!seen) co_return std::unexpected(seen.error());
-  const bool before = std::exchange(taken_over_, !*seen);
-  if (taken_over_ && !before) {
-    log_.warning("Redis stays away: queued payments are taken from the store until it is back");
-    wake_up_.notify();
-  }
-  co_return taken_over_;
+void Connector::look_for(store::DueWork::Which which) {
+  which_ = which;
+  wake_up_.notify();
 }
 
-void Connector::leave() {
-  if (std::exchange(taken_over_, false)) log_.info("Redis is back and hands out what is queued");
+payment::Step Connector::claim(payment::State state, Timestamp now) const {
+  return payment::claim(std::move(state), authorizes_at_, now, settings_.policy);
 }
 
 // Once each time that there are more of them.
@@ -152,32 +198,17 @@ void Connector::note_set_aside() {
                          aside.count, aside.example));
 }
 
-void Connector::begin(payment::Transition claimed) {
-  attempts_.spawn([this, claimed = std::move(claimed)]() mutable { return process(std::move(claimed)); });
+void Connector::begin(payment::Step claimed) {
+  under_way_.spawn([this, claimed = std::move(claimed)]() mutable { return process(std::move(claimed)); });
 }
 
 std::size_t Connector::room() const {
-  return settings_.in_flight_max - std::min(settings_.in_flight_max, attempts_.size());
+  return settings_.in_flight_max - std::min(settings_.in_flight_max, under_way_.size());
 }
 
-void Connector::observe(std::function<void(const payment::Transaction&)> on_saved,
-                        std::function<void()> on_room) {
+void Connector::observe(std::function<void(const payment::Step&)> on_saved, std::function<void()> on_room) {
   on_saved_ = std::move(on_saved);
   on_room_ = std::move(on_room);
-}
-
-Task<Result<std::vector<TakenJob>>> Connector::take(std::vector<payment::Transaction> jobs) {
-  auto claimed = co_await store_.claim_jobs(std::string(psp_.name()), std::move(jobs), clock_.now(),
-                                            settings_.policy, settings_.amount_max);
-  if (!claimed) co_return std::unexpected(std::move(claimed.error()));
-  std::vector<TakenJob> taken;
-  taken.reserve(claimed->size());
-  for (auto& [transition, refusal] : *claimed) {
-    const bool is_ours = transition.action != payment::Action::none;
-    taken.push_back({is_ours, transition.state.transaction, std::move(refusal)});
-    if (taken.back().is_ours) begin(std::move(transition));
-  }
-  co_return taken;
 }
 
 Task<void> Connector::pause(milliseconds duration) {
@@ -185,89 +216,136 @@ Task<void> Connector::pause(milliseconds duration) {
   while (!stopping_ && steady_clock::now() < until) co_await wake_up_.wait_until(until);
 }
 
-Task<void> Connector::process(payment::Transition claimed) {
-  worker_log_.job_started(claimed.state.transaction);
-  auto result = co_await carry_out(std::move(claimed));
-  const auto saved = co_await store_.save_outcome(result.state);
-  if (saved) {
-    worker_log_.job_ended(result.state.transaction);
-    count(result.state.transaction);
-    if (on_saved_) on_saved_(result.state.transaction);
-  } else if (saved.error().code == ErrorCode::stale_epoch) {
-    stale_outcomes_.Increment();
+Task<void> Connector::process(payment::Step claimed) {
+  worker_log_.job_started(claimed);
+  auto attempt = co_await carry_out(std::move(claimed));
+  if (attempt.said.empty()) {
+    // The claim has said all there is, and is stored.
+    note_saved(attempt.step);
   } else {
-    // The lease runs out, and whoever claims the transaction then asks the PSP what came of it.
-    log_.error(fmt::format("An outcome cannot be saved: {}", saved.error().detail),
-               {{"transaction_id", result.state.transaction.id.value.to_string()}});
+    co_await save(std::move(attempt));
   }
-  if (attempts_.size() >= settings_.in_flight_max) room_.set();
+  if (under_way_.size() >= settings_.in_flight_max) room_.set();
   if (on_room_) on_room_();
 }
 
-Task<payment::Transition> Connector::carry_out(payment::Transition transition) {
+Task<Attempt> Connector::carry_out(payment::Step claimed) {
   // One for all calls of this claim, so that they end before its lease does.
   const auto deadline = steady_clock::now() + settings_.psp_timeout;
-  while (transition.action != payment::Action::none) {
-    const auto event = co_await call_psp(transition.action, transition.state, deadline);
-    transition = payment::apply(std::move(transition.state), event, clock_.now(), settings_.policy);
+  Attempt attempt{.claim = payment::claim_of(claimed), .step = std::move(claimed)};
+  while (attempt.step.action != payment::Action::none) {
+    auto said = co_await call_psp(attempt.step, deadline);
+    attempt.step = hear(std::move(attempt.step), said, clock_.now(), settings_.policy);
+    attempt.said.push_back(std::move(said));
   }
-  co_return transition;
+  co_return attempt;
 }
 
-Task<payment::Event> Connector::call_psp(payment::Action action, const payment::State& state,
-                                         psp::Deadline deadline) {
-  const auto& transaction = state.transaction;
+Task<Attempt::Said> Connector::call_psp(const payment::Step& step, psp::Deadline deadline) {
+  const bool is_question = step.action == payment::Action::look_up;
   const auto started = steady_clock::now();
-  psp::AuthorizeRequest request{.reference = transaction.id.value.to_string(),
-                                .idempotency_key = state.attempt->idempotency_key,
-                                .amount = transaction.amount,
-                                .capture_method = transaction.capture_method};
-  const auto widen = [](auto outcome) { return payment::Event(std::move(outcome)); };
-
-  payment::Event event;
+  Attempt::Said said = payment::Answer(payment::OutcomeUnknown{});
   try {
-    if (action == payment::Action::look_up) {
-      auto found = co_await psp_.look_up(std::move(request), deadline);
-      event = std::visit(widen, std::move(found));
+    if (is_question) {
+      auto found = co_await psp_.look_up(step, deadline);
+      said = std::move(found);
     } else {
-      worker_log_.making_transaction(transaction);
-      auto outcome = co_await psp_.authorize(std::move(request), deadline);
-      event = std::visit(widen, std::move(outcome));
+      worker_log_.making(step);
+      auto answer = co_await psp_.send(step, deadline);
+      said = std::move(answer);
     }
   } catch (const std::exception& error) {
     // One answer that an adapter chokes on must not end the process, which would ask for it again and again.
     log_.error(fmt::format("The adapter of {} failed: {}", psp_.name(), error.what()));
-    event = payment::OutcomeUnknown{fmt::format("the adapter failed: {}", error.what())};
+    payment::OutcomeUnknown unknown{fmt::format("the adapter failed: {}", error.what())};
+    if (is_question) {
+      said = payment::Found(std::move(unknown));
+    } else {
+      said = payment::Answer(std::move(unknown));
+    }
   }
   psp_duration_.Observe(std::chrono::duration<double>(steady_clock::now() - started).count());
-  count_call(action, event);
-  tell_monitor(action, event);
-  co_return event;
+  note_said(step, said);
+  co_return said;
 }
 
-void Connector::tell_monitor(payment::Action action, const payment::Event& event) {
+Task<void> Connector::save(Attempt attempt) {
+  store::Change change{.state = attempt.step.state};
+  const auto committed = co_await store_.commit(std::move(change));
+  if (!committed) {
+    note_unsaved(attempt.step, committed.error());
+  } else if (std::holds_alternative<store::Stale>(*committed)) {
+    co_await save_beside_others(std::move(attempt));
+  } else {
+    note_saved(attempt.step);
+  }
+}
+
+// A merchant has asked for an operation since, or another worker was at another operation of the transaction,
+// or has taken this one over.
+Task<void> Connector::save_beside_others(Attempt attempt) {
+  const auto& transaction = attempt.step.state.transaction;
+  store::Work one = store::NamedWork{{{.merchant = transaction.merchant_id, .id = transaction.id}}};
+  store::Decide decide = [&attempt, now = clock_.now(), policy = settings_.policy](
+                             payment::State state) -> std::expected<store::Decided, payment::Refusal> {
+    return hear_late(attempt, std::move(state), now, policy);
+  };
+  const auto taken = co_await store_.take(std::move(one), std::move(decide));
+  if (!taken) {
+    note_unsaved(attempt.step, taken.error());
+  } else if (const auto* error = std::get_if<Error>(&taken->front())) {
+    note_unsaved(attempt.step, *error);
+  } else if (const auto* decided = std::get_if<store::Decided>(&taken->front());
+             decided != nullptr && decided->is_changed) {
+    note_saved(decided->step);
+  } else {
+    stale_outcomes_.Increment();
+  }
+}
+
+void Connector::note_saved(const payment::Step& step) {
+  worker_log_.job_ended(step);
+  count(step.state.transaction);
+  if (on_saved_) on_saved_(step);
+  // What waited for the answer has its turn.
+  const auto next = step.state.transaction.next_action_at;
+  if (next && *next <= clock_.now()) wake_up_.notify();
+}
+
+// The lease runs out, and whoever claims the operation then asks the PSP what came of it.
+void Connector::note_unsaved(const payment::Step& step, const Error& error) {
+  log_.error(fmt::format("An outcome cannot be saved: {}", error.detail), {{"transaction_id", id_of(step)}});
+}
+
+void Connector::note_said(const payment::Step& step, const Attempt::Said& said) {
+  const bool is_question = step.action == payment::Action::look_up;
+  const auto call = is_question ? calls.size() - 1 : static_cast<std::size_t>(step.operation().kind);
+  const auto result = std::visit([](const auto& one) { return std::visit(ResultOf{}, one); }, said);
+  auto& counter = call_counters_.at(call).at(result);
+  if (counter == nullptr) {
+    counter =
+        &metrics_.counter("switchyard_psp_calls_total", "Calls of a PSP, by its name and what came of them.",
+                          {{"psp", std::string(psp_.name())},
+                           {"call", std::string(calls.at(call))},
+                           {"result", std::string(results.at(result))}});
+  }
+  counter->Increment();
+
+  const auto* not_sent = find_in<payment::NotSent>(said);
   // An adapter need not know whether a question without an answer got there.
-  const bool says_nothing =
-      action == payment::Action::look_up && std::holds_alternative<payment::OutcomeUnknown>(event);
-  const auto* not_sent = std::get_if<payment::NotSent>(&event);
+  const bool says_nothing = is_question && find_in<payment::OutcomeUnknown>(said) != nullptr;
   if (not_sent != nullptr) {
     monitor_.psp_not_reached(not_sent->reason);
   } else if (!says_nothing) {
     monitor_.psp_reached();
   }
-}
-
-void Connector::count_call(payment::Action action, const payment::Event& event) {
-  const auto call = static_cast<std::size_t>(action);
-  auto& counter = call_counters_[call][event.index()][is_soft_decline(event) ? 1 : 0];
-  if (counter == nullptr) {
-    counter =
-        &metrics_.counter("switchyard_psp_calls_total", "Calls of a PSP, by its name and what came of them.",
-                          {{"psp", std::string(psp_.name())},
-                           {"call", action == payment::Action::look_up ? "look_up" : "authorize"},
-                           {"result", std::string(word_of(event))}});
+  const auto* answer = std::get_if<payment::Answer>(&said);
+  const auto* rejected = answer == nullptr ? nullptr : std::get_if<payment::Rejected>(answer);
+  if (rejected != nullptr && rejections_.allow()) {
+    log_.error(fmt::format("{} refuses what it is sent, which is a fault of ours or of its configuration: {}",
+                           psp_.name(), printable(rejected->reason)),
+               {{"transaction_id", id_of(step)}, {"operation", payment::to_string(step.operation().kind)}});
   }
-  counter->Increment();
 }
 
 void Connector::count(const payment::Transaction& transaction) {

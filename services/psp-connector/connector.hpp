@@ -1,8 +1,9 @@
-// psp-connector: takes due transactions from the store to a PSP, and what came of it back.
+// psp-connector: takes due operations from the store to a PSP, and what came of them back.
 //
-// Intent before effect: what claim_due() returns is committed, and only then is the PSP called. Whatever dies
+// Intent before effect: what a claim decides is committed, and only then is the PSP called. Whatever dies
 // in between, the lease runs out and the next claim asks the PSP first. No lock and no database transaction
-// is held while a PSP works.
+// is held while a PSP works; a merchant who asks for an operation meanwhile changes the transaction, and the
+// answer is then applied to it as it is by that time.
 //
 // Lives on one io thread: built, run, stopped and destroyed by main(), which does the first and last
 // elsewhere.
@@ -12,16 +13,18 @@
 #include <chrono>
 #include <functional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "base/clock.hpp"
 #include "base/environment.hpp"
 #include "base/task_group.hpp"
+#include "base/wake_up.hpp"
 #include "psp-connector/work_monitor.hpp"
 #include "psp-connector/worker_log.hpp"
 #include "psp/adapter.hpp"
-#include "queue/wake_up.hpp"
 #include "store/store.hpp"
+#include "telemetry/log_throttle.hpp"
 #include "telemetry/metrics.hpp"
 
 namespace switchyard::connector {
@@ -30,94 +33,97 @@ struct Settings {
   payment::RetryPolicy policy;
   // For all calls of one claim together: a look-up and the resend that may follow it.
   std::chrono::milliseconds psp_timeout{10'000};
-  // Attempts under way at once.
+  // Operations under way at once.
   std::size_t in_flight_max = 2048;
   // MAX_AMOUNT: of jobs that come from a queue outside the store and are not in it yet.
   std::int64_t amount_max = 1'000'000'000'000;
-  // What the connector looks for in the store; a queue outside the store brings the rest by take().
-  store::Due due = store::Due::all;
-  // Once that queue has been away for so long, what is queued may be taken from the store: take_over().
+  // How long that queue may be away before what is queued is taken from the store.
   std::chrono::milliseconds take_over_after{30'000};
-};
-
-// What became of a job that was to be taken.
-struct TakenJob {
-  // Or somebody else has: then `transaction` tells how far it is.
-  bool is_ours = false;
-  payment::Transaction transaction;
-  // Why it was not taken into the store; empty otherwise.
-  std::string refusal;
 };
 
 // Throws ConfigError.
 Settings read_settings(const Environment& environment);
 
+// A claim that is worked off.
+struct Attempt {
+  // The PSP's words: to a request that was sent, or to the question what became of it.
+  using Said = std::variant<payment::Answer, payment::Found>;
+
+  payment::Claim claim;
+  // As all that was said has made it.
+  payment::Step step;
+  // In order: a look-up and the send that followed it, or one of them.
+  std::vector<Said> said{};
+};
+
 class Connector {
  public:
   Connector(const Settings& settings, Executor executor, store::Store& store, psp::Adapter& psp,
-            queue::WakeUp& wake_up, telemetry::Metrics& metrics, Log& log, const Clock& clock);
+            WakeUp& wake_up, telemetry::Metrics& metrics, Log& log, const Clock& clock);
 
-  // Until stop(); then waits for the attempts under way.
+  // Until stop(); then waits for the operations under way.
   Task<void> run();
   void stop();
 
-  // For a queue outside the store, on the connector's thread. Claims the transactions of its jobs in one
-  // commit, in their order, and works off those that nobody has begun; as many as there is room for.
-  Task<Result<std::vector<TakenJob>>> take(std::vector<payment::Transaction> jobs);
+  // What of the store it looks for by itself: all, unless told otherwise.
+  void look_for(store::DueWork::Which which);
+  // For whoever claims by other means and on the connector's thread. claim() is pure, for store::Decide, from
+  // whatever thread; begin() works off what was claimed and stored, while there is room.
+  payment::Step claim(payment::State state, Timestamp now) const;
+  void begin(payment::Step claimed);
   std::size_t room() const;
-  bool is_idle() const { return attempts_.size() == 0; }
-  // `on_saved` gets each outcome that was saved; `on_room` is called when an attempt has ended.
-  void observe(std::function<void(const payment::Transaction&)> on_saved, std::function<void()> on_room);
-  // The queue outside the store is away: from here on the store hands out what is queued, too, until leave().
-  // But not if a worker that is not ours was ever seen on that queue: it may hold any of them, and asks
-  // nobody. Then nothing changes, and the result is false. Asked again while it lasts, it looks again.
-  Task<Result<bool>> take_over();
-  void leave();
-  std::chrono::milliseconds take_over_after() const { return settings_.take_over_after; }
+  bool is_idle() const { return under_way_.size() == 0; }
+  // `on_saved` gets each step that was saved; `on_room` is called when an operation is out of hand.
+  void observe(std::function<void(const payment::Step&)> on_saved, std::function<void()> on_room);
+
   WorkMonitor& monitor() { return monitor_; }
   const WorkMonitor& monitor() const { return monitor_; }
   // The worker's name in the log and in RQ.
   const std::string& worker_name() const { return worker_log_.name(); }
 
  private:
-  void begin(payment::Transition claimed);
   // Whether more may be due than there was room for.
-  Task<bool> claim();
+  Task<bool> claim_due();
   // Measures what is left to do, each second.
   Task<void> watch();
-  Task<void> process(payment::Transition claimed);
-  Task<payment::Transition> carry_out(payment::Transition transition);
-  Task<payment::Event> call_psp(payment::Action action, const payment::State& state, psp::Deadline deadline);
+  Task<void> process(payment::Step claimed);
+  Task<Attempt> carry_out(payment::Step claimed);
+  Task<Attempt::Said> call_psp(const payment::Step& step, psp::Deadline deadline);
+  Task<void> save(Attempt attempt);
+  Task<void> save_beside_others(Attempt attempt);
+  void note_saved(const payment::Step& step);
+  void note_unsaved(const payment::Step& step, const Error& error);
   Task<void> pause(std::chrono::milliseconds duration);
   void count(const payment::Transaction& transaction);
-  void count_call(payment::Action action, const payment::Event& event);
-  void tell_monitor(payment::Action action, const payment::Event& event);
+  void note_said(const payment::Step& step, const Attempt::Said& said);
   void note_set_aside();
 
   const Settings settings_;
   store::Store& store_;
   psp::Adapter& psp_;
-  queue::WakeUp& wake_up_;
+  // The same, as claims know it.
+  const payment::Psp authorizes_at_;
+  WakeUp& wake_up_;
   telemetry::Metrics& metrics_;
   Log& log_;
+  LogThrottle rejections_;
   const Clock& clock_;
   WorkerLog worker_log_;
   prometheus::Histogram& psp_duration_;
   prometheus::Counter& stale_outcomes_;
   prometheus::Gauge& set_aside_;
-  TaskGroup attempts_;
+  TaskGroup under_way_;
   TaskGroup watch_;
   Event watch_stop_;
   WorkMonitor monitor_;
-  bool taken_over_ = false;
+  store::DueWork::Which which_ = store::DueWork::Which::all;
   Event room_;
-  std::function<void(const payment::Transaction&)> on_saved_;
+  std::function<void(const payment::Step&)> on_saved_;
   std::function<void()> on_room_;
   // By status, made when first needed.
   std::array<prometheus::Counter*, 16> counters_{};
-  // By action, event and whether it is a soft decline; made when first needed.
-  std::array<std::array<std::array<prometheus::Counter*, 2>, std::variant_size_v<payment::Event>>, 3>
-      call_counters_{};
+  // By call and result; made when first needed.
+  std::array<std::array<prometheus::Counter*, 10>, 5> call_counters_{};
   bool stopping_ = false;
 };
 

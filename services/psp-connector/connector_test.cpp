@@ -20,13 +20,14 @@
 namespace switchyard::connector {
 namespace {
 
-using payment::Approved;
-using payment::AttemptStatus;
 using payment::Declined;
-using payment::DeclineKind;
-using payment::NoSuchCharge;
+using payment::Kind;
+using payment::NoSuchOperation;
 using payment::NotSent;
 using payment::OutcomeUnknown;
+using payment::Pending;
+using payment::Phase;
+using payment::ReasonKind;
 using payment::Status;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
@@ -42,15 +43,39 @@ using ::testing::StartsWith;
 
 constexpr MerchantId merchant{7};
 
-// Answers as the test wrote it down, and approves what it said nothing about.
+const auto usd = *Currency::parse("USD");
+
+Money dollars(std::int64_t minor) {
+  return {minor, usd};
+}
+payment::Succeeded succeeded(std::string reference, std::int64_t minor = 100) {
+  return {std::move(reference), dollars(minor)};
+}
+Declined declined(std::string code, ReasonKind kind) {
+  return {.reason = {std::move(code), {}, kind}, .psp_reference = "psp-ref", .amount = {}};
+}
+
+// What a PSP was asked for.
+struct Sent {
+  explicit Sent(const payment::Step& step)
+      : reference(payment::psp_reference(step.state.transaction)), operation(step.operation()) {}
+
+  std::string reference;
+  payment::Operation operation;
+};
+
+// Answers as the test wrote it down, and does what it said nothing about.
 class ScriptedPsp final : public psp::Adapter {
  public:
   std::string_view name() const override { return "scripted"; }
+  std::string encode(const payment::State& state, const payment::Operation& operation) const override {
+    return std::string(to_string(operation.kind)) + " for " + payment::psp_reference(state.transaction);
+  }
 
-  Task<payment::Outcome> authorize(psp::AuthorizeRequest request, psp::Deadline deadline) override {
-    requests.push_back(request);
+  Task<payment::Answer> send(const payment::Step& step, psp::Deadline deadline) override {
+    requests.emplace_back(step);
     deadlines.push_back(deadline);
-    if (on_authorize) on_authorize(request);
+    if (on_send) on_send(requests.back());
     ++calls;
     ++under_way;
     most_under_way = std::max(most_under_way.load(), under_way.load());
@@ -59,29 +84,34 @@ class ScriptedPsp final : public psp::Adapter {
       co_await pause.async_wait(use_task);
     }
     --under_way;
-    if (outcomes.empty()) co_return Approved{"psp-ref"};
-    auto outcome = outcomes.front();
-    outcomes.pop_front();
-    co_return outcome;
+    if (answers.empty()) co_return payment::Succeeded{"psp-ref", step.operation().amount};
+    auto answer = answers.front();
+    answers.pop_front();
+    co_return answer;
   }
 
-  Task<psp::LookUpResult> look_up(psp::AuthorizeRequest request, psp::Deadline deadline) override {
+  Task<payment::Found> look_up(const payment::Step& step, psp::Deadline deadline) override {
     look_up_deadlines.push_back(deadline);
-    looked_up.push_back(request.reference + " " + request.idempotency_key);
+    looked_up.push_back(payment::psp_reference(step.state.transaction) + " " +
+                        step.operation().idempotency_key);
     ++calls;
-    if (found.empty()) co_return Approved{"psp-ref"};
+    while (look_ups_held) {
+      SteadyTimer pause(co_await asio::this_coro::executor, milliseconds(1));
+      co_await pause.async_wait(use_task);
+    }
+    if (found.empty()) co_return payment::Succeeded{"psp-ref", step.operation().amount};
     auto result = found.front();
     found.pop_front();
     co_return result;
   }
 
   // Written before the connector starts, or on its thread.
-  std::deque<payment::Outcome> outcomes;
-  std::deque<psp::LookUpResult> found;
-  std::function<void(const psp::AuthorizeRequest&)> on_authorize;
+  std::deque<payment::Answer> answers;
+  std::deque<payment::Found> found;
+  std::function<void(const Sent&)> on_send;
 
   // Read when the connector has ended, or on its thread.
-  std::vector<psp::AuthorizeRequest> requests;
+  std::vector<Sent> requests;
   std::vector<psp::Deadline> deadlines;
   std::vector<psp::Deadline> look_up_deadlines;
   std::vector<std::string> looked_up;
@@ -90,12 +120,14 @@ class ScriptedPsp final : public psp::Adapter {
   std::atomic<int> under_way = 0;
   std::atomic<int> most_under_way = 0;
   std::atomic<bool> held = false;
+  std::atomic<bool> look_ups_held = false;
 };
 
 class ConnectorTest : public ::testing::Test {
  protected:
   ~ConnectorTest() override {
     psp_.held = false;
+    psp_.look_ups_held = false;
     if (running_.valid()) stop();
   }
 
@@ -123,22 +155,66 @@ class ConnectorTest : public ::testing::Test {
                        payment::CaptureMethod method = payment::CaptureMethod::automatic) {
     const TransactionId id{Uuid::generate()};
     const auto now = clock_.now();
-    const store::NewTransaction created{.transaction = {.id = id,
-                                                        .merchant_id = merchant,
-                                                        .amount = Money(amount, *Currency::parse("USD")),
-                                                        .capture_method = method,
-                                                        .next_action_at = now,
-                                                        .reason = {},
-                                                        .created_at = now,
-                                                        .updated_at = now},
-                                        .idempotency_key = {}};
-    EXPECT_TRUE(helper_.run(0, [&] { return store_.create_transaction(created); }));
+    const store::Change created{.state = {{.id = id,
+                                           .merchant_id = merchant,
+                                           .amount = dollars(amount),
+                                           .capture_method = method,
+                                           .next_action_at = now,
+                                           .created_at = now,
+                                           .updated_at = now},
+                                          {}},
+                                .is_new = true};
+    EXPECT_TRUE(helper_.run(0, [&] { return store_.commit(created); }));
     wake_up_.notify();
     return id;
   }
+  // As a merchant asks for it.
+  void request(TransactionId id, Kind kind, std::optional<std::int64_t> amount = std::nullopt,
+               bool is_final = true) {
+    payment::Request wanted;
+    wanted.kind = kind;
+    wanted.amount_minor = amount;
+    wanted.is_final = is_final;
+    helper_.run(0, [&]() -> Task<void> {
+      store::Work one = store::NamedWork{{{.merchant = merchant, .id = id}}};
+      store::Decide decide = [wanted, now = clock_.now()](
+                                 payment::State state) -> std::expected<store::Decided, payment::Refusal> {
+        auto requested = payment::request(std::move(state), wanted, now);
+        if (!requested) return std::unexpected(requested.error());
+        const auto index = requested->operations.size() - 1;
+        return store::Decided{.step = {std::move(*requested), payment::Action::none, index}};
+      };
+      const auto taken = co_await store_.take(std::move(one), std::move(decide));
+      EXPECT_TRUE(taken && std::holds_alternative<store::Decided>(taken->front()));
+    });
+    wake_up_.notify();
+  }
+  // As another worker: what is due now, by the scripted PSP.
+  std::vector<payment::Step> claim_elsewhere() {
+    std::vector<payment::Step> claimed;
+    helper_.run(0, [&]() -> Task<void> {
+      store::Work due = store::DueWork{.by = clock_.now(), .ahead = clock_.now() + std::chrono::hours(1)};
+      store::Decide decide = [this, now = clock_.now()](
+                                 payment::State state) -> std::expected<store::Decided, payment::Refusal> {
+        const payment::Psp psp{"scripted", [this](const auto& whole, const auto& operation) {
+                                 return psp_.encode(whole, operation);
+                               }};
+        return store::Decided{.step = payment::claim(std::move(state), psp, now, settings_.policy)};
+      };
+      auto taken = co_await store_.take(std::move(due), std::move(decide));
+      EXPECT_TRUE(taken);
+      for (auto& one : *taken) claimed.push_back(std::get<store::Decided>(std::move(one)).step);
+    });
+    return claimed;
+  }
+  void save_elsewhere(const payment::Step& step) {
+    const store::Change change{.state = step.state};
+    const auto committed = helper_.run(0, [&] { return store_.commit(change); });
+    EXPECT_TRUE(committed && std::holds_alternative<store::Done>(*committed));
+  }
 
-  store::TransactionWithAttempts find(TransactionId id) {
-    std::optional<store::TransactionWithAttempts> found;
+  payment::State find(TransactionId id) {
+    std::optional<payment::State> found;
     helper_.run(0, [&]() -> Task<void> {
       auto result = co_await store_.find_transaction(merchant, id);
       if (result) found.emplace(std::move(*result));
@@ -149,17 +225,29 @@ class ConnectorTest : public ::testing::Test {
   bool comes_to(TransactionId id, Status wanted) {
     return eventually([&] { return status(id) == wanted; });
   }
+  // Nothing is claimed and not saved yet. A connector on a thread of its own cannot be asked.
+  bool is_idle() {
+    if (!connector_) return true;
+    return asio::post(threads_.executor(0), asio::use_future([this] { return connector_->is_idle(); })).get();
+  }
   // Lets the time pass until the next action of the transaction is due, until it has the status.
   bool comes_to_in_time(TransactionId id, Status wanted) {
     return eventually([&] {
-      const auto transaction = find(id).transaction;
-      if (transaction.next_action_at && *transaction.next_action_at > clock_.now() &&
-          !(transaction.status == Status::processing && transaction.attempt_count == 0)) {
-        clock_.advance(*transaction.next_action_at - clock_.now());
+      const auto before = find(id);
+      const bool idle = is_idle();
+      const auto [transaction, operations] = find(id);
+      const bool is_under_way = !idle || transaction.version != before.transaction.version ||
+                                std::ranges::count(operations, Phase::sent, &payment::Operation::phase) > 0;
+      const auto next = transaction.next_action_at;
+      if (!is_under_way && next && *next > clock_.now()) {
+        clock_.advance(*next - clock_.now());
         wake_up_.notify();
       }
       return transaction.status == wanted;
     });
+  }
+  bool counts(std::string_view series) {
+    return eventually([&] { return metrics_.text().find(series) != std::string::npos; });
   }
 
   // Straight from the file, whatever the store says.
@@ -181,7 +269,7 @@ class ConnectorTest : public ::testing::Test {
   telemetry::Metrics metrics_;
   std::optional<Log> log_;
   Settings settings_;
-  queue::WakeUp wake_up_{threads_.executor(0)};
+  WakeUp wake_up_{threads_.executor(0)};
   std::optional<Connector> connector_;
   std::future<void> running_;
 };
@@ -190,9 +278,9 @@ class ConnectorTest : public ::testing::Test {
 
 TEST_F(ConnectorTest, TheIntentIsOnDiskBeforeThePspIsCalled) {
   std::atomic<int> seen = 0;
-  psp_.on_authorize = [&](const psp::AuthorizeRequest&) {
-    EXPECT_EQ(in_file("SELECT count(*) FROM attempts WHERE status = 'started' AND psp = 'scripted'"), 1);
-    EXPECT_EQ(in_file("SELECT count(*) FROM transactions WHERE status = 'processing' AND epoch = 1"), 1);
+  psp_.on_send = [&](const Sent&) {
+    EXPECT_EQ(in_file("SELECT count(*) FROM operations WHERE phase = 'sent' AND psp = 'scripted'"), 1);
+    EXPECT_EQ(in_file("SELECT count(*) FROM transactions WHERE status = 'processing' AND version = 1"), 1);
     ++seen;
   };
   const auto id = create();
@@ -211,9 +299,12 @@ TEST_F(ConnectorTest, AsksThePspForWhatTheMerchantAskedFor) {
   ASSERT_THAT(psp_.requests, SizeIs(1));
   const auto& request = psp_.requests[0];
   EXPECT_EQ(request.reference, automatic.value.to_string());
-  EXPECT_EQ(request.idempotency_key, find(automatic).attempts.at(0).idempotency_key);
-  EXPECT_EQ(request.amount, Money(1234, *Currency::parse("USD")));
-  EXPECT_EQ(request.capture_method, payment::CaptureMethod::automatic);
+  EXPECT_EQ(request.operation.kind, Kind::authorize);
+  EXPECT_EQ(request.operation.amount, dollars(1234));
+  const auto operation = find(automatic).operations.at(0);
+  EXPECT_EQ(request.operation.idempotency_key, operation.idempotency_key);
+  EXPECT_EQ(request.operation.request, "authorize for " + automatic.value.to_string());
+  EXPECT_EQ(operation.request, request.operation.request) << "what was sent is on disk";
   EXPECT_LE(psp_.deadlines[0], latest);
   EXPECT_THAT(metrics_.text(), HasSubstr("switchyard_transactions_total{status=\"captured\"} 1"));
 }
@@ -226,13 +317,14 @@ TEST_F(ConnectorTest, SavesAnApproval) {
   EXPECT_TRUE(comes_to(manual, Status::authorized));
   const auto found = find(automatic);
   EXPECT_EQ(found.transaction.captured_minor, 100);
-  ASSERT_THAT(found.attempts, SizeIs(1));
-  EXPECT_EQ(found.attempts[0].status, AttemptStatus::approved);
-  EXPECT_EQ(found.attempts[0].psp_reference, "psp-ref");
+  EXPECT_EQ(find(manual).transaction.held_minor, 100);
+  ASSERT_THAT(found.operations, SizeIs(1));
+  EXPECT_EQ(found.operations[0].phase, Phase::succeeded);
+  EXPECT_EQ(found.operations[0].psp_reference, "psp-ref");
 }
 
 TEST_F(ConnectorTest, SavesADecline) {
-  psp_.outcomes = {Declined{"51", DeclineKind::soft, "psp-ref"}};
+  psp_.answers = {declined("51", ReasonKind::soft_decline)};
   const auto id = create();
   start();
   EXPECT_TRUE(comes_to(id, Status::declined));
@@ -242,63 +334,65 @@ TEST_F(ConnectorTest, SavesADecline) {
 }
 
 TEST_F(ConnectorTest, TriesAgainWhatWasNotSentAndThenGivesUp) {
-  psp_.outcomes = {NotSent{"connection refused"}, NotSent{"connection refused"}, NotSent{"name not found"}};
+  psp_.answers = {NotSent{"connection refused"}, NotSent{"connection refused"}, NotSent{"name not found"}};
   const auto id = create();
   start();
   EXPECT_TRUE(comes_to_in_time(id, Status::failed));
   const auto found = find(id);
   EXPECT_EQ(found.transaction.reason, "name not found");
-  EXPECT_THAT(found.attempts, SizeIs(3));
-  for (const auto& attempt : found.attempts) EXPECT_EQ(attempt.status, AttemptStatus::not_sent);
+  ASSERT_THAT(found.operations, SizeIs(1));
+  EXPECT_EQ(found.operations[0].sends, 3);
+  EXPECT_EQ(found.operations[0].phase, Phase::failed);
   EXPECT_THAT(connector_->monitor().psp_trouble(), HasSubstr("name not found"));
   EXPECT_TRUE(comes_to(create(), Status::captured));
   EXPECT_EQ(connector_->monitor().psp_trouble(), "");
 }
 
-TEST_F(ConnectorTest, AnAttemptThatWasNotSentMaySucceedTheNextTime) {
-  psp_.outcomes = {NotSent{"connection refused"}};
+TEST_F(ConnectorTest, WhatWasNotSentMaySucceedTheNextTimeUnderTheSameKey) {
+  psp_.answers = {NotSent{"connection refused"}};
   const auto id = create();
   start();
   EXPECT_TRUE(comes_to_in_time(id, Status::captured));
   stop();
   ASSERT_THAT(psp_.requests, SizeIs(2));
-  EXPECT_NE(psp_.requests[0].idempotency_key, psp_.requests[1].idempotency_key);
+  EXPECT_EQ(psp_.requests[0].operation.idempotency_key, psp_.requests[1].operation.idempotency_key);
 }
 
 TEST_F(ConnectorTest, LooksUpAnUnknownOutcomeInsteadOfSendingAgain) {
-  psp_.outcomes = {OutcomeUnknown{"time-out"}};
-  psp_.found = {OutcomeUnknown{"HTTP 502"}, Approved{"found-ref"}};
+  psp_.answers = {OutcomeUnknown{"time-out"}};
+  psp_.found = {OutcomeUnknown{"HTTP 502"}, succeeded("found-ref")};
   const auto id = create();
   start();
   EXPECT_TRUE(comes_to_in_time(id, Status::captured));
   stop();
   const auto found = find(id);
-  ASSERT_THAT(found.attempts, SizeIs(1));
-  EXPECT_EQ(found.attempts[0].psp_reference, "found-ref");
-  const auto asked = id.value.to_string() + " " + found.attempts[0].idempotency_key;
+  ASSERT_THAT(found.operations, SizeIs(1));
+  EXPECT_EQ(found.operations[0].psp_reference, "found-ref");
+  const auto asked = id.value.to_string() + " " + found.operations[0].idempotency_key;
   EXPECT_THAT(psp_.looked_up, ElementsAre(asked, asked));
   EXPECT_THAT(psp_.requests, SizeIs(1));
 }
 
 TEST_F(ConnectorTest, SendsTheSameAgainWhenThePspKnowsNothing) {
-  psp_.outcomes = {OutcomeUnknown{"time-out"}};
-  psp_.found = {NoSuchCharge{}};
+  psp_.answers = {OutcomeUnknown{"time-out"}};
+  psp_.found = {NoSuchOperation{}};
   const auto id = create();
   start();
   EXPECT_TRUE(comes_to_in_time(id, Status::captured));
   stop();
   ASSERT_THAT(psp_.requests, SizeIs(2));
-  EXPECT_EQ(psp_.requests[0].idempotency_key, psp_.requests[1].idempotency_key);
+  EXPECT_EQ(psp_.requests[0].operation.idempotency_key, psp_.requests[1].operation.idempotency_key);
+  EXPECT_EQ(psp_.requests[0].operation.request, psp_.requests[1].operation.request);
   EXPECT_EQ(psp_.requests[0].reference, psp_.requests[1].reference);
-  EXPECT_EQ(psp_.requests[0].amount, psp_.requests[1].amount);
+  EXPECT_EQ(psp_.requests[0].operation.amount, psp_.requests[1].operation.amount);
   ASSERT_THAT(psp_.look_up_deadlines, SizeIs(1));
   EXPECT_EQ(psp_.deadlines[1], psp_.look_up_deadlines[0]) << "both must end before the lease of their claim";
-  EXPECT_THAT(find(id).attempts, SizeIs(1));
+  EXPECT_THAT(find(id).operations, SizeIs(1));
 }
 
 TEST_F(ConnectorTest, GivesToAPersonWhatStaysUnknown) {
   settings_.policy.look_ups_max = 2;
-  psp_.outcomes = {OutcomeUnknown{"time-out"}};
+  psp_.answers = {OutcomeUnknown{"time-out"}};
   psp_.found = {OutcomeUnknown{"HTTP 502"}, OutcomeUnknown{"HTTP 503"}};
   const auto id = create();
   start();
@@ -307,20 +401,124 @@ TEST_F(ConnectorTest, GivesToAPersonWhatStaysUnknown) {
 }
 
 TEST_F(ConnectorTest, AnAdapterThatThrowsLeavesTheOutcomeUnknownAndEverybodyElseIsServed) {
-  psp_.on_authorize = [](const psp::AuthorizeRequest& request) {
-    if (request.amount.minor() == 13) throw std::runtime_error("an answer it chokes on");
+  psp_.on_send = [](const Sent& request) {
+    if (request.operation.amount.minor() == 13) throw std::runtime_error("an answer it chokes on");
   };
   const auto id = create(13);
   const auto other = create(100);
   start();
   EXPECT_TRUE(comes_to_in_time(other, Status::captured));
   EXPECT_TRUE(comes_to_in_time(id, Status::captured)) << "by its look-up";
-  EXPECT_EQ(find(id).attempts.at(0).look_ups, 1);
+  EXPECT_EQ(find(id).operations.at(0).look_ups, 1);
+}
+
+// --- Captures, voids, refunds --------------------------------------------------------------------
+
+TEST_F(ConnectorTest, TakesWhatMerchantsAskForToThePspThatHasTheMoney) {
+  const auto captured = create(100, payment::CaptureMethod::manual);
+  const auto voided = create(100, payment::CaptureMethod::manual);
+  start();
+  ASSERT_TRUE(comes_to(captured, Status::authorized));
+  ASSERT_TRUE(comes_to(voided, Status::authorized));
+  request(captured, Kind::capture, 60);
+  EXPECT_TRUE(comes_to(captured, Status::captured));
+  request(captured, Kind::refund, 10);
+  EXPECT_TRUE(comes_to(captured, Status::partially_refunded));
+  request(captured, Kind::refund);
+  EXPECT_TRUE(comes_to(captured, Status::refunded));
+  request(voided, Kind::void_);
+  EXPECT_TRUE(comes_to(voided, Status::voided));
+  stop();
+  std::vector<std::string> asked;
+  for (const auto& sent : psp_.requests) {
+    if (sent.operation.kind == Kind::authorize) continue;
+    asked.push_back(sent.operation.request + " " + std::to_string(sent.operation.amount.minor()));
+    EXPECT_EQ(sent.operation.psp, "scripted");
+  }
+  const auto of_captured = " for " + captured.value.to_string();
+  EXPECT_THAT(asked,
+              ElementsAre("capture" + of_captured + " 60", "refund" + of_captured + " 10",
+                          "refund" + of_captured + " 50", "void for " + voided.value.to_string() + " 100"));
+  const auto transaction = find(captured).transaction;
+  EXPECT_EQ(transaction.captured_minor, 60);
+  EXPECT_EQ(transaction.refunded_minor, 60);
+  EXPECT_EQ(transaction.held_minor, 0);
+  for (const auto* call : {"capture", "void", "refund"}) {
+    EXPECT_THAT(metrics_.text(),
+                HasSubstr("call=\"" + std::string(call) + "\",psp=\"scripted\",result=\"approved\"}"));
+  }
+}
+
+TEST_F(ConnectorTest, WhatIsAskedForAtOnceIsSentOneAfterAnother) {
+  const auto id = create(100, payment::CaptureMethod::manual);
+  start();
+  ASSERT_TRUE(comes_to(id, Status::authorized));
+  psp_.held = true;
+  for (int i = 0; i < 10; ++i) request(id, Kind::capture, 10, i == 9);
+  ASSERT_TRUE(eventually([this] { return psp_.under_way == 1; }));
+  psp_.held = false;
+  EXPECT_TRUE(comes_to(id, Status::captured));
+  EXPECT_EQ(find(id).transaction.captured_minor, 100);
+  EXPECT_EQ(psp_.most_under_way, 1);
+}
+
+TEST_F(ConnectorTest, WhatThePspRejectsIsNotTriedAgainAndIsAnError) {
+  CapturedStdout printed;
+  psp_.answers = {payment::Rejected{"no such merchant account"}};
+  const auto id = create();
+  start();
+  EXPECT_TRUE(comes_to(id, Status::failed));
+  const auto found = find(id);
+  EXPECT_EQ(found.transaction.reason, "no such merchant account");
+  EXPECT_EQ(found.operations.at(0).phase, Phase::rejected);
+  EXPECT_FALSE(found.transaction.next_action_at);
+  EXPECT_EQ(connector_->monitor().psp_trouble(), "") << "it was reached";
+  stop();
+  EXPECT_EQ(psp_.calls, 1);
+  EXPECT_THAT(printed.text(), HasSubstr("scripted refuses what it is sent"));
+  EXPECT_THAT(printed.text(), HasSubstr("no such merchant account"));
+  EXPECT_THAT(metrics_.text(), HasSubstr(R"(call="authorize",psp="scripted",result="rejected"} 1)"));
+}
+
+TEST_F(ConnectorTest, WhatIsPendingIsAskedForAgainLaterAndNotSentAgain) {
+  psp_.answers = {Pending{"psp-ref", {}}};
+  psp_.found = {Pending{"psp-ref", dollars(100)}, succeeded("psp-ref")};
+  const auto id = create();
+  start();
+  EXPECT_TRUE(eventually([&] {
+    const auto operations = find(id).operations;
+    return !operations.empty() && operations[0].phase == Phase::pending;
+  }));
+  EXPECT_EQ(status(id), Status::processing);
+  EXPECT_TRUE(comes_to_in_time(id, Status::captured));
+  stop();
+  EXPECT_THAT(psp_.requests, SizeIs(1));
+  EXPECT_THAT(psp_.looked_up, SizeIs(2));
+  EXPECT_THAT(metrics_.text(), HasSubstr(R"(call="authorize",psp="scripted",result="pending"} 1)"));
+  EXPECT_THAT(metrics_.text(), HasSubstr(R"(call="look_up",psp="scripted",result="pending"} 1)"));
+}
+
+TEST_F(ConnectorTest, WaitsForTheCustomer) {
+  psp_.answers = {payment::ActionRequired{"psp-ref", {}}};
+  psp_.found = {payment::ActionRequired{"psp-ref", {}}, declined("3ds", ReasonKind::customer_action)};
+  const auto id = create();
+  start();
+  EXPECT_TRUE(comes_to(id, Status::action_required));
+  EXPECT_TRUE(comes_to_in_time(id, Status::declined));
+  EXPECT_THAT(metrics_.text(), HasSubstr(R"(result="action_required"} 1)"));
+}
+
+TEST_F(ConnectorTest, AnotherAmountThanWasAskedForIsForAPerson) {
+  psp_.answers = {succeeded("psp-ref", 10'000)};
+  const auto id = create(100);
+  start();
+  EXPECT_TRUE(comes_to(id, Status::manual_review));
+  EXPECT_EQ(find(id).transaction.captured_minor, 0);
 }
 
 TEST_F(ConnectorTest, CountsTheCallsOfThePspByResult) {
-  psp_.outcomes = {OutcomeUnknown{"time-out"}, Declined{"51", DeclineKind::soft, {}},
-                   Declined{"59", DeclineKind::hard, {}}, payment::Contradicted{"another amount", "ref"}};
+  psp_.answers = {OutcomeUnknown{"time-out"}, declined("51", ReasonKind::soft_decline),
+                  declined("59", ReasonKind::hard_decline), payment::Contradicted{"another amount", "ref"}};
   std::vector<TransactionId> ids;
   for (int i = 0; i < 4; ++i) ids.push_back(create());
   start();
@@ -389,7 +587,7 @@ TEST(ConnectorThreadTest, SaysAtItsStartThatThePspIsSimulatedAndWarnsInProductio
 }
 
 TEST_F(ConnectorTest, GivesToAPersonWhatThePspContradicts) {
-  psp_.outcomes = {OutcomeUnknown{"time-out"}, payment::Contradicted{"a charge of 1 JPY", "psp-ref"}};
+  psp_.answers = {OutcomeUnknown{"time-out"}, payment::Contradicted{"a charge of 1 JPY", "psp-ref"}};
   psp_.found = {payment::Contradicted{"a charge of 2 JPY", "psp-ref"}};
   const std::vector<TransactionId> ids{create(), create()};
   start();
@@ -403,14 +601,12 @@ TEST_F(ConnectorTest, GivesToAPersonWhatThePspContradicts) {
 
 TEST_F(ConnectorTest, FinishesWhatAWorkerThatDiedHadClaimed) {
   const auto id = create();
-  std::string key;
-  helper_.run(0, [&]() -> Task<void> {
-    const auto claimed =
-        co_await store_.claim_due("scripted", clock_.now(), 1, settings_.policy, store::Due::all);
-    key = claimed->at(0).state.attempt->idempotency_key;
-  });
-  psp_.found = {Approved{"found-ref"}};
+  const auto claimed = claim_elsewhere();
+  ASSERT_THAT(claimed, SizeIs(1));
+  const auto key = claimed[0].operation().idempotency_key;
+  psp_.found = {succeeded("found-ref")};
   start();
+  clock_.advance(settings_.policy.lease);
   EXPECT_TRUE(comes_to_in_time(id, Status::captured));
   stop();
   EXPECT_THAT(psp_.looked_up, ElementsAre(id.value.to_string() + " " + key));
@@ -430,42 +626,131 @@ TEST_F(ConnectorTest, WorksManyOffAtOnce) {
   EXPECT_EQ(psp_.calls, 400);
 }
 
-// --- What goes wrong ---------------------------------------------------------------------------
+// --- Outcomes that come late ---------------------------------------------------------------------
 
 TEST_F(ConnectorTest, AnOutcomeThatComesTooLateIsDropped) {
   // One at a time, so that the test is the worker that takes the transaction over.
   settings_.in_flight_max = 1;
-  psp_.outcomes = {Declined{"51", DeclineKind::hard, "late"}};
+  psp_.answers = {declined("51", ReasonKind::hard_decline)};
   psp_.held = true;
   const auto id = create();
   start();
   ASSERT_TRUE(eventually([this] { return psp_.under_way == 1; }));
   clock_.advance(settings_.policy.lease);
-  helper_.run(0, [this]() -> Task<void> {
-    auto claimed = co_await store_.claim_due("scripted", clock_.now(), 1, settings_.policy, store::Due::all);
-    EXPECT_THAT(*claimed, SizeIs(1));
-    auto captured = payment::apply(claimed->at(0).state, Approved{"in time"}, clock_.now(), settings_.policy);
-    EXPECT_TRUE(co_await store_.save_outcome(captured.state));
-  });
+  auto claimed = claim_elsewhere();
+  ASSERT_THAT(claimed, SizeIs(1));
+  ASSERT_EQ(claimed[0].action, payment::Action::look_up);
+  save_elsewhere(payment::found(claimed[0], succeeded("in time"), clock_.now(), settings_.policy));
   psp_.held = false;
-  EXPECT_TRUE(eventually(
-      [this] { return metrics_.text().find("switchyard_stale_outcomes_total 1") != std::string::npos; }));
+  EXPECT_TRUE(counts("switchyard_stale_outcomes_total 1"));
   const auto found = find(id);
   EXPECT_EQ(found.transaction.status, Status::captured);
-  EXPECT_EQ(found.attempts.at(0).psp_reference, "in time");
+  EXPECT_EQ(found.operations.at(0).psp_reference, "in time");
 }
 
+TEST_F(ConnectorTest, AnOutcomeOfAClaimThatAnotherWorkerHasNowIsDropped) {
+  settings_.in_flight_max = 1;
+  psp_.answers = {declined("51", ReasonKind::hard_decline)};
+  psp_.held = true;
+  const auto id = create();
+  start();
+  ASSERT_TRUE(eventually([this] { return psp_.under_way == 1; }));
+  clock_.advance(settings_.policy.lease);
+  ASSERT_THAT(claim_elsewhere(), SizeIs(1));
+  psp_.held = false;
+  EXPECT_TRUE(counts("switchyard_stale_outcomes_total 1"));
+  EXPECT_EQ(status(id), Status::unknown) << "whoever has it asks the PSP";
+}
+
+// --- What merchants ask for while a worker is at it ----------------------------------------------
+
+TEST_F(ConnectorTest, ARefundThatIsAskedForBetweenClaimAndSaveCostsNoOutcome) {
+  const auto id = create();
+  start();
+  ASSERT_TRUE(comes_to(id, Status::captured));
+  psp_.held = true;
+  request(id, Kind::refund, 30);
+  ASSERT_TRUE(eventually([this] { return psp_.under_way == 1; }));
+  request(id, Kind::refund, 20);
+  request(id, Kind::refund, 50);
+  psp_.held = false;
+  EXPECT_TRUE(comes_to(id, Status::refunded));
+  stop();
+  const auto found = find(id);
+  EXPECT_EQ(found.transaction.refunded_minor, 100);
+  ASSERT_THAT(found.operations, SizeIs(4));
+  for (const auto& operation : found.operations) {
+    EXPECT_EQ(operation.phase, Phase::succeeded);
+    EXPECT_EQ(operation.sends, 1);
+    EXPECT_EQ(operation.look_ups, 0) << "the lease did not run out";
+  }
+  EXPECT_THAT(metrics_.text(), HasSubstr("switchyard_stale_outcomes_total 0"));
+  EXPECT_THAT(psp_.requests, SizeIs(4));
+}
+
+TEST_F(ConnectorTest, ALookUpAndTheSendBehindItCountThoughTheMerchantAskedForMore) {
+  const auto id = create();
+  start();
+  ASSERT_TRUE(comes_to(id, Status::captured));
+  asio::post(threads_.executor(0), asio::use_future([this] {
+               psp_.answers = {OutcomeUnknown{"time-out"}};
+               psp_.found = {NoSuchOperation{}};
+             }))
+      .get();
+  psp_.look_ups_held = true;
+  request(id, Kind::refund, 30);
+  ASSERT_TRUE(comes_to(id, Status::unknown));
+  ASSERT_TRUE(eventually([&] {
+    clock_.advance(milliseconds(100));
+    return psp_.calls == 3;
+  }));
+  request(id, Kind::refund, 20);
+  psp_.look_ups_held = false;
+  EXPECT_TRUE(comes_to(id, Status::partially_refunded));
+  stop();
+  const auto found = find(id);
+  EXPECT_EQ(found.transaction.refunded_minor, 50);
+  EXPECT_EQ(found.operations.at(1).sends, 2);
+  EXPECT_EQ(found.operations.at(2).sends, 1);
+  EXPECT_THAT(metrics_.text(), HasSubstr("switchyard_stale_outcomes_total 0"));
+}
+
+TEST_F(ConnectorTest, AnOutcomeIsNotLostBesideAnotherOperationOfTheTransaction) {
+  const auto id = create();
+  start();
+  ASSERT_TRUE(comes_to(id, Status::captured));
+  asio::post(threads_.executor(0), asio::use_future([this] { psp_.answers = {Pending{"refund-ref", {}}}; }))
+      .get();
+  request(id, Kind::refund, 30);
+  ASSERT_TRUE(eventually([&] { return find(id).operations.at(1).phase == Phase::pending; }));
+  // Its look-up is under way while the next one is sent, and comes to an end first.
+  psp_.look_ups_held = true;
+  ASSERT_TRUE(eventually([&] {
+    clock_.advance(milliseconds(100));
+    return psp_.calls == 3;
+  }));
+  psp_.held = true;
+  request(id, Kind::refund, 20);
+  ASSERT_TRUE(eventually([this] { return psp_.under_way == 1; }));
+  psp_.look_ups_held = false;
+  ASSERT_TRUE(eventually([&] { return find(id).operations.at(1).phase == Phase::succeeded; }));
+  psp_.held = false;
+  EXPECT_TRUE(comes_to(id, Status::partially_refunded));
+  EXPECT_EQ(find(id).transaction.refunded_minor, 50);
+  EXPECT_THAT(metrics_.text(), HasSubstr("switchyard_stale_outcomes_total 0"));
+}
+
+// --- What goes wrong with the store ----------------------------------------------------------------
+
 TEST_F(ConnectorTest, AnOutcomeThatCannotBeSavedIsLookedUpAfterTheLease) {
-  psp_.on_authorize = [this](const psp::AuthorizeRequest&) {
-    change_file("ALTER TABLE attempts RENAME TO attempts_gone");
-  };
-  psp_.found = {Approved{"found-ref"}};
+  psp_.on_send = [this](const Sent&) { change_file("ALTER TABLE operations RENAME TO operations_gone"); };
+  psp_.found = {succeeded("found-ref")};
   CapturedStdout printed;
   const auto id = create();
   start();
   ASSERT_TRUE(eventually([&] { return printed.text().find("cannot be saved") != std::string::npos; }));
   clock_.advance(settings_.policy.lease);
-  change_file("ALTER TABLE attempts_gone RENAME TO attempts");
+  change_file("ALTER TABLE operations_gone RENAME TO operations");
   wake_up_.notify();
   EXPECT_TRUE(comes_to(id, Status::captured));
   stop();
@@ -484,7 +769,7 @@ TEST_F(ConnectorTest, GoesOnWhenTheStoreIsBack) {
 
 // --- Stop --------------------------------------------------------------------------------------
 
-TEST_F(ConnectorTest, StopWaitsForTheAttemptsUnderWay) {
+TEST_F(ConnectorTest, StopWaitsForTheOperationsUnderWay) {
   psp_.held = true;
   const auto first = create();
   const auto second = create();
@@ -529,7 +814,7 @@ std::vector<std::string> lines_of(const std::string& text) {
 TEST_F(ConnectorTest, PrintsTheLinesOfAWorkerOfRq) {
   CapturedStdout printed;
   log_.emplace(LogFormat::text, LogLevel::info);
-  psp_.outcomes = {Approved{"psp-ref"}};
+  psp_.answers = {succeeded("psp-ref")};
   start();
   const auto id = create(100);
   EXPECT_TRUE(comes_to(id, Status::captured));
@@ -556,7 +841,7 @@ TEST_F(ConnectorTest, PrintsTheLinesOfAWorkerOfRq) {
 TEST_F(ConnectorTest, PrintsNoPaymentForALookUp) {
   CapturedStdout printed;
   log_.emplace(LogFormat::text, LogLevel::info);
-  psp_.outcomes = {OutcomeUnknown{"time-out"}};
+  psp_.answers = {OutcomeUnknown{"time-out"}};
   const auto id = create();
   start();
   EXPECT_TRUE(comes_to_in_time(id, Status::captured));
@@ -569,30 +854,34 @@ TEST_F(ConnectorTest, PrintsNoPaymentForALookUp) {
 
 class WorkerLogTest : public ::testing::Test {
  protected:
-  static payment::Transaction transaction(Status status, std::string reason = "") {
-    return {.id = {*Uuid::parse("017f22e2-79b0-7cc3-98c4-dc0c0c07398f")},
-            .merchant_id = merchant,
-            .amount = Money(100, *Currency::parse("USD")),
-            .status = status,
-            .next_action_at = {},
-            .reason = std::move(reason),
-            .created_at = {},
-            .updated_at = {}};
+  static payment::Step step(Status status, Phase phase, std::string reason = "",
+                            Kind kind = Kind::authorize) {
+    payment::Operation operation{.kind = kind, .amount = dollars(kind == Kind::authorize ? 100 : 40)};
+    operation.number = kind == Kind::authorize ? 1 : 2;
+    operation.phase = phase;
+    operation.reason.message = std::move(reason);
+    payment::Transaction transaction{.id = {*Uuid::parse("017f22e2-79b0-7cc3-98c4-dc0c0c07398f")},
+                                     .merchant_id = merchant,
+                                     .amount = dollars(100),
+                                     .status = status};
+    return {{std::move(transaction), {std::move(operation)}}, payment::Action::none, 0};
   }
-  static std::vector<std::string> lines_at_the_end_of(const payment::Transaction& transaction,
+  static std::vector<std::string> lines_at_the_end_of(const payment::Step& step,
                                                       LogFormat format = LogFormat::text,
                                                       LogLevel least = LogLevel::info) {
     CapturedStdout printed;
     Log log(format, least);
-    WorkerLog(log).job_ended(transaction);
+    WorkerLog(log).job_ended(step);
     EXPECT_TRUE(log.drain(seconds(30)));
     return lines_of(printed.text());
   }
 };
 
 TEST_F(WorkerLogTest, AJobIsDoneWhenThePspHasAnswered) {
-  for (const auto status : {Status::captured, Status::authorized, Status::declined}) {
-    EXPECT_THAT(lines_at_the_end_of(transaction(status)),
+  for (const auto& [status, phase] :
+       {std::pair(Status::captured, Phase::succeeded), std::pair(Status::authorized, Phase::succeeded),
+        std::pair(Status::declined, Phase::declined)}) {
+    EXPECT_THAT(lines_at_the_end_of(step(status, phase)),
                 ElementsAre(HasSubstr("default: Job OK (017f22e2-79b0-7cc3-98c4-dc0c0c07398f)"),
                             HasSubstr("Result is kept for 500 seconds")))
         << to_string(status);
@@ -600,30 +889,54 @@ TEST_F(WorkerLogTest, AJobIsDoneWhenThePspHasAnswered) {
 }
 
 TEST_F(WorkerLogTest, AJobIsNotDoneOtherwise) {
-  for (const auto status : {Status::processing, Status::unknown, Status::failed, Status::manual_review}) {
-    EXPECT_THAT(lines_at_the_end_of(transaction(status, "time-out")),
+  for (const auto& [status, phase] :
+       {std::pair(Status::processing, Phase::requested), std::pair(Status::unknown, Phase::unknown),
+        std::pair(Status::failed, Phase::failed), std::pair(Status::failed, Phase::rejected),
+        std::pair(Status::manual_review, Phase::manual_review)}) {
+    EXPECT_THAT(lines_at_the_end_of(step(status, phase, "time-out")),
                 ElementsAre(HasSubstr("default: Job not done (017f22e2-79b0-7cc3-98c4-dc0c0c07398f): " +
                                       std::string(to_string(status)) + ", time-out")));
   }
 }
 
+TEST_F(WorkerLogTest, WhatMerchantsAskForIsNamed) {
+  const auto refund = step(Status::partially_refunded, Phase::succeeded, "", Kind::refund);
+  EXPECT_THAT(lines_at_the_end_of(refund),
+              ElementsAre(HasSubstr("default: Job OK (017f22e2-79b0-7cc3-98c4-dc0c0c07398f-2)"),
+                          HasSubstr("Result is kept for 500 seconds")));
+  EXPECT_THAT(
+      lines_at_the_end_of(step(Status::captured, Phase::failed, "refused", Kind::refund)),
+      ElementsAre(HasSubstr("Job not done (017f22e2-79b0-7cc3-98c4-dc0c0c07398f-2): failed, refused")));
+  CapturedStdout printed;
+  Log log(LogFormat::text, LogLevel::info);
+  WorkerLog(log).job_started(refund);
+  WorkerLog(log).making(refund);
+  WorkerLog(log).making(step(Status::processing, Phase::sent, "", Kind::void_));
+  EXPECT_TRUE(log.drain(seconds(30)));
+  EXPECT_THAT(lines_of(printed.text()),
+              ElementsAre(HasSubstr("default: __main__.make_refund(amount=40, currency='USD', user_id=7) "
+                                    "(017f22e2-79b0-7cc3-98c4-dc0c0c07398f-2)"),
+                          "==> Making refund with PSP: User ID: 7, Amount: 40, Currency: USD",
+                          "==> Making void with PSP: User ID: 7, Amount: 40, Currency: USD"));
+}
+
 TEST_F(WorkerLogTest, WarnsOfWhatNeedsAPerson) {
-  EXPECT_THAT(lines_at_the_end_of(transaction(Status::manual_review, "another amount"), LogFormat::json,
-                                  LogLevel::warning),
+  EXPECT_THAT(lines_at_the_end_of(step(Status::manual_review, Phase::manual_review, "another amount"),
+                                  LogFormat::json, LogLevel::warning),
               ElementsAre(AllOf(HasSubstr(R"("level":"warning")"), HasSubstr(R"("reason":"another amount")"),
                                 HasSubstr(R"("transaction_id":"017f22e2-79b0-7cc3-98c4-dc0c0c07398f")"))));
-  EXPECT_THAT(lines_at_the_end_of(transaction(Status::failed), LogFormat::json, LogLevel::warning),
+  EXPECT_THAT(lines_at_the_end_of(step(Status::failed, Phase::failed), LogFormat::json, LogLevel::warning),
               ElementsAre());
 }
 
 TEST_F(WorkerLogTest, HoldsTheSameFactsAsJson) {
-  EXPECT_THAT(lines_at_the_end_of(transaction(Status::captured), LogFormat::json),
+  EXPECT_THAT(lines_at_the_end_of(step(Status::captured, Phase::succeeded), LogFormat::json),
               ElementsAre(AllOf(HasSubstr(R"("transaction_id":"017f22e2-79b0-7cc3-98c4-dc0c0c07398f")"),
                                 HasSubstr(R"("status":"captured")")),
                           HasSubstr("Result is kept")));
   CapturedStdout printed;
   Log log(LogFormat::json, LogLevel::info);
-  WorkerLog(log).job_started(transaction(Status::processing));
+  WorkerLog(log).job_started(step(Status::processing, Phase::sent));
   EXPECT_TRUE(log.drain(seconds(30)));
   for (const auto& line : lines_of(printed.text())) {
     EXPECT_THAT(line, AllOf(HasSubstr(R"("user_id":7)"), HasSubstr(R"("amount":100)"),
@@ -761,9 +1074,9 @@ TEST_F(ConnectorTest, TheThreadGoesToThePspAtTheUrlAndOpensNoLedger) {
     EXPECT_THAT(note.output, HasSubstr("the last 3 calls of the PSP were not sent, since"));
   }
   const auto found = find(id);
-  ASSERT_THAT(found.attempts, SizeIs(3));
-  EXPECT_EQ(found.attempts[0].psp, "psp-simulator");
-  EXPECT_EQ(in_file("SELECT count(*) FROM attempts WHERE status = 'not_sent'"), 3);
+  ASSERT_THAT(found.operations, SizeIs(1));
+  EXPECT_EQ(found.operations[0].sends, 3);
+  EXPECT_EQ(in_file("SELECT count(*) FROM operations WHERE phase = 'failed'"), 1);
 }
 
 }  // namespace

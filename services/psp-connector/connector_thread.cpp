@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include "http/async_client.hpp"
-#include "psp/remote_simulator/remote_simulator.hpp"
+#include "psp-connector/rq_workbench.hpp"
+#include "psp/http_adapter.hpp"
 #include "psp/simulator/simulator.hpp"
+#include "psp/simulator/simulator_protocol.hpp"
 #include "service/settings.hpp"
 #include "store/open.hpp"
 
@@ -16,7 +18,8 @@ constexpr auto never = std::chrono::steady_clock::time_point::max();
 std::unique_ptr<psp::Adapter> make_psp(Executor executor, const PspSettings& settings,
                                        std::size_t connections_max, const Clock& clock) {
   if (settings.url.empty()) return std::make_unique<psp::simulator::Simulator>(settings.ledger_path, clock);
-  return std::make_unique<psp::remote_simulator::RemoteSimulator>(executor, settings.url, connections_max);
+  auto protocol = std::make_unique<psp::simulator::SimulatorProtocol>(settings.url);
+  return std::make_unique<psp::HttpAdapter>(executor, std::move(protocol), connections_max);
 }
 
 constexpr std::string_view simulated = "The PSP is simulated: nothing is charged";
@@ -59,6 +62,7 @@ ConnectorThread::ConnectorThread(IoThreads& threads, const Settings& settings,
     : threads_(threads),
       settings_(settings),
       production_(psp_settings.production),
+      store_(store),
       metrics_(metrics),
       log_(log),
       clock_(clock),
@@ -66,7 +70,11 @@ ConnectorThread::ConnectorThread(IoThreads& threads, const Settings& settings,
       connector_(std::in_place, settings, threads.executor(0), store, *psp_, wake_up_, metrics, log, clock) {}
 
 void ConnectorThread::take_jobs_from(const redis::Url& url, std::function<void()> on_shutdown) {
-  worker_.emplace(threads_.executor(0), url, *connector_, settings_.policy.lease, metrics_, log_, clock_,
+  const rq::WorkerSettings settings{.url = url,
+                                    .lease = settings_.policy.lease,
+                                    .amount_max = settings_.amount_max,
+                                    .take_over_after = settings_.take_over_after};
+  worker_.emplace(settings, threads_.executor(0), store_, workbench_of(*connector_), metrics_, log_, clock_,
                   std::move(on_shutdown));
 }
 

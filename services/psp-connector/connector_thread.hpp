@@ -8,7 +8,7 @@
 
 #include "base/io_threads.hpp"
 #include "psp-connector/connector.hpp"
-#include "psp-connector/rq_worker.hpp"
+#include "rq/worker.hpp"
 
 namespace switchyard::connector {
 
@@ -42,21 +42,22 @@ class ConnectorThread {
   // How the work goes, for health; from any thread. `serves`: WorkMonitor. With a note that the PSP is
   // simulated, and a warning while it cannot be reached.
   std::vector<service::HealthCheck> health(bool serves) const;
-  // Waits for the attempts under way, which are bounded by the PSP's time-out. Blocks.
+  // Waits for the operations under way, which are bounded by the PSP's time-out. Blocks.
   void stop();
 
  private:
   IoThreads& threads_;
-  queue::WakeUp wake_up_{threads_.executor(0)};
+  WakeUp wake_up_{threads_.executor(0)};
   const Settings settings_;
   const bool production_;
+  store::Store& store_;
   telemetry::Metrics& metrics_;
   Log& log_;
   const Clock& clock_;
   // Destroyed on the thread, to which they belong.
   std::unique_ptr<psp::Adapter> psp_;
   std::optional<Connector> connector_;
-  std::optional<RqWorker> worker_;
+  std::optional<rq::Worker> worker_;
   // An exception that leaves one of them ends the process.
   TaskGroup running_{threads_.executor(0)};
   TaskGroup taking_{threads_.executor(0)};

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "psp-connector/connector_thread.hpp"
-#include "queue/rq/redis_queue.hpp"
+#include "rq/redis_queue.hpp"
 #include "service/metrics_server.hpp"
 #include "service/program.hpp"
 #include "service/settings.hpp"
@@ -21,11 +21,8 @@ int work() {
   service::prepare_process();
   const auto environment = Environment::of_process();
   auto settings = connector::read_settings(environment);
-  const auto redis_settings = queue::rq::read_redis_settings(environment);
-  if (redis_settings) {
-    settings.due = store::Due::started;
-    settings.take_over_after = redis_settings->sweep.delay;
-  }
+  const auto redis_settings = rq::read_redis_settings(environment);
+  if (redis_settings) settings.take_over_after = redis_settings->sweep.delay;
   const auto http_settings = service::read_http_settings(environment, 0);
   const auto psp_settings = connector::read_psp_settings(environment);
   const auto log = service::make_log(environment);
@@ -39,7 +36,7 @@ int work() {
   const auto store = store::open(service::read_database_url(environment), service::info_into(*log));
   connector::ConnectorThread connector(connector_threads, settings, psp_settings, *store, metrics, *log,
                                        clock);
-  std::optional<queue::rq::RedisQueue> redis_queue;
+  std::optional<rq::RedisQueue> redis_queue;
   if (redis_settings) {
     redis_queue.emplace(*redis_settings, queue_threads, *store, metrics, *log, clock);
     // As RQ's own worker does it.

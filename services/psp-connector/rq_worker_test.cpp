@@ -1,23 +1,23 @@
-#include "psp-connector/rq_worker.hpp"
-
 #include <map>
 
 #include <gmock/gmock.h>
 
 #include "base/io_threads.hpp"
 #include "base/testing.hpp"
-#include "queue/rq/enqueuer.hpp"
-#include "queue/rq/job.hpp"
-#include "queue/rq/names.hpp"
-#include "queue/rq/scripts.hpp"
-#include "queue/rq/zlib.hpp"
+#include "psp-connector/rq_workbench.hpp"
 #include "redis/testing.hpp"
+#include "rq/enqueuer.hpp"
+#include "rq/job.hpp"
+#include "rq/names.hpp"
+#include "rq/scripts.hpp"
+#include "rq/worker.hpp"
+#include "rq/zlib.hpp"
+#include "sqlite/database.hpp"
 #include "store/sqlite/sqlite_store.hpp"
 
 namespace switchyard::connector {
 namespace {
 
-namespace rq = queue::rq;
 using payment::Status;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
@@ -38,22 +38,26 @@ class CountingPsp final : public psp::Adapter {
  public:
   std::string_view name() const override { return "counting"; }
 
-  Task<payment::Outcome> authorize(psp::AuthorizeRequest request, psp::Deadline) override {
+  std::string encode(const payment::State&, const payment::Operation&) const override { return "{}"; }
+  Task<payment::Answer> send(const payment::Step& step, psp::Deadline) override {
+    const auto amount = step.operation().amount;
     {
       const std::lock_guard lock(mutex_);
-      ++requests_[request.reference];
+      ++requests_[payment::psp_reference(step.state.transaction)];
     }
     while (held) {
       SteadyTimer pause(co_await asio::this_coro::executor, milliseconds(1));
       co_await pause.async_wait(use_task);
     }
-    if (request.amount.minor() == declined_amount) co_return payment::Declined{"51", {}, {}};
-    if (request.amount.minor() == unreachable_amount) co_return payment::NotSent{"connection refused"};
-    if (request.amount.minor() == lost_amount) co_return payment::OutcomeUnknown{"the answer was lost"};
-    co_return payment::Approved{"ref"};
+    if (amount.minor() == declined_amount) {
+      co_return payment::Declined{.reason = {.code = "51"}, .psp_reference = {}, .amount = {}};
+    }
+    if (amount.minor() == unreachable_amount) co_return payment::NotSent{"connection refused"};
+    if (amount.minor() == lost_amount) co_return payment::OutcomeUnknown{"the answer was lost"};
+    co_return payment::Succeeded{"ref", amount};
   }
-  Task<psp::LookUpResult> look_up(psp::AuthorizeRequest, psp::Deadline) override {
-    co_return payment::Approved{"found"};
+  Task<payment::Found> look_up(const payment::Step& step, psp::Deadline) override {
+    co_return payment::Succeeded{"found", step.operation().amount};
   }
 
   int requests(const std::string& reference) {
@@ -80,8 +84,12 @@ class Worker {
   Worker(const std::string& url, store::Store& store, psp::Adapter& psp, Log& log, const Clock& clock,
          const Settings& settings)
       : connector_(settings, threads_.executor(0), store, psp, wake_up_, metrics_, log, clock) {
-    worker_.emplace(threads_.executor(0), redis::parse_url(url), connector_, settings.policy.lease, metrics_,
-                    log, clock, [this] { ++shutdowns; });
+    const rq::WorkerSettings of_worker{.url = redis::parse_url(url),
+                                       .lease = settings.policy.lease,
+                                       .amount_max = settings.amount_max,
+                                       .take_over_after = settings.take_over_after};
+    worker_.emplace(of_worker, threads_.executor(0), store, workbench_of(connector_), metrics_, log, clock,
+                    [this] { ++shutdowns; });
     running_ = asio::co_spawn(threads_.executor(0), [this] { return connector_.run(); }, asio::use_future);
     taking_ = asio::co_spawn(threads_.executor(0), [this] { return worker_->run(); }, asio::use_future);
   }
@@ -111,9 +119,9 @@ class Worker {
  private:
   IoThreads threads_{1};
   telemetry::Metrics metrics_;
-  queue::WakeUp wake_up_{threads_.executor(0)};
+  WakeUp wake_up_{threads_.executor(0)};
   Connector connector_;
-  std::optional<RqWorker> worker_;
+  std::optional<rq::Worker> worker_;
   std::future<void> running_;
   std::future<void> taking_;
 };
@@ -123,7 +131,6 @@ class RqWorkerTest : public ::testing::Test {
   void SetUp() override {
     SWITCHYARD_SKIP_WITHOUT_REDIS();
     server_.emplace();
-    settings_.due = store::Due::started;
     add_user(merchant_of_jobs, "merchant");
   }
   void add_user(MerchantId id, const std::string& name, bool enabled = true) {
@@ -149,15 +156,14 @@ class RqWorkerTest : public ::testing::Test {
             .merchant_id = merchant_of_jobs,
             .amount = Money(amount, *Currency::parse("USD")),
             .next_action_at = now + seconds(30),
-            .reason = {},
             .created_at = now,
             .updated_at = now};
   }
   // As core-api does it: the store first, then the queue.
   std::string create(std::int64_t amount = 100) {
     const auto transaction = transaction_of(amount);
-    const store::NewTransaction created{.transaction = transaction, .idempotency_key = {}};
-    EXPECT_TRUE(helper_.run(0, [&] { return store_.create_transaction(created); }));
+    const store::Change created{.state = {transaction, {}}, .is_new = true};
+    EXPECT_TRUE(helper_.run(0, [&] { return store_.commit(created); }));
     return enqueue(transaction);
   }
   // As the original core-api does it: only the queue.
@@ -173,8 +179,27 @@ class RqWorkerTest : public ::testing::Test {
     return id;
   }
 
-  std::optional<store::TransactionWithAttempts> find(const std::string& id) {
-    std::optional<store::TransactionWithAttempts> found;
+  // As a merchant asks for it.
+  void request_refund(const std::string& id, std::int64_t amount) {
+    helper_.run(0, [&]() -> Task<void> {
+      store::Work one = store::NamedWork{{{.merchant = merchant_of_jobs, .id = {*Uuid::parse(id)}}}};
+      store::Decide decide = [amount, now = clock_.now()](
+                                 payment::State state) -> std::expected<store::Decided, payment::Refusal> {
+        payment::Request wanted;
+        wanted.amount_minor = amount;
+        return store::Decided{
+            .step = {payment::request(std::move(state), wanted, now).value(), payment::Action::none, 1}};
+      };
+      const auto taken = co_await store_.take(std::move(one), std::move(decide));
+      EXPECT_TRUE(taken);
+    });
+  }
+  void change_file(const char* sql) const {
+    sqlite::Database(folder_.file("store.db"), sqlite::Durability::process, sqlite::Access::existing)
+        .execute(sql);
+  }
+  std::optional<payment::State> find(const std::string& id) {
+    std::optional<payment::State> found;
     helper_.run(0, [&]() -> Task<void> {
       auto result = co_await store_.find_transaction(merchant_of_jobs, TransactionId{*Uuid::parse(id)});
       if (result) found.emplace(std::move(*result));
@@ -277,7 +302,7 @@ TEST_F(RqWorkerTest, ADeclineIsAJobThatWasDone) {
 }
 
 TEST_F(RqWorkerTest, WhatNeverReachedThePspFails) {
-  settings_.policy.attempts_max = 1;
+  settings_.policy.sends_max = 1;
   start();
   const auto id = create(unreachable_amount);
   EXPECT_TRUE(becomes(id, "failed"));
@@ -325,8 +350,8 @@ TEST_F(RqWorkerTest, AJobWithAnotherMerchantsIdMovesNoMoney) {
   constexpr MerchantId thief{8};
   add_user(thief, "thief");
   const auto stored = transaction_of(100);
-  const store::NewTransaction created{.transaction = stored, .idempotency_key = {}};
-  EXPECT_TRUE(helper_.run(0, [&] { return store_.create_transaction(created); }));
+  const store::Change created{.state = {stored, {}}, .is_new = true};
+  EXPECT_TRUE(helper_.run(0, [&] { return store_.commit(created); }));
   auto job = stored;
   job.merchant_id = thief;
   job.amount = Money(777, *Currency::parse("EUR"));
@@ -351,9 +376,12 @@ TEST_F(RqWorkerTest, AJobThatIsNotAcceptedFailsWithItsReasonAndTheOthersAreDone)
   auto unknown = transaction_of();
   unknown.merchant_id = {9};
   const auto too_large = transaction_of(settings_.amount_max + 1);
+  auto withdrawn = transaction_of();
+  withdrawn.amount = Money(100, *Currency::parse_stored("BGN"));
   const std::vector<std::pair<std::string, const char*>> refused{{enqueue(disabled), "disabled"},
                                                                  {enqueue(unknown), "names no user"},
-                                                                 {enqueue(too_large), "MAX_AMOUNT"}};
+                                                                 {enqueue(too_large), "MAX_AMOUNT"},
+                                                                 {enqueue(withdrawn), "was withdrawn"}};
   const auto good = enqueue(transaction_of(settings_.amount_max));
   const auto& worker = start();
   EXPECT_TRUE(comes_to(good, Status::captured));
@@ -362,7 +390,7 @@ TEST_F(RqWorkerTest, AJobThatIsNotAcceptedFailsWithItsReasonAndTheOthersAreDone)
     EXPECT_THAT(refusal(id), HasSubstr(reason));
     EXPECT_EQ(psp_.requests(id), 0);
   }
-  EXPECT_THAT(worker.metrics(), HasSubstr("switchyard_queue_jobs_rejected_total 3"));
+  EXPECT_THAT(worker.metrics(), HasSubstr("switchyard_queue_jobs_rejected_total 4"));
 }
 
 // --- Redis away for good ---------------------------------------------------------------------------
@@ -374,8 +402,8 @@ TEST_F(RqWorkerTest, WhatIsQueuedIsTakenFromTheStoreOnceRedisHasBeenAwayForLong)
   server_->stop();
   auto waiting = transaction_of();
   waiting.next_action_at = clock_.now();
-  const store::NewTransaction created{.transaction = waiting, .idempotency_key = {}};
-  EXPECT_TRUE(helper_.run(0, [&] { return store_.create_transaction(created); }));
+  const store::Change created{.state = {waiting, {}}, .is_new = true};
+  EXPECT_TRUE(helper_.run(0, [&] { return store_.commit(created); }));
   const auto id = waiting.id.value.to_string();
   EXPECT_TRUE(comes_to(id, Status::captured));
   EXPECT_EQ(psp_.requests(id), 1);
@@ -386,8 +414,8 @@ TEST_F(RqWorkerTest, WithAForeignWorkerWhatIsQueuedWaitsForRedis) {
   EXPECT_TRUE(helper_.run(0, [&] { return store_.note_foreign_worker(clock_.now()); }));
   auto waiting = transaction_of();
   waiting.next_action_at = clock_.now();
-  const store::NewTransaction created{.transaction = waiting, .idempotency_key = {}};
-  EXPECT_TRUE(helper_.run(0, [&] { return store_.create_transaction(created); }));
+  const store::Change created{.state = {waiting, {}}, .is_new = true};
+  EXPECT_TRUE(helper_.run(0, [&] { return store_.commit(created); }));
   const auto& worker = start();
   server_->stop();
   EXPECT_TRUE(eventually([&] {
@@ -501,6 +529,63 @@ TEST_F(RqWorkerTest, GarbageGoesToTheFailedRegistryWithItsReason) {
   EXPECT_THAT(rq::inflate(field("large", "exc_info"), 1'000).value_or("?"), HasSubstr("too large"));
   EXPECT_EQ(field("garbage\nid", "status"), "failed");
   EXPECT_THAT(workers_.front()->metrics(), HasSubstr("switchyard_queue_jobs_rejected_total 3"));
+}
+
+TEST_F(RqWorkerTest, AJobWhoseTransactionCannotBeReadIsLeftAsItIs) {
+  const auto broken = create();
+  change_file("UPDATE transactions SET status = 'authorizing'");
+  start();
+  const auto good = create();
+  EXPECT_TRUE(comes_to(good, Status::captured));
+  EXPECT_TRUE(runs_empty());
+  EXPECT_EQ(field(broken, "status"), "queued");
+  EXPECT_EQ(psp_.requests(broken), 0);
+}
+
+TEST_F(RqWorkerTest, AStoreThatIsAwayForAMomentIsWaitedFor) {
+  const auto stored = create();
+  const auto unknown = enqueue(transaction_of());
+  change_file("ALTER TABLE transactions RENAME TO transactions_gone");
+  const auto& worker = start();
+  EXPECT_TRUE(eventually([&] {
+    return worker.metrics().find(R"(switchyard_queue_trouble{what="claim"} 1)") != std::string::npos;
+  }));
+  change_file("ALTER TABLE transactions_gone RENAME TO transactions");
+  for (const auto& id : {stored, unknown}) {
+    EXPECT_TRUE(comes_to(id, Status::captured));
+    EXPECT_EQ(psp_.requests(id), 1);
+  }
+  EXPECT_THAT(worker.queue_health(), IsEmpty());
+}
+
+// --- What is asked for after the authorization -----------------------------------------------------
+
+TEST_F(RqWorkerTest, ARefundIsNoJob) {
+  auto& worker = start();
+  const auto id = create();
+  EXPECT_TRUE(becomes(id, "finished"));
+  server_->command({"DEL", rq::job_key(id), "rq:results:" + id});
+  server_->command({"DEL", rq::finished_key});
+  request_refund(id, 30);
+  worker.wake_up();
+  EXPECT_TRUE(comes_to(id, Status::partially_refunded));
+  // Behind the books of the refund, if there were any.
+  EXPECT_TRUE(becomes(create(), "finished"));
+  EXPECT_EQ(server_->command({"EXISTS", rq::job_key(id), "rq:results:" + id}).integer, 0);
+  EXPECT_THAT(registry(rq::finished_key), SizeIs(1));
+}
+
+TEST_F(RqWorkerTest, ALateJobOfARefundedTransactionCameToWhatItsAuthorizationDid) {
+  auto& worker = start();
+  const auto id = create();
+  EXPECT_TRUE(becomes(id, "finished"));
+  request_refund(id, 100);
+  worker.wake_up();
+  EXPECT_TRUE(comes_to(id, Status::refunded));
+  server_->command({"HSET", rq::job_key(id), "status", "queued"});
+  server_->command({"RPUSH", rq::queue_key, id});
+  EXPECT_TRUE(becomes(id, "finished"));
+  EXPECT_EQ(field(id, "result"), rq::pickle_text("captured"));
 }
 
 // --- The worker as others see it ---------------------------------------------------------------

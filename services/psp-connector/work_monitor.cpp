@@ -4,7 +4,7 @@
 
 #include <fmt/format.h>
 
-#include "queue/rq/job.hpp"
+#include "rq/job.hpp"
 
 namespace switchyard::connector {
 namespace {
@@ -79,7 +79,7 @@ std::string WorkMonitor::psp_trouble() const {
   const std::lock_guard lock(mutex_);
   if (not_sent_ < not_sent_in_a_row_max) return {};
   return fmt::format("the last {} calls of the PSP were not sent, since {}: {}", not_sent_,
-                     queue::rq::format_time(not_sent_since_), not_sent_reason_);
+                     rq::format_time(not_sent_since_), not_sent_reason_);
 }
 
 std::vector<service::HealthCheck> WorkMonitor::checks(bool serves) const {

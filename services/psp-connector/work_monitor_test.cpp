@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "base/testing.hpp"
-#include "queue/rq/job.hpp"
+#include "rq/job.hpp"
 
 namespace switchyard::connector {
 namespace {
@@ -61,7 +61,7 @@ TEST_F(WorkMonitorTest, ThreeCallsInARowThatWereNotSentAreToldUntilOneIsSent) {
   EXPECT_EQ(monitor_.psp_trouble(), "");
   monitor_.psp_not_reached("name not found");
   EXPECT_THAT(monitor_.psp_trouble(), HasSubstr("the last 3 calls"));
-  EXPECT_THAT(monitor_.psp_trouble(), HasSubstr("since " + queue::rq::format_time(since)));
+  EXPECT_THAT(monitor_.psp_trouble(), HasSubstr("since " + rq::format_time(since)));
   EXPECT_THAT(monitor_.psp_trouble(), HasSubstr("name not found"));
   monitor_.psp_reached();
   EXPECT_EQ(monitor_.psp_trouble(), "");

@@ -1,9 +1,11 @@
 // The lines that a worker of Python's RQ prints, which is what operators of the original psp-connector know.
+// For an authorization they are those lines; for what merchants ask for later, lines of the same form that
+// name it.
 #pragma once
 
 #include <string>
 
-#include "payment/transaction.hpp"
+#include "payment/state_machine.hpp"
 #include "telemetry/log.hpp"
 
 namespace switchyard::connector {
@@ -15,10 +17,11 @@ class WorkerLog {
   const std::string& name() const { return name_; }
 
   void started();
-  void job_started(const payment::Transaction& transaction);
-  void making_transaction(const payment::Transaction& transaction);
+  void job_started(const payment::Step& step);
+  // Before each request that goes to the PSP.
+  void making(const payment::Step& step);
   // A decline is a job that was done; only what failed or is unknown is not.
-  void job_ended(const payment::Transaction& transaction);
+  void job_ended(const payment::Step& step);
   void stopping();
 
  private:

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "base/assert.hpp"
 #include "http/problem.hpp"
 #include "http/query.hpp"
 #include "psp-simulator/charge_json.hpp"
@@ -14,11 +15,14 @@
 namespace switchyard::psp_simulator {
 namespace {
 
+using payment::Kind;
 using psp::simulator::Answer;
-using psp::simulator::Booked;
+using psp::simulator::Behaviour;
 using psp::simulator::Ledger;
+using psp::simulator::Outcome;
+using psp::simulator::Status;
 
-// A reference has a charge for each attempt, three at most.
+// A reference has a charge for each authorization, one or two.
 constexpr std::size_t charges_shown_max = 100;
 constexpr std::size_t counts_shown_max = 1000;
 
@@ -31,38 +35,78 @@ std::string_view value_of(const std::vector<http::QueryParameter>& parameters, s
   return found == parameters.end() ? std::string_view() : found->value;
 }
 
-prometheus::Counter& charges_counter(telemetry::Metrics& metrics, const char* outcome) {
-  return metrics.counter("switchyard_psp_simulator_charges_total", "Charges booked, by their outcome.",
-                         {{"outcome", outcome}});
+std::string_view name_of(Status status, std::string_view success) {
+  switch (status) {
+    case Status::succeeded:
+      return success;
+    case Status::declined:
+      return "declined";
+    case Status::pending:
+      return "pending";
+  }
+  SWITCHYARD_ASSERT(false);
 }
 
-http::Response charge_response(const std::optional<Booked>& booked) {
+prometheus::Counter& booked_counter(telemetry::Metrics& metrics, Kind kind, Status status) {
+  if (kind == Kind::authorize) {
+    return metrics.counter("switchyard_psp_simulator_charges_total", "Charges booked, by their outcome.",
+                           {{"outcome", std::string(name_of(status, "approved"))}});
+  }
+  return metrics.counter("switchyard_psp_simulator_operations_total",
+                         "Captures, voids and refunds booked, by their outcome.",
+                         {{"kind", std::string(payment::to_string(kind))},
+                          {"outcome", std::string(name_of(status, "succeeded"))}});
+}
+
+// What stands in the book, or a 422 where the charge did not allow it. Where nothing stands there the
+// behaviour lets nobody see the response.
+template <class Entry>
+http::Response booked_response(const std::optional<psp::simulator::Booked<Entry>>& booked) {
   http::Response response;
   if (!booked) return response;
-  response.status = booked->is_new ? 201 : 200;
-  response.body = to_json(booked->charge);
+  const auto& outcome = booked->entry.outcome;
+  if (psp::simulator::is_refusal(outcome.code)) {
+    response = http::problem(422, psp::simulator::words_of(outcome.code));
+    // The problem's own member (RFC 9457, 3.2), by which the client knows that this is for good.
+    response.body.pop_back();
+    fmt::format_to(std::back_inserter(response.body), R"(,"code":"{}"}})", outcome.code);
+  } else {
+    response.status = booked->is_new ? 201 : 200;
+    response.body = to_json(booked->entry);
+  }
   if (!booked->is_new) response.headers.emplace_back("Idempotency-Replayed", "true");
   return response;
 }
 
+// Where the server is to break a response, for delivery_of(): no client gets to see it.
+constexpr std::string_view fault = "Fault";
+constexpr const char* reset = "reset";
+constexpr const char* withheld = "withheld";
+
+http::Delivery delivery_of(const http::Response& response) {
+  for (const auto& [name, value] : response.headers) {
+    if (name == fault) return value == reset ? http::Delivery::reset : http::Delivery::withheld;
+  }
+  return http::Delivery::sent;
+}
+
 // The response as the behaviour lets the client see it.
-http::Response broken(http::Response response, Answer answer, std::chrono::milliseconds delay) {
-  switch (answer) {
+http::Response broken(http::Response response, const Behaviour& behaviour, bool is_booked) {
+  switch (psp::simulator::answer_of(behaviour, is_booked)) {
     case Answer::given:
       break;
     case Answer::late:
-      response.delay = delay;
+      response.delay = behaviour.delay;
       break;
     case Answer::withheld:
-      response.delivery = http::Delivery::withheld;
+      response.headers.emplace_back(fault, withheld);
       break;
     case Answer::reset:
     case Answer::unreachable:
-      response.delivery = http::Delivery::reset;
+      response.headers.emplace_back(fault, reset);
       break;
     case Answer::error:
-      return http::problem(500, "Internal server error",
-                           "broken on purpose: there may or may not be a charge");
+      return http::problem(500, "Internal server error", "broken on purpose: it may or may not be booked");
     case Answer::garbage:
       response.status = 200;
       response.body = garbage;
@@ -89,15 +133,30 @@ PspSimulator::PspSimulator(const std::string& ledger_path, telemetry::Metrics& m
       log_(log),
       clock_(clock),
       ledger_(ledger_path, Ledger::Use::program),
-      health_([this] { return check_health(); }),
-      approved_(charges_counter(metrics, "approved")),
-      declined_(charges_counter(metrics, "declined")) {}
+      health_([this] { return check_health(); }) {
+  for (const auto kind : {Kind::authorize, Kind::capture, Kind::void_, Kind::refund}) {
+    for (const auto status : {Status::succeeded, Status::declined, Status::pending}) {
+      booked(kind, status) = &booked_counter(metrics, kind, status);
+    }
+  }
+}
+
+prometheus::Counter*& PspSimulator::booked(Kind kind, Status status) {
+  return booked_.at(static_cast<std::size_t>(kind)).at(static_cast<std::size_t>(status));
+}
 
 http::Router PspSimulator::router() {
   using http::Method;
   using http::Request;
   http::Router router(metrics_, "psp-simulator");
+  router.break_responses(delivery_of);
   router.add(Method::post, "/charges", [this](const Request& request) { return charge(request); });
+  for (const auto& [path, kind] : {std::pair{"/charges/{id}/captures", Kind::capture},
+                                   {"/charges/{id}/voids", Kind::void_},
+                                   {"/charges/{id}/refunds", Kind::refund}}) {
+    router.add(Method::post, path, [this, kind](const Request& request) { return operate(request, kind); });
+  }
+  router.add(Method::get, "/operations", [this](const Request& request) { return find_operation(request); });
   router.add(Method::get, "/charges", [this](const Request& request) { return list(request); });
   router.add(Method::get, "/charges/counts", [this](const Request& request) { return count(request); });
   router.add(Method::put, "/script", [this](const Request& request) { return put_script(request); });
@@ -114,12 +173,39 @@ http::Router PspSimulator::router() {
 Task<http::Response> PspSimulator::charge(const http::Request& request) {
   auto wanted = read_charge_request(request);
   if (!wanted) co_return std::move(wanted.error());
-  const auto decision = script_.decide(wanted->reference, wanted->amount.minor());
-  const auto booked = co_await ledger_.book(std::move(*wanted), decision.behaviour, clock_.now());
-  if (!booked) co_return refuse(booked.error());
-  if (*booked && (*booked)->is_new) ((*booked)->charge.approved ? approved_ : declined_).Increment();
-  const auto answer = psp::simulator::answer_of(decision.behaviour, booked->has_value());
-  co_return broken(charge_response(*booked), answer, decision.delay);
+  const auto behaviour = script_.decide(Kind::authorize, wanted->reference, wanted->amount.minor());
+  const auto found = co_await ledger_.book(std::move(*wanted), behaviour, clock_.now());
+  if (!found) co_return refuse(found.error());
+  const auto& charge = *found;
+  if (charge && charge->is_new) booked(Kind::authorize, charge->entry.outcome.status)->Increment();
+  co_return broken(booked_response(charge), behaviour, charge.has_value());
+}
+
+Task<http::Response> PspSimulator::operate(const http::Request& request, Kind kind) {
+  auto wanted = read_operation_request(request, kind);
+  if (!wanted) co_return std::move(wanted.error());
+  Ledger::BehaviourFor behaviour_for = [this, kind,
+                                        amount = wanted->amount.minor()](std::string_view reference) {
+    return script_.decide(kind, reference, amount);
+  };
+  const auto found = co_await ledger_.operate(std::move(*wanted), std::move(behaviour_for), clock_.now());
+  if (!found) co_return refuse(found.error());
+  const auto& operation = found->booked;
+  if (operation && operation->is_new) booked(kind, operation->entry.outcome.status)->Increment();
+  co_return broken(booked_response(operation), found->behaviour, operation.has_value());
+}
+
+Task<http::Response> PspSimulator::find_operation(const http::Request& request) {
+  constexpr std::array<std::string_view, 1> known{"idempotency_key"};
+  const auto query = service::read_query(request.query, known);
+  if (!query) co_return query.error();
+  const auto key = value_of(*query, "idempotency_key");
+  if (!is_key(key)) co_return http::problem(422, "idempotency_key must be 1 to 255 letters, digits and -._:");
+  std::string any_reference;
+  const auto found =
+      co_await ledger_.find_operation(std::move(any_reference), std::string(key), clock_.now());
+  if (!found) co_return refuse(found.error());
+  co_return json_response(to_json(*found));
 }
 
 Task<http::Response> PspSimulator::list(const http::Request& request) {
@@ -130,7 +216,7 @@ Task<http::Response> PspSimulator::list(const http::Request& request) {
   if (!is_reference(reference)) {
     co_return http::problem(422, "reference must be 1 to 64 letters, digits and -._:");
   }
-  auto charges = co_await ledger_.list(std::string(reference), charges_shown_max + 1);
+  auto charges = co_await ledger_.list(std::string(reference), charges_shown_max + 1, clock_.now());
   if (!charges) co_return refuse(charges.error());
   const bool more = charges->size() > charges_shown_max;
   if (more) charges->pop_back();
@@ -151,7 +237,7 @@ Task<http::Response> PspSimulator::count(const http::Request& request) {
                               fmt::format("limit must be a whole number from 1 to {}", counts_shown_max));
     }
   }
-  auto counts = co_await ledger_.count(std::string(after), limit + 1);
+  auto counts = co_await ledger_.count(std::string(after), limit + 1, clock_.now());
   if (!counts) co_return refuse(counts.error());
   const bool more = counts->size() > limit;
   if (more) counts->pop_back();
@@ -173,7 +259,7 @@ http::Response PspSimulator::show_script() const {
 
 Task<std::vector<service::HealthCheck>> PspSimulator::check_health() {
   std::string from_first;
-  const auto counted = co_await ledger_.count(std::move(from_first), 1);
+  const auto counted = co_await ledger_.count(std::move(from_first), 1, clock_.now());
   if (!counted) refuse(counted.error());
   co_return std::vector<service::HealthCheck>{
       {"ledger:usable", counted.has_value(), counted ? "" : "the ledger cannot be used; see the log"}};

@@ -1,7 +1,9 @@
-// psp-simulator: a payment service provider for tests, which approves, declines, and breaks on purpose. It
-// makes one charge of all requests with one key, and books it on disk before it answers.
+// psp-simulator: a payment service provider for tests, which charges, captures, voids and refunds, declines,
+// and breaks on purpose. It does once what all requests with one key ask for, and books it on disk before it
+// answers.
 #pragma once
 
+#include <array>
 #include <string>
 
 #include "base/environment.hpp"
@@ -27,12 +29,15 @@ class PspSimulator {
 
  private:
   Task<http::Response> charge(const http::Request& request);
+  Task<http::Response> operate(const http::Request& request, payment::Kind kind);
+  Task<http::Response> find_operation(const http::Request& request);
   Task<http::Response> list(const http::Request& request);
   Task<http::Response> count(const http::Request& request);
   Task<http::Response> put_script(const http::Request& request);
   http::Response show_script() const;
   Task<std::vector<service::HealthCheck>> check_health();
   http::Response refuse(const Error& error);
+  prometheus::Counter*& booked(payment::Kind kind, psp::simulator::Status status);
 
   telemetry::Metrics& metrics_;
   Log& log_;
@@ -41,8 +46,8 @@ class PspSimulator {
   psp::simulator::Ledger ledger_;
   Script script_;
   service::Health health_;
-  prometheus::Counter& approved_;
-  prometheus::Counter& declined_;
+  // By kind and status.
+  std::array<std::array<prometheus::Counter*, 3>, 4> booked_{};
 };
 
 }  // namespace switchyard::psp_simulator

@@ -1,6 +1,7 @@
 #include "psp-simulator/script.hpp"
 
 #include <algorithm>
+#include <chrono>
 
 #include <boost/json/array.hpp>
 #include <fmt/format.h>
@@ -29,15 +30,17 @@ class RuleReader {
     for (const auto& member : object) {
       if (!read_member(view(member.key()), member.value())) return std::unexpected(std::move(problem_));
     }
-    if (object.contains("delay_ms") && rule_.behaviour.answer != psp::simulator::Answer::late) {
-      return std::unexpected("delay_ms is for the behaviour slow only");
+    if (delay_ && !psp::simulator::is_timed(rule_.behaviour)) {
+      return std::unexpected("delay_ms is for slow, pending, pending_then_declined and taken_back only");
     }
+    rule_.behaviour.delay = delay_.value_or(psp::simulator::usual_delay);
     return std::move(rule_);
   }
 
  private:
   bool read_member(std::string_view name, const json::value& value) {
     if (name == "behaviour") return read_behaviour(value);
+    if (name == "kind") return read_kind(value);
     if (name == "reference") return read_reference(value);
     if (name == "probability") return read_probability(value);
     if (name == "requests") {
@@ -47,11 +50,12 @@ class RuleReader {
     }
     if (name == "delay_ms") {
       const auto number = whole_number(name, value, delay_ms_max);
-      rule_.delay = std::chrono::milliseconds(number.value_or(0));
+      delay_ = std::chrono::milliseconds(number.value_or(0));
       return number.has_value();
     }
     return wrong(fmt::format(
-        "{} is no member of a rule: behaviour, reference, requests, probability and delay_ms are", name));
+        "{} is no member of a rule: behaviour, kind, reference, requests, probability and delay_ms are",
+        name));
   }
 
   bool read_behaviour(const json::value& value) {
@@ -67,6 +71,11 @@ class RuleReader {
     rule_.name = named->name;
     rule_.behaviour = named->behaviour;
     return true;
+  }
+
+  bool read_kind(const json::value& value) {
+    rule_.kind = payment::parse_kind(value.is_string() ? view(value.get_string()) : std::string_view());
+    return rule_.kind || wrong("kind must be authorize, capture, void or refund");
   }
 
   bool read_reference(const json::value& value) {
@@ -98,6 +107,7 @@ class RuleReader {
   }
 
   Rule rule_;
+  std::optional<std::chrono::milliseconds> delay_;
   std::string problem_;
 };
 
@@ -135,15 +145,19 @@ void Script::replace(ScriptRules rules) {
   dice_.seed(script_.seed);
 }
 
-Script::Decision Script::decide(std::string_view reference, std::int64_t amount_minor) {
+psp::simulator::Behaviour Script::decide(payment::Kind kind, std::string_view reference,
+                                         std::int64_t amount_minor) {
   const std::lock_guard lock(mutex_);
   for (auto& rule : script_.rules) {
-    if (rule.requests == 0 || (!rule.reference.empty() && rule.reference != reference)) continue;
+    if (rule.requests == 0 || (rule.kind && rule.kind != kind)) continue;
+    if (!rule.reference.empty() && rule.reference != reference) continue;
     if (rule.probability < 1 && std::uniform_real_distribution<>()(dice_) >= rule.probability) continue;
     if (rule.requests) --*rule.requests;
-    return {rule.behaviour, rule.delay};
+    return rule.behaviour;
   }
-  return {psp::simulator::behaviour_of(amount_minor), psp::simulator::usual_delay};
+  // Nobody chooses a void's amount.
+  return kind == payment::Kind::void_ ? psp::simulator::Behaviour{}
+                                      : psp::simulator::behaviour_of(amount_minor);
 }
 
 std::string Script::to_json() const {
@@ -152,11 +166,12 @@ std::string Script::to_json() const {
   const auto out = std::back_inserter(text);
   for (const auto& rule : script_.rules) {
     fmt::format_to(out, R"({}{{"behaviour":"{}")", &rule == &script_.rules.front() ? "" : ",", rule.name);
+    if (rule.kind) fmt::format_to(out, R"(,"kind":"{}")", payment::to_string(*rule.kind));
     if (!rule.reference.empty()) fmt::format_to(out, R"(,"reference":"{}")", rule.reference);
     if (rule.requests) fmt::format_to(out, R"(,"requests":{})", *rule.requests);
     if (rule.probability < 1) fmt::format_to(out, R"(,"probability":{})", rule.probability);
-    if (rule.behaviour.answer == psp::simulator::Answer::late) {
-      fmt::format_to(out, R"(,"delay_ms":{})", rule.delay.count());
+    if (psp::simulator::is_timed(rule.behaviour)) {
+      fmt::format_to(out, R"(,"delay_ms":{})", rule.behaviour.delay.count());
     }
     text += '}';
   }

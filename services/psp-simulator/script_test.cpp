@@ -10,6 +10,7 @@
 namespace switchyard::psp_simulator {
 namespace {
 
+using payment::Kind;
 using psp::simulator::Answer;
 using psp::simulator::Charging;
 using ::testing::HasSubstr;
@@ -28,26 +29,56 @@ void load(Script& script, std::string_view text) {
 
 TEST(Script, WithoutRulesTheAmountDecides) {
   Script script;
-  EXPECT_EQ(script.decide("a", 100).behaviour.answer, Answer::given);
-  EXPECT_EQ(script.decide("a", 200'017).behaviour.charging, Charging::decline);
-  EXPECT_EQ(script.decide("a", 600'001).delay, psp::simulator::usual_delay);
+  EXPECT_EQ(script.decide(Kind::authorize, "a", 100).answer, Answer::given);
+  EXPECT_EQ(script.decide(Kind::authorize, "a", 200'017).charging, Charging::decline);
+  EXPECT_EQ(script.decide(Kind::authorize, "a", 600'001).delay, psp::simulator::usual_delay);
 }
 
 TEST(Script, ARuleAppliesToSoManyRequests) {
   Script script;
   load(script, R"({"rules":[{"behaviour":"reset_after_charge","requests":2}]})");
-  for (int i = 0; i < 2; ++i) EXPECT_EQ(script.decide("a", 100).behaviour.answer, Answer::reset);
-  EXPECT_EQ(script.decide("a", 100).behaviour.answer, Answer::given);
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(script.decide(Kind::authorize, "a", 100).answer, Answer::reset);
+  EXPECT_EQ(script.decide(Kind::authorize, "a", 100).answer, Answer::given);
 }
 
 TEST(Script, ARuleAppliesToItsReference) {
   Script script;
   load(script,
        R"({"rules":[{"behaviour":"hard_decline","reference":"a"},{"behaviour":"slow","delay_ms":20}]})");
-  EXPECT_EQ(script.decide("a", 100).behaviour.charging, Charging::decline);
-  const auto other = script.decide("b", 100);
-  EXPECT_EQ(other.behaviour.answer, Answer::late);
+  EXPECT_EQ(script.decide(Kind::authorize, "a", 100).charging, Charging::decline);
+  const auto other = script.decide(Kind::authorize, "b", 100);
+  EXPECT_EQ(other.answer, Answer::late);
   EXPECT_EQ(other.delay, std::chrono::milliseconds(20));
+}
+
+TEST(Script, ARuleAppliesToItsKind) {
+  Script script;
+  load(script,
+       R"({"rules":[{"behaviour":"hard_decline","kind":"refund"},{"behaviour":"slow","kind":"void"}]})");
+  for (const auto kind : {Kind::authorize, Kind::capture, Kind::void_, Kind::refund}) {
+    const auto behaviour = script.decide(kind, "a", 100);
+    EXPECT_EQ(behaviour.charging == Charging::decline, kind == Kind::refund);
+    EXPECT_EQ(behaviour.answer == Answer::late, kind == Kind::void_);
+  }
+}
+
+TEST(Script, TheAmountOfAVoidMeansNothing) {
+  Script script;
+  for (const auto kind : {Kind::authorize, Kind::capture, Kind::refund}) {
+    EXPECT_EQ(script.decide(kind, "a", 200'017).charging, Charging::decline);
+  }
+  EXPECT_EQ(script.decide(Kind::void_, "a", 200'017).charging, Charging::approve);
+}
+
+TEST(Script, ADelayIsThatOfALateResult) {
+  Script script;
+  for (const auto* name : {"slow", "pending", "pending_then_declined", "taken_back"}) {
+    load(script, R"({"rules":[{"delay_ms":20,"behaviour":")" + std::string(name) + R"("}]})");
+    EXPECT_EQ(script.decide(Kind::refund, "a", 100).delay, std::chrono::milliseconds(20)) << name;
+    EXPECT_THAT(script.to_json(), HasSubstr(R"("delay_ms":20)"));
+    load(script, R"({"rules":[{"behaviour":")" + std::string(name) + R"("}]})");
+    EXPECT_EQ(script.decide(Kind::refund, "a", 100).delay, psp::simulator::usual_delay) << name;
+  }
 }
 
 TEST(Script, AProbabilityIsRepeatedByItsSeed) {
@@ -57,7 +88,7 @@ TEST(Script, AProbabilityIsRepeatedByItsSeed) {
                      std::string(seed) + "}");
     std::vector<bool> errors;
     for (int i = 0; i < 1000; ++i) {
-      errors.push_back(script.decide("a", 100).behaviour.answer == Answer::error);
+      errors.push_back(script.decide(Kind::authorize, "a", 100).answer == Answer::error);
     }
     return errors;
   };
@@ -71,10 +102,12 @@ TEST(Script, AProbabilityIsRepeatedByItsSeed) {
 
 TEST(Script, IsShownWithWhatIsLeft) {
   Script script;
-  load(script, R"({"rules":[{"behaviour":"slow","requests":2,"delay_ms":20,"reference":"a","probability":1},)"
+  load(script, R"({"rules":[{"behaviour":"slow","requests":2,"delay_ms":20,"reference":"a","probability":1,)"
+               R"("kind":"authorize"},)"
                R"({"behaviour":"approve","probability":0.5}],"seed":7})");
-  script.decide("a", 100);
-  EXPECT_EQ(script.to_json(), R"({"rules":[{"behaviour":"slow","reference":"a","requests":1,"delay_ms":20},)"
+  script.decide(Kind::authorize, "a", 100);
+  EXPECT_EQ(script.to_json(), R"({"rules":[{"behaviour":"slow","kind":"authorize","reference":"a",)"
+                              R"("requests":1,"delay_ms":20},)"
                               R"({"behaviour":"approve","probability":0.5}],"seed":7})");
   EXPECT_TRUE(read_rules(script.to_json()));
 }
@@ -103,6 +136,8 @@ TEST(ScriptRules, TheErrorSaysWhatIsWrong) {
       {rule(R"("behaviour":"approve","reference":"")"), "reference must be"},
       {rule(R"("behaviour":"approve","reference":"a b")"), "reference must be"},
       {rule(R"("behaviour":"approve","delay_ms":20)"), "delay_ms is for"},
+      {rule(R"("behaviour":"approve","kind":"settle")"), "kind must be"},
+      {rule(R"("behaviour":"approve","kind":null)"), "kind must be"},
       {rule(R"("behaviour":"slow","delay_ms":60001)"), "delay_ms must be"},
       {rule(R"("behaviour":"slow","delay_ms":-1)"), "delay_ms must be"},
   };

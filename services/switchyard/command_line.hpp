@@ -26,6 +26,10 @@ void add_serve_command(CLI::App& app, Context& context);
 void add_user_commands(CLI::App& app, Context& context);
 void add_token_command(CLI::App& app, Context& context);
 void add_transaction_commands(CLI::App& app, Context& context);
+// Below `transaction`: those that work on the store itself.
+void add_resolve_command(CLI::App& transaction, Context& context);
+void add_why_command(CLI::App& transaction, Context& context);
+void add_export_command(CLI::App& transaction, Context& context);
 void add_store_commands(CLI::App& app, Context& context);
 void add_doctor_command(CLI::App& app, Context& context);
 void add_demo_command(CLI::App& app, Context& context);

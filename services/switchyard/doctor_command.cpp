@@ -10,7 +10,7 @@
 #include "core-api/core_api.hpp"
 #include "http/json.hpp"
 #include "psp-connector/connector_thread.hpp"
-#include "queue/rq/redis_queue.hpp"
+#include "rq/redis_queue.hpp"
 #include "service/program.hpp"
 #include "store/open.hpp"
 #include "switchyard/command_line.hpp"
@@ -28,7 +28,7 @@ Finding check_configuration(const Environment& environment) {
     core::read_settings(environment);
     connector::read_settings(environment);
     connector::read_psp_settings(environment);
-    queue::rq::read_redis_settings(environment);
+    rq::read_redis_settings(environment);
     service::read_stop_times(environment);
     service::make_log(environment);
     const auto database_url = service::read_database_url(environment);

@@ -6,8 +6,8 @@
 #include "http/client.hpp"
 #include "http/server.hpp"
 #include "psp-connector/connector_thread.hpp"
-#include "queue/rq/redis_queue.hpp"
 #include "redis/client.hpp"
+#include "rq/redis_queue.hpp"
 #include "service/settings.hpp"
 #include "sqlite/in_use.hpp"
 #include "store/open.hpp"
@@ -119,7 +119,7 @@ std::vector<Finding> check_ports_before_start(const Environment& environment, st
 
 Finding check_redis(const Environment& environment) {
   try {
-    const auto settings = queue::rq::read_redis_settings(environment);
+    const auto settings = rq::read_redis_settings(environment);
     if (!settings) return good("redis", "REDIS_URL is not set: the store is the queue");
     IoThreads threads(1);
     const auto& url = settings->url;

@@ -2,7 +2,10 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <stdexcept>
+#include <type_traits>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -26,10 +29,18 @@ class OfflineStore {
   // failure.
   template <class Operation>
   auto run(Operation operation) {
-    auto result = threads_.run(0, [this, &operation] { return operation(*store_); });
-    if (!result) throw std::runtime_error(result.error().detail);
-    if constexpr (!std::is_void_v<typename decltype(result)::value_type>) return std::move(*result);
+    using Outcome = typename decltype(operation(*store_))::value_type;
+    std::optional<Outcome> result;
+    threads_.run(0, [this, &operation, &result]() -> Task<void> {
+      auto outcome = co_await operation(*store_);
+      result.emplace(std::move(outcome));
+    });
+    if (!*result) throw std::runtime_error(result->error().detail);
+    if constexpr (!std::is_void_v<typename Outcome::value_type>) return std::move(**result);
   }
+
+  // Rows that were met and cannot be read.
+  store::SetAside::Report set_aside() const { return store_->set_aside(); }
 
   // The user of this name; throws std::runtime_error if there is none.
   store::User user(const std::string& username) {

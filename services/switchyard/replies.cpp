@@ -19,8 +19,7 @@ std::string problem_text(const std::optional<boost::json::value>& body) {
 
 bool is_settled(const std::string& status) {
   const auto known = payment::parse_status(status);
-  return known && *known != payment::Status::queued && *known != payment::Status::processing &&
-         *known != payment::Status::unknown;
+  return known && !payment::is_open(*known);
 }
 
 bool ended_badly(const std::string& status) {

@@ -6,7 +6,7 @@
 #include "auth-api/auth_api.hpp"
 #include "core-api/core_api.hpp"
 #include "psp-connector/connector_thread.hpp"
-#include "queue/rq/redis_queue.hpp"
+#include "rq/redis_queue.hpp"
 #include "service/program.hpp"
 #include "service/web_service.hpp"
 #include "store/open.hpp"
@@ -25,10 +25,9 @@ int serve(const Environment& environment) {
   auto core_settings = core::read_settings(environment);
   auto connector_settings = connector::read_settings(environment);
   const auto psp_settings = connector::read_psp_settings(environment);
-  const auto redis_settings = queue::rq::read_redis_settings(environment);
+  const auto redis_settings = rq::read_redis_settings(environment);
   if (redis_settings) {
     core_settings.requeue_delay = redis_settings->sweep.delay;
-    connector_settings.due = store::Due::started;
     connector_settings.take_over_after = redis_settings->sweep.delay;
   }
   const auto stop_times = service::read_stop_times(environment);
@@ -44,9 +43,9 @@ int serve(const Environment& environment) {
 
   connector::ConnectorThread connector(connector_threads, connector_settings, psp_settings, *store, metrics,
                                        *log, clock);
-  core::WorkQueue work_queue;
-  work_queue.on_accepted = [&connector](const auto&) { connector.notify(); };
-  std::optional<queue::rq::RedisQueue> redis_queue;
+  const auto wake_up = [&connector](const auto&...) { connector.notify(); };
+  core::WorkQueue work_queue{.on_accepted = wake_up, .on_operation = wake_up, .trouble = {}};
+  std::optional<rq::RedisQueue> redis_queue;
   if (redis_settings) {
     redis_queue.emplace(*redis_settings, queue_threads, *store, metrics, *log, clock);
     work_queue.on_accepted = [&redis_queue](const auto& transaction) { redis_queue->enqueue(transaction); };
@@ -73,6 +72,7 @@ int serve(const Environment& environment) {
 
   service::wait_for_stop_signal();
   // First no new work comes in, then what came in is finished.
+  core_api.end_waits();
   web.stop(stop_times);
   connector.stop();
   if (redis_queue) redis_queue->stop();

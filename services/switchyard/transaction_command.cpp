@@ -1,21 +1,19 @@
-// switchyard transaction create | show | list | watch: a client of a running core-api.
-#include <algorithm>
+// switchyard transaction create | capture | void | refund | show | list | watch: a client of a running
+// core-api. Those that work on the store itself stand in files of their own.
 #include <chrono>
 #include <thread>
 
+#include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 #include <fmt/format.h>
 
-#include "http/characters.hpp"
-#include "http/client.hpp"
-#include "http/json.hpp"
+#include "base/id.hpp"
 #include "http/query.hpp"
-#include "money/money.hpp"
 #include "service/program.hpp"
-#include "service/settings.hpp"
 #include "switchyard/command_line.hpp"
-#include "switchyard/mint_token.hpp"
 #include "switchyard/replies.hpp"
+#include "switchyard/transaction_client.hpp"
+#include "switchyard/transaction_text.hpp"
 
 namespace switchyard::cli {
 namespace {
@@ -23,13 +21,17 @@ namespace {
 namespace json = boost::json;
 
 struct Options {
-  std::string user;
-  std::string token;
-  std::string url;
+  Caller caller;
   std::string id;
   std::string amount;
   std::string currency;
+  std::string capture;
+  std::string reference;
+  std::string description;
+  std::string reason;
+  bool keeps_hold = false;
   std::string idempotency_key;
+  int wait_s = 0;
   std::string status;
   std::string cursor;
   int limit = 20;
@@ -37,106 +39,79 @@ struct Options {
 };
 
 constexpr std::chrono::milliseconds watch_interval{200};
+// What core-api waits at most, and how long a reply takes beside that.
+constexpr int wait_s_max = 30;
+constexpr std::chrono::seconds reply_time{10};
 
-// What is wrong with the value of an option, for CLI11; empty if nothing is. "--status ''" is a variable of a
-// script that was not set, and no status at all would be another request than was meant.
-std::string require_text(const std::string& value) {
-  return http::without_blanks_around(value).empty() ? "must not be blank" : "";
-}
-
-std::string require_header_value(const std::string& value) {
-  if (!std::ranges::all_of(value, http::is_value_character)) return "must not hold a control character";
-  return require_text(value);
-}
-
-std::string require_url(const std::string& value) {
-  http::ClientRequest request;
-  request.url = value;
-  if (http::problem_of(request).empty()) return {};
-  return "must be an address such as http://127.0.0.1:8080/transaction, without blanks and control characters";
-}
-
-class TransactionClient {
- public:
-  TransactionClient(const Context& context, const Options& options) : context_(context), options_(options) {
-    if (options.user.empty() == options.token.empty()) {
-      throw ConfigError("--user", "or --token must be given, and only one of them",
-                        "for example --user alice");
-    }
-  }
-
-  // The reply's body; throws std::runtime_error with the server's own words if it is an error.
-  json::value call(http::ClientRequest request) const {
-    request.url = base_url() + request.url;
-    const auto token =
-        options_.token.empty() ? mint_token(context_.environment, options_.user) : options_.token;
-    request.headers.push_back("Authorization: Bearer " + token);
-    const auto response = http::send(request);
-    if (!response)
-      throw std::runtime_error(response.error().detail + "; is the server running? see: switchyard doctor");
-    const auto body = http::parse_json(response->body);
-    if (response->status == 200 && body) return *body;
-    throw std::runtime_error(fmt::format("{} {}", response->status, problem_text(body)));
-  }
-
- private:
-  std::string base_url() const {
-    if (!options_.url.empty()) return options_.url;
-    const auto settings = service::read_http_settings(context_.environment, 8080);
-    return service::local_url(settings) + "/transaction";
-  }
-
-  const Context& context_;
-  const Options& options_;
-};
-
-void print_transaction(const Context& context, const json::value& value) {
-  if (context.json) {
-    fmt::print("{}\n", json::serialize(value));
-    return;
-  }
-  const auto& object = value.as_object();
-  const auto currency = Currency::parse_stored(text_of(object, "currency"));
-  const auto amount = object.at("amount").as_int64();
-  const auto money = currency ? Money(amount, *currency).to_string() : fmt::format("{}", amount);
-  const auto reason = text_of(object, "reason");
-  fmt::print("{}  {:<14} {:>16}  {}{}\n", text_of(object, "id"), text_of(object, "status"), money,
-             text_of(object, "created_at"), reason.empty() ? "" : "  (" + reason + ")");
-  const auto* attempts = object.if_contains("attempts");
-  if (attempts == nullptr || !attempts->is_array()) return;
-  for (const auto& attempt : attempts->get_array()) {
-    const auto& fields = attempt.as_object();
-    fmt::print("    attempt {} at {}: {} {}\n", fields.at("number").as_int64(), text_of(fields, "psp"),
-               text_of(fields, "status"), text_of(fields, "reason"));
-  }
-}
-
-json::value show(const TransactionClient& client, const std::string& id) {
+std::string path_of(const std::string& id) {
   if (!Uuid::parse(id))
     throw std::runtime_error(fmt::format("'{}' is not a transaction id, which is a UUID", id));
-  return client.call({.url = "/transaction/" + id, .body = {}, .headers = {}});
+  return "/transaction/" + id;
 }
 
-int create(const Context& context, const Options& options) {
-  const TransactionClient client(context, options);
-  http::ClientRequest request{
-      .method = "POST", .url = "/transaction", .body = {}, .headers = {"Content-Type: application/json"}};
-  request.body = fmt::format(R"({{"amount":{},"currency":{}}})", http::json_string(options.amount),
-                             http::json_string(options.currency));
+void add_member(json::object& body, const char* name, const std::string& text) {
+  if (!text.empty()) body.emplace(name, text);
+}
+
+int post(const Context& context, const Options& options, const std::string& path, const json::object& body) {
+  const TransactionClient client(context, options.caller);
+  http::ClientRequest request{.method = "POST",
+                              .url = path,
+                              .body = json::serialize(body),
+                              .headers = {"Content-Type: application/json"}};
   if (!options.idempotency_key.empty())
     request.headers.push_back("Idempotency-Key: " + options.idempotency_key);
+  if (options.wait_s > 0) request.headers.push_back(fmt::format("Prefer: wait={}", options.wait_s));
+  request.timeout = reply_time + std::chrono::seconds(options.wait_s);
   print_transaction(context, client.call(std::move(request)));
   return service::exit_ok;
 }
 
+int create(const Context& context, const Options& options) {
+  json::object body{{"amount", options.amount}, {"currency", options.currency}};
+  add_member(body, "capture", options.capture);
+  add_member(body, "reference", options.reference);
+  add_member(body, "description", options.description);
+  return post(context, options, "/transaction", body);
+}
+
+int capture(const Context& context, const Options& options) {
+  json::object body;
+  add_member(body, "amount", options.amount);
+  if (options.keeps_hold) body.emplace("final", false);
+  return post(context, options, path_of(options.id) + "/capture", body);
+}
+
+int give_back_hold(const Context& context, const Options& options) {
+  return post(context, options, path_of(options.id) + "/void", {});
+}
+
+int refund(const Context& context, const Options& options) {
+  json::object body;
+  add_member(body, "amount", options.amount);
+  add_member(body, "reason", options.reason);
+  add_member(body, "reference", options.reference);
+  return post(context, options, path_of(options.id) + "/refund", body);
+}
+
+json::value look_at(const TransactionClient& client, const std::string& id) {
+  return client.call({.url = path_of(id), .body = {}, .headers = {}});
+}
+
+int show(const Context& context, const Options& options) {
+  print_transaction(context, look_at(TransactionClient(context, options.caller), options.id));
+  return service::exit_ok;
+}
+
 int list(const Context& context, const Options& options) {
-  const TransactionClient client(context, options);
+  const TransactionClient client(context, options.caller);
   auto url = fmt::format("/transaction?limit={}", options.limit);
   const auto add = [&url](const char* name, const std::string& value) {
     if (!value.empty()) url += fmt::format("&{}={}", name, http::percent_encoded(value));
   };
   add("status", options.status);
   add("currency", options.currency);
+  add("reference", options.reference);
   add("cursor", options.cursor);
   const auto page = client.call({.url = url, .body = {}, .headers = {}});
   if (context.json) {
@@ -151,11 +126,11 @@ int list(const Context& context, const Options& options) {
 }
 
 int watch(const Context& context, const Options& options) {
-  const TransactionClient client(context, options);
+  const TransactionClient client(context, options.caller);
   const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(options.timeout_s);
   std::string last;
   for (;;) {
-    const auto value = show(client, options.id);
+    const auto value = look_at(client, options.id);
     const auto status = text_of(value.as_object(), "status");
     if (std::exchange(last, status) != status) print_transaction(context, value);
     std::fflush(stdout);
@@ -167,60 +142,114 @@ int watch(const Context& context, const Options& options) {
   }
 }
 
+// Adds the commands, which share the options.
+class Commands {
+ public:
+  Commands(CLI::App& transaction, Context& context) : transaction_(transaction), context_(context) {}
+
+  CLI::App& add(const char* name, const char* description, int (*action)(const Context&, const Options&)) {
+    auto* command = transaction_.add_subcommand(name, description);
+    add_caller_options(*command, options_->caller);
+    command->callback([&context = context_, options = options_, action] {
+      context.action = [&context, options, action] { return action(context, *options); };
+    });
+    return *command;
+  }
+  CLI::App& add_with_id(const char* name, const char* description,
+                        int (*action)(const Context&, const Options&)) {
+    auto& command = add(name, description, action);
+    command.add_option("id", options_->id, "The transaction")->required();
+    return command;
+  }
+
+  CLI::Option& text(CLI::App& command, const char* name, std::string Options::* value,
+                    const char* description) {
+    return *command.add_option(name, (*options_).*value, description)->check(require_text);
+  }
+  // Of all that move money.
+  void add_sending_options(CLI::App& command) {
+    command.add_option("--idempotency-key,--key", options_->idempotency_key, "Makes trying again safe")
+        ->check(require_header_value);
+    command.add_option("--wait", options_->wait_s, "Wait so many seconds for a result")
+        ->check(CLI::Range(1, wait_s_max));
+  }
+
+  Options& options() { return *options_; }
+
+ private:
+  CLI::App& transaction_;
+  Context& context_;
+  std::shared_ptr<Options> options_ = std::make_shared<Options>();
+};
+
+void add_create(Commands& commands) {
+  auto& command = commands.add("create", "Make a transaction", create);
+  command.add_option("--amount", commands.options().amount, "In minor units: 100 with USD is one dollar")
+      ->required();
+  command.add_option("--currency", commands.options().currency, "ISO 4217 code")->required();
+  commands.text(command, "--capture", &Options::capture,
+                "automatic: take the money at once (the default); manual: only hold it");
+  commands.text(command, "--reference", &Options::reference, "The merchant's own, such as an order number");
+  commands.text(command, "--description", &Options::description, "For people");
+  commands.add_sending_options(command);
+  command.footer(
+      "\nExample:\n  switchyard --env-file .env transaction create --user alice --amount 100 --currency USD");
+}
+
+void add_operations(Commands& commands) {
+  auto& capture_command =
+      commands.add_with_id("capture", "Take the money that is held, or a part of it", capture);
+  commands.text(capture_command, "--amount", &Options::amount, "In minor units (default: all that is left)");
+  capture_command.add_flag("--keep-hold", commands.options().keeps_hold,
+                           "Do not release what is left: more captures follow");
+  commands.add_sending_options(capture_command);
+  capture_command.footer(
+      "\nExample:\n  switchyard --env-file .env transaction capture --user alice ID --amount 60");
+
+  auto& void_command = commands.add_with_id("void", "Give back what is held", give_back_hold);
+  commands.add_sending_options(void_command);
+  void_command.footer("\nExample:\n  switchyard --env-file .env transaction void --user alice ID --wait 10");
+
+  auto& refund_command =
+      commands.add_with_id("refund", "Give back the money that was taken, or a part of it", refund);
+  commands.text(refund_command, "--amount", &Options::amount, "In minor units (default: all that is left)");
+  commands.text(refund_command, "--reason", &Options::reason, "For what, for people");
+  commands.text(refund_command, "--reference", &Options::reference, "The merchant's own");
+  commands.add_sending_options(refund_command);
+  refund_command.footer(
+      "\nExample:\n  switchyard --env-file .env transaction refund --user alice ID --amount 40 --key return-17");
+}
+
+void add_looks(Commands& commands) {
+  commands.add_with_id("show", "Show a transaction with its operations", show);
+  auto& list_command = commands.add("list", "List transactions, newest first", list);
+  commands.text(list_command, "--status", &Options::status, "Only those in this status");
+  commands.text(list_command, "--currency", &Options::currency, "Only those in this currency");
+  commands.text(list_command, "--reference", &Options::reference, "Only those with this reference");
+  list_command.add_option("--limit", commands.options().limit, "At most so many")
+      ->check(CLI::Range(1, 100))
+      ->capture_default_str();
+  commands.text(list_command, "--cursor", &Options::cursor, "Go on from an earlier page's cursor");
+  auto& watch_command = commands.add_with_id("watch", "Print each new status until it is settled", watch);
+  watch_command.add_option("--timeout", commands.options().timeout_s, "Seconds")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  watch_command.footer("\nExit code: 1 when it is declined, failed or for a person (manual_review), else 0.");
+}
+
 }  // namespace
 
 void add_transaction_commands(CLI::App& app, Context& context) {
-  auto* transaction = app.add_subcommand("transaction", "Make and see transactions, over HTTP");
+  auto* transaction =
+      app.add_subcommand("transaction", "Make and see transactions over HTTP; see more of them in the store");
   transaction->require_subcommand(1);
-  auto options = std::make_shared<Options>();
-  const auto add = [&](const char* name, const char* description,
-                       int (*action)(const Context&, const Options&)) {
-    auto* command = transaction->add_subcommand(name, description);
-    command
-        ->add_option("--user", options->user,
-                     "Mint a token for this user (needs JWT_SECRET and DATABASE_URL)")
-        ->check(require_text);
-    command->add_option("--token", options->token, "Use this token")->check(require_header_value);
-    command
-        ->add_option("--url", options->url,
-                     "Where core-api is (default: HTTP_HOST, HTTP_PORT and /transaction)")
-        ->check(require_url);
-    command->callback([&context, options, action] {
-      context.action = [&context, options, action] { return action(context, *options); };
-    });
-    return command;
-  };
-  const auto with_id = [&](CLI::App* command) {
-    command->add_option("id", options->id, "The transaction")->required();
-    return command;
-  };
-
-  auto* create_command = add("create", "Make a transaction", create);
-  create_command->add_option("--amount", options->amount, "In minor units: 100 with USD is one dollar")
-      ->required();
-  create_command->add_option("--currency", options->currency, "ISO 4217 code")->required();
-  create_command->add_option("--idempotency-key", options->idempotency_key, "Makes trying again safe")
-      ->check(require_header_value);
-  create_command->footer(
-      "\nExample:\n  switchyard --env-file .env transaction create --user alice --amount 100 --currency USD");
-  with_id(add("show", "Show a transaction with its attempts", [](const Context& c, const Options& o) {
-    print_transaction(c, show(TransactionClient(c, o), o.id));
-    return service::exit_ok;
-  }));
-  auto* list_command = add("list", "List transactions, newest first", list);
-  list_command->add_option("--status", options->status, "Only those in this status")->check(require_text);
-  list_command->add_option("--currency", options->currency, "Only those in this currency")
-      ->check(require_text);
-  list_command->add_option("--limit", options->limit, "At most so many")
-      ->check(CLI::Range(1, 100))
-      ->capture_default_str();
-  list_command->add_option("--cursor", options->cursor, "Go on from an earlier page's cursor")
-      ->check(require_text);
-  auto* watch_command = with_id(add("watch", "Print each new status until it is settled", watch));
-  watch_command->add_option("--timeout", options->timeout_s, "Seconds")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  watch_command->footer("\nExit code: 0 when authorized or captured, 1 when declined or failed.");
+  Commands commands(*transaction, context);
+  add_create(commands);
+  add_operations(commands);
+  add_looks(commands);
+  add_resolve_command(*transaction, context);
+  add_why_command(*transaction, context);
+  add_export_command(*transaction, context);
 }
 
 }  // namespace switchyard::cli

@@ -80,10 +80,11 @@ def test_kill_under_load(start_switchyard, start_psp_simulator, psp_is, seed):
                interval_s=0.2)
 
     stored = {row.id: row for row in storage.transactions(server.database)}
-    charges = storage.charges(psp.ledger if psp else server.ledger)
+    charges = storage.charged_transactions(server.database, psp.ledger if psp else server.ledger)
     charges_of = Counter(charge.reference for charge in charges)
     if psp:
-        assert {reference: count for reference, (count, _) in psp.counts().items()} == charges_of
+        counts = storage.by_transaction(server.database, psp.counts())
+        assert {identifier: count for identifier, (count, _) in counts.items()} == charges_of
         assert not server.ledger.exists()
     print(f"{ROUNDS} kills, {len(acknowledged)} acknowledged, {len(stored)} stored, {len(charges)} charges")
     print_histogram(stored, charges_of)
@@ -167,7 +168,8 @@ def test_kill_of_the_connector_alone(three_services, merchant_of, seed):
     eventually(lambda: storage.open_transactions(three_services.database) == 0, "every transaction to become final",
                timeout_s=90, interval_s=0.2)
     stored = {row.id: row for row in storage.transactions(three_services.database)}
-    charges_of = Counter(charge.reference for charge in storage.charges(three_services.ledger))
+    charges_of = Counter(charge.reference for charge in storage.charged_transactions(three_services.database,
+                                                                                           three_services.ledger))
     print_histogram(stored, charges_of)
     assert set(load.acknowledged) <= set(stored)
     assert max(charges_of.values()) == 1

@@ -37,7 +37,7 @@ def plain(rng):
 
 
 def charges_of(fleet):
-    return Counter(charge.reference for charge in storage.charges(fleet.ledger) if charge.outcome == "approved")
+    return Counter(charge.reference for charge in storage.charged_transactions(fleet.database, fleet.ledger, "approved"))
 
 
 def execute(url, statement, parameters=()):
@@ -164,10 +164,10 @@ def test_reads_of_one_merchant_that_hang_hold_up_nobody_else(postgres_url, start
     request = (f"GET {server.core.prefix}/transaction/{identifier} HTTP/1.1\r\nHost: x\r\n"
                f"Authorization: Bearer {greedy.token}\r\n\r\n").encode()
     with closing(psycopg2.connect(postgres_url)) as lock, lock.cursor() as cursor, ExitStack() as stack:
-        cursor.execute("LOCK TABLE attempts IN ACCESS EXCLUSIVE MODE")
+        cursor.execute("LOCK TABLE operations IN ACCESS EXCLUSIVE MODE")
 
         def hanging():
-            cursor.execute("SELECT count(*) FROM pg_locks WHERE relation = 'attempts'::regclass AND NOT granted")
+            cursor.execute("SELECT count(*) FROM pg_locks WHERE relation = 'operations'::regclass AND NOT granted")
             return cursor.fetchone()[0]
 
         for _ in range(300):
@@ -187,7 +187,7 @@ def test_columns_altered_under_load(own_postgres, start_fleet, seed):
     load = Load(fleet, seed, workers=4, amount=plain, persistent=True).begin()
     eventually(lambda: len(load.acknowledged) >= 50, "load")
     for column in ("transactions ALTER reason TYPE varchar(500)", "transactions ALTER currency TYPE char(3)",
-                   "transactions ALTER amount_minor TYPE numeric", "attempts ALTER number TYPE int",
+                   "transactions ALTER amount_minor TYPE numeric", "operations ALTER number TYPE int",
                    "idempotency_keys ALTER reply TYPE varchar(5000)", "users ALTER username TYPE varchar(300)"):
         execute(own_postgres.url(), f"ALTER TABLE {column}")
         before = len(load.acknowledged)

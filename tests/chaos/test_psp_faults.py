@@ -37,7 +37,7 @@ def unsettled(database):
 
 def assert_charges_match(server, psp, acknowledged):
     stored = {row.id: row for row in storage.transactions(server.database)}
-    counts = psp.counts()
+    counts = storage.by_transaction(server.database, psp.counts())
     histogram = Counter((row.status, *counts.get(row.id, (0, 0))) for row in stored.values())
     print("status, charges, approved:")
     for key, count in sorted(histogram.items()):

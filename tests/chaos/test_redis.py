@@ -30,7 +30,7 @@ def load_of(fleet, seed, **arguments):
 
 
 def charges_of(fleet):
-    return Counter(charge.reference for charge in storage.charges(fleet.ledger) if charge.outcome == "approved")
+    return Counter(charge.reference for charge in storage.charged_transactions(fleet.database, fleet.ledger, "approved"))
 
 
 def assert_the_queue_is_in_use(fleet, redis):

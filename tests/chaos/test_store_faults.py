@@ -118,7 +118,7 @@ def test_full_disk_never_gives_a_false_200_and_recovers(small_disk, tmp_path, st
     eventually(lambda: not storage.query(
         server.database, "SELECT 1 FROM transactions WHERE status NOT IN ('captured','declined','failed') LIMIT 1"),
         "every transaction to become final", timeout_s=60)
-    approved = [charge.reference for charge in storage.charges(server.ledger) if charge.outcome == "approved"]
+    approved = [charge.reference for charge in storage.charged_transactions(server.database, server.ledger, "approved")]
     assert len(approved) == len(set(approved)), "charged twice"
     assert set(approved) == {row.id for row in storage.transactions(server.database) if row.status == "captured"}
     assert server.stop() == 0
@@ -330,7 +330,7 @@ def failing_syncs(pid, which):
 def assert_charged_once(services, identifier, merchant):
     services.psp_connector.start()
     assert merchant.wait_final(identifier)["status"] == "captured"
-    charges = storage.charges(services.ledger, identifier)
+    charges = storage.charges(services.ledger, storage.psp_reference(services.database, identifier))
     assert [charge.outcome for charge in charges] == ["approved"]
 
 
@@ -435,8 +435,8 @@ def test_what_a_clock_that_was_ahead_put_off_is_due_now(start_switchyard):
     day_ms = 24 * 3600 * 1000
     with closing(sqlite3.connect(server.database, timeout=30)) as connection:
         columns = [row[1] for row in connection.execute("PRAGMA table_info(transactions)")]
-        values = {"id": "?", "status": "'queued'", "authorized_minor": "0", "captured_minor": "0", "epoch": "0",
-                  "attempt_count": "0", "next_action_at_ms": f"created_at_ms + {day_ms}"}
+        values = {"id": "?", "status": "'queued'", "authorized_minor": "0", "captured_minor": "0", "version": "0",
+                  "operation_count": "0", "next_action_at_ms": f"created_at_ms + {day_ms}"}
         later = uuid.uuid4()
         selected = ", ".join(values.get(column, column) for column in columns)
         connection.execute(f"INSERT INTO transactions ({', '.join(columns)}) SELECT {selected} FROM transactions",
@@ -489,7 +489,7 @@ def test_nothing_is_taken_into_a_file_that_is_not_at_its_path(start_switchyard, 
     merchant.close()
 
 
-@pytest.mark.parametrize("table", ["transactions", "attempts", "idempotency_keys", "users", "login_failures"])
+@pytest.mark.parametrize("table", ["transactions", "operations", "idempotency_keys", "users", "login_failures"])
 def test_a_table_that_is_gone_fails_the_health_check(start_switchyard, table):
     server = start_switchyard()
     with closing(sqlite3.connect(server.database, timeout=30)) as connection:

@@ -363,7 +363,7 @@ def test_a_lost_database_restarts_nobody(objects):
 
 
 def test_a_start_may_take_as_long_as_a_migration(objects):
-    migration_s = 300  # statement_timeout of migrate() in libs/store/postgres/schema.cpp
+    migration_s = 3600  # statement_timeout of migrate() in libs/store/postgres/schema.cpp
     assert f"statement_timeout = '{migration_s}s'" in (
         kubernetes.REPOSITORY / "libs/store/postgres/schema.cpp").read_text()
     for name in ("auth-api", "core-api", "psp-connector"):

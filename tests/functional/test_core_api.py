@@ -64,7 +64,7 @@ def test_currencies_of_iso_4217(merchant, currency):
 
 @pytest.mark.quick
 @pytest.mark.parametrize("more, said", [({"curency": "EUR"}, 'perhaps "currency" was meant'), ({"Amount": 5}, '"amount"'),
-                                        ({"comment": "for the window cleaner"}, '"comment"'), ({"capture": "manual"}, "capture"),
+                                        ({"comment": "for the window cleaner"}, '"comment"'), ({"payment_method": {}}, "payment_method"),
                                         ({"x" * 5000: 1}, "known are: amount, currency, token")])
 def test_members_that_are_not_known_are_422_and_named(merchant, more, said):
     problem = assert_problem(merchant.create(100, "USD", **more), 422, "Unknown member")
@@ -227,6 +227,8 @@ def test_limit_of_the_body_is_configurable(start_switchyard, merchant_of):
     ("PATCH", "/transaction", {"GET", "POST"}),
     ("POST", f"/transaction/{UNKNOWN_ID}", {"GET"}), ("DELETE", f"/transaction/{UNKNOWN_ID}", {"GET"}),
     ("POST", "/health", {"GET"}), ("DELETE", "/openapi.json", {"GET"}),
+    ("GET", f"/transaction/{UNKNOWN_ID}/capture", {"POST"}), ("PUT", f"/transaction/{UNKNOWN_ID}/void", {"POST"}),
+    ("DELETE", f"/transaction/{UNKNOWN_ID}/refund", {"POST"}),
 ])
 def test_wrong_method_is_405_with_allow(merchant, method, path, allowed):
     reply = merchant.client.request(method, path, headers=merchant.authorization)
@@ -236,7 +238,8 @@ def test_wrong_method_is_405_with_allow(merchant, method, path, allowed):
 
 @pytest.mark.quick
 @pytest.mark.parametrize("path, allowed", [("/transaction", "POST, GET, HEAD, OPTIONS"), ("/health", "GET, HEAD, OPTIONS"),
-                                           (f"/transaction/{UNKNOWN_ID}", "GET, HEAD, OPTIONS")])
+                                           (f"/transaction/{UNKNOWN_ID}", "GET, HEAD, OPTIONS"),
+                                           (f"/transaction/{UNKNOWN_ID}/refund", "POST, OPTIONS")])
 def test_options_says_what_is_allowed(switchyard, path, allowed):
     reply = once(switchyard.core, "OPTIONS", path)
     assert reply.status == 204 and reply.body == b""
@@ -246,16 +249,10 @@ def test_options_says_what_is_allowed(switchyard, path, allowed):
 
 @pytest.mark.quick
 @pytest.mark.parametrize("path", ["/", "/transactions", "/transaction/x/y", "/Transaction", "/token", "/metrics",
-                                  "/favicon.ico", "/transaction/x/y/z"])
+                                  "/favicon.ico", "/transaction/x/y/z", f"/transaction/{UNKNOWN_ID}/settle",
+                                  f"/transaction/{UNKNOWN_ID}/capture/"])
 def test_unknown_path_is_404(merchant, path):
     assert_problem(merchant.get(path), 404)
-
-
-@pytest.mark.parametrize("action", ["capture", "void", "refund"])
-def test_actions_of_a_later_release_are_404(merchant, action):
-    transaction = merchant.created()
-    reply = merchant.client.post(f"/transaction/{transaction['id']}/{action}", {}, headers=merchant.authorization)
-    assert_problem(reply, 404)
 
 
 @pytest.mark.parametrize("path", ["/", "/auth", "/transaction", "/nothing/here", "/health", "/metrics",
@@ -280,14 +277,19 @@ def test_head_is_get_without_a_body(merchant, path):
 # ---- GET /transaction/{id}
 
 @pytest.mark.quick
-def test_show_has_the_attempts(merchant):
+def test_show_has_the_operations(merchant):
     created = merchant.created(250, "EUR")
     transaction = merchant.wait_final(created["id"])
     assert {name: transaction[name] for name in ("amount", "currency", "user_id", "id", "created_at")} == {
         name: created[name] for name in ("amount", "currency", "user_id", "id", "created_at")}
     assert transaction["status"] == "captured"
-    assert [attempt["number"] for attempt in transaction["attempts"]] == [1]
-    assert transaction["attempts"][0]["psp"] and transaction["attempts"][0]["status"]
+    [authorization] = transaction["operations"]
+    assert {name: authorization[name] for name in ("id", "number", "kind", "amount", "status", "sends", "look_ups")} == {
+        "id": f"{created['id']}-1", "number": 1, "kind": "authorize", "amount": 250, "status": "succeeded", "sends": 1,
+        "look_ups": 0}
+    assert authorization["psp"] and authorization["psp_reference"]
+    assert authorization["requested_at"] <= authorization["sent_at"] <= authorization["ended_at"]
+    assert set(authorization).isdisjoint({"idempotency_key", "request", "final", "reason", "note", "reference"})
 
 
 @pytest.mark.quick
@@ -405,7 +407,8 @@ def test_bad_query_is_a_client_error(merchant, query):
 @pytest.mark.parametrize("query, error, said", [
     ("stauts=captured", "Unknown query parameter", 'perhaps "status" was meant'),
     ("Limit=5", "Unknown query parameter", 'perhaps "limit" was meant'),
-    ("merchant=2", "Unknown query parameter", "known are: status, currency, limit, cursor"),
+    ("merchant=2", "Unknown query parameter",
+     "known are: status, currency, limit, cursor, reference, created_from, created_to, attention"),
     ("status=", "Invalid status", "captured"), ("status", "Invalid status", "captured"),
     ("currency=", "Invalid currency code", "USD"), ("limit=", "Invalid limit", "1 to 100"),
     ("cursor=", "Invalid cursor", "next_cursor"),
@@ -431,7 +434,7 @@ def test_escapes_of_a_query_are_undone(merchant):
 
 def test_other_routes_know_no_parameters(merchant):
     identifier = merchant.created()["id"]
-    assert_problem(merchant.get(f"/transaction/{identifier}?expand=attempts"), 422, "Unknown query parameter")
+    assert_problem(merchant.get(f"/transaction/{identifier}?expand=operations"), 422, "Unknown query parameter")
     reply = merchant.client.post("/transaction?dry_run=1", {"amount": 1, "currency": "USD"},
                                  headers=merchant.authorization)
     assert_problem(reply, 422, "Unknown query parameter")

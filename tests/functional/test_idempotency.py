@@ -192,7 +192,7 @@ def test_a_hundred_concurrent_requests_with_one_key_make_one_transaction(request
                                                       merchant.user_id) if row.amount == 100 + attempt]
         assert [row.id for row in stored] == [identifier]
         merchant.wait_final(identifier)
-        assert len(storage.charges(server.ledger, identifier)) == 1
+        assert len(storage.charges(server.ledger, storage.psp_reference(server.database, identifier))) == 1
         assert merchant.create(100 + attempt, "USD", key=f"concurrent-{attempt}").body == accepted[0].body
     assert len(storage.transactions(server.database, merchant.user_id)) == 3
 

@@ -16,7 +16,7 @@ def approved(server, transaction_id):
 @pytest.mark.parametrize("amount, currency", [(100, "USD"), (1, "JPY"), (10**12, "KWD")])
 def test_an_ordinary_amount_is_captured_with_one_charge(merchant, amount, currency):
     transaction = merchant.wait_final(merchant.created(amount, currency)["id"])
-    assert transaction["status"] == "captured" and len(transaction["attempts"]) == 1
+    assert transaction["status"] == "captured" and len(transaction["operations"]) == 1
     [charge] = storage.charges(merchant.server.ledger, transaction["id"])
     assert (charge.amount, charge.currency, charge.outcome) == (amount, currency, "approved")
 
@@ -26,7 +26,7 @@ def test_an_ordinary_amount_is_captured_with_one_charge(merchant, amount, curren
 @pytest.mark.parametrize("amount", DECLINES)
 def test_declines(merchant, amount, currency):
     transaction = merchant.wait_final(merchant.created(amount, currency)["id"])
-    assert transaction["status"] == "declined" and len(transaction["attempts"]) == 1
+    assert transaction["status"] == "declined" and len(transaction["operations"]) == 1
     assert approved(merchant.server, transaction["id"]) == []
     [charge] = storage.charges(merchant.server.ledger, transaction["id"])
     assert charge.outcome == "declined" and charge.code
@@ -44,7 +44,8 @@ def test_each_decline_has_a_code_of_its_own(merchant):
 def test_a_network_error_before_sending_is_retried_and_then_failed(merchant):
     transaction = merchant.wait_final(merchant.created(amounts.NETWORK_ERROR_BEFORE_SENDING)["id"])
     assert transaction["status"] == "failed"
-    assert [attempt["number"] for attempt in transaction["attempts"]] == [1, 2, 3]
+    [authorization] = transaction["operations"]
+    assert (authorization["status"], authorization["sends"]) == ("failed", 3), "one operation, sent again under one key"
     assert storage.charges(merchant.server.ledger,
                            transaction["id"]) == [], "nothing was sent, so nothing was charged"
 
@@ -52,7 +53,7 @@ def test_a_network_error_before_sending_is_retried_and_then_failed(merchant):
 @pytest.mark.quick
 def test_a_lost_answer_is_looked_up_and_captured_with_one_charge(merchant):
     transaction = merchant.wait_final(merchant.created(amounts.ANSWER_LOST)["id"])
-    assert transaction["status"] == "captured" and len(transaction["attempts"]) == 1
+    assert transaction["status"] == "captured" and len(transaction["operations"]) == 1
     assert len(approved(merchant.server, transaction["id"])) == len(storage.charges(merchant.server.ledger,
         transaction["id"])) == 1
 

@@ -1,9 +1,13 @@
-"""psp-simulator by itself: charges, idempotency, each way it breaks, scripts, and a ledger that survives kill -9."""
+"""psp-simulator by itself: charges, what is done with them, idempotency, each way it breaks, results that come later, scripts,
+and a ledger that survives kill -9."""
 
 import http.client
 import json
 import socket
+import sqlite3
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 
@@ -31,6 +35,25 @@ def charge(psp, amount=100, reference=REFERENCE, key=None, timeout_s=60):
                    timeout_s)
 
 
+def operate(psp, kind, body, key, charge=f"sim_{REFERENCE}-1", timeout_s=60):
+    return psp.ask("POST", f"/charges/{charge}/{kind}s", body, {"Idempotency-Key": key}, timeout_s)
+
+
+def usd(amount, **more):
+    return {"amount": amount, "currency": "USD", **more}
+
+
+def hold(psp, amount=100):
+    assert psp.ask("POST", "/charges", request(amount, capture_method="manual"),
+                   {"Idempotency-Key": f"{REFERENCE}-1"}).status == 201
+
+
+def totals(psp):
+    """held, captured, refunded, voided"""
+    [shown] = psp.charges(REFERENCE)
+    return tuple(shown[name] for name in ("held", "captured", "refunded", "voided"))
+
+
 # ---- charges
 
 @pytest.mark.quick
@@ -42,7 +65,9 @@ def test_a_charge_is_made_once_and_shown(psp):
                     "amount": 100, "currency": "USD", "capture_method": "automatic", "status": "approved"}
     again = charge(psp)
     assert (again.status, again.header("Idempotency-Replayed"), again.json()) == (200, "true", body)
-    assert psp.charges(REFERENCE) == [body] and psp.counts() == {REFERENCE: (1, 1)}
+    assert psp.charges(REFERENCE) == [{**body, "held": 0, "captured": 100, "refunded": 0, "voided": 0,
+                                       "operations": [], "operations_more": False}]
+    assert psp.counts() == {REFERENCE: (1, 1)} and psp.money() == {REFERENCE: (100, 0, 0)}
 
 
 @pytest.mark.quick
@@ -52,7 +77,8 @@ def test_a_charge_is_made_once_and_shown(psp):
 def test_declines(psp, amount, code, kind):
     body = charge(psp, amount).json()
     assert (body["status"], body["code"], body["decline_kind"]) == ("declined", code, kind)
-    assert psp.charges(REFERENCE) == [body] and psp.counts() == {REFERENCE: (1, 0)}
+    assert psp.charges(REFERENCE)[0].items() >= body.items() and totals(psp) == (0, 0, 0, 0)
+    assert psp.counts() == {REFERENCE: (1, 0)}
 
 
 @pytest.mark.quick
@@ -94,7 +120,8 @@ def test_a_request_without_a_sane_key_is_refused(psp):
 
 def test_queries_are_checked(psp):
     for path in ("/charges", "/charges?reference=a%20b", "/charges/counts?limit=0", "/charges/counts?limit=1001",
-                 "/charges/counts?after=a%20b", "/charges?reference=a&refrence=a", "/charges/counts?limits=1"):
+                 "/charges/counts?after=a%20b", "/charges?reference=a&refrence=a", "/charges/counts?limits=1",
+                 "/operations", "/operations?idempotency_key=a%20b"):
         assert_problem(psp.ask("GET", path), 422)
 
 
@@ -108,12 +135,154 @@ def test_metrics_count_the_charges(psp):
     assert 'switchyard_psp_simulator_charges_total{outcome="declined"} 1' in text
 
 
+# ---- captures, voids and refunds
+
+@pytest.mark.quick
+def test_an_operation_is_done_once_and_shown(psp):
+    charge(psp)
+    first = operate(psp, "refund", usd(30), "key-2")
+    assert first.status == 201
+    body = first.json()
+    assert body == {"id": "sim_key-2", "kind": "refund", "charge": f"sim_{REFERENCE}-1", "reference": REFERENCE,
+                    "idempotency_key": "key-2", "amount": 30, "currency": "USD", "status": "succeeded"}
+    again = operate(psp, "refund", usd(30), "key-2")
+    assert (again.status, again.header("Idempotency-Replayed"), again.json()) == (200, "true", body)
+    assert psp.operations("key-2") == [body] and psp.charges(REFERENCE)[0]["operations"] == [body]
+    assert totals(psp) == (0, 100, 30, 0) and psp.money() == {REFERENCE: (100, 30, 0)}
+    assert psp.operations("key-3") == []
+
+
+@pytest.mark.quick
+def test_what_is_held_is_captured_part_by_part_and_the_rest_released(psp):
+    hold(psp)
+    assert totals(psp) == (100, 0, 0, 0)
+    assert operate(psp, "capture", usd(30, final=False), "key-2").status == 201
+    assert totals(psp) == (70, 30, 0, 0)
+    assert operate(psp, "capture", usd(20), "key-3").status == 201, "the last one, unless it says otherwise"
+    assert totals(psp) == (0, 50, 0, 0)
+    assert operate(psp, "refund", usd(50), "key-4").status == 201
+    assert totals(psp) == (0, 50, 50, 0)
+
+
+@pytest.mark.quick
+def test_a_void_gives_back_what_is_held(psp):
+    hold(psp)
+    operate(psp, "capture", usd(30, final=False), "key-2")
+    assert operate(psp, "void", {}, "key-3").json()["amount"] == 70
+    assert operate(psp, "void", {}, "key-3").status == 200
+    assert totals(psp) == (0, 30, 0, 70)
+
+
+def refused(psp, kind, body, key):
+    reply = operate(psp, kind, body, key)
+    assert_problem(reply, 422)
+    assert operate(psp, kind, body, key).json() == reply.json(), "under the same key the same again"
+    return reply.json()["code"]
+
+
+@pytest.mark.quick
+def test_what_the_charge_does_not_allow_is_refused_with_a_code(psp):
+    charge(psp)
+    before = totals(psp)
+    assert refused(psp, "refund", usd(101), "key-2") == "over_what_is_left"
+    assert refused(psp, "capture", usd(1), "key-3") == "wrong_state"
+    assert refused(psp, "void", {}, "key-4") == "wrong_state"
+    assert totals(psp) == before
+    [booked] = psp.operations("key-2")
+    assert (booked["status"], booked["code"]) == ("declined", "over_what_is_left")
+
+
+def test_of_a_hundred_refunds_at_once_ten_are_done(psp):
+    charge(psp)
+    with ThreadPoolExecutor(16) as pool:
+        statuses = list(pool.map(lambda number: operate(psp, "refund", usd(10), f"refund-{number}").status, range(100)))
+    assert sorted(statuses) == [201] * 10 + [422] * 90
+    assert totals(psp) == (0, 100, 100, 0)
+
+
+@pytest.mark.quick
+def test_an_operation_needs_its_charge_its_key_and_sane_members(psp):
+    assert_problem(operate(psp, "refund", usd(1), "key-2"), 404)
+    assert_problem(operate(psp, "refund", usd(1), "key-2", charge="nothing"), 404)
+    charge(psp)
+    for body in ({}, usd(0), usd("1"), usd(1.5), {"amount": 1}, {"amount": 1, "currency": "EUR"}, usd(1, final=True)):
+        assert_problem(operate(psp, "refund", body, "key-2"), 422)
+    assert_problem(operate(psp, "capture", usd(1, final=1), "key-2"), 422)
+    assert_problem(psp.ask("POST", f"/charges/sim_{REFERENCE}-1/refunds", usd(1)), 400)
+    assert psp.operations("key-2") == [] and totals(psp) == (0, 100, 0, 0)
+
+
+def test_a_key_is_for_one_operation_only(psp):
+    charge(psp)
+    operate(psp, "refund", usd(30), "key-2")
+    for kind, body in (("refund", usd(31)), ("capture", usd(30)), ("void", {})):
+        reply = operate(psp, kind, body, "key-2")
+        assert_problem(reply, 422)
+        assert "code" not in reply.json()
+    assert_problem(operate(psp, "refund", usd(1), f"{REFERENCE}-1"), 422)
+    assert totals(psp) == (0, 100, 30, 0)
+
+
+# ---- results that come later
+
+def status_of(psp, key):
+    [booked] = psp.operations(key)
+    return booked["status"], booked.get("code")
+
+
+@pytest.mark.quick
+def test_results_come_later(psp):
+    psp.play({"behaviour": "pending", "kind": "authorize", "delay_ms": 50},
+             {"behaviour": "pending", "kind": "refund", "requests": 1, "delay_ms": 50},
+             {"behaviour": "pending_then_declined", "kind": "refund", "delay_ms": 50})
+    assert charge(psp).json()["status"] == "pending"
+    eventually(lambda: psp.charges(REFERENCE)[0]["status"] == "approved", "the charge to be approved")
+    assert totals(psp) == (0, 100, 0, 0)
+    assert operate(psp, "refund", usd(30), "key-2").json()["status"] == "pending"
+    assert operate(psp, "refund", usd(40), "key-3").json()["status"] == "pending"
+    eventually(lambda: status_of(psp, "key-2") == ("succeeded", None), "the refund to succeed")
+    eventually(lambda: status_of(psp, "key-3") == ("declined", "59"), "the other one to be declined")
+    assert totals(psp) == (0, 100, 30, 0)
+
+
+@pytest.mark.quick
+def test_what_is_pending_counts_as_taken(psp):
+    charge(psp)
+    psp.play({"behaviour": "pending", "requests": 1, "delay_ms": 60_000})
+    assert operate(psp, "refund", usd(60), "key-2").json()["status"] == "pending"
+    assert refused(psp, "refund", usd(41), "key-3") == "over_what_is_left"
+    assert operate(psp, "refund", usd(40), "key-4").status == 201
+    assert totals(psp) == (0, 100, 40, 0)
+
+
+@pytest.mark.quick
+def test_results_are_taken_back(psp):
+    charge(psp)
+    psp.play({"behaviour": "taken_back", "delay_ms": 300})
+    assert operate(psp, "refund", usd(30), "key-2").json()["status"] == "succeeded"
+    assert psp.money() == {REFERENCE: (100, 30, 0)}
+    eventually(lambda: status_of(psp, "key-2") == ("declined", "taken_back"), "the refund to be taken back")
+    assert psp.money() == {REFERENCE: (100, 0, 0)}
+
+
+def test_results_come_later_by_amount(psp):
+    assert charge(psp, amounts.PENDING, "a").json()["status"] == "pending"
+    assert charge(psp, amounts.PENDING_THEN_DECLINED, "b").json()["status"] == "pending"
+    assert charge(psp, amounts.TAKEN_BACK, "c").json()["status"] == "approved"
+    for reference, status in (("a", "approved"), ("b", "declined"), ("c", "declined")):
+        eventually(lambda: psp.charges(reference)[0]["status"] == status, f"{reference} to be {status}")
+
+
 # ---- breaking
 
-def end_of(psp, amount=100, reference=REFERENCE, patience_s=60):
-    """How a charge ends for the client: a status, "reset", "closed", "time-out" or "garbage"."""
+def refund_30(psp, *_, timeout_s):
+    return operate(psp, "refund", usd(30), "key-2", timeout_s=timeout_s)
+
+
+def end_of(psp, amount=100, reference=REFERENCE, patience_s=60, send=charge):
+    """How a request ends for the client: a status, "reset", "closed", "time-out" or "garbage"."""
     try:
-        reply = charge(psp, amount, reference, timeout_s=patience_s)
+        reply = send(psp, amount, reference, timeout_s=patience_s)
         reply.json()
         return reply.status
     except http.client.RemoteDisconnected:
@@ -155,7 +324,8 @@ BY_NAME = {"approve": (201, 1), "soft_decline": (201, 1), "hard_decline": (201, 
            "time_out_before_charge": ("time-out", 0), "time_out_after_charge": ("time-out", 1),
            "error_before_charge": (500, 0), "error_after_charge": (500, 1),
            "reset_before_charge": ("reset", 0), "reset_after_charge": ("reset", 1),
-           "garbage_before_charge": ("garbage", 0), "garbage_after_charge": ("garbage", 1)}
+           "garbage_before_charge": ("garbage", 0), "garbage_after_charge": ("garbage", 1),
+           "pending": (201, 1), "pending_then_declined": (201, 1), "taken_back": (201, 1)}
 
 
 @pytest.mark.quick
@@ -166,6 +336,40 @@ def test_breaks_by_script(psp, behaviour):
     assert end_of(psp, patience_s=1 if end == "time-out" else 60) == end
     assert len(psp.charges(REFERENCE)) == charges
     assert end_of(psp) == (200 if charges else 201), "the rule was for one request"
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("behaviour", BY_NAME)
+def test_operations_break_by_script(psp, behaviour):
+    charge(psp)
+    end, operations = BY_NAME[behaviour]
+    psp.play({"behaviour": behaviour, "requests": 1, "kind": "refund"})
+    assert end_of(psp, patience_s=1 if end == "time-out" else 60, send=refund_30) == end
+    assert len(psp.operations("key-2")) == operations
+    assert end_of(psp, send=refund_30) == (200 if operations else 201), "the rule was for one request"
+    if "decline" not in behaviour and behaviour != "pending":
+        assert totals(psp)[2] == (0 if behaviour == "taken_back" and status_of(psp, "key-2")[0] == "declined" else 30)
+
+
+def test_a_rule_is_for_its_kind_and_an_operation_has_its_charges_reference(psp):
+    psp.play({"behaviour": "hard_decline", "kind": "capture"},
+             {"behaviour": "error_before_charge", "kind": "refund", "reference": REFERENCE})
+    hold(psp)
+    assert operate(psp, "capture", usd(100), "key-2").json()["status"] == "declined"
+    psp.play({"behaviour": "error_before_charge", "kind": "refund", "reference": REFERENCE},
+             {"behaviour": "garbage_before_charge", "kind": "refund"})
+    assert operate(psp, "capture", usd(100), "key-3").json()["status"] == "succeeded"
+    assert operate(psp, "refund", usd(1), "key-4").status == 500
+
+
+@pytest.mark.quick
+def test_refunds_break_by_amount(psp):
+    charge(psp, 10_000_000)
+    for amount, (end, operations) in BY_AMOUNT.items():
+        def refund(psp, *_, amount=amount, timeout_s):
+            return operate(psp, "refund", usd(amount), f"key-{amount}", timeout_s=timeout_s)
+        assert end_of(psp, patience_s=1 if end == "time-out" else 60, send=refund) == end
+        assert len(psp.operations(f"key-{amount}")) == operations
 
 
 def test_a_rule_for_a_reference_and_one_with_a_probability(psp):
@@ -182,10 +386,10 @@ def test_a_rule_for_a_reference_and_one_with_a_probability(psp):
 
 
 def test_the_script_is_shown_with_what_is_left(psp):
-    psp.play({"behaviour": "slow", "requests": 3, "delay_ms": 1})
+    psp.play({"behaviour": "slow", "kind": "authorize", "requests": 3, "delay_ms": 1})
     charge(psp)
-    assert psp.ask("GET", "/script").json() == {"rules": [{"behaviour": "slow", "requests": 2, "delay_ms": 1}],
-                                                "seed": 0}
+    assert psp.ask("GET", "/script").json() == {
+        "rules": [{"behaviour": "slow", "kind": "authorize", "requests": 2, "delay_ms": 1}], "seed": 0}
 
 
 @pytest.mark.parametrize("script, named", [
@@ -195,6 +399,7 @@ def test_the_script_is_shown_with_what_is_left(psp):
     ({"rules": [{"behaviour": "approve", "requests": 0}]}, "requests"),
     ({"rules": [{"behaviour": "approve", "probability": 2}]}, "probability"),
     ({"rules": [{"behaviour": "approve", "delay_ms": 1}]}, "delay_ms"),
+    ({"rules": [{"behaviour": "approve", "kind": "settle"}]}, "kind"),
     ({"rules": [{"behaviour": "approve"}] * 101}, "100"),
 ])
 def test_a_malformed_script_is_refused_and_changes_nothing(psp, script, named):
@@ -213,10 +418,39 @@ def test_the_ledger_survives_kill_9(psp):
         reference = f"reference-{number}"
         assert charge(psp, reference=reference).status == 201
         expected[reference] = (1, 1)
+    assert operate(psp, "refund", usd(30), "key-2", charge="sim_reference-0-1").status == 201
     psp.kill()
     psp.start()
     assert psp.counts() == expected
+    assert psp.money()["reference-0"] == (100, 30, 0)
     assert charge(psp, reference="reference-0").status == 200
+    assert operate(psp, "refund", usd(30), "key-2", charge="sim_reference-0-1").status == 200
+
+
+LEDGER_OF_VERSION_0_1 = f"""
+CREATE TABLE charges (
+  reference TEXT NOT NULL, idempotency_key TEXT NOT NULL, amount_minor INTEGER NOT NULL, currency TEXT NOT NULL,
+  outcome TEXT NOT NULL CHECK (outcome IN ('approved', 'declined')), code TEXT NOT NULL, charged_at_ms INTEGER NOT NULL,
+  capture_method TEXT NOT NULL DEFAULT 'automatic', request_fingerprint BLOB NOT NULL DEFAULT x'',
+  PRIMARY KEY (reference, idempotency_key)) STRICT, WITHOUT ROWID;
+CREATE TABLE postponed (idempotency_key TEXT NOT NULL PRIMARY KEY) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX charges_by_key ON charges (idempotency_key);
+INSERT INTO charges (reference, idempotency_key, amount_minor, currency, outcome, code, charged_at_ms) VALUES
+  ('{REFERENCE}', '{REFERENCE}-1', 100, 'USD', 'approved', '', 1), ('declined', 'declined-1', 100, 'USD', 'declined', '59', 1);
+"""
+
+
+def test_a_ledger_of_version_0_1_is_taken_over(psp):
+    psp.stop()
+    for file in psp.ledger.parent.glob(f"{psp.ledger.name}*"):
+        file.unlink()
+    with closing(sqlite3.connect(psp.ledger)) as ledger:
+        ledger.executescript(LEDGER_OF_VERSION_0_1)
+    psp.start()
+    assert psp.counts() == {REFERENCE: (1, 1), "declined": (1, 0)}
+    assert charge(psp).status == 200
+    assert operate(psp, "refund", usd(100), "key-2").status == 201
+    assert psp.money() == {REFERENCE: (100, 100, 0), "declined": (0, 0, 0)}
 
 
 @pytest.mark.quick

@@ -39,4 +39,4 @@ def test_it_pays_once_when_the_answer_is_lost(start_switchyard, monkeypatch):
     identifier = client["pay"](server.root.url(""), lambda: login(server), 700, "USD")
     [row] = storage.transactions(server.database)
     assert row.id == identifier
-    eventually(lambda: [charge.reference for charge in storage.charges(server.ledger)] == [identifier], "one charge")
+    eventually(lambda: [charge.reference for charge in storage.charged_transactions(server.database, server.ledger)] == [identifier], "one charge")

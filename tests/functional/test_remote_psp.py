@@ -16,7 +16,7 @@ from support.waiting import eventually
 # Above the second that a slow answer takes; two look-ups are done after 1.5 seconds.
 QUICK = {"PSP_TIMEOUT_SECONDS": 2, "LEASE_SECONDS": 3, "LOOK_UPS_MAX": 2}
 
-End = namedtuple("End", "status charges approved attempts")
+End = namedtuple("End", "status charges approved operations")
 CAPTURED = End("captured", 1, 1, 1)
 DECLINED = End("declined", 1, 0, 1)
 ENDS = {100: CAPTURED, amounts.INSUFFICIENT_FUNDS: DECLINED, amounts.ISSUER_DECLINE: DECLINED,
@@ -32,7 +32,7 @@ def end_of(merchant, psp, transaction_id):
     transaction = merchant.wait_for_status(transaction_id, *SETTLED)
     charges = psp.charges(transaction_id)
     return End(transaction["status"], len(charges), sum(charge["status"] == "approved" for charge in charges),
-               len(transaction["attempts"]))
+               len(transaction["operations"]))
 
 
 @pytest.fixture(scope="module", params=["three programs", "switchyard serve"])
@@ -68,7 +68,8 @@ def test_a_psp_that_is_not_there_was_never_reached(start_three_services, merchan
     transaction = merchant_of(server).created(100)
     merchant = merchant_of(server, user_id=transaction["user_id"])
     found = merchant.wait_final(transaction["id"])
-    assert found["status"] == "failed" and len(found["attempts"]) == 3
+    [authorization] = found["operations"]
+    assert found["status"] == "failed" and (authorization["status"], authorization["sends"]) == ("failed", 3)
 
 
 def test_a_psp_that_comes_up_later_is_used(start_three_services, start_psp_simulator, merchant_of, tmp_path):
@@ -76,7 +77,7 @@ def test_a_psp_that_comes_up_later_is_used(start_three_services, start_psp_simul
     server = start_three_services(PSP_URL=psp.url)
     merchant = merchant_of(server)
     identifier = merchant.created(100)["id"]
-    eventually(lambda: merchant.show(identifier)["attempts"], "the first attempt")
+    eventually(lambda: merchant.show(identifier)["operations"][0]["sends"], "the first sending")
     try:
         psp.start()
         assert end_of(merchant, psp, identifier)[:3] == ("captured", 1, 1)
@@ -96,11 +97,77 @@ def test_a_psp_that_dies_meanwhile_is_looked_up_when_it_is_back(start_three_serv
     psp.kill()
 
     def looked_up_in_vain():
-        return storage.query(server.database, "SELECT max(look_ups) FROM attempts")[0][0] >= 2
+        return storage.query(server.database, "SELECT max(look_ups) FROM operations")[0][0] >= 2
     eventually(looked_up_in_vain, "a look-up while it is gone")
     assert merchant.show(identifier)["status"] == "unknown", "neither failed nor sent under another key"
     psp.start()
     assert end_of(merchant, psp, identifier) == End("captured", 1, approved, 1)
+
+
+# ---- what merchants ask for afterwards
+
+def operation_of(transaction, number):
+    return transaction["operations"][number - 1]
+
+
+def test_what_is_held_is_captured_given_back_and_counted_at_the_psp(start_three_services, start_psp_simulator, merchant_of):
+    psp = start_psp_simulator()
+    merchant = merchant_of(start_three_services(PSP_URL=psp.url))
+    identifier = merchant.created(100, capture="manual")["id"]
+    merchant.wait_for_status(identifier, "authorized")
+    merchant.asked(identifier, "capture", amount=60, final=False)
+    merchant.wait_for_status(identifier, "captured")
+    assert psp.charges(identifier)[0]["held"] == 40
+    for amount in (10, 20):
+        merchant.asked(identifier, "refund", amount=amount)
+    found = eventually(lambda: (shown := merchant.show(identifier))["refunded_amount"] == 30 and shown, "both refunds")
+    assert [(operation["kind"], operation["amount"], operation["status"]) for operation in found["operations"]] == [
+        ("authorize", 100, "succeeded"), ("capture", 60, "succeeded"), ("refund", 10, "succeeded"), ("refund", 20, "succeeded")]
+    assert psp.money() == {identifier: (60, 30, 0)}
+
+
+def test_a_void_gives_back_the_hold_at_the_psp(start_three_services, start_psp_simulator, merchant_of):
+    psp = start_psp_simulator()
+    merchant = merchant_of(start_three_services(PSP_URL=psp.url))
+    identifier = merchant.created(100, capture="manual")["id"]
+    merchant.wait_for_status(identifier, "authorized")
+    merchant.asked(identifier, "void")
+    merchant.wait_for_status(identifier, "voided")
+    assert psp.money() == {identifier: (0, 0, 100)}
+
+
+@pytest.mark.parametrize("behaviour", ["time_out_before_charge", "time_out_after_charge", "error_after_charge",
+                                       "reset_before_charge", "reset_after_charge", "garbage_after_charge", "pending"])
+def test_a_refund_whose_answer_is_lost_or_late_is_done_once(start_three_services, start_psp_simulator, merchant_of,
+                                                            behaviour):
+    psp = start_psp_simulator()
+    psp.play({"behaviour": behaviour, "kind": "refund", "requests": 1})
+    merchant = merchant_of(start_three_services(PSP_URL=psp.url, **QUICK))
+    identifier = merchant.created(100)["id"]
+    merchant.wait_for_status(identifier, "captured")
+    merchant.asked(identifier, "refund", amount=30)
+    found = merchant.wait_for_status(identifier, "partially_refunded", "manual_review")
+    refund = operation_of(found, 2)
+    assert (refund["status"], refund["sends"]) == ("succeeded", 2 if "before" in behaviour else 1)
+    assert refund["look_ups"] > 0 and found["refunded_amount"] == 30
+    assert psp.money() == {identifier: (100, 30, 0)}
+
+
+@pytest.mark.parametrize("behaviour, code, kind", [("soft_decline", "51", "soft_decline"), ("hard_decline", "59", "hard_decline"),
+                                                   ("pending_then_declined", "59", "hard_decline")])
+def test_a_refund_that_is_declined_moves_nothing(start_three_services, start_psp_simulator, merchant_of, behaviour, code,
+                                                 kind):
+    psp = start_psp_simulator()
+    psp.play({"behaviour": behaviour, "kind": "refund"})
+    merchant = merchant_of(start_three_services(PSP_URL=psp.url))
+    identifier = merchant.created(100)["id"]
+    merchant.wait_for_status(identifier, "captured")
+    merchant.asked(identifier, "refund", amount=30)
+    found = eventually(lambda: (shown := merchant.show(identifier)) and operation_of(shown, 2)["status"] == "declined"
+                       and shown, "the refund to be declined")
+    assert (operation_of(found, 2)["reason"]["code"], operation_of(found, 2)["reason"]["kind"]) == (code, kind)
+    assert found["status"] == "captured" and found["refunded_amount"] == 0
+    assert psp.money() == {identifier: (100, 0, 0)}
 
 
 # ---- what goes over the wire
@@ -186,7 +253,8 @@ def test_an_unknown_outcome_is_looked_up_then_resent_with_identical_bytes_and_ke
         merchant = merchant_of(server)
         identifier = merchant.created(4711, "EUR")["id"]
         found = merchant.wait_final(identifier)
-    assert found["status"] == "captured" and len(found["attempts"]) == 1
+    [authorization] = found["operations"]
+    assert found["status"] == "captured" and (authorization["sends"], authorization["look_ups"]) == (2, 1)
     body = f'{{"reference":"{identifier}","amount":4711,"currency":"EUR","capture_method":"automatic"}}'.encode()
     assert psp.posts == [(f"{merchant.user_id}-{identifier}-1", body)] * 2
     assert psp.look_ups == [f"/charges?reference={identifier}"]
@@ -198,12 +266,14 @@ CARD_NUMBER = "4111111111111111"
 @pytest.mark.quick
 @pytest.mark.parametrize("where", ["answer", "list"])
 @pytest.mark.parametrize("lie, said", [
-    ({"amount": 100, "currency": "USD"}, "amount 100, where 1 was asked for"),
-    ({"currency": "USD"}, "currency USD, where JPY was asked for"),
-    ({"amount": "1"}, 'amount "1", where 1 was asked for'), ({"amount": 1.5}, "amount 1.5E0, where 1 was asked for"),
-    ({"amount": -1}, "amount -1"), ({"amount": 2**63}, "amount 9223372036854775808"), ({"amount": 10**30}, "amount 1E30"),
+    ({"amount": 100, "currency": "USD"}, "speaks of 100 USD, where 1 JPY was asked for"),
+    ({"currency": "USD"}, "speaks of 1 USD, where 1 JPY was asked for"),
+    ({"currency": "jpy"}, "speaks of 1 jpy, where 1 JPY was asked for"),
+    ({"amount": 1.5}, "speaks of 1.5E0 JPY, where 1 JPY was asked for"), ({"amount": -1}, "speaks of -1 JPY"),
+    ({"amount": 2**63}, "speaks of 9223372036854775808 JPY"), ({"amount": 10**30}, "speaks of 1E30 JPY"),
     ({"reference": "another"}, "reference another"), ({"capture_method": "manual"}, "capture method manual"),
-    ({"status": "declined", "code": "51", "decline_kind": "soft", "amount": 2}, "amount 2"),
+    ({"status": "declined", "code": "51", "decline_kind": "soft", "amount": 2}, "speaks of 2 JPY"),
+    ({"status": "pending", "amount": 2}, "speaks of 2 JPY"),
     ({"currency": f"\x1b[31m {CARD_NUMBER} " + "x" * 100_000}, "[31m [card number] xx")])
 def test_a_charge_that_is_not_the_one_asked_for_is_never_booked(start_three_services, merchant_of, where, lie, said):
     with LyingPsp(where, lie) as psp:
@@ -213,10 +283,23 @@ def test_a_charge_that_is_not_the_one_asked_for_is_never_booked(start_three_serv
         found = merchant.wait_for_status(identifier, *SETTLED)
     assert found["status"] == "manual_review"
     assert storage.query(server.database, "SELECT authorized_minor, captured_minor FROM transactions") == [(0, 0)]
-    assert said in found["attempts"][0]["reason"]
-    assert found["attempts"][0]["psp_reference"] == "ch_1"
+    [authorization] = found["operations"]
+    assert said in authorization["reason"]["message"]
+    assert authorization["psp_reference"] == "ch_1"
     assert len(psp.posts) == 1, "nothing is sent again"
-    assert all(len(text) <= 255 and text.isprintable() for text in (found["attempts"][0]["reason"], found["reason"]))
+    assert all(len(text) <= 255 and text.isprintable()
+               for text in (authorization["reason"]["message"], found["reason"]))
+
+
+@pytest.mark.parametrize("lie", [{"amount": "1"}, {"amount": None}, {"currency": None}, {"status": "taken"}, {"id": None}])
+def test_a_charge_that_cannot_be_read_is_asked_for_and_then_a_persons(start_three_services, merchant_of, lie):
+    with LyingPsp("answer", lie) as psp:
+        server = start_three_services(PSP_URL=psp.url, LOOK_UPS_MAX=2)
+        merchant = merchant_of(server)
+        found = merchant.wait_for_status(merchant.created(1, "JPY")["id"], *SETTLED)
+    assert found["status"] == "manual_review" and len(psp.look_ups) == 2
+    assert storage.query(server.database, "SELECT authorized_minor, captured_minor FROM transactions") == [(0, 0)]
+    assert len(psp.posts) == 1, "nothing is sent again"
 
 
 @pytest.mark.parametrize("lie", [{"id": f"ch {CARD_NUMBER}\n" + "x" * 100_000},
@@ -228,9 +311,9 @@ def test_texts_of_a_psp_are_bounded_printable_and_hold_no_card_number(start_thre
         merchant = merchant_of(server)
         identifier = merchant.created(100)["id"]
         found = merchant.wait_final(identifier)
-    attempt = found["attempts"][0]
-    text = attempt["psp_reference"] if "id" in lie else attempt["reason"]
+    [authorization] = found["operations"]
+    text = authorization["psp_reference"] if "id" in lie else authorization["reason"]["code"]
     assert "[card number]" in text and text.endswith("...") and text.isprintable()
     assert len(text.encode()) <= 255
-    for kept in storage.query(server.database, "SELECT psp_reference || reason FROM attempts"):
+    for kept in storage.query(server.database, "SELECT psp_reference || reason_code || reason FROM operations"):
         assert CARD_NUMBER not in kept[0]

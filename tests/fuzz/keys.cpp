@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "base/id.hpp"
+#include "base/utf8.hpp"
 #include "core-api/create_request.hpp"
 #include "core-api/list_request.hpp"
 #include "fuzz/input.hpp"
@@ -84,6 +85,29 @@ std::string written_otherwise(const std::vector<http::QueryParameter>& parameter
   return query;
 }
 
+void check_is_in_filter(const store::TransactionFilter& filter, const http::QueryParameter& parameter) {
+  const auto& [name, value] = parameter;
+  if (name == "status") {
+    SWITCHYARD_ASSERT(payment::parse_status(value) &&
+                      (filter.status == payment::parse_status(value) || filter.limit == 0));
+  } else if (name == "attention") {
+    SWITCHYARD_ASSERT(value == "true" &&
+                      (filter.status == payment::Status::manual_review || filter.limit == 0));
+  } else if (name == "currency") {
+    SWITCHYARD_ASSERT(filter.currency && filter.currency->code() == value);
+  } else if (name == "cursor") {
+    SWITCHYARD_ASSERT(filter.before.has_value());
+  } else if (name == "reference") {
+    SWITCHYARD_ASSERT(!value.empty() && filter.reference == value && as_utf8(value) == value);
+  } else if (name == "created_from") {
+    SWITCHYARD_ASSERT(filter.created_from.has_value());
+  } else if (name == "created_to") {
+    SWITCHYARD_ASSERT(filter.created_to.has_value());
+  } else {
+    SWITCHYARD_ASSERT(name == "limit");
+  }
+}
+
 void check_query(std::string_view query) {
   const auto parameters = http::parse_query(query);
   const auto filter = core::read_filter(query);
@@ -106,16 +130,12 @@ void check_query(std::string_view query) {
   }
   SWITCHYARD_ASSERT(filter->status == filter_again->status && filter->currency == filter_again->currency &&
                     filter->limit == filter_again->limit && filter->before == filter_again->before);
-  SWITCHYARD_ASSERT(filter->limit >= 1 && filter->limit <= 100);
+  SWITCHYARD_ASSERT(filter->reference == filter_again->reference &&
+                    filter->created_from == filter_again->created_from &&
+                    filter->created_to == filter_again->created_to);
+  SWITCHYARD_ASSERT(filter->limit <= 100);
   // Nothing that was given is left out: a filter that is misspelt would list everything.
-  for (const auto& [name, value] : *parameters) {
-    SWITCHYARD_ASSERT(name == "status" || name == "currency" || name == "limit" || name == "cursor");
-    if (name == "status" && !value.empty())
-      SWITCHYARD_ASSERT(filter->status && payment::to_string(*filter->status) == value);
-    if (name == "currency" && !value.empty())
-      SWITCHYARD_ASSERT(filter->currency && filter->currency->code() == value);
-    if (name == "cursor" && !value.empty()) SWITCHYARD_ASSERT(filter->before.has_value());
-  }
+  for (const auto& parameter : *parameters) check_is_in_filter(*filter, parameter);
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 // Jobs from Redis: a payload in pickle or JSON, in zlib or not. What is understood is the same whoever wrote
 // it, within its bounds, and reads the same when we write it ourselves.
-#include "queue/rq/pickle.hpp"
+#include "rq/pickle.hpp"
 
 #include <algorithm>
 #include <string>
@@ -9,13 +9,13 @@
 #include <fmt/format.h>
 
 #include "fuzz/input.hpp"
-#include "queue/rq/job.hpp"
-#include "queue/rq/zlib.hpp"
+#include "rq/job.hpp"
+#include "rq/zlib.hpp"
 
 namespace switchyard::fuzz {
 namespace {
 
-using namespace queue::rq;
+using namespace rq;
 
 constexpr Timestamp now{std::chrono::seconds(1'700'000'000)};
 constexpr std::size_t detail_bytes_max = 200;
@@ -52,7 +52,6 @@ payment::Transaction transaction_of(const Call& call) {
           .merchant_id = call.merchant_id,
           .amount = call.amount,
           .next_action_at = now,
-          .reason = {},
           .created_at = now,
           .updated_at = now};
 }

@@ -26,6 +26,7 @@ def histogram(stored, charges_of):
 
 def assert_balanced(load, database, charges_of):
     """`charges_of` counts the approved charges of each reference at the PSP. All are final already."""
+    charges_of = storage.by_transaction(database, charges_of)
     stored = {row.id: row for row in storage.transactions(database)}
     print(f"{len(load.acknowledged)} acknowledged, {len(stored)} stored, {sum(charges_of.values())} charges, "
           f"refused: {dict(load.refused)}")

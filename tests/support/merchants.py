@@ -42,6 +42,18 @@ class Merchant:
         assert reply.status == 200, f"{reply.status}: {reply.body!r}"
         return reply.json()
 
+    def ask(self, transaction_id, verb, key=None, headers=None, **body):
+        """POST /transaction/{id}/capture, /void or /refund."""
+        with_key = {"Idempotency-Key": key} if key is not None else {}
+        return self.client.post(f"/transaction/{transaction_id}/{verb}", body,
+                                headers={**self.authorization, **with_key, **(headers or {})})
+
+    def asked(self, transaction_id, verb, key=None, headers=None, **body):
+        """Like `ask`, and it must have been accepted. Returns the transaction."""
+        reply = self.ask(transaction_id, verb, key, headers, **body)
+        assert reply.status == 200, f"{reply.status}: {reply.body!r}"
+        return reply.json()
+
     def get(self, path, headers=None):
         return self.client.get(path, {**self.authorization, **(headers or {})})
 

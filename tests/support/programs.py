@@ -120,8 +120,13 @@ class Switchyard:
     programs = property(lambda self: [self.program])
     connector_log = property(lambda self: self.program.log)
     settings = property(lambda self: self.program.settings)
-    database = property(lambda self: Path(self.settings["DATABASE_URL"].removeprefix("sqlite:")))
     ledger = property(lambda self: Path(self.settings["PSP_SIMULATOR_LEDGER"]))
+
+    @property
+    def database(self):
+        """What `storage` reads: the file, or the URL."""
+        url = self.settings["DATABASE_URL"]
+        return Path(url.removeprefix("sqlite:")) if url.startswith("sqlite:") else url
 
     def start(self):
         self.program.start()
@@ -228,6 +233,22 @@ class PspSimulator:
             counts.update({item["reference"]: (item["charges"], item["approved"]) for item in page["items"]})
             after = page["next"]
         return counts
+
+    def money(self):
+        """{reference: (captured, refunded, voided)} of the whole ledger, in minor units."""
+        money, after = {}, ""
+        while after is not None:
+            page = self.ask("GET", f"/charges/counts?after={after}").json()
+            money.update({item["reference"]: (item["captured"], item["refunded"], item["voided"])
+                          for item in page["items"]})
+            after = page["next"]
+        return money
+
+    def operations(self, key):
+        """What it booked under the key of a capture, a void or a refund."""
+        reply = self.ask("GET", f"/operations?idempotency_key={key}")
+        assert reply.status == 200 and reply.json()["more"] is False, reply
+        return reply.json()["items"]
 
     def play(self, *rules, seed=0):
         """From now on it behaves by these rules."""

@@ -36,20 +36,41 @@ def transactions(database, merchant_id=None):
 
 
 def open_transactions(database):
-    """How many are not yet final, nor for a person."""
-    [(count,)] = query(database, "SELECT count(*) FROM transactions WHERE status NOT IN "
-                                 "('captured', 'declined', 'failed', 'manual_review')")
+    """How many a worker has still something to do for."""
+    [(count,)] = query(database, "SELECT count(*) FROM transactions WHERE status IN "
+                                 "('queued', 'processing', 'action_required', 'unknown')")
     return count
 
 
 def psps_of(database, transaction_id):
-    """The names of the PSPs of a transaction's attempts, the first first."""
-    rows = query(database, "SELECT transaction_id, psp FROM attempts ORDER BY number")
+    """The names of the PSPs of a transaction's operations, the first first."""
+    rows = query(database, "SELECT transaction_id, psp FROM operations ORDER BY number")
     return [psp for identifier, psp in rows if text_id(identifier) == transaction_id]
 
 
+def psp_reference(database, transaction_id):
+    """What the PSP knows a transaction by: its id, unless it was made with an idempotency key."""
+    rows = query(database, "SELECT id, derived_reference FROM transactions")
+    return next(derived or transaction_id for identifier, derived in rows if text_id(identifier) == transaction_id)
+
+
+def by_transaction(database, of_references):
+    """A dictionary that has a PSP's references as its names, with the ids of their transactions instead."""
+    rows = query(database, "SELECT id, derived_reference FROM transactions WHERE derived_reference <> ''")
+    ids = {derived: text_id(identifier) for identifier, derived in rows}
+    return type(of_references)({ids.get(reference, reference): value for reference, value in of_references.items()})
+
+
+def charged_transactions(database, ledger, outcome=None):
+    """The charges of the PSP's ledger, of this outcome or of all, with the ids of their transactions in place of references."""
+    found = [charge for charge in charges(ledger) if outcome in (None, charge.outcome)]
+    ids = by_transaction(database, {charge.reference: charge.reference for charge in found})
+    id_of = {reference: identifier for identifier, reference in ids.items()}
+    return [charge._replace(reference=id_of[charge.reference]) for charge in found]
+
+
 def charges(ledger, reference=None):
-    """What the PSP did, one row a charge; `reference` is the transaction's id."""
+    """What the PSP did, one row a charge; `reference` is that of `psp_reference`."""
     statement = "SELECT reference, amount_minor, currency, outcome, code FROM charges"
     rows = query(ledger, statement) if reference is None else query(
         ledger, statement + " WHERE reference = ?", (reference,))

@@ -1,170 +1,171 @@
 #include "psp/simulator/ledger.hpp"
 
-#include <filesystem>
 #include <utility>
 
 #include "base/assert.hpp"
+#include "psp/simulator/ledger_rows.hpp"
 
 namespace switchyard::psp::simulator {
 namespace {
 
 using sqlite::Database;
-using sqlite::Durability;
-using sqlite::Query;
 
-constexpr std::size_t charges_waiting_max = 8192;
+constexpr std::size_t requests_waiting_max = 8192;
 
-// charges is clustered by our reference first, which is a UUIDv7: new charges are appended. postponed holds
-// the keys of requests that were not booked the first time.
-constexpr const char* schema = R"(
-  CREATE TABLE IF NOT EXISTS charges (
-    reference           TEXT    NOT NULL,
-    idempotency_key     TEXT    NOT NULL,
-    amount_minor        INTEGER NOT NULL,
-    currency            TEXT    NOT NULL,
-    outcome             TEXT    NOT NULL CHECK (outcome IN ('approved', 'declined')),
-    code                TEXT    NOT NULL,
-    charged_at_ms       INTEGER NOT NULL,
-    capture_method      TEXT    NOT NULL DEFAULT 'automatic',
-    request_fingerprint BLOB    NOT NULL DEFAULT x'',
-    PRIMARY KEY (reference, idempotency_key)
-  ) STRICT, WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS postponed (
-    idempotency_key TEXT NOT NULL PRIMARY KEY
-  ) STRICT, WITHOUT ROWID;
-)";
+bool is_by_key(Ledger::Use use) {
+  return use == Ledger::Use::program;
+}
 
-// In the order of read_charge. A macro, because a query is known by the address of its literal.
-#define CHARGE_COLUMNS \
-  "reference, idempotency_key, amount_minor, currency, capture_method, outcome, code, request_fingerprint"
+bool books_nothing(LedgerRows& rows, Charging charging, std::string_view key) {
+  return charging == Charging::none ||
+         (charging == Charging::none_at_first && rows.is_seen_the_first_time(key));
+}
 
-// What ledgers of version 0.1 lack.
-constexpr const char* columns_added = R"(
-  ALTER TABLE charges ADD COLUMN capture_method TEXT NOT NULL DEFAULT 'automatic';
-  ALTER TABLE charges ADD COLUMN request_fingerprint BLOB NOT NULL DEFAULT x'';
-)";
+std::unexpected<Error> key_reused() {
+  return fail(ErrorCode::idempotency_key_reused_with_different_body,
+              "this key was sent before with another request");
+}
 
-constexpr const char* unique_keys =
-    "CREATE UNIQUE INDEX IF NOT EXISTS charges_by_key ON charges (idempotency_key)";
+// What the book says of a key that was there before.
+template <class Entry>
+Result<std::optional<Booked<Entry>>> replayed(Entry found, const Entry& wanted) {
+  const bool both_known = !found.request_fingerprint.empty() && !wanted.request_fingerprint.empty();
+  if (both_known && found.request_fingerprint != wanted.request_fingerprint) return key_reused();
+  return Booked<Entry>{.entry = std::move(found), .is_new = false};
+}
 
-std::unique_ptr<Database> open(const std::string& path, Ledger::Use use) {
-  // What is wrong with the folder, opening the file tells.
-  std::error_code ignored;
-  const auto folder = std::filesystem::path(path).parent_path();
-  if (!folder.empty()) std::filesystem::create_directories(folder, ignored);
-  const bool synced = use == Ledger::Use::program;
-  auto database = std::make_unique<Database>(path, synced ? Durability::synced : Durability::process,
-                                             sqlite::Access::create);
-  database->execute("BEGIN IMMEDIATE");
-  database->execute(schema);
-  if (database->integer("SELECT count(*) FROM pragma_table_info('charges') WHERE name = 'capture_method'") ==
-      0) {
-    database->execute(columns_added);
+Result<std::optional<Booked<Charge>>> book_charge(LedgerRows& rows, Ledger::Use use, Charge charge,
+                                                  const Behaviour& behaviour, Timestamp now) {
+  auto found = rows.find_charge(charge.reference, charge.idempotency_key);
+  if (found && found->outcome.later) {
+    rows.let_time_pass(now);
+    found = rows.find_charge(charge.reference, charge.idempotency_key);
   }
-  if (synced) database->execute(unique_keys);
-  database->execute("COMMIT");
-  return database;
+  if (found) return replayed(std::move(*found), charge);
+  if (is_by_key(use) && rows.find_operation({}, charge.idempotency_key)) return key_reused();
+  if (books_nothing(rows, behaviour.charging, charge.idempotency_key)) return std::nullopt;
+  charge.outcome = outcome_of(behaviour, now);
+  if (charge.outcome.status == Status::succeeded) book(charge);
+  rows.insert(charge, now);
+  return Booked<Charge>{.entry = std::move(charge), .is_new = true};
 }
 
-Charge read_charge(const Query& row) {
-  const auto currency = Currency::parse_stored(row.text(3));
-  const auto capture_method = payment::parse_capture_method(row.text(4));
-  SWITCHYARD_ASSERT(currency.has_value() && capture_method.has_value());
-  return {.reference = std::string(row.text(0)),
-          .idempotency_key = std::string(row.text(1)),
-          .amount = Money(row.integer(2), *currency),
-          .capture_method = *capture_method,
-          .approved = row.text(5) == "approved",
-          .code = std::string(row.text(6)),
-          .request_fingerprint = std::string(row.blob(7))};
+// Declined if the charge does not allow it.
+Operation book_operation(LedgerRows& rows, Charge charge, Operation wanted, const Behaviour& behaviour,
+                         Timestamp now) {
+  const auto others = rows.operations_of(wanted.reference, wanted.charge_key);
+  const auto refused = why_refused(charge, others, wanted);
+  wanted.outcome = refused.empty() ? outcome_of(behaviour, now)
+                                   : Outcome{.status = Status::declined, .code = std::string(refused)};
+  if (wanted.outcome.status == Status::succeeded) {
+    book(charge, others, wanted);
+    rows.save(charge);
+  }
+  rows.insert(wanted, now);
+  return wanted;
 }
 
-std::optional<Charge> find_charge(Database& database, const std::string& reference, const std::string& key) {
-  auto row =
-      database.query("SELECT " CHARGE_COLUMNS " FROM charges WHERE reference = ? AND idempotency_key = ?");
-  row.bind(reference).bind(key);
-  return row.step() ? std::optional(read_charge(row)) : std::nullopt;
-}
-
-// Under whatever reference, which the unique index makes fast; without it a key counts below its reference.
-std::optional<Charge> find_key(Database& database, const Charge& wanted, Ledger::Use use) {
-  if (use == Ledger::Use::in_process) return find_charge(database, wanted.reference, wanted.idempotency_key);
-  auto row = database.query("SELECT " CHARGE_COLUMNS " FROM charges WHERE idempotency_key = ?");
-  row.bind(wanted.idempotency_key);
-  return row.step() ? std::optional(read_charge(row)) : std::nullopt;
-}
-
-void insert(Database& database, const Charge& charge, Timestamp now) {
-  database.query("INSERT INTO charges (" CHARGE_COLUMNS ", charged_at_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")
-      .bind(charge.reference)
-      .bind(charge.idempotency_key)
-      .bind(charge.amount.minor())
-      .bind(charge.amount.currency().code())
-      .bind(payment::to_string(charge.capture_method))
-      .bind(std::string_view(charge.approved ? "approved" : "declined"))
-      .bind(charge.code)
-      .bind_blob(std::string_view(charge.request_fingerprint))
-      .bind(now.time_since_epoch().count())
-      .run();
-}
-
-bool is_seen_the_first_time(Database& database, const std::string& key) {
-  database.query("INSERT INTO postponed (idempotency_key) VALUES (?) ON CONFLICT DO NOTHING").bind(key).run();
-  return database.changes() == 1;
+Result<std::optional<Booked<Operation>>> operate_on(LedgerRows& rows, Ledger::Use use, const Charge& charge,
+                                                    Operation wanted, const Behaviour& behaviour,
+                                                    Timestamp now) {
+  if (auto found = rows.find_operation(wanted.reference, wanted.idempotency_key)) {
+    return replayed(std::move(*found), wanted);
+  }
+  if (is_by_key(use) && rows.find_charge({}, wanted.idempotency_key)) return key_reused();
+  if (wanted.amount.currency() != charge.amount.currency()) {
+    return fail(ErrorCode::invalid_argument, "currency must be that of the charge");
+  }
+  if (books_nothing(rows, behaviour.charging, wanted.idempotency_key)) return std::nullopt;
+  return Booked<Operation>{.entry = book_operation(rows, charge, std::move(wanted), behaviour, now),
+                           .is_new = true};
 }
 
 }  // namespace
 
 Ledger::Ledger(const std::string& path, Use use)
     : use_(use),
-      lane_(sqlite::open_patiently([&path, use] { return open(path, use); }), charges_waiting_max) {}
+      lane_(sqlite::open_patiently([&path, use] {
+              const bool is_program = use == Use::program;
+              return open_ledger(path, is_program ? sqlite::Durability::synced : sqlite::Durability::process,
+                                 is_by_key(use));
+            }),
+            requests_waiting_max) {}
 
-Task<Result<std::optional<Booked>>> Ledger::book(Charge charge, Behaviour behaviour, Timestamp now) {
-  charge.approved = behaviour.charging != Charging::decline;
-  charge.code = charge.approved ? std::string_view() : behaviour.code;
-  auto work = [charge = std::move(charge), charging = behaviour.charging, now,
-               use = use_](Database& database) -> Result<std::optional<Booked>> {
-    if (auto found = find_key(database, charge, use)) {
-      const bool both_known = !found->request_fingerprint.empty() && !charge.request_fingerprint.empty();
-      if (both_known && found->request_fingerprint != charge.request_fingerprint) {
-        return fail(ErrorCode::idempotency_key_reused_with_different_body,
-                    "this key was sent before with another request");
-      }
-      return Booked{.charge = std::move(*found), .is_new = false};
-    }
-    if (charging == Charging::none ||
-        (charging == Charging::none_at_first && is_seen_the_first_time(database, charge.idempotency_key))) {
-      return std::nullopt;
-    }
-    insert(database, charge, now);
-    return Booked{.charge = charge, .is_new = true};
+Task<Result<std::optional<Booked<Charge>>>> Ledger::book(Charge charge, Behaviour behaviour, Timestamp now) {
+  // A command may be executed twice, so it takes nothing apart. What has come due is written even where the
+  // request is refused.
+  auto work = [charge = std::move(charge), behaviour, now, use = use_](Database& database) {
+    LedgerRows rows(database, is_by_key(use));
+    return book_charge(rows, use, charge, behaviour, now);
   };
-  return lane_.run<std::optional<Booked>>(std::move(work));
+  return lane_.run<std::optional<Booked<Charge>>>(std::move(work));
 }
 
-Task<Result<std::vector<Charge>>> Ledger::list(std::string reference, std::size_t limit) {
-  return lane_.run<std::vector<Charge>>(
-      [reference = std::move(reference), limit](Database& database) -> Result<std::vector<Charge>> {
-        auto row = database.query("SELECT " CHARGE_COLUMNS
-                                  " FROM charges WHERE reference = ? ORDER BY idempotency_key LIMIT ?");
-        row.bind(reference).bind(static_cast<std::int64_t>(limit));
-        std::vector<Charge> charges;
-        while (row.step()) charges.push_back(read_charge(row));
-        return charges;
-      });
+Task<Result<BookedOperation>> Ledger::operate(Operation wanted, BehaviourFor behaviour_for, Timestamp now) {
+  auto work = [wanted = std::move(wanted), behaviour_for = std::move(behaviour_for), now,
+               use = use_](Database& database) -> Result<BookedOperation> {
+    LedgerRows rows(database, is_by_key(use));
+    rows.let_time_pass(now);
+    const auto charge = rows.find_charge(wanted.reference, wanted.charge_key);
+    if (!charge) return fail(ErrorCode::not_found, "there is no such charge");
+    auto asked = wanted;
+    asked.reference = charge->reference;
+    if (asked.kind == payment::Kind::void_)
+      asked.amount = Money(charge->held_minor(), charge->amount.currency());
+    const auto behaviour = behaviour_for(asked.reference);
+    auto booked = operate_on(rows, use, *charge, std::move(asked), behaviour, now);
+    if (!booked) return std::unexpected(std::move(booked.error()));
+    return BookedOperation{.booked = std::move(*booked), .behaviour = behaviour};
+  };
+  return lane_.run<BookedOperation>(std::move(work));
 }
 
-Task<Result<std::vector<ChargeCount>>> Ledger::count(std::string after, std::size_t limit) {
-  return lane_.run<std::vector<ChargeCount>>(
-      [after = std::move(after), limit](Database& database) -> Result<std::vector<ChargeCount>> {
-        auto row = database.query(
-            "SELECT reference, count(*), count(*) FILTER (WHERE outcome = 'approved') FROM charges "
-            "WHERE reference > ? GROUP BY reference ORDER BY reference LIMIT ?");
-        row.bind(after).bind(static_cast<std::int64_t>(limit));
-        std::vector<ChargeCount> counts;
-        while (row.step()) counts.push_back({std::string(row.text(0)), row.integer(1), row.integer(2)});
-        return counts;
-      });
+Task<Result<std::vector<ListedCharge>>> Ledger::list(std::string reference, std::size_t limit,
+                                                     Timestamp now) {
+  auto work = [reference = std::move(reference), limit, now,
+               use = use_](Database& database) -> Result<std::vector<ListedCharge>> {
+    LedgerRows rows(database, is_by_key(use));
+    rows.let_time_pass(now);
+    std::vector<ListedCharge> listed;
+    for (auto& charge : rows.charges_of(reference, limit)) {
+      auto operations = rows.operations_of(reference, charge.idempotency_key);
+      const bool more = operations.size() > operations_listed_max;
+      if (more) operations.erase(operations.begin() + operations_listed_max, operations.end());
+      listed.push_back({std::move(charge), std::move(operations), more});
+    }
+    return listed;
+  };
+  return lane_.run<std::vector<ListedCharge>>(std::move(work));
+}
+
+Task<Result<std::optional<Operation>>> Ledger::find_operation(std::string reference, std::string key,
+                                                              Timestamp now) {
+  auto work = [reference = std::move(reference), key = std::move(key), now,
+               use = use_](Database& database) -> Result<std::optional<Operation>> {
+    LedgerRows rows(database, is_by_key(use));
+    rows.let_time_pass(now);
+    return rows.find_operation(reference, key);
+  };
+  return lane_.run<std::optional<Operation>>(std::move(work));
+}
+
+Task<Result<std::vector<ChargeCount>>> Ledger::count(std::string after, std::size_t limit, Timestamp now) {
+  auto work = [after = std::move(after), limit, now,
+               use = use_](Database& database) -> Result<std::vector<ChargeCount>> {
+    LedgerRows(database, is_by_key(use)).let_time_pass(now);
+    auto row = database.query(
+        "SELECT reference, count(*), count(*) FILTER (WHERE outcome = 'approved'), sum(captured_minor), "
+        "sum(refunded_minor), sum(voided_minor) FROM charges "
+        "WHERE reference > ? GROUP BY reference ORDER BY reference LIMIT ?");
+    row.bind(after).bind(static_cast<std::int64_t>(limit));
+    std::vector<ChargeCount> counts;
+    while (row.step()) {
+      counts.push_back({std::string(row.text(0)), row.integer(1), row.integer(2), row.integer(3),
+                        row.integer(4), row.integer(5)});
+    }
+    return counts;
+  };
+  return lane_.run<std::vector<ChargeCount>>(std::move(work));
 }
 
 }  // namespace switchyard::psp::simulator

@@ -1,66 +1,86 @@
-// The simulated PSP's own book of charges, in a SQLite file of its own: what it did, whatever Switchyard
-// believes.
+// The simulated PSP's own book, in a SQLite file of its own: what it did, whatever Switchyard believes.
+//
+// What comes to something by itself when a time is over (Later) does so when the book is next looked into.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.hpp"
-#include "money/money.hpp"
-#include "payment/transaction.hpp"
+#include "base/task.hpp"
+#include "psp/simulator/book.hpp"
 #include "psp/simulator/outcomes.hpp"
 #include "sqlite/lane.hpp"
 
 namespace switchyard::psp::simulator {
 
-struct Charge {
-  std::string reference;
-  std::string idempotency_key;
-  Money amount;
-  payment::CaptureMethod capture_method = payment::CaptureMethod::automatic;
-  bool approved = true;
-  // Of a decline: an ISO 8583 response code.
-  std::string code;
-  // Of the request's bytes; empty where they are not known.
-  std::string request_fingerprint;
-
-  // The PSP's own name of it.
-  std::string id() const { return "sim_" + idempotency_key; }
-};
-
+template <class Entry>
 struct Booked {
-  Charge charge;
+  Entry entry;
   // Whether this call booked it.
   bool is_new = false;
 };
 
-// How many charges there are under one reference.
+struct BookedOperation {
+  // Nothing: the behaviour books nothing.
+  std::optional<Booked<Operation>> booked;
+  Behaviour behaviour;
+};
+
+struct ListedCharge {
+  Charge charge;
+  // In the order in which they came, operations_listed_max at most; `more`: and some that are not listed.
+  std::vector<Operation> operations;
+  bool more = false;
+};
+
+inline constexpr std::size_t operations_listed_max = 100;
+
+// What there is under one reference: how many charges, and what they came to in minor units.
 struct ChargeCount {
   std::string reference;
   std::int64_t charges = 0;
   std::int64_t approved = 0;
+  std::int64_t captured_minor = 0;
+  std::int64_t refunded_minor = 0;
+  std::int64_t voided_minor = 0;
 };
 
 class Ledger {
  public:
   // in_process: survives the death of the process, not of the machine; a key counts below its reference.
-  // program: on the disk before the answer; a key counts by itself, as with a real PSP.
+  // program: on the disk before the answer; a key counts by itself, whatever it was sent for, as with a real
+  // PSP.
   enum class Use { in_process, program };
+
+  // What a request on the charge of this reference meets. Called on the ledger's thread.
+  using BehaviourFor = std::function<Behaviour(std::string_view reference)>;
 
   // Throws DatabaseError with a line for the operator.
   explicit Ledger(const std::string& path, Use use = Use::in_process);
 
   // Books the charge, ended as the behaviour says, unless there is one with its key already; gives what the
   // book says then, and nothing if nothing is booked.
-  // Error: idempotency_key_reused_with_different_body, where both fingerprints are known; store_unavailable,
+  // Errors: idempotency_key_reused_with_different_body, where both fingerprints are known; store_unavailable,
   // and nothing is booked, also while the file is not at its path any more.
-  Task<Result<std::optional<Booked>>> book(Charge charge, Behaviour behaviour, Timestamp now);
+  Task<Result<std::optional<Booked<Charge>>>> book(Charge charge, Behaviour behaviour, Timestamp now);
+
+  // Books an operation on the charge with its charge_key (in_process: and its reference) in the same way. One
+  // that the charge does not allow is booked as declined with the code of why_refused: what was refused once
+  // is refused whenever it comes.
+  // Errors as above, and not_found: there is no such charge; invalid_argument: another currency than its.
+  Task<Result<BookedOperation>> operate(Operation wanted, BehaviourFor behaviour_for, Timestamp now);
 
   // In the order of their keys.
-  Task<Result<std::vector<Charge>>> list(std::string reference, std::size_t limit);
+  Task<Result<std::vector<ListedCharge>>> list(std::string reference, std::size_t limit, Timestamp now);
+  // `reference` counts in_process only.
+  Task<Result<std::optional<Operation>>> find_operation(std::string reference, std::string key,
+                                                        Timestamp now);
   // In the order of the references, from the first one behind `after`.
-  Task<Result<std::vector<ChargeCount>>> count(std::string after, std::size_t limit);
+  Task<Result<std::vector<ChargeCount>>> count(std::string after, std::size_t limit, Timestamp now);
 
  private:
   const Use use_;

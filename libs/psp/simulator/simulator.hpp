@@ -4,6 +4,7 @@
 
 #include "psp/adapter.hpp"
 #include "psp/simulator/ledger.hpp"
+#include "psp/simulator/report.hpp"
 
 namespace switchyard::psp::simulator {
 
@@ -12,10 +13,13 @@ class Simulator final : public Adapter {
   Simulator(const std::string& ledger_path, const Clock& clock) : ledger_(ledger_path), clock_(clock) {}
 
   std::string_view name() const override { return "simulator"; }
-  Task<payment::Outcome> authorize(AuthorizeRequest request, Deadline deadline) override;
-  Task<LookUpResult> look_up(AuthorizeRequest request, Deadline deadline) override;
+  std::string encode(const payment::State& state, const payment::Operation& operation) const override;
+  Task<payment::Answer> send(const payment::Step& step, Deadline deadline) override;
+  Task<payment::Found> look_up(const payment::Step& step, Deadline deadline) override;
 
  private:
+  Task<Result<std::optional<Report>>> book(const payment::Step& step, Behaviour behaviour);
+
   Ledger ledger_;
   const Clock& clock_;
 };

@@ -56,18 +56,24 @@ Task<std::unique_ptr<postgres::Connection>> connect_at_start(Executor executor, 
   }
 }
 
-// A server that goes down meanwhile comes back; what it refuses, it refuses again.
-// Returns whether there was nothing before.
-Task<bool> prepare_database(Executor executor, std::string url) {
-  const auto deadline = steady_clock::now() + start_time;
+struct Prepared {
+  // There was nothing before.
   bool is_new = false;
+  std::string installation;
+};
+
+// A server that goes down meanwhile comes back; what it refuses, it refuses again.
+Task<Prepared> prepare_database(Executor executor, std::string url) {
+  const auto deadline = steady_clock::now() + start_time;
+  Prepared prepared;
   for (;;) {
     const auto connection = co_await connect_at_start(executor, url, deadline);
     try {
       const auto version = co_await migrate(*connection);
-      is_new = is_new || version == 0;
+      prepared.is_new = prepared.is_new || version == 0;
       co_await require_finished_copy(*connection);
-      co_return is_new;
+      prepared.installation = co_await read_installation(*connection);
+      co_return prepared;
     } catch (const std::runtime_error&) {
       if (connection->is_usable() || steady_clock::now() + start_pause >= deadline) throw;
     }
@@ -82,19 +88,21 @@ PostgresStore::PostgresStore(const std::string& url)
     : pool_(thread_.executor(0), url, connections_max),
       tasks_(thread_.executor(0)),
       creations_(thread_.executor(0), tasks_, write_limits,
-                 [this](std::vector<NewTransaction> created) { return create_all(std::move(created)); }),
-      creations_with_keys_(
-          thread_.executor(0), tasks_, write_limits,
-          [this](std::vector<NewTransaction> created) { return create_all_with_keys(std::move(created)); }),
-      outcomes_(thread_.executor(0), tasks_, write_limits,
-                [this](std::vector<payment::State> states) { return save_all(std::move(states)); }),
+                 [this](std::vector<Change> changes) { return create_all(std::move(changes)); }),
+      creations_with_keys_(thread_.executor(0), tasks_, write_limits,
+                           [this](std::vector<Change> changes) { return create_all(std::move(changes)); }),
+      answers_(thread_.executor(0), tasks_, write_limits,
+               [this](std::vector<Change> changes) { return save_all(std::move(changes)); }),
+      takes_(thread_.executor(0), tasks_, write_limits,
+             [this](std::vector<NamedTake> takes) { return take_all(std::move(takes)); }),
       logins_(thread_.executor(0), tasks_, logins_limits,
               [this](std::size_t in_use) { return pool_.share_has_room(in_use, logins_part); }),
       merchants_(thread_.executor(0), tasks_, merchants_limits,
                  [this](std::size_t in_use) { return pool_.share_has_room(in_use, merchants_part); }) {
-  const bool is_new =
-      thread_.run(0, [this, url]() -> Task<bool> { return prepare_database(thread_.executor(0), url); });
-  if (is_new) made_anew_ = "tables in an empty PostgreSQL database";
+  auto prepared =
+      thread_.run(0, [this, url]() -> Task<Prepared> { return prepare_database(thread_.executor(0), url); });
+  installation_ = std::move(prepared.installation);
+  if (prepared.is_new) made_anew_ = "tables in an empty PostgreSQL database";
 }
 
 PostgresStore::~PostgresStore() {
@@ -104,13 +112,15 @@ PostgresStore::~PostgresStore() {
   });
 }
 
-Task<postgres::Outcome<PostgresStore::RowSets>> PostgresStore::execute(Statements statements, Effect effect) {
+Task<postgres::Outcome<PostgresStore::RowSets>> PostgresStore::execute(Statements statements, Effect effect,
+                                                                       bool* is_repeated) {
   Retries retries;
   bool may_be_done = false;
   for (;;) {
     // Once it may be done, only the server can say, so that is worth all the time there is.
     const auto connect_by = may_be_done ? retries.deadline() : retries.connect_by();
     auto done = co_await try_once(statements, connect_by, retries.deadline());
+    if (is_repeated != nullptr) *is_repeated = may_be_done;
     if (done) co_return done;
     auto& failure = done.error();
     const bool open = failure.kind == Failure::Kind::unknown;
@@ -131,15 +141,21 @@ Task<postgres::Outcome<PostgresStore::RowSets>> PostgresStore::try_once(Statemen
                                                                         postgres::Deadline deadline) {
   auto connection = co_await pool_.acquire(connect_by);
   if (!connection) co_return std::unexpected(std::move(connection.error()));
-  co_return co_await (*connection)->run(std::move(statements), deadline);
+  const bool begins = std::string_view(statements.front().sql()).starts_with("BEGIN");
+  auto done = co_await (*connection)->run(std::move(statements), deadline);
+  // Refused before COMMIT, it is still in the transaction.
+  if (!done && begins) (*connection)->give_up();
+  co_return done;
 }
 
 Task<Result<void>> PostgresStore::check_writable(Timestamp now) {
   Statements statements;
   statements
       .emplace_back(
-          "INSERT INTO health (id, checked_at) VALUES (1, $1::timestamptz) "
-          "ON CONFLICT (id) DO UPDATE SET checked_at = excluded.checked_at")
+          R"(
+INSERT INTO health (id, checked_at)
+VALUES (1, $1::timestamptz)
+ON CONFLICT (id) DO UPDATE SET checked_at = excluded.checked_at)")
       .bind(now);
   statements.push_back(look_for_privileges());
   return query<void>(std::move(statements), Effect::repeatable, [](const RowSets& done) -> Result<void> {

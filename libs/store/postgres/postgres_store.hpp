@@ -1,14 +1,16 @@
 // The store in PostgreSQL 15 or newer, for any number of processes on any number of machines.
 //
-// All connections live on one thread of the store's own. Creations and outcomes that wait at the same time
-// become one statement each, in one commit; what cannot be batched takes a connection of its own. What
+// All connections live on one thread of the store's own. Commits that wait at the same time become one
+// statement for each table, in one commit, and so do transactions that are taken by name; what cannot be
+// batched takes a connection of its own. What
 // merchants read has half of the connections at most, and merchants take turns; what logins read has a
 // quarter of its own. So neither lists nor logins keep the others, or writes and claims, from a connection.
 //
 // A connection that is lost leaves open whether the last commit was done. Every write here that may be
 // acknowledged is therefore one that can be sent again: it finds its own rows, changes nothing twice, and
-// reads back what is there. What stays open at the deadline is store_outcome_unknown; store_unavailable and
-// overloaded are said only where nothing was done.
+// reads back what is there; but for take(), whose request is known by its key when it comes again. What stays
+// open at the deadline is store_outcome_unknown; store_unavailable and overloaded are said only where nothing
+// was done.
 #pragma once
 
 #include "base/io_threads.hpp"
@@ -29,6 +31,7 @@ class PostgresStore final : public Store {
   ~PostgresStore() override;
 
   Task<Result<std::optional<User>>> find_user(std::string username) override;
+  Task<Result<std::vector<User>>> find_users(std::vector<UserId> ids) override;
   Task<Result<std::vector<User>>> list_users(UserId after, std::size_t limit) override;
   Task<Result<User>> add_user(NewUser user, Timestamp now) override;
   Task<Result<bool>> import_users(std::vector<NewUser> users, Timestamp now) override;
@@ -40,39 +43,35 @@ class PostgresStore final : public Store {
   Task<Result<void>> record_login_failure(std::vector<std::string> subjects, Timestamp now,
                                           std::chrono::milliseconds window) override;
 
-  Task<Result<CreateResult>> create_transaction(NewTransaction transaction) override;
-  Task<Result<std::optional<Replayed>>> find_reply(MerchantId merchant, std::string key,
-                                                   std::string request_fingerprint) override;
-  Task<Result<TransactionWithAttempts>> find_transaction(MerchantId merchant, TransactionId id) override;
+  Task<Result<Committed>> commit(Change change) override;
+  Task<Result<std::vector<Taken>>> take(Work work, Decide decide) override;
+
+  Task<Result<std::optional<Replayed>>> find_reply(MerchantId merchant, IdempotencyKey key) override;
+  Task<Result<payment::State>> find_transaction(MerchantId merchant, TransactionId id) override;
   Task<Result<TransactionPage>> list_transactions(MerchantId merchant, TransactionFilter filter) override;
+  Task<Result<std::vector<std::pair<TransactionId, MerchantId>>>> find_owners(
+      std::vector<TransactionId> ids) override;
 
-  Task<Result<std::vector<payment::Transition>>> claim_due(std::string psp, Timestamp now, std::size_t limit,
-                                                           payment::RetryPolicy policy, Due due) override;
-  Task<Result<void>> save_outcome(payment::State state) override;
-
-  Task<Result<std::vector<ClaimedJob>>> claim_jobs(std::string psp, std::vector<payment::Transaction> jobs,
-                                                   Timestamp now, payment::RetryPolicy policy,
-                                                   std::int64_t amount_max) override;
-  Task<Result<std::vector<payment::Transaction>>> lease_queued(Timestamp due_by, Timestamp until,
-                                                               std::size_t limit) override;
-  Task<Result<bool>> settle_foreign(MerchantId merchant, TransactionId id, std::string psp,
-                                    payment::Event outcome, Timestamp now) override;
-  Task<Result<void>> note_foreign_worker(Timestamp now) override;
-  Task<Result<bool>> has_seen_foreign_worker() override;
   Task<Result<Workload>> measure_workload() override;
   Task<Result<std::int64_t>> count_backlog(std::int64_t most) override;
   Task<Result<std::vector<MerchantBacklog>>> largest_backlogs(std::int64_t most,
                                                               std::size_t merchants) override;
+  Task<Result<void>> note_foreign_worker(Timestamp now) override;
+  Task<Result<bool>> has_seen_foreign_worker() override;
 
   Task<Result<void>> check_writable(Timestamp now) override;
 
  private:
-  Task<Result<std::vector<std::string>>> refusals_of(std::vector<payment::Transaction> jobs,
-                                                     std::int64_t amount_max);
   using Statements = std::vector<postgres::Statement>;
   using RowSets = std::vector<postgres::Rows>;
-  using Transitions = std::vector<payment::Transition>;
-  struct Locked;
+  class Taking;
+  class DueTaking;
+  class NamedTaking;
+  // NamedWork, and who decides about it.
+  struct NamedTake {
+    NamedWork work;
+    Decide decide;
+  };
 
   // --- On the store's own thread ---
 
@@ -85,28 +84,23 @@ class PostgresStore final : public Store {
   };
   // Runs the statements as one transaction. A failure of kind unknown is one of the whole: no try is known to
   // have been done, and one may have been.
-  Task<postgres::Outcome<RowSets>> execute(Statements statements, Effect effect);
+  // `is_repeated`, if given, becomes whether an earlier try may have been done when the last one was sent.
+  Task<postgres::Outcome<RowSets>> execute(Statements statements, Effect effect, bool* is_repeated = nullptr);
   Task<postgres::Outcome<RowSets>> try_once(Statements statements, postgres::Deadline connect_by,
                                             postgres::Deadline deadline);
 
-  Task<std::vector<Result<CreateResult>>> create_all(std::vector<NewTransaction> created);
-  Task<postgres::Outcome<std::vector<Result<CreateResult>>>> create_together(
-      const std::vector<NewTransaction>& created);
-  Task<std::vector<Result<CreateResult>>> create_all_with_keys(std::vector<NewTransaction> created);
-  Task<postgres::Outcome<std::vector<Result<CreateResult>>>> create_together_with_keys(
-      const std::vector<NewTransaction>& created);
+  Task<std::vector<Result<Committed>>> create_all(std::vector<Change> changes);
+  Task<postgres::Outcome<std::vector<Result<Committed>>>> create_together(const std::vector<Change>& changes);
+  Task<std::vector<Result<Committed>>> save_all(std::vector<Change> changes);
+  Task<postgres::Outcome<std::vector<Result<Committed>>>> save_together(const std::vector<Change>& changes);
 
-  Task<std::vector<Result<bool>>> save_all(std::vector<payment::State> states);
-  Task<postgres::Outcome<std::vector<Result<bool>>>> save_together(const std::vector<payment::State>& states);
-
-  // Locks rows, lets `decide` turn them into states to write, and commits those. Locks end with the
-  // transaction, whatever happens to this process.
-  // `decide` is called again for each try.
-  template <class Decide>
-  Task<Result<void>> change_locked(Statements lock, Decide decide);
-  template <class Decide>
-  Task<std::optional<postgres::Failure>> try_change_locked(Statements lock, Decide& decide,
-                                                           postgres::Deadline deadline);
+  Task<Result<std::vector<Taken>>> take_due(DueWork work, Decide decide);
+  Task<Result<std::vector<Taken>>> take_named(NamedWork work, Decide decide);
+  Task<std::vector<Result<std::vector<Taken>>>> take_all(std::vector<NamedTake> takes);
+  // Locks rows, has them decided about and commits that. Locks end with the transaction, whatever happens to
+  // this process.
+  Task<std::optional<postgres::Failure>> run_taking(Taking& taking);
+  Task<std::optional<postgres::Failure>> try_taking(Taking& taking, postgres::Deadline deadline);
 
   // --- On the caller's thread ---
 
@@ -128,9 +122,10 @@ class PostgresStore final : public Store {
   TaskGroup tasks_;
   std::atomic<std::size_t> under_way_{0};
   KeysInFlight keys_in_flight_;
-  postgres::Batcher<NewTransaction, CreateResult> creations_;
-  postgres::Batcher<NewTransaction, CreateResult> creations_with_keys_;
-  postgres::Batcher<payment::State, bool> outcomes_;
+  postgres::Batcher<Change, Committed> creations_;
+  postgres::Batcher<Change, Committed> creations_with_keys_;
+  postgres::Batcher<Change, Committed> answers_;
+  postgres::Batcher<NamedTake, std::vector<Taken>> takes_;
   postgres::Turns logins_;
   postgres::Turns merchants_;
 };

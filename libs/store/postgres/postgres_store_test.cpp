@@ -3,6 +3,7 @@
 
 #include <charconv>
 #include <future>
+#include <map>
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/write.hpp>
@@ -11,6 +12,7 @@
 #include "base/testing.hpp"
 #include "postgres/testing.hpp"
 #include "store/postgres/due.hpp"
+#include "store/postgres/schema.hpp"
 
 namespace switchyard::store {
 namespace {
@@ -33,9 +35,44 @@ payment::Transaction new_transaction() {
           .merchant_id = merchant,
           .amount = Money(100, *Currency::parse("USD")),
           .next_action_at = start,
-          .reason = {},
           .created_at = start,
           .updated_at = start};
+}
+
+Change creation(const payment::Transaction& transaction = new_transaction()) {
+  return {.state = {transaction, {}}, .is_new = true};
+}
+Change creation_with_key(const std::string& key) {
+  return {.state = {new_transaction(), {}},
+          .is_new = true,
+          .key = IdempotencyKey{payment::Kind::authorize, key, "f"},
+          .reply = "{}"};
+}
+
+const payment::RetryPolicy policy;
+const payment::Psp psp{"psp", [](const payment::State&, const payment::Operation&) { return "request"; }};
+
+Decide claim_at(Timestamp now) {
+  return [now](payment::State state) { return Decided{payment::claim(std::move(state), psp, now, policy)}; };
+}
+DueWork due_by(Timestamp time, std::size_t limit = 1) {
+  return {.by = time, .ahead = time + std::chrono::hours(1), .limit = limit};
+}
+payment::Step captured(const payment::Step& claimed) {
+  const payment::Succeeded succeeded{"ref", claimed.operation().amount};
+  return payment::answered(claimed, succeeded, start, policy);
+}
+
+// A tenth of it.
+Task<Result<std::vector<Taken>>> refund_with_key(Store& store, TransactionId id, std::string key) {
+  NamedWork work{{{merchant, id, IdempotencyKey{payment::Kind::refund, std::move(key), "f"}}}};
+  Decide decide = [](payment::State state) -> std::expected<Decided, payment::Refusal> {
+    const payment::Request wanted{.amount_minor = 10, .psp_key = {}, .reference = {}, .note = {}};
+    auto requested = payment::request(std::move(state), wanted, start);
+    if (!requested) return std::unexpected(requested.error());
+    return Decided{.step = {std::move(*requested)}, .reply = "first"};
+  };
+  return store.take(std::move(work), std::move(decide));
 }
 
 // Stands between the store and the server, and can lose an answer after the server has given it.
@@ -138,11 +175,10 @@ class LossyProxy {
   std::atomic<bool> refuse_ = false;
 };
 
-// Tables that somebody has locked, so that everything that wants them waits.
-class TableLock {
+// What somebody has done and not committed, so that everything that wants the same waits.
+class OpenTransaction {
  public:
-  TableLock(const std::string& url, const std::string& tables) {
-    const auto sql = fmt::format("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", tables);
+  OpenTransaction(const std::string& url, const std::string& sql) {
     thread_.run(0, [&]() -> Task<void> {
       auto made = co_await postgres::Connection::connect(thread_.executor(0), url, deadline());
       connection_ = std::move(*made);
@@ -152,6 +188,15 @@ class TableLock {
       statements.emplace_back(sql.c_str());
       const auto locked = co_await connection_->run(std::move(statements), deadline());
       if (!locked) throw std::runtime_error(locked.error().message);
+    });
+  }
+
+  void commit() {
+    thread_.run(0, [&]() -> Task<void> {
+      std::vector<postgres::Statement> statements;
+      statements.emplace_back("COMMIT");
+      const auto done = co_await connection_->run(std::move(statements), deadline());
+      EXPECT_TRUE(done);
     });
   }
 
@@ -207,9 +252,46 @@ class PostgresStoreTest : public ::testing::Test {
       return std::move(*result);
     }
   }
+  Result<Committed> commit(const Change& change) {
+    return run([&]() -> Task<Result<Committed>> { return store_->commit(change); });
+  }
+  std::vector<payment::Step> take_due(Store& store, Timestamp now, std::size_t limit = 1) {
+    const auto taken = run(
+        [&]() -> Task<Result<std::vector<Taken>>> { return store.take(due_by(now, limit), claim_at(now)); });
+    EXPECT_TRUE(taken) << taken.error().detail;
+    std::vector<payment::Step> steps;
+    for (const auto& one : *taken) steps.push_back(std::get<Decided>(one).step);
+    return steps;
+  }
+  payment::Step create_and_claim(const payment::Transaction& transaction = new_transaction()) {
+    EXPECT_TRUE(commit(creation(transaction)));
+    return take_due(*store_, start).at(0);
+  }
+  TransactionId create_and_capture() {
+    const auto claimed = create_and_claim();
+    EXPECT_TRUE(commit({.state = captured(claimed).state}));
+    return claimed.state.transaction.id;
+  }
+  payment::State found(TransactionId id, Store& store) {
+    const auto state =
+        run([&]() -> Task<Result<payment::State>> { return store.find_transaction(merchant, id); });
+    EXPECT_TRUE(state) << state.error().detail;
+    return *state;
+  }
+  payment::State found(TransactionId id) { return found(id, *store_); }
+  // Empty, as a program of this version of the schema made it.
+  std::string old_database(int version) {
+    const auto url = testing::postgres_schema_url(fmt::format("{}_{}", schema_, version));
+    run([&]() -> Task<void> {
+      const auto deadline = std::chrono::steady_clock::now() + seconds(30);
+      const auto connection = co_await postgres::Connection::connect(threads_.executor(0), url, deadline);
+      static_cast<void>(co_await migrate(**connection, version));
+    });
+    return url;
+  }
   std::size_t stored() {
     return run([&]() -> Task<std::size_t> {
-      const TransactionFilter filter{.status = {}, .currency = {}, .before = {}, .limit = 100};
+      const TransactionFilter filter{.limit = 100};
       const auto page = co_await store_->list_transactions(merchant, filter);
       co_return page->items.size();
     });
@@ -228,8 +310,8 @@ class PostgresStoreTest : public ::testing::Test {
       co_return lines;
     });
   }
-  std::string explained(const char* sql) {
-    const auto explain = std::string("EXPLAIN ") + sql;
+  std::string explained(const std::string& sql) {
+    const auto explain = "EXPLAIN " + sql;
     postgres::Statement statement(explain.c_str());
     statement.bind(std::chrono::floor<milliseconds>(std::chrono::system_clock::now()))
         .bind(std::int64_t{256});
@@ -248,78 +330,174 @@ class PostgresStoreTest : public ::testing::Test {
 
 TEST_F(PostgresStoreTest, ACommitWhoseAnswerIsLostIsFoundAndNotMadeTwice) {
   for (int i = 1; i <= 5; ++i) {
+    const auto change = creation();
     proxy_->lose_next_answer();
-    const auto created = run(
-        [&]() -> Task<Result<CreateResult>> { return store_->create_transaction({new_transaction(), {}}); });
+    const auto created = commit(change);
     EXPECT_TRUE(proxy_->has_lost_it());
     ASSERT_TRUE(created);
-    EXPECT_TRUE(std::holds_alternative<Created>(*created));
+    EXPECT_TRUE(std::holds_alternative<Done>(*created));
     EXPECT_EQ(stored(), static_cast<std::size_t>(i));
+    EXPECT_TRUE(std::holds_alternative<Stale>(*commit(change))) << "of another request, it is there already";
   }
 }
 
 TEST_F(PostgresStoreTest, ACommitWithAKeyWhoseAnswerIsLostIsTheFirstUseOfTheKey) {
-  const auto create = [this] {
-    return run([&]() -> Task<Result<CreateResult>> {
-      return store_->create_transaction({new_transaction(), IdempotencyKey{"k", "f", "{}"}});
-    });
-  };
   proxy_->lose_next_answer();
-  const auto first = create();
+  const auto first = commit(creation_with_key("k"));
   EXPECT_TRUE(proxy_->has_lost_it());
   ASSERT_TRUE(first);
-  EXPECT_TRUE(std::holds_alternative<Created>(*first)) << "not a replay of itself";
-  const auto again = create();
+  EXPECT_TRUE(std::holds_alternative<Done>(*first)) << "not a replay of itself";
+  const auto again = commit(creation_with_key("k"));
   ASSERT_TRUE(again);
   EXPECT_TRUE(std::holds_alternative<Replayed>(*again));
   EXPECT_EQ(stored(), 1U);
 }
 
-TEST_F(PostgresStoreTest, AnOutcomeWhoseAnswerIsLostIsSavedOnce) {
-  payment::RetryPolicy policy;
-  const auto transaction = new_transaction();
-  const auto claimed = run([&]() -> Task<payment::Transition> {
-    const NewTransaction wanted{transaction, {}};
-    const auto created = co_await store_->create_transaction(wanted);
-    EXPECT_TRUE(created);
-    auto transitions = co_await store_->claim_due("psp", start, 1, policy, Due::all);
-    co_return transitions->at(0);
-  });
-  const auto captured = payment::apply(claimed.state, payment::Approved{"ref"}, start, policy);
+// A job of an outside queue, that another process has stored and claimed first, or not.
+TEST_F(PostgresStoreTest, ANewClaimWhoseAnswerIsLostIsItsOwnOrSomebodyElses) {
+  for (const bool is_anothers : {false, true}) {
+    const payment::State queued{new_transaction(), {}};
+    const auto theirs = payment::claim(queued, psp, start, policy);
+    const auto ours = payment::claim(queued, psp, start + milliseconds(1), policy);
+    if (is_anothers) {
+      EXPECT_TRUE(std::holds_alternative<Done>(*commit({.state = theirs.state, .is_new = true})));
+    }
+    proxy_->lose_next_answer();
+    const auto committed = commit({.state = ours.state, .is_new = true});
+    EXPECT_TRUE(proxy_->has_lost_it());
+    ASSERT_TRUE(committed);
+    EXPECT_EQ(std::holds_alternative<Stale>(*committed), is_anothers);
+    const auto state = found(queued.transaction.id);
+    EXPECT_THAT(state.operations, SizeIs(1));
+    EXPECT_EQ(state.transaction.updated_at, is_anothers ? start : start + milliseconds(1));
+  }
+}
+
+TEST_F(PostgresStoreTest, OfManyWhoClaimOneNewTransactionAtOnceOneHasIt) {
+  const payment::State queued{new_transaction(), {}};
+  const Change claimed{.state = payment::claim(queued, psp, start, policy).state, .is_new = true};
+  std::vector<std::future<Result<Committed>>> all;
+  for (int i = 0; i < 10; ++i) {
+    const auto claim = [&]() -> Task<Result<Committed>> { return store_->commit(claimed); };
+    all.push_back(asio::co_spawn(threads_.executor(0), claim, asio::use_future));
+  }
+  EXPECT_EQ(std::ranges::count_if(all, [](auto& one) { return std::holds_alternative<Done>(*one.get()); }),
+            1);
+}
+
+TEST_F(PostgresStoreTest, AnAnswerWhoseCommitIsNotAnsweredIsSavedOnce) {
+  const auto claimed = create_and_claim();
   proxy_->lose_next_answer();
-  EXPECT_TRUE(run([&]() -> Task<Result<void>> { return store_->save_outcome(captured.state); }));
+  const auto committed = commit({.state = captured(claimed).state});
   EXPECT_TRUE(proxy_->has_lost_it());
-  const auto found = run([&]() -> Task<Result<TransactionWithAttempts>> {
-    return store_->find_transaction(merchant, transaction.id);
-  });
-  EXPECT_EQ(found->transaction.status, payment::Status::captured);
-  EXPECT_EQ(found->transaction.epoch, 1);
-  EXPECT_THAT(found->attempts, SizeIs(1));
+  ASSERT_TRUE(committed);
+  EXPECT_TRUE(std::holds_alternative<Done>(*committed));
+  const auto state = found(claimed.state.transaction.id);
+  EXPECT_EQ(state.transaction.status, payment::Status::captured);
+  EXPECT_EQ(state.transaction.version, 1);
+  ASSERT_THAT(state.operations, SizeIs(1));
+  EXPECT_EQ(state.operations[0].phase, payment::Phase::succeeded);
 }
 
 TEST_F(PostgresStoreTest, AClaimWhoseAnswerIsLostIsTakenUpAfterItsLease) {
-  payment::RetryPolicy policy;
-  run([&]() -> Task<void> {
-    const NewTransaction wanted{new_transaction(), {}};
-    const auto created = co_await store_->create_transaction(wanted);
-    EXPECT_TRUE(created);
-    // First the answer with the rows, then the one to the commit.
-    for (const int let_through : {0, 1}) {
-      const auto connected = co_await store_->check_writable(start);
-      EXPECT_TRUE(connected);
-      proxy_->lose_next_answer(let_through);
-      const auto lost = co_await store_->claim_due("psp", start, 1, policy, Due::all);
-      EXPECT_FALSE(lost);
-      EXPECT_EQ(lost.error().code,
-                let_through == 0 ? ErrorCode::store_unavailable : ErrorCode::store_outcome_unknown);
-      EXPECT_TRUE(proxy_->has_lost_it());
+  ASSERT_TRUE(commit(creation()));
+  // First the answer with the rows, then the one to the commit.
+  for (const int let_through : {0, 1}) {
+    EXPECT_TRUE(run([&]() -> Task<Result<void>> { return store_->check_writable(start); }));
+    proxy_->lose_next_answer(let_through);
+    const auto lost = run(
+        [&]() -> Task<Result<std::vector<Taken>>> { return store_->take(due_by(start), claim_at(start)); });
+    ASSERT_FALSE(lost);
+    EXPECT_EQ(lost.error().code,
+              let_through == 0 ? ErrorCode::store_unavailable : ErrorCode::store_outcome_unknown);
+    EXPECT_TRUE(proxy_->has_lost_it());
+  }
+  EXPECT_THAT(take_due(*store_, start), SizeIs(0)) << "the second claim was committed";
+  const auto claimed = take_due(*store_, start + policy.lease);
+  ASSERT_THAT(claimed, SizeIs(1));
+  EXPECT_EQ(claimed[0].action, payment::Action::look_up);
+}
+
+// Whether it was done is not known, so it is not done again; who asks again with the key is told.
+TEST_F(PostgresStoreTest, ATakeWhoseAnswerIsLostIsFoundByItsKey) {
+  const auto id = create_and_capture();
+  const auto refund = [&] {
+    return run([&]() -> Task<Result<std::vector<Taken>>> { return refund_with_key(*store_, id, "k"); });
+  };
+  proxy_->lose_next_answer(1);
+  const auto lost = refund();
+  ASSERT_FALSE(lost);
+  EXPECT_EQ(lost.error().code, ErrorCode::store_outcome_unknown);
+  const auto again = refund();
+  ASSERT_TRUE(again);
+  EXPECT_EQ(std::get<Replayed>(again->at(0)).reply, "first");
+  EXPECT_THAT(found(id).operations, SizeIs(2));
+}
+
+// The transaction and its operations are of one moment.
+TEST_F(PostgresStoreTest, ATransactionIsReadAsAWholeWhileOperationsAreAskedFor) {
+  const auto id = create_and_capture();
+  const auto refund_all = [&]() -> Task<void> {
+    for (int i = 0; i < 10; ++i) {
+      const auto refunded = co_await refund_with_key(*store_, id, fmt::format("k{}", i));
+      EXPECT_TRUE(refunded);
     }
-    const auto too_early = co_await store_->claim_due("psp", start, 1, policy, Due::all);
-    EXPECT_THAT(*too_early, SizeIs(0)) << "the second claim was committed";
-    const auto claimed = co_await store_->claim_due("psp", start + policy.lease, 1, policy, Due::all);
-    EXPECT_THAT(*claimed, SizeIs(1));
-    EXPECT_EQ(claimed->at(0).action, payment::Action::look_up);
-  });
+  };
+  auto refunding = asio::co_spawn(threads_.executor(0), refund_all, asio::use_future);
+  const auto is_done = [&] { return refunding.wait_for(seconds(0)) == std::future_status::ready; };
+  for (bool more = true; more;) {
+    more = !is_done();
+    const auto state = found(id);
+    EXPECT_EQ(state.operations.size(), static_cast<std::size_t>(state.transaction.operation_count));
+  }
+  EXPECT_THAT(found(id).operations, SizeIs(11));
+}
+
+// Between the look for the key and the commit.
+TEST_F(PostgresStoreTest, AKeyThatAnotherProcessUsesAtTheSameTimeIsReplayed) {
+  const auto id = create_and_capture();
+  OpenTransaction theirs(url_,
+                         "INSERT INTO idempotency_keys (merchant_id, kind, key, request_fingerprint, "
+                         "transaction_id, reply, created_at) "
+                         "VALUES (1, 'refund', 'k', 'f', gen_random_uuid(), 'theirs', now())");
+  const auto refund = [&]() -> Task<Result<std::vector<Taken>>> { return refund_with_key(*store_, id, "k"); };
+  auto refunded = asio::co_spawn(threads_.executor(0), refund, asio::use_future);
+  theirs.wait_for_waiters(1);
+  theirs.commit();
+  const auto taken = refunded.get();
+  ASSERT_TRUE(taken) << taken.error().detail;
+  EXPECT_EQ(std::get<Replayed>(taken->at(0)).reply, "theirs");
+  EXPECT_THAT(found(id).operations, SizeIs(1));
+}
+
+TEST_F(PostgresStoreTest, RefundsThatSeveralProcessesAskForAtOnceAreNoMoreThanThereIs) {
+  const auto id = create_and_capture();
+  PostgresStore second(url_);
+  PostgresStore third(url_);
+  std::vector<std::future<Result<std::vector<Taken>>>> asked;
+  for (int i = 0; i < 60; ++i) {
+    auto& store = i % 3 == 0 ? *store_ : i % 3 == 1 ? second : third;
+    const auto refund = [&store, id, i]() -> Task<Result<std::vector<Taken>>> {
+      return refund_with_key(store, id, fmt::format("k{}", i));
+    };
+    asked.push_back(asio::co_spawn(threads_.executor(0), refund, asio::use_future));
+  }
+  int refused = 0;
+  for (auto& one : asked) {
+    const auto taken = one.get();
+    ASSERT_TRUE(taken) << taken.error().detail;
+    const auto* refusal = std::get_if<payment::Refusal>(&taken->at(0));
+    if (refusal == nullptr) {
+      EXPECT_TRUE(std::holds_alternative<Decided>(taken->at(0)));
+      continue;
+    }
+    EXPECT_EQ(refusal->why, payment::Refusal::Why::over_what_is_left);
+    ++refused;
+  }
+  EXPECT_EQ(refused, 50);
+  EXPECT_THAT(found(id).operations, SizeIs(11));
+  EXPECT_THAT(lines_of(postgres::Statement("SELECT key::text FROM idempotency_keys")), SizeIs(10))
+      << "a key whose request was refused is free";
 }
 
 TEST_F(PostgresStoreTest, GoesOnWhenTheServerIsBack) {
@@ -342,19 +520,13 @@ TEST_F(PostgresStoreTest, GoesOnWhenTheServerIsBack) {
 // All are sent, wait for a lock, and lose their connections; none of them is known to be done, and none not
 // to be.
 TEST_F(PostgresStoreTest, WhatWasSentAndNotAnsweredIsNotKnown) {
-  payment::RetryPolicy policy;
-  const auto claimed = run([&]() -> Task<payment::Transition> {
-    const NewTransaction wanted{new_transaction(), {}};
-    const auto created = co_await store_->create_transaction(wanted);
-    EXPECT_TRUE(created);
-    NewUser user{.id = {}, .username = "alice", .password_hash = "h"};
-    const auto added = co_await store_->add_user(std::move(user), start);
-    EXPECT_TRUE(added);
-    auto transitions = co_await store_->claim_due("psp", start, 1, policy, Due::all);
-    co_return transitions->at(0);
-  });
-  const auto captured = payment::apply(claimed.state, payment::Approved{"ref"}, start, policy).state;
-  const TableLock lock(url_, "users, login_failures, transactions, idempotency_keys");
+  const auto claimed = create_and_claim();
+  EXPECT_TRUE(run([&]() -> Task<Result<User>> {
+    return store_->add_user({.id = {}, .username = "alice", .password_hash = "h"}, start);
+  }));
+  const Change answer{.state = captured(claimed).state};
+  const OpenTransaction lock(
+      url_, "LOCK TABLE users, login_failures, transactions, idempotency_keys IN ACCESS EXCLUSIVE MODE");
   const auto code = [](const auto& result) {
     return result ? std::string("done") : std::string(to_string(result.error().code));
   };
@@ -366,13 +538,12 @@ TEST_F(PostgresStoreTest, WhatWasSentAndNotAnsweredIsNotKnown) {
     };
     codes.push_back(asio::co_spawn(threads_.executor(0), one, asio::use_future));
   };
-  begin([&] { return store_->create_transaction({new_transaction(), {}}); });
-  begin([&] { return store_->create_transaction({new_transaction(), IdempotencyKey{"k", "f", "{}"}}); });
-  begin([&] { return store_->save_outcome(captured); });
+  begin([&] { return store_->commit(creation()); });
+  begin([&] { return store_->commit(creation_with_key("k")); });
+  begin([&] { return store_->commit(answer); });
   begin([&] { return store_->add_user({.id = {}, .username = "becky", .password_hash = "h"}, start); });
   begin([&] { return store_->set_user_enabled("alice", false); });
   begin([&] { return store_->record_login_failure({"s"}, start, seconds(1)); });
-  begin([&] { return store_->lease_queued(start, start + seconds(1), 1); });
   begin([&] { return store_->find_user("alice"); });
   lock.wait_for_waiters(static_cast<int>(codes.size()));
   proxy_->refuse_connections(true);
@@ -385,13 +556,13 @@ TEST_F(PostgresStoreTest, WhatWasSentAndNotAnsweredIsNotKnown) {
 
 TEST_F(PostgresStoreTest, ListsThatHangLeaveConnectionsToLoginsAndWrites) {
   const auto list_of = [this](MerchantId who) -> Task<bool> {
-    const TransactionFilter filter{.status = {}, .currency = {}, .before = {}, .limit = 10};
+    const TransactionFilter filter{.limit = 10};
     const auto page = co_await store_->list_transactions(who, filter);
     co_return page.has_value();
   };
   std::vector<std::future<bool>> lists;
   {
-    const TableLock lock(url_, "transactions");
+    const OpenTransaction lock(url_, "LOCK TABLE transactions IN ACCESS EXCLUSIVE MODE");
     for (int i = 0; i < 100; ++i) {
       lists.push_back(asio::co_spawn(
           threads_.executor(0), [list_of]() -> Task<bool> { return list_of(merchant); }, asio::use_future));
@@ -432,11 +603,11 @@ TEST_F(PostgresStoreTest, WithOneOrTwoConnectionsNobodyIsLeftWithout) {
     };
     for (int i = 0; i < 40; ++i) {
       begin([&, i] {
-        const TransactionFilter filter{.status = {}, .currency = {}, .before = {}, .limit = 10};
+        const TransactionFilter filter{.limit = 10};
         return store.list_transactions({i % 3}, filter);
       });
       if (i % 4 == 0) begin([&] { return store.find_user("alice"); });
-      if (i % 4 == 1) begin([&] { return store.create_transaction({new_transaction(), {}}); });
+      if (i % 4 == 1) begin([&] { return store.commit(creation()); });
       if (i % 4 == 2) begin([&] { return store.check_writable(start); });
     }
     for (auto& one : done) EXPECT_EQ(one.get(), "done") << limit;
@@ -444,27 +615,32 @@ TEST_F(PostgresStoreTest, WithOneOrTwoConnectionsNobodyIsLeftWithout) {
 }
 
 TEST_F(PostgresStoreTest, ColumnsThatAreAlteredWhileItRunsChangeNothing) {
-  payment::RetryPolicy policy;
   for (const char* type : {"varchar(1000)", "text"}) {
-    run([&]() -> Task<void> {
-      const auto transaction = new_transaction();
-      const NewTransaction wanted{transaction, {}};
-      const auto created = co_await store_->create_transaction(wanted);
-      EXPECT_TRUE(created);
-      const auto found = co_await store_->find_transaction(merchant, transaction.id);
-      EXPECT_TRUE(found);
-      const auto claimed = co_await store_->claim_due("psp", start, 1, policy, Due::all);
-      EXPECT_TRUE(claimed);
-      auto captured = payment::apply(claimed->at(0).state, payment::Approved{"ref"}, start, policy).state;
-      const auto saved = co_await store_->save_outcome(std::move(captured));
-      EXPECT_TRUE(saved);
-    });
+    const auto claimed = create_and_claim();
+    EXPECT_THAT(found(claimed.state.transaction.id).operations, SizeIs(1));
+    EXPECT_TRUE(commit({.state = captured(claimed).state}));
     testing::postgres_execute(url_,
                               fmt::format("ALTER TABLE transactions ALTER COLUMN reason TYPE {}", type));
     testing::postgres_execute(url_, "ALTER TABLE transactions ALTER COLUMN amount_minor TYPE numeric");
-    testing::postgres_execute(url_, "ALTER TABLE attempts ALTER COLUMN number TYPE int");
+    testing::postgres_execute(url_, "ALTER TABLE operations ALTER COLUMN number TYPE int");
   }
   EXPECT_EQ(stored(), 2U);
+}
+
+// Its transaction is left where it is refused.
+TEST_F(PostgresStoreTest, AReadThatIsRefusedLeavesNoConnectionBehindThatRefusesAll) {
+  const auto claimed = create_and_claim();
+  testing::postgres_execute(url_, "ALTER TABLE operations RENAME TO elsewhere");
+  for (int i = 0; i < 10; ++i) {
+    const auto refused = run([&]() -> Task<Result<payment::State>> {
+      return store_->find_transaction(merchant, claimed.state.transaction.id);
+    });
+    EXPECT_EQ(refused.error().code, ErrorCode::store_unavailable);
+  }
+  testing::postgres_execute(url_, "ALTER TABLE elsewhere RENAME TO operations");
+  EXPECT_TRUE(commit(creation()));
+  EXPECT_EQ(stored(), 2U);
+  EXPECT_THAT(found(claimed.state.transaction.id).operations, SizeIs(1));
 }
 
 TEST_F(PostgresStoreTest, ManyProcessesMayStartAtOnceOverAnEmptyDatabase) {
@@ -477,54 +653,169 @@ TEST_F(PostgresStoreTest, ManyProcessesMayStartAtOnceOverAnEmptyDatabase) {
   for (auto& one : starting) EXPECT_NO_THROW(one.get());
 }
 
-TEST_F(PostgresStoreTest, ADatabaseOfAnOlderVersionIsBroughtToThisOneWithAllThatIsInIt) {
-  for (const int version : {1, 2}) {
-    const auto transaction = new_transaction();
-    const auto created =
-        run([&]() -> Task<Result<CreateResult>> { return store_->create_transaction({transaction, {}}); });
-    ASSERT_TRUE(created);
-    testing::postgres_execute(url_, fmt::format("DELETE FROM switchyard_schema WHERE version > {}", version));
-    testing::postgres_execute(url_, "DROP INDEX transactions_started");
-    if (version == 1) {
-      testing::postgres_execute(url_, "DROP INDEX transactions_by_id, transactions_in_review");
-      testing::postgres_execute(url_, "DROP TABLE foreign_workers");
+// A payment as programs of before version 4 left it.
+struct OldPayment {
+  std::string status;
+  // Of the attempts, in their order.
+  std::vector<std::string> attempts;
+  std::string reason;
+  // What it is now.
+  std::vector<std::string> phases;
+  std::optional<payment::Action> when_claimed{};
+  std::int64_t authorized = 0;
+  std::int64_t captured = 0;
+  std::int64_t refunded = 0;
+  std::string capture_method = "automatic";
+};
+
+const std::vector<OldPayment> old_payments{
+    {"queued", {}, "", {}, payment::Action::send},
+    {"processing", {"started"}, "", {"sent"}, payment::Action::look_up},
+    {"processing", {"not_sent"}, "connection refused", {"requested"}, payment::Action::send},
+    {"processing", {"not_sent", "started"}, "", {"failed", "sent"}, payment::Action::look_up},
+    {"processing", {"not_sent", "not_sent"}, "refused", {"failed", "requested"}, payment::Action::send},
+    {"unknown", {"unknown"}, "timeout", {"unknown"}, payment::Action::look_up},
+    {"unknown", {"not_sent", "unknown"}, "timeout", {"failed", "unknown"}, payment::Action::look_up},
+    {"manual_review", {"unknown"}, "timeout", {"manual_review"}},
+    {"declined", {"declined"}, "51", {"declined"}},
+    {"declined", {"not_sent", "declined"}, "05", {"failed", "declined"}},
+    {"failed", {"not_sent", "not_sent", "not_sent"}, "refused", {"failed", "failed", "failed"}},
+    {"failed", {"failed"}, "Traceback", {"failed"}},
+    {"captured", {"approved"}, "", {"succeeded"}, {}, 100, 100},
+    {"captured", {"failed", "approved"}, "", {"failed", "succeeded"}, {}, 100, 100},
+    {"authorized", {"approved"}, "", {"succeeded"}, {}, 100, 0, 0, "manual"},
+    {"voided", {"approved"}, "", {"succeeded"}, {}, 100, 0, 0, "manual"},
+    {"partially_refunded", {"approved"}, "", {"succeeded"}, {}, 100, 100, 40},
+    {"refunded", {"approved"}, "", {"succeeded"}, {}, 100, 100, 100},
+};
+
+std::string old_request(TransactionId id, const std::string& capture_method) {
+  return fmt::format(R"({{"reference":"{}","amount":100,"currency":"USD","capture_method":"{}"}})",
+                     id.value.to_string(), capture_method);
+}
+
+void store_old_payment(const std::string& url, TransactionId id, const OldPayment& old) {
+  const bool is_open = old.status == "queued" || old.status == "processing" || old.status == "unknown";
+  const auto time = "'2023-11-14 22:13:20+00'";
+  testing::postgres_execute(
+      url,
+      fmt::format("INSERT INTO transactions VALUES (1, '{}', 100, 'USD', '{}', '{}', {}, {}, {}, {}, {}, {}, "
+                  "'{}', {}, {})",
+                  id.value.to_string(), old.capture_method, old.status, old.authorized, old.captured,
+                  old.refunded, old.attempts.empty() ? 0 : 7, old.attempts.size(), is_open ? time : "NULL",
+                  old.reason, time, time));
+  for (std::size_t i = 0; i < old.attempts.size(); ++i) {
+    const auto& status = old.attempts[i];
+    const bool is_resolved = status != "started" && status != "unknown";
+    testing::postgres_execute(
+        url, fmt::format("INSERT INTO attempts VALUES (1, '{}', {}, 'psp', 'key-{}', "
+                         "sha256(convert_to('{}', 'UTF8')), '{}', 2, 'ref', '{}', {}, {})",
+                         id.value.to_string(), i + 1, i + 1, old_request(id, old.capture_method), status,
+                         status == "approved" || status == "started" ? "" : old.reason, time,
+                         is_resolved ? time : "NULL"));
+  }
+}
+
+// Every state that a payment could be in.
+TEST_F(PostgresStoreTest, AttemptsOfADatabaseOfVersion3AreOperations) {
+  const auto url = old_database(3);
+  std::map<TransactionId, const OldPayment*> stored;
+  for (const auto& old : old_payments) {
+    const TransactionId id{Uuid::generate()};
+    store_old_payment(url, id, old);
+    stored.emplace(id, &old);
+  }
+  testing::postgres_execute(
+      url, "INSERT INTO idempotency_keys VALUES (1, 'k', 'f', gen_random_uuid(), '{}', now())");
+  PostgresStore migrated(url);
+  EXPECT_EQ(migrated.made_anew(), "");
+  EXPECT_THAT(migrated.installation(), ::testing::MatchesRegex("[0-9a-f]{32}"));
+  for (const auto& [id, old] : stored) {
+    SCOPED_TRACE(fmt::format("{} {}", old->status, fmt::join(old->attempts, ", ")));
+    // One that is not sound is not found.
+    const auto state = found(id, migrated);
+    EXPECT_EQ(payment::why_broken(state), std::nullopt);
+    EXPECT_EQ(to_string(state.transaction.status), old->status);
+    EXPECT_EQ(state.transaction.held_minor, old->status == "authorized" ? 100 : 0);
+    EXPECT_EQ(state.transaction.reason, old->reason);
+    std::vector<std::string> phases;
+    for (const auto& operation : state.operations) {
+      phases.emplace_back(to_string(operation.phase));
+      const bool is_last = operation.number == state.transaction.operation_count;
+      EXPECT_EQ(operation.request, old_request(id, old->capture_method));
+      EXPECT_EQ(operation.idempotency_key, fmt::format("key-{}", operation.number));
+      EXPECT_EQ(operation.claims, is_last ? 7 : 1);
+      EXPECT_EQ(operation.sends, is_last ? operation.number : 1);
+      EXPECT_EQ(operation.ended_at.has_value(), !is_open(operation.phase));
     }
-    PostgresStore migrated(url_);
-    EXPECT_EQ(migrated.made_anew(), "");
-    const auto claimed = run([&]() -> Task<Result<std::vector<payment::Transition>>> {
-      return migrated.claim_due("psp", start, 10, payment::RetryPolicy(), Due::all);
-    });
-    ASSERT_TRUE(claimed);
-    ASSERT_THAT(*claimed, SizeIs(1));
-    EXPECT_EQ(claimed->at(0).state.transaction.id, transaction.id);
+    EXPECT_EQ(phases, old->phases);
+    if (old->status == "declined") {
+      const auto& reason = state.operations.back().reason;
+      EXPECT_EQ(reason.code, old->reason);
+      EXPECT_EQ(reason.kind,
+                old->reason == "51" ? payment::ReasonKind::soft_decline : payment::ReasonKind::hard_decline);
+    }
+  }
+  std::map<TransactionId, payment::Action> actions;
+  for (const auto& step : take_due(migrated, start, 100)) actions[step.state.transaction.id] = step.action;
+  for (const auto& [id, old] : stored) {
+    EXPECT_EQ(actions.contains(id), old->when_claimed.has_value()) << old->status;
+    if (old->when_claimed) {
+      EXPECT_EQ(actions[id], *old->when_claimed) << old->status;
+    }
+  }
+  const auto replayed =
+      run([&]() -> Task<Result<Committed>> { return migrated.commit(creation_with_key("k")); });
+  EXPECT_TRUE(std::holds_alternative<Replayed>(*replayed));
+}
+
+// Its programs did not write down what they sent, so it is never sent again.
+TEST_F(PostgresStoreTest, AnAttemptOfAStillOlderProgramHasNoRequest) {
+  const auto url = old_database(3);
+  const TransactionId id{Uuid::generate()};
+  store_old_payment(url, id, {"unknown", {"unknown"}, "timeout", {"unknown"}});
+  testing::postgres_execute(url, "UPDATE attempts SET request_fingerprint = 'another'");
+  PostgresStore migrated(url);
+  EXPECT_EQ(found(id, migrated).operations.at(0).request, "");
+}
+
+TEST_F(PostgresStoreTest, ADatabaseOfAnyOlderVersionIsBroughtToThisOne) {
+  for (const int version : {1, 2, 3}) {
+    const auto url = old_database(version);
+    const TransactionId id{Uuid::generate()};
+    store_old_payment(url, id, old_payments.front());
+    PostgresStore migrated(url);
+    const auto claimed = take_due(migrated, start, 10);
+    ASSERT_THAT(claimed, SizeIs(1));
+    EXPECT_EQ(claimed[0].state.transaction.id, id);
     const auto seen = run([&]() -> Task<Result<bool>> { return migrated.has_seen_foreign_worker(); });
     EXPECT_EQ(seen, false);
-    EXPECT_THAT(lines_of(postgres::Statement("SELECT indexname::text FROM pg_indexes WHERE indexname = "
-                                             "'transactions_started' AND schemaname = current_schema()")),
-                SizeIs(1));
+    EXPECT_EQ(PostgresStore(url).installation(), migrated.installation());
   }
 }
 
 // While an outside queue holds very many queued ones, all of them due.
 TEST_F(PostgresStoreTest, WhatHasBeenStartedIsFoundWithoutPassingOverWhatIsQueued) {
-  testing::postgres_execute(
-      url_,
-      "INSERT INTO transactions SELECT 1, gen_random_uuid(), 100, 'USD', 'automatic', 'queued', 0, 0, 0, 0, "
-      "0, "
-      "now() - interval '1 hour' + n * interval '1 ms', '', now(), now() FROM generate_series(1, 20000) n");
-  testing::postgres_execute(url_,
-                            "INSERT INTO transactions SELECT 1, gen_random_uuid(), 100, 'USD', 'automatic', "
-                            "'unknown', 0, 0, 0, 1, 1, "
-                            "now() + n * interval '1 s', '', now(), now() FROM generate_series(1, 100) n");
+  const auto fill = [this](const char* status, const char* next_action_at, int count) {
+    testing::postgres_execute(url_, fmt::format(R"(
+INSERT INTO transactions (
+  merchant_id, id, amount_minor, currency, capture_method, status, authorized_minor, captured_minor,
+  refunded_minor, version, operation_count, next_action_at, reason, created_at, updated_at)
+SELECT 1, gen_random_uuid(), 100, 'USD', 'automatic', '{}', 0, 0, 0, 0, 0, {}, '', now(), now()
+FROM generate_series(1, {}) n)",
+                                                status, next_action_at, count));
+  };
+  fill("queued", "now() - interval '1 hour' + n * interval '1 ms'", 20'000);
+  fill("unknown", "now() + n * interval '1 s'", 100);
   testing::postgres_execute(url_, "ANALYZE transactions");
-  for (const auto* sql : {lock_started.due, lock_started.ahead}) {
-    const auto plan = explained(sql);
+  for (const auto* sql : {&lock_started.due, &lock_started.ahead}) {
+    const auto plan = explained(*sql);
     EXPECT_THAT(plan, HasSubstr("transactions_started")) << plan;
     EXPECT_THAT(plan, Not(HasSubstr("Seq Scan on transactions"))) << plan;
     EXPECT_THAT(plan, Not(HasSubstr("transactions_due"))) << plan;
   }
-  for (const auto* sql : {lock_all.due, lock_all.ahead}) {
-    const auto plan = explained(sql);
+  for (const auto* sql : {&lock_all.due, &lock_all.ahead, &lock_queued.due}) {
+    const auto plan = explained(*sql);
     EXPECT_THAT(plan, HasSubstr("Index Scan using transactions_due")) << plan;
     EXPECT_THAT(plan, Not(HasSubstr("Sort"))) << plan;
   }
@@ -562,8 +853,7 @@ TEST_F(PostgresStoreTest, ARoleThatMayNotCreateAnythingServesFromTheTablesOfAnot
   grant("DELETE ON login_failures");
   PostgresStore store(theirs);
   run([&]() -> Task<void> {
-    const NewTransaction wanted{new_transaction(), {}};
-    const auto created = co_await store.create_transaction(wanted);
+    const auto created = co_await store.commit(creation());
     EXPECT_TRUE(created);
     const auto writable = co_await store.check_writable(start);
     EXPECT_TRUE(writable);
@@ -579,7 +869,7 @@ TEST_F(PostgresStoreTest, ShowsThatTheRoleMayNotWriteATable) {
   PostgresStore store(theirs);
   const auto check = [&] { return run([&]() -> Task<Result<void>> { return store.check_writable(start); }); };
   for (const std::string table :
-       {"users", "login_failures", "transactions", "attempts", "idempotency_keys"}) {
+       {"users", "login_failures", "transactions", "operations", "idempotency_keys"}) {
     EXPECT_TRUE(check()) << table;
     testing::postgres_execute(url_, fmt::format("REVOKE INSERT ON {} FROM \"{}\"", table, role));
     const auto checked = check();
@@ -626,25 +916,17 @@ TEST_F(PostgresStoreTest, AWrongPasswordIsToldAtOnceAndNotRepeated) {
                   AllOf(HasSubstr("PGPASSWORD"), HasSubstr("percent-decoded"), Not(HasSubstr("hunter2")))));
 }
 
-TEST_F(PostgresStoreTest, WordsOfAPspThatAreNoTextDoNotKeepAnOutcomeFromBeingSaved) {
-  payment::RetryPolicy policy;
-  const auto transaction = new_transaction();
-  run([&]() -> Task<void> {
-    const NewTransaction wanted{transaction, {}};
-    const auto created = co_await store_->create_transaction(wanted);
-    EXPECT_TRUE(created);
-    const auto claimed = co_await store_->claim_due("psp", start, 1, policy, Due::all);
-    const payment::Declined declined{"51", payment::DeclineKind::hard, "ref"};
-    auto state = payment::apply(claimed->at(0).state, declined, start, policy).state;
-    // The state machine makes such words printable; the store does not count on it.
-    state.transaction.reason = std::string("5\0001", 3);
-    state.attempt->psp_reference = "\xff\xfe";
-    const auto saved = co_await store_->save_outcome(std::move(state));
-    EXPECT_TRUE(saved);
-    const auto found = co_await store_->find_transaction(merchant, transaction.id);
-    EXPECT_EQ(found->transaction.reason, "5?1");
-    EXPECT_EQ(found->attempts.at(0).psp_reference, "??");
-  });
+TEST_F(PostgresStoreTest, WordsOfAPspThatAreNoTextDoNotKeepAnAnswerFromBeingSaved) {
+  const auto claimed = create_and_claim();
+  const payment::Declined declined{{"51", {}, payment::ReasonKind::soft_decline}, "ref", {}};
+  auto state = payment::answered(claimed, declined, start, policy).state;
+  // The state machine makes such words printable; the store does not count on it.
+  state.transaction.reason = std::string("5\0001", 3);
+  state.operations[0].psp_reference = "\xff\xfe";
+  EXPECT_TRUE(commit({.state = std::move(state)}));
+  const auto saved = found(claimed.state.transaction.id);
+  EXPECT_EQ(saved.transaction.reason, "5?1");
+  EXPECT_EQ(saved.operations.at(0).psp_reference, "??");
 }
 
 }  // namespace

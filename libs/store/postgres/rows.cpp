@@ -1,110 +1,190 @@
 #include "store/postgres/rows.hpp"
 
-#include "payment/state_machine.hpp"
+#include <algorithm>
+#include <array>
+#include <functional>
+#include <iterator>
+#include <map>
+
+#include <fmt/format.h>
+
+#include "base/assert.hpp"
 
 namespace switchyard::store {
+namespace {
 
-Readable<payment::Transaction> read_transaction(const postgres::Rows& rows, int row) {
-  const auto words = read_words(rows.bytes(row, 3), rows.bytes(row, 4), rows.bytes(row, 5));
-  if (!words) return std::unexpected(words.error());
-  const auto attempts = read_count(rows.integer(row, 10));
-  if (!attempts) return std::unexpected(attempts.error());
-  return sound(payment::Transaction{
-      .id = {rows.uuid(row, 1)},
-      .merchant_id = {rows.integer(row, 0)},
-      .amount = Money(rows.integer(row, 2), words->currency),
-      .capture_method = words->capture_method,
-      .status = words->status,
-      .authorized_minor = rows.integer(row, 6),
-      .captured_minor = rows.integer(row, 7),
-      .refunded_minor = rows.integer(row, 8),
-      .epoch = rows.integer(row, 9),
-      .attempt_count = *attempts,
-      .next_action_at = rows.is_null(row, 11) ? std::nullopt : std::optional(rows.timestamp(row, 11)),
-      .reason = std::string(rows.bytes(row, 12)),
-      .created_at = rows.timestamp(row, 13),
-      .updated_at = rows.timestamp(row, 14),
+struct SqlType {
+  std::string_view name;
+  postgres::Type element;
+};
+// In the order of ColumnType.
+constexpr std::array<SqlType, 6> sql_types{{
+    {"bigint", postgres::Type::bigint},
+    {"boolean", postgres::Type::boolean},
+    {"uuid", postgres::Type::uuid},
+    {"text", postgres::Type::text},
+    {"bytea", postgres::Type::bytea},
+    {"timestamptz", postgres::Type::timestamptz},
+}};
+static_assert(static_cast<std::size_t>(ColumnType::timestamptz) + 1 == sql_types.size());
+
+const SqlType& sql_type(const ColumnName& column) {
+  return sql_types.at(static_cast<std::size_t>(column.type));
+}
+
+template <class Text>
+std::string list_of(ColumnNames columns, Text text) {
+  std::string list;
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    if (!list.empty()) list += ", ";
+    list += text(columns[i], i + 1);
+  }
+  return list;
+}
+
+// Of put_columns().
+struct PutStorable {
+  PostgresColumns& columns;
+
+  void operator()(std::string_view value) const {
+    columns.put(std::string_view(postgres::storable_text(value)));
+  }
+  void operator()(const auto& value) const { columns.put(value); }
+};
+
+}  // namespace
+
+std::string names_of(ColumnNames columns, std::string_view prefix) {
+  return list_of(columns, [prefix](const ColumnName& column, std::size_t) {
+    return fmt::format("{}{}", prefix, column.name);
   });
 }
 
-Readable<payment::Attempt> read_attempt(const postgres::Rows& rows, int row, int first) {
-  const auto status = read_attempt_status(rows.bytes(row, first + 4));
-  if (!status) return std::unexpected(status.error());
-  const auto number = read_count(rows.integer(row, first));
-  if (!number) return std::unexpected(number.error());
-  const auto look_ups = read_count(rows.integer(row, first + 5));
-  if (!look_ups) return std::unexpected(look_ups.error());
-  return payment::Attempt{
-      .number = *number,
-      .psp = std::string(rows.bytes(row, first + 1)),
-      .idempotency_key = std::string(rows.bytes(row, first + 2)),
-      .request_fingerprint = std::string(rows.bytes(row, first + 3)),
-      .status = *status,
-      .look_ups = *look_ups,
-      .psp_reference = std::string(rows.bytes(row, first + 6)),
-      .reason = std::string(rows.bytes(row, first + 7)),
-      .started_at = rows.timestamp(row, first + 8),
-      .ended_at = rows.is_null(row, first + 9) ? std::nullopt : std::optional(rows.timestamp(row, first + 9)),
-  };
+std::string reads_of(ColumnNames columns, std::string_view prefix) {
+  return list_of(columns, [prefix](const ColumnName& column, std::size_t) {
+    return fmt::format("{}{}::{}", prefix, column.name, sql_type(column).name);
+  });
 }
 
-User read_user(const postgres::Rows& rows, int row) {
-  return {
-      .id = {rows.integer(row, 0)},
-      .username = std::string(rows.bytes(row, 1)),
-      .password_hash = std::string(rows.bytes(row, 2)),
-      .enabled = rows.boolean(row, 3),
-  };
+std::string arrays_of(ColumnNames columns) {
+  return list_of(columns, [](const ColumnName& column, std::size_t number) {
+    return fmt::format("${}::{}[]", number, sql_type(column).name);
+  });
 }
 
-void TransactionColumns::add(const payment::Transaction& transaction) {
-  payment::assert_invariants(transaction);
-  merchant_id_.add(transaction.merchant_id.value);
-  id_.add(transaction.id.value);
-  amount_minor_.add(transaction.amount.minor());
-  currency_.add(transaction.amount.currency().code());
-  capture_method_.add(payment::to_string(transaction.capture_method));
-  status_.add(payment::to_string(transaction.status));
-  authorized_minor_.add(transaction.authorized_minor);
-  captured_minor_.add(transaction.captured_minor);
-  refunded_minor_.add(transaction.refunded_minor);
-  epoch_.add(transaction.epoch);
-  attempt_count_.add(std::int64_t{transaction.attempt_count});
-  next_action_at_.add(transaction.next_action_at);
-  reason_.add(postgres::storable_text(transaction.reason));
-  created_at_.add(transaction.created_at);
-  updated_at_.add(transaction.updated_at);
+std::string assignments_of(ColumnNames columns, std::string_view from) {
+  std::vector<ColumnName> changing;
+  std::ranges::copy_if(columns, std::back_inserter(changing), std::not_fn(&ColumnName::is_fixed));
+  return list_of(changing, [from](const ColumnName& column, std::size_t) {
+    return fmt::format("{} = {}{}", column.name, from, column.name);
+  });
 }
 
-void TransactionColumns::bind_to(postgres::Statement& statement) const {
-  for (const auto* column : {&merchant_id_, &id_, &amount_minor_, &currency_, &capture_method_, &status_,
-                             &authorized_minor_, &captured_minor_, &refunded_minor_, &epoch_, &attempt_count_,
-                             &next_action_at_, &reason_, &created_at_, &updated_at_}) {
-    statement.bind(*column);
+std::vector<ColumnName> changing_columns(const TableName& table) {
+  const auto key = table.columns.first(table.key_size);
+  std::vector<ColumnName> changing(key.begin(), key.end());
+  std::ranges::copy_if(table.columns.subspan(table.key_size), std::back_inserter(changing),
+                       std::not_fn(&ColumnName::is_fixed));
+  return changing;
+}
+
+Place place_of(const postgres::Rows& rows, int row) {
+  return {{rows.integer(row, 0)}, {rows.uuid(row, 1)}};
+}
+
+Place place_of(const payment::Transaction& transaction) {
+  return {transaction.merchant_id, transaction.id};
+}
+
+postgres::Statement about(const std::string& sql, std::span<const Place> places) {
+  postgres::Column merchants(postgres::Type::bigint);
+  postgres::Column ids(postgres::Type::uuid);
+  for (const auto& [merchant, id] : places) {
+    merchants.add(merchant.value);
+    ids.add(id.value);
+  }
+  postgres::Statement statement(sql.c_str());
+  statement.bind(merchants).bind(ids);
+  return statement;
+}
+
+std::vector<User> read_users(const postgres::Rows& rows) {
+  std::vector<User> users;
+  users.reserve(static_cast<std::size_t>(rows.size()));
+  for (int row = 0; row < rows.size(); ++row) {
+    users.push_back({.id = {rows.integer(row, 0)},
+                     .username = std::string(rows.bytes(row, 1)),
+                     .password_hash = std::string(rows.bytes(row, 2)),
+                     .enabled = rows.boolean(row, 3)});
+  }
+  return users;
+}
+
+std::vector<FoundState> read_transactions(const postgres::Rows& rows) {
+  std::vector<FoundState> found;
+  found.reserve(static_cast<std::size_t>(rows.size()));
+  for (int row = 0; row < rows.size(); ++row) {
+    auto transaction = get_transaction(PostgresRow{rows, row});
+    if (transaction) {
+      found.push_back({place_of(rows, row), payment::State{std::move(*transaction), {}}});
+    } else {
+      found.push_back({place_of(rows, row), std::unexpected(std::move(transaction.error()))});
+    }
+  }
+  return found;
+}
+
+void add_operations(std::vector<FoundState>& found, std::span<const postgres::Rows> operations) {
+  std::map<Place, Readable<payment::State>*> states;
+  for (auto& [place, state] : found) states.emplace(place, &state);
+  for (const auto& rows : operations) {
+    for (int row = 0; row < rows.size(); ++row) {
+      const auto known = states.find(place_of(rows, row));
+      if (known == states.end() || !*known->second) continue;
+      auto& state = *known->second;
+      auto operation = get_operation(PostgresRow{rows, row}, state->transaction.amount.currency());
+      if (operation) {
+        state->operations.push_back(std::move(*operation));
+      } else {
+        state = std::unexpected(std::move(operation.error()));
+      }
+    }
+  }
+  for (auto& one : found) {
+    if (one.state) one.state = sound(std::move(*one.state));
   }
 }
 
-void AttemptColumns::add(MerchantId merchant, TransactionId transaction, const payment::Attempt& attempt) {
-  merchant_id_.add(merchant.value);
-  transaction_id_.add(transaction.value);
-  number_.add(std::int64_t{attempt.number});
-  psp_.add(attempt.psp);
-  idempotency_key_.add(attempt.idempotency_key);
-  request_fingerprint_.add(attempt.request_fingerprint);
-  status_.add(payment::to_string(attempt.status));
-  look_ups_.add(std::int64_t{attempt.look_ups});
-  psp_reference_.add(postgres::storable_text(attempt.psp_reference));
-  reason_.add(postgres::storable_text(attempt.reason));
-  started_at_.add(attempt.started_at);
-  ended_at_.add(attempt.ended_at);
+PostgresColumns::PostgresColumns(const TableName& table) : table_(table) {
+  columns_.reserve(table.columns.size());
+  for (const auto& column : table.columns) columns_.emplace_back(sql_type(column).element);
 }
 
-void AttemptColumns::bind_to(postgres::Statement& statement) const {
-  for (const auto* column :
-       {&merchant_id_, &transaction_id_, &number_, &psp_, &idempotency_key_, &request_fingerprint_, &status_,
-        &look_ups_, &psp_reference_, &reason_, &started_at_, &ended_at_}) {
-    statement.bind(*column);
+void PostgresColumns::add(const payment::Transaction& transaction) {
+  put_columns(transaction, PutStorable{*this});
+}
+
+void PostgresColumns::add(const payment::Transaction& transaction, const payment::Operation& operation) {
+  put_columns(transaction, operation, PutStorable{*this});
+}
+
+postgres::Column& PostgresColumns::next() {
+  const auto column = next_;
+  if (column == 0) ++rows_;
+  next_ = (next_ + 1) % columns_.size();
+  return columns_[column];
+}
+
+postgres::Statement& PostgresColumns::bind_to(postgres::Statement& statement) const {
+  for (const auto& column : columns_) statement.bind(column);
+  return statement;
+}
+
+postgres::Statement& PostgresColumns::bind_changing_to(postgres::Statement& statement) const {
+  for (std::size_t i = 0; i < columns_.size(); ++i) {
+    if (i < table_.key_size || !table_.columns[i].is_fixed) statement.bind(columns_[i]);
   }
+  return statement;
 }
 
 }  // namespace switchyard::store

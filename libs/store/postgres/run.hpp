@@ -64,7 +64,7 @@ inline Error to_error(const postgres::Failure& failure) {
 // Whether the server refused what was in the statement, such as a row that breaks a constraint. Anything else
 // it would refuse of every operation.
 inline bool is_of_the_data(const postgres::Failure& failure) {
-  constexpr std::array<std::string_view, 3> classes{"22", "23", "54"};
+  constexpr std::array<std::string_view, 4> classes{"21", "22", "23", "54"};
   return failure.kind == postgres::Failure::Kind::refused &&
          std::ranges::any_of(classes, [&](auto one) { return failure.sqlstate.starts_with(one); });
 }
@@ -132,43 +132,6 @@ Task<Result<T>> PostgresStore::query_in_turn(postgres::Turns& turns, std::int64_
                                              Statements statements, Read read) {
   auto operation = transaction_of<T>(std::move(statements), Effect::none, std::move(read));
   co_return co_await turns.run<T>(asker, std::move(operation));
-}
-
-template <class Decide>
-Task<Result<void>> PostgresStore::change_locked(Statements lock, Decide decide) {
-  lock.insert(lock.begin(), Statement("BEGIN"));
-  Retries retries;
-  for (;;) {
-    const auto failure = co_await try_change_locked(lock, decide, retries.deadline());
-    if (!failure) co_return Result<void>{};
-    if (!retries.is_worth_another(*failure) || retries.is_late()) {
-      co_return std::unexpected(to_error(*failure));
-    }
-    SteadyTimer pause(thread_.executor(0), retry_pause);
-    co_await pause.async_wait(use_tuple);
-  }
-}
-
-template <class Decide>
-Task<std::optional<postgres::Failure>> PostgresStore::try_change_locked(Statements lock, Decide& decide,
-                                                                        postgres::Deadline deadline) {
-  const auto connect_by = std::min(deadline, std::chrono::steady_clock::now() + connection_time);
-  auto connection = co_await pool_.acquire(connect_by);
-  if (!connection) co_return std::move(connection.error());
-  auto locked = co_await (*connection)->run(std::move(lock), deadline);
-  if (!locked) {
-    // The locks go with the connection, and what was not committed with them.
-    (*connection)->give_up();
-    auto& failure = locked.error();
-    if (failure.kind == postgres::Failure::Kind::unknown) failure.kind = postgres::Failure::Kind::unreachable;
-    co_return std::move(failure);
-  }
-  Statements writes = decide(*locked);
-  writes.emplace_back("COMMIT");
-  auto committed = co_await (*connection)->run(std::move(writes), deadline);
-  if (committed) co_return std::nullopt;
-  (*connection)->give_up();
-  co_return std::move(committed.error());
 }
 
 }  // namespace switchyard::store

@@ -8,12 +8,14 @@
 
 namespace switchyard::store {
 
+inline constexpr std::int64_t newest_postgres_version = 4;
+
 // Brings the database to this program's version. Processes that start at once take turns. A database that is
 // at this version is only looked at, so a role that may not create anything can serve from it. Throws
 // std::runtime_error with a line for the operator if the database is of a newer version, cannot be brought to
 // this one, is not UTF-8, or its tables may not be used by this role. Returns the version that it had, 0 if
-// there was none.
-Task<std::int64_t> migrate(postgres::Connection& connection);
+// there was none. `to`: tests make databases as older programs did.
+Task<std::int64_t> migrate(postgres::Connection& connection, std::int64_t to = newest_postgres_version);
 
 // Whether the role may use each table as the program must, without waiting for anybody's lock. It fails if a
 // table is not there.
@@ -23,5 +25,8 @@ std::optional<std::string> missing_privilege(const postgres::Rows& found);
 
 // Throws if `switchyard store copy` (store/copy.hpp) was interrupted: half of the data is not there yet.
 Task<void> require_finished_copy(postgres::Connection& connection);
+
+// The store's random id (store.hpp). Throws as migrate() does.
+Task<std::string> read_installation(postgres::Connection& connection);
 
 }  // namespace switchyard::store

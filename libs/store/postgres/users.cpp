@@ -16,6 +16,31 @@ constexpr std::int64_t expired_windows_removed_max = 16;
 // Logins stand in one line.
 constexpr std::int64_t anybody = 0;
 
+const auto select_user =
+    fmt::format("SELECT {} FROM users WHERE username = $1::text", reads_of(read_user_columns));
+const auto select_users =
+    fmt::format("SELECT {} FROM users WHERE id = ANY($1::bigint[])", reads_of(read_user_columns));
+const auto list_page = fmt::format(R"(
+SELECT {}
+FROM users
+WHERE id > $1::bigint
+ORDER BY id
+LIMIT $2::bigint)",
+                                   reads_of(read_user_columns));
+const auto insert_user = fmt::format(R"(
+INSERT INTO users ({})
+SELECT coalesce($1::bigint, coalesce(max(id), 0) + 1), $2::text, $3::text, $4::boolean, $5::timestamptz
+FROM users
+ON CONFLICT DO NOTHING
+RETURNING {})",
+                                     names_of(user_columns), reads_of(read_user_columns));
+const auto import_into_users = fmt::format(R"(
+INSERT INTO users ({})
+SELECT i.*
+FROM unnest({}) i
+WHERE NOT EXISTS (SELECT FROM users))",
+                                           names_of(user_columns), arrays_of(user_columns));
+
 constexpr const char* take_users_lock = "SELECT pg_advisory_xact_lock($1::bigint)";
 
 // PostgreSQL's text is UTF-8 without NUL, so no user has another name. It is never looked for in a changed
@@ -42,29 +67,26 @@ Result<void> require_one_change(const std::vector<Rows>& sets) {
 Task<Result<std::optional<User>>> PostgresStore::find_user(std::string username) {
   if (!can_be_a_name(username)) co_return std::nullopt;
   Statements statements;
-  statements.emplace_back("SELECT " SWITCHYARD_PG_USER_READ " FROM users WHERE username = $1::text")
-      .bind(username);
+  statements.emplace_back(select_user.c_str()).bind(username);
   const auto read = [](const RowSets& sets) -> Result<std::optional<User>> {
     if (sets.front().size() == 0) return std::nullopt;
-    return read_user(sets.front(), 0);
+    return read_users(sets.front()).front();
   };
   co_return co_await query_in_turn<std::optional<User>>(logins_, anybody, std::move(statements), read);
 }
 
+Task<Result<std::vector<User>>> PostgresStore::find_users(std::vector<UserId> ids) {
+  Column wanted(Type::bigint);
+  for (const auto& id : ids) wanted.add(id.value);
+  Statement select(select_users.c_str());
+  const auto read = [](const RowSets& sets) -> Result<std::vector<User>> { return read_users(sets.front()); };
+  return query<std::vector<User>>({select.bind(wanted)}, Effect::none, read);
+}
+
 Task<Result<std::vector<User>>> PostgresStore::list_users(UserId after, std::size_t limit) {
   Statements statements;
-  statements
-      .emplace_back("SELECT " SWITCHYARD_PG_USER_READ
-                    " FROM users WHERE id > $1::bigint ORDER BY id "
-                    "LIMIT $2::bigint")
-      .bind(after.value)
-      .bind(static_cast<std::int64_t>(limit));
-  const auto read = [](const RowSets& sets) -> Result<std::vector<User>> {
-    std::vector<User> users;
-    users.reserve(static_cast<std::size_t>(sets.front().size()));
-    for (int row = 0; row < sets.front().size(); ++row) users.push_back(read_user(sets.front(), row));
-    return users;
-  };
+  statements.emplace_back(list_page.c_str()).bind(after.value).bind(static_cast<std::int64_t>(limit));
+  const auto read = [](const RowSets& sets) -> Result<std::vector<User>> { return read_users(sets.front()); };
   return query_in_turn<std::vector<User>>(logins_, anybody, std::move(statements), read);
 }
 
@@ -73,10 +95,7 @@ Task<Result<User>> PostgresStore::add_user(NewUser user, Timestamp now) {
   Statements statements;
   statements.emplace_back(take_users_lock).bind(users_lock);
   statements.emplace_back("SELECT FROM users WHERE username = $1::text").bind(user.username);
-  auto& insert = statements.emplace_back(
-      "INSERT INTO users (id, username, password_hash, enabled, created_at) "
-      "SELECT coalesce($1::bigint, coalesce(max(id), 0) + 1), $2::text, $3::text, $4::boolean, "
-      "$5::timestamptz FROM users ON CONFLICT DO NOTHING RETURNING " SWITCHYARD_PG_USER_READ);
+  auto& insert = statements.emplace_back(insert_user.c_str());
   if (user.id) {
     insert.bind(user.id->value);
   } else {
@@ -86,37 +105,23 @@ Task<Result<User>> PostgresStore::add_user(NewUser user, Timestamp now) {
   const auto read = [](const RowSets& sets) -> Result<User> {
     if (sets[1].size() == 1) return fail(ErrorCode::already_exists, "there is a user of this name");
     if (sets[2].size() == 0) return fail(ErrorCode::already_exists, "there is a user with this id");
-    return read_user(sets[2], 0);
+    return read_users(sets[2]).front();
   };
   co_return co_await query<User>(std::move(statements), Effect::once, read);
 }
 
 Task<Result<bool>> PostgresStore::import_users(std::vector<NewUser> users, Timestamp now) {
-  Column ids(Type::bigint);
-  Column names(Type::text);
-  Column hashes(Type::text);
-  Column enabled(Type::boolean);
+  PostgresColumns columns(users_table);
   std::int64_t last_id = 0;
   for (const auto& user : users) {
     last_id = user.id ? user.id->value : last_id + 1;
-    ids.add(last_id);
     if (!can_be_a_name(user.username)) co_return std::unexpected(no_name());
-    names.add(user.username);
-    hashes.add(user.password_hash);
-    enabled.add(user.enabled);
+    columns.put(last_id, std::string_view(user.username), std::string_view(user.password_hash), user.enabled,
+                now);
   }
   Statements statements;
   statements.emplace_back(take_users_lock).bind(users_lock);
-  statements
-      .emplace_back(
-          "INSERT INTO users (id, username, password_hash, enabled, created_at) "
-          "SELECT i.*, $5::timestamptz FROM unnest($1::bigint[], $2::text[], $3::text[], $4::boolean[]) i "
-          "WHERE NOT EXISTS (SELECT FROM users)")
-      .bind(ids)
-      .bind(names)
-      .bind(hashes)
-      .bind(enabled)
-      .bind(now);
+  columns.bind_to(statements.emplace_back(import_into_users.c_str()));
   const auto read = [](const RowSets& sets) -> Result<bool> { return sets[1].changed() > 0; };
   co_return co_await query<bool>(std::move(statements), Effect::once, read);
 }
@@ -144,8 +149,10 @@ Task<Result<bool>> PostgresStore::replace_password_hash(std::string username, st
   if (!can_be_a_name(username)) co_return false;
   Statements statements;
   statements
-      .emplace_back(
-          "UPDATE users SET password_hash = $3::text WHERE username = $1::text AND password_hash = $2::text")
+      .emplace_back(R"(
+UPDATE users
+SET password_hash = $3::text
+WHERE username = $1::text AND password_hash = $2::text)")
       .bind(username)
       .bind(from)
       .bind(to);
@@ -160,11 +167,13 @@ Task<Result<std::vector<LoginFailures>>> PostgresStore::login_failures(std::vect
   for (const auto& subject : subjects) names.add(postgres::storable_text(subject));
   Statements statements;
   statements
-      .emplace_back(
-          "SELECT f.count::bigint, f.window_ends_at::timestamptz FROM unnest($1::text[]) WITH ORDINALITY AS "
-          "i (subject, position) "
-          "LEFT JOIN login_failures f ON f.subject = i.subject AND f.window_ends_at > $2::timestamptz "
-          "AND f.window_ends_at <= $3::timestamptz ORDER BY i.position")
+      .emplace_back(R"(
+SELECT f.count::bigint, f.window_ends_at::timestamptz
+FROM unnest($1::text[]) WITH ORDINALITY AS i (subject, position)
+LEFT JOIN login_failures f
+  ON f.subject = i.subject
+  AND f.window_ends_at > $2::timestamptz AND f.window_ends_at <= $3::timestamptz
+ORDER BY i.position)")
       .bind(names)
       .bind(now)
       .bind(now + window + clock_skew_max);
@@ -189,20 +198,30 @@ Task<Result<void>> PostgresStore::record_login_failure(std::vector<std::string> 
   for (const auto& subject : subjects) names.add(postgres::storable_text(subject));
   Statements statements;
   statements
-      .emplace_back(
-          "DELETE FROM login_failures WHERE subject IN (SELECT subject FROM login_failures "
-          "WHERE window_ends_at <= $1::timestamptz LIMIT $2::bigint FOR UPDATE SKIP LOCKED)")
+      .emplace_back(R"(
+DELETE FROM login_failures
+WHERE subject IN (
+  SELECT subject
+  FROM login_failures
+  WHERE window_ends_at <= $1::timestamptz
+  LIMIT $2::bigint
+  FOR UPDATE SKIP LOCKED))")
       .bind(now)
       .bind(expired_windows_removed_max);
   statements
-      .emplace_back(
-          "INSERT INTO login_failures AS f (subject, count, window_ends_at) "
-          "SELECT i.subject, 1, $3::timestamptz FROM unnest($1::text[]) AS i (subject) "
-          "ON CONFLICT (subject) DO UPDATE SET "
-          "count = CASE WHEN f.window_ends_at > $2::timestamptz AND f.window_ends_at <= $4::timestamptz "
-          "THEN f.count + 1 ELSE 1 END, "
-          "window_ends_at = CASE WHEN f.window_ends_at > $2::timestamptz "
-          "AND f.window_ends_at <= $4::timestamptz THEN f.window_ends_at ELSE $3::timestamptz END")
+      .emplace_back(R"(
+INSERT INTO login_failures AS f (subject, count, window_ends_at)
+SELECT i.subject, 1, $3::timestamptz
+FROM unnest($1::text[]) AS i (subject)
+ON CONFLICT (subject) DO UPDATE SET
+  count = CASE
+    WHEN f.window_ends_at > $2::timestamptz AND f.window_ends_at <= $4::timestamptz THEN f.count + 1
+    ELSE 1
+  END,
+  window_ends_at = CASE
+    WHEN f.window_ends_at > $2::timestamptz AND f.window_ends_at <= $4::timestamptz THEN f.window_ends_at
+    ELSE $3::timestamptz
+  END)")
       .bind(names)
       .bind(now)
       .bind(now + window)

@@ -1,140 +1,186 @@
 #include "store/sqlite/rows.hpp"
 
 #include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
 
 #include "base/assert.hpp"
+#include "store/keys_in_flight.hpp"
 
 namespace switchyard::store {
+namespace {
 
-TransactionId read_transaction_id(const sqlite::Query& row, int column) {
-  const auto blob = row.blob(column);
-  TransactionId id;
-  SWITCHYARD_ASSERT(blob.size() == id.value.bytes.size());
-  std::ranges::transform(blob, id.value.bytes.begin(), [](char c) { return static_cast<std::uint8_t>(c); });
+std::string sqlite_name(const ColumnName& column) {
+  return fmt::format("{}{}", column.name, column.type == ColumnType::timestamptz ? "_ms" : "");
+}
+
+// `text` of each column that `counts`, with its name for {0} and its number, from 1, for {1}.
+template <class Counts>
+std::string of_each(const TableName& table, fmt::string_view text, Counts counts) {
+  std::string list;
+  for (std::size_t i = 0; i < table.columns.size(); ++i) {
+    if (!counts(i)) continue;
+    if (!list.empty()) list += ", ";
+    list += fmt::format(fmt::runtime(text), sqlite_name(table.columns[i]), i + 1);
+  }
+  return list;
+}
+
+std::string insert_into(const TableName& table) {
+  const auto all = [](std::size_t) { return true; };
+  return fmt::format("INSERT INTO {} ({}) VALUES ({})", table.name, column_list(table),
+                     of_each(table, "?{1}", all));
+}
+
+std::string changing(const TableName& table, fmt::string_view assignment) {
+  return of_each(table, assignment, [&table](std::size_t i) { return !table.columns[i].is_fixed; });
+}
+
+// Of put_columns(). What is bound lives until the query ends.
+struct Bind {
+  sqlite::Query& query;
+
+  void operator()(std::int64_t value) const { query.bind(value); }
+  void operator()(bool value) const { query.bind(std::int64_t{value}); }
+  void operator()(const Uuid& value) const { query.bind_blob(value.bytes); }
+  void operator()(std::string_view value) const { query.bind(value); }
+  void operator()(Timestamp value) const { query.bind(to_ms(value)); }
+  void operator()(std::optional<Timestamp> value) const { query.bind(value.transform(to_ms)); }
+};
+
+// The same for changing(): which row it is, and what may have changed.
+struct BindChanging {
+  const TableName& table;
+  sqlite::Query& query;
+  std::size_t column = 0;
+
+  void operator()(const auto& value) {
+    const bool is_asked_for = column < table.key_size || !table.columns[column].is_fixed;
+    ++column;
+    if (is_asked_for) {
+      Bind{query}(value);
+    } else {
+      query.skip();
+    }
+  }
+};
+
+}  // namespace
+
+std::string column_list(const TableName& table) {
+  return of_each(table, "{0}", [](std::size_t) { return true; });
+}
+
+Uuid Row::uuid(int column) const {
+  const auto blob = query.blob(column);
+  Uuid id;
+  SWITCHYARD_ASSERT(blob.size() == id.bytes.size());
+  std::ranges::transform(blob, id.bytes.begin(), [](char c) { return static_cast<std::uint8_t>(c); });
   return id;
 }
 
-Readable<payment::Transaction> read_transaction(const sqlite::Query& row) {
-  const auto words = read_words(row.text(3), row.text(4), row.text(5));
-  if (!words) return std::unexpected(words.error());
-  const auto attempts = read_count(row.integer(10));
-  if (!attempts) return std::unexpected(attempts.error());
-  return sound(payment::Transaction{
-      .id = read_transaction_id(row, 1),
-      .merchant_id = {row.integer(0)},
-      .amount = Money(row.integer(2), words->currency),
-      .capture_method = words->capture_method,
-      .status = words->status,
-      .authorized_minor = row.integer(6),
-      .captured_minor = row.integer(7),
-      .refunded_minor = row.integer(8),
-      .epoch = row.integer(9),
-      .attempt_count = *attempts,
-      .next_action_at = row.is_null(11) ? std::nullopt : std::optional(from_ms(row.integer(11))),
-      .reason = std::string(row.text(12)),
-      .created_at = from_ms(row.integer(13)),
-      .updated_at = from_ms(row.integer(14)),
-  });
+std::optional<Readable<payment::State>> read_state(sqlite::Database& database, MerchantId merchant,
+                                                   TransactionId id) {
+  static const auto of_transaction = fmt::format(
+      "SELECT {} FROM transactions WHERE merchant_id = ? AND id = ?", column_list(transactions_table));
+  static const auto of_operations =
+      fmt::format("SELECT {} FROM operations WHERE merchant_id = ? AND transaction_id = ? ORDER BY number",
+                  column_list(operations_table));
+  auto row = database.query(of_transaction.c_str());
+  row.bind(merchant.value).bind_blob(id.value.bytes);
+  if (!row.step()) return std::nullopt;
+  auto transaction = get_transaction(Row{row});
+  if (!transaction) return std::unexpected(transaction.error());
+  payment::State state{std::move(*transaction), {}};
+  // A new one has none to look for.
+  if (state.transaction.operation_count > 0) {
+    auto operations = database.query(of_operations.c_str());
+    operations.bind(merchant.value).bind_blob(id.value.bytes);
+    while (operations.step()) {
+      auto operation = get_operation(Row{operations}, state.transaction.amount.currency());
+      if (!operation) return std::unexpected(operation.error());
+      state.operations.push_back(std::move(*operation));
+    }
+  }
+  return sound(std::move(state));
 }
 
-Readable<payment::Attempt> read_attempt(const sqlite::Query& row) {
-  const auto status = read_attempt_status(row.text(4));
-  if (!status) return std::unexpected(status.error());
-  const auto number = read_count(row.integer(0));
-  if (!number) return std::unexpected(number.error());
-  const auto look_ups = read_count(row.integer(5));
-  if (!look_ups) return std::unexpected(look_ups.error());
-  return payment::Attempt{
-      .number = *number,
-      .psp = std::string(row.text(1)),
-      .idempotency_key = std::string(row.text(2)),
-      .request_fingerprint = std::string(row.blob(3)),
-      .status = *status,
-      .look_ups = *look_ups,
-      .psp_reference = std::string(row.text(6)),
-      .reason = std::string(row.text(7)),
-      .started_at = from_ms(row.integer(8)),
-      .ended_at = row.is_null(9) ? std::nullopt : std::optional(from_ms(row.integer(9))),
-  };
+const char* select_newest_first(bool of_reference) {
+  static const auto columns = column_list(transactions_table);
+  static const auto all = fmt::format(R"(
+    SELECT {} FROM transactions
+    WHERE merchant_id = ?1 AND id < ?2
+    ORDER BY id DESC)",
+                                      columns);
+  static const auto some = fmt::format(R"(
+    SELECT {} FROM transactions
+    WHERE merchant_id = ?1 AND id < ?2 AND reference = ?3 AND reference <> ''
+    ORDER BY id DESC)",
+                                       columns);
+  return (of_reference ? some : all).c_str();
 }
 
-User read_user(const sqlite::Query& row) {
-  return {
-      .id = {row.integer(0)},
-      .username = std::string(row.text(1)),
-      .password_hash = std::string(row.text(2)),
-      .enabled = row.integer(3) != 0,
-  };
-}
-
-void insert_transaction(sqlite::Database& database, const payment::Transaction& transaction) {
-  payment::assert_invariants(transaction);
-  database
-      .query("INSERT INTO transactions (" SWITCHYARD_TRANSACTION_COLUMNS
-             ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
-      .bind(transaction.merchant_id.value)
-      .bind_blob(transaction.id.value.bytes)
-      .bind(transaction.amount.minor())
-      .bind(transaction.amount.currency().code())
-      .bind(payment::to_string(transaction.capture_method))
-      .bind(payment::to_string(transaction.status))
-      .bind(transaction.authorized_minor)
-      .bind(transaction.captured_minor)
-      .bind(transaction.refunded_minor)
-      .bind(transaction.epoch)
-      .bind(std::int64_t{transaction.attempt_count})
-      .bind(to_ms(transaction.next_action_at))
-      .bind(transaction.reason)
-      .bind(to_ms(transaction.created_at))
-      .bind(to_ms(transaction.updated_at))
-      .run();
-}
-
-bool update_transaction(sqlite::Database& database, const payment::Transaction& transaction,
-                        std::int64_t expected_epoch) {
-  payment::assert_invariants(transaction);
-  database
-      .query(
-          "UPDATE transactions SET status = ?, authorized_minor = ?, captured_minor = ?, refunded_minor = ?, "
-          "epoch = ?, attempt_count = ?, next_action_at_ms = ?, reason = ?, updated_at_ms = ? "
-          "WHERE merchant_id = ? AND id = ? AND epoch = ?")
-      .bind(payment::to_string(transaction.status))
-      .bind(transaction.authorized_minor)
-      .bind(transaction.captured_minor)
-      .bind(transaction.refunded_minor)
-      .bind(transaction.epoch)
-      .bind(std::int64_t{transaction.attempt_count})
-      .bind(to_ms(transaction.next_action_at))
-      .bind(transaction.reason)
-      .bind(to_ms(transaction.updated_at))
-      .bind(transaction.merchant_id.value)
-      .bind_blob(transaction.id.value.bytes)
-      .bind(expected_epoch)
-      .run();
+bool insert_transaction(sqlite::Database& database, const payment::Transaction& transaction) {
+  static const auto sql = insert_into(transactions_table) + " ON CONFLICT DO NOTHING";
+  auto query = database.query(sql.c_str());
+  put_columns(transaction, Bind{query});
+  query.run();
   return database.changes() == 1;
 }
 
-void upsert_attempt(sqlite::Database& database, const payment::Transaction& transaction,
-                    const payment::Attempt& attempt) {
-  database
-      .query(
-          "INSERT INTO attempts (merchant_id, transaction_id, " SWITCHYARD_ATTEMPT_COLUMNS
-          ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
-          "ON CONFLICT (merchant_id, transaction_id, number) DO UPDATE SET status = excluded.status, "
-          "look_ups = excluded.look_ups, psp_reference = excluded.psp_reference, reason = excluded.reason, "
-          "ended_at_ms = excluded.ended_at_ms")
+bool update_transaction(sqlite::Database& database, const payment::Transaction& transaction,
+                        std::int64_t expected_version) {
+  static const auto sql =
+      fmt::format("UPDATE transactions SET {} WHERE merchant_id = ?1 AND id = ?2 AND version = ?{}",
+                  changing(transactions_table, "{0} = ?{1}"), transaction_columns.size() + 1);
+  auto query = database.query(sql.c_str());
+  put_columns(transaction, BindChanging{transactions_table, query});
+  query.bind(expected_version).run();
+  return database.changes() == 1;
+}
+
+void write_operations(sqlite::Database& database, const payment::Transaction& transaction,
+                      const Operations& operations, std::size_t stored) {
+  static const auto insert = insert_into(operations_table);
+  static const auto update =
+      fmt::format("UPDATE operations SET {} WHERE merchant_id = ?1 AND transaction_id = ?2 AND number = ?3",
+                  changing(operations_table, "{0} = ?{1}"));
+  for (const auto* operation : operations) {
+    const bool is_new = std::cmp_greater(operation->number, stored);
+    auto query = database.query(is_new ? insert.c_str() : update.c_str());
+    if (is_new) {
+      put_columns(transaction, *operation, Bind{query});
+    } else {
+      put_columns(transaction, *operation, BindChanging{operations_table, query});
+    }
+    query.run();
+    SWITCHYARD_ASSERT(database.changes() == 1);
+  }
+}
+
+Result<std::optional<Replayed>> read_reply(sqlite::Database& database, MerchantId merchant,
+                                           const IdempotencyKey& key) {
+  auto row = database.query(R"(
+    SELECT request_fingerprint, transaction_id, reply FROM idempotency_keys
+    WHERE merchant_id = ? AND kind = ? AND key = ?)");
+  row.bind(merchant.value).bind(payment::to_string(key.kind)).bind(key.key);
+  if (!row.step()) return std::nullopt;
+  if (row.blob(0) != key.request_fingerprint) return std::unexpected(used_for_another_request());
+  return Replayed{{Row{row}.uuid(1)}, std::string(row.text(2))};
+}
+
+void insert_key(sqlite::Database& database, const payment::Transaction& transaction,
+                const IdempotencyKey& key, const std::string& reply) {
+  static const auto sql = insert_into(idempotency_keys_table);
+  database.query(sql.c_str())
       .bind(transaction.merchant_id.value)
+      .bind(payment::to_string(key.kind))
+      .bind(key.key)
+      .bind_blob(key.request_fingerprint)
       .bind_blob(transaction.id.value.bytes)
-      .bind(std::int64_t{attempt.number})
-      .bind(attempt.psp)
-      .bind(attempt.idempotency_key)
-      .bind_blob(attempt.request_fingerprint)
-      .bind(payment::to_string(attempt.status))
-      .bind(std::int64_t{attempt.look_ups})
-      .bind(attempt.psp_reference)
-      .bind(attempt.reason)
-      .bind(to_ms(attempt.started_at))
-      .bind(to_ms(attempt.ended_at))
+      .bind(reply)
+      .bind(to_ms(transaction.updated_at))
       .run();
 }
 

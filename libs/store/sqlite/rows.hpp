@@ -1,8 +1,9 @@
 // Rows of the schema as the domain's types, both ways.
 #pragma once
 
-#include "payment/transaction.hpp"
 #include "sqlite/database.hpp"
+#include "store/changed.hpp"
+#include "store/columns.hpp"
 #include "store/store.hpp"
 
 namespace switchyard::store {
@@ -13,30 +14,45 @@ inline std::int64_t to_ms(Timestamp time) {
 inline Timestamp from_ms(std::int64_t ms) {
   return Timestamp(std::chrono::milliseconds(ms));
 }
-inline std::optional<std::int64_t> to_ms(std::optional<Timestamp> time) {
-  return time ? std::optional(to_ms(*time)) : std::nullopt;
-}
 
-// The columns that the functions below read and bind, in this order.
-#define SWITCHYARD_TRANSACTION_COLUMNS                                                                  \
-  "merchant_id, id, amount_minor, currency, capture_method, status, authorized_minor, captured_minor, " \
-  "refunded_minor, epoch, attempt_count, next_action_at_ms, reason, created_at_ms, updated_at_ms"
-#define SWITCHYARD_ATTEMPT_COLUMNS                                                               \
-  "number, psp, idempotency_key, request_fingerprint, status, look_ups, psp_reference, reason, " \
-  "started_at_ms, "                                                                              \
-  "ended_at_ms"
+// "merchant_id, id, ..., updated_at_ms"
+std::string column_list(const TableName& table);
 
-TransactionId read_transaction_id(const sqlite::Query& row, int column);
-Readable<payment::Transaction> read_transaction(const sqlite::Query& row);
-Readable<payment::Attempt> read_attempt(const sqlite::Query& row);
-User read_user(const sqlite::Query& row);
+// A row of column_list(), or of its first columns.
+struct Row {
+  const sqlite::Query& query;
 
-// Both assert the invariants of what they write.
-void insert_transaction(sqlite::Database& database, const payment::Transaction& transaction);
-// Changes the row only if its epoch is still `expected_epoch`; false if it is not.
+  std::int64_t integer(int column) const { return query.integer(column); }
+  bool boolean(int column) const { return query.integer(column) != 0; }
+  Uuid uuid(int column) const;
+  std::string_view text(int column) const { return query.text(column); }
+  Timestamp time(int column) const { return from_ms(query.integer(column)); }
+  std::optional<Timestamp> optional_time(int column) const {
+    return query.is_null(column) ? std::nullopt : std::optional(time(column));
+  }
+};
+
+// Nothing if there is no such row.
+std::optional<Readable<payment::State>> read_state(sqlite::Database& database, MerchantId merchant,
+                                                   TransactionId id);
+
+// A merchant's transactions as they are listed, all or those of one reference: ?1 is the merchant, ?2 what
+// they are older than, ?3 the reference.
+const char* select_newest_first(bool of_reference);
+
+// False if one of its id is there.
+bool insert_transaction(sqlite::Database& database, const payment::Transaction& transaction);
+// False if its version is not `expected_version`.
 bool update_transaction(sqlite::Database& database, const payment::Transaction& transaction,
-                        std::int64_t expected_epoch);
-void upsert_attempt(sqlite::Database& database, const payment::Transaction& transaction,
-                    const payment::Attempt& attempt);
+                        std::int64_t expected_version);
+// The first `stored` of the transaction's operations are there already.
+void write_operations(sqlite::Database& database, const payment::Transaction& transaction,
+                      const Operations& operations, std::size_t stored);
+
+// What is stored of the key, if anything is.
+Result<std::optional<Replayed>> read_reply(sqlite::Database& database, MerchantId merchant,
+                                           const IdempotencyKey& key);
+void insert_key(sqlite::Database& database, const payment::Transaction& transaction,
+                const IdempotencyKey& key, const std::string& reply);
 
 }  // namespace switchyard::store

@@ -6,11 +6,14 @@
 #include <thread>
 #include <vector>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <sqlite3.h>
 
+#include "base/io_threads.hpp"
 #include "base/testing.hpp"
 #include "store/sqlite/due.hpp"
+#include "store/sqlite/rows.hpp"
 #include "store/sqlite/sqlite_store.hpp"
 
 namespace switchyard::store {
@@ -45,8 +48,18 @@ class SchemaTest : public ::testing::Test {
     return {std::istreambuf_iterator<char>(file), {}};
   }
 
+  std::string plan_of(Database& database, const std::string& sql) {
+    explained_.push_back("EXPLAIN QUERY PLAN " + sql);
+    auto row = database.query(explained_.back().c_str());
+    std::string plan;
+    while (row.step()) plan += std::string(row.text(3)) + "\n";
+    return plan;
+  }
+
   testing::TempDir folder_;
   const std::string path_ = folder_.file("store.db");
+  // A statement is known by the address of its text.
+  std::list<std::string> explained_;
 };
 
 TEST_F(SchemaTest, AFreshFileGetsTheSchemaAndItsMark) {
@@ -180,18 +193,16 @@ TEST_F(SchemaTest, ManyProcessesMayStartAtOnce) {
   }
 }
 
+TEST_F(SchemaTest, AFileThatHasLostWhatPspsKnowItByIsRefused) {
+  EXPECT_EQ(refusal(), "");
+  open().execute("DELETE FROM installation");
+  EXPECT_THAT(refusal(), AllOf(StartsWith(path_), HasSubstr("installation"), HasSubstr("backup")));
+}
+
 TEST_F(SchemaTest, DueWorkIsFoundByAWalkOfOneIndexFromItsStart) {
   auto database = open();
   migrate(database);
-  // A statement is known by the address of its text.
-  std::list<std::string> explained;
-  const auto plan_of = [&database, &explained](const char* sql) {
-    explained.push_back(std::string("EXPLAIN QUERY PLAN ") + sql);
-    auto row = database.query(explained.back().c_str());
-    std::string plan;
-    while (row.step()) plan += std::string(row.text(3)) + "\n";
-    return plan;
-  };
+  const auto plan_of = [&](const char* sql) { return this->plan_of(database, sql); };
   for (const auto& queries : {queued_due, started_due, all_due}) {
     for (const auto* sql : {queries.due, queries.ahead}) {
       const auto plan = plan_of(sql);
@@ -199,8 +210,10 @@ TEST_F(SchemaTest, DueWorkIsFoundByAWalkOfOneIndexFromItsStart) {
       EXPECT_THAT(plan, Not(HasSubstr("TEMP B-TREE"))) << sql;
     }
   }
-  EXPECT_THAT(plan_of(queued_due.due), HasSubstr("SEARCH transactions USING INDEX transactions_queued"));
-  EXPECT_THAT(plan_of(started_due.due), HasSubstr("SEARCH transactions USING INDEX transactions_started"))
+  EXPECT_THAT(plan_of(queued_due.due),
+              HasSubstr("SEARCH transactions USING COVERING INDEX transactions_queued"));
+  EXPECT_THAT(plan_of(started_due.due),
+              HasSubstr("SEARCH transactions USING COVERING INDEX transactions_started"))
       << "no queued row is passed over";
   for (const auto* sql : {backlog_count, backlog_by_merchant}) {
     EXPECT_THAT(plan_of(sql), AllOf(HasSubstr("COVERING INDEX transactions_queued"),
@@ -213,64 +226,349 @@ TEST_F(SchemaTest, DueWorkIsFoundByAWalkOfOneIndexFromItsStart) {
               AllOf(HasSubstr("INDEX transactions_started"), Not(HasSubstr("B-TREE"))));
 }
 
-TEST_F(SchemaTest, AFileOfAnOlderVersionIsBroughtToThisOneWithAllThatIsInIt) {
-  const std::string without_4 =
-      "DROP INDEX transactions_queued; DROP INDEX transactions_started;"
-      "CREATE INDEX transactions_queued ON transactions (next_action_at_ms)"
-      "  WHERE next_action_at_ms IS NOT NULL AND status = 'queued';"
-      "CREATE INDEX transactions_started ON transactions (next_action_at_ms)"
-      "  WHERE next_action_at_ms IS NOT NULL AND status <> 'queued';";
-  const std::string without_3 =
-      "DROP INDEX transactions_queued; DROP INDEX transactions_started;"
-      "CREATE INDEX transactions_due ON transactions (next_action_at_ms) WHERE next_action_at_ms IS NOT "
-      "NULL;";
-  const std::string without_2 =
-      "DROP INDEX transactions_by_id; DROP INDEX transactions_in_review; DROP TABLE foreign_workers;";
-  const auto all_of = [](Database& database) {
-    auto row = database.query(
-        "SELECT type || ' ' || name || ' ' || coalesce(sql, '') FROM sqlite_schema ORDER BY 1");
-    std::string schema;
-    while (row.step()) schema += std::string(row.text(0)) + "\n";
-    return schema;
-  };
-  for (const int version : {1, 2, 3}) {
-    const auto path = folder_.file("version" + std::to_string(version) + ".db");
-    Database database(path, Durability::process, Access::create);
-    EXPECT_EQ(migrate(database), 0);
-    const auto newest = database.integer("PRAGMA user_version");
-    const auto schema = all_of(database);
-    database.execute((without_4 + (version <= 2 ? without_3 : "") + (version == 1 ? without_2 : "") +
-                      "PRAGMA user_version = " + std::to_string(version))
-                         .c_str());
-    database.execute(
-        "INSERT INTO transactions VALUES (1, randomblob(16), 100, 'USD', 'automatic', 'queued', 0, 0, 0, 0, "
-        "0, 5, '', "
-        "0, 0), (1, randomblob(16), 100, 'USD', 'automatic', 'unknown', 0, 0, 0, 1, 1, 6, '', 0, 0)");
+TEST_F(SchemaTest, ListsAreAWalkOfOneIndexFromItsEnd) {
+  auto database = open();
+  migrate(database);
+  EXPECT_THAT(plan_of(database, select_newest_first(false)),
+              AllOf(HasSubstr("SEARCH transactions USING PRIMARY KEY (merchant_id=? AND id<?)"),
+                    Not(HasSubstr("B-TREE"))));
+  EXPECT_THAT(
+      plan_of(database, select_newest_first(true)),
+      AllOf(HasSubstr("USING INDEX transactions_by_reference (merchant_id=? AND reference=? AND id<?)"),
+            Not(HasSubstr("B-TREE"))));
+}
+
+std::string schema_of(Database& database) {
+  auto row =
+      database.query("SELECT type || ' ' || name || ' ' || coalesce(sql, '') FROM sqlite_schema ORDER BY 1");
+  std::string schema;
+  while (row.step()) schema += std::string(row.text(0)) + "\n";
+  return schema;
+}
+
+TEST_F(SchemaTest, AFileOfAnyOlderVersionGetsTheSchemaOfANewOne) {
+  auto fresh = open();
+  EXPECT_EQ(migrate(fresh), 0);
+  for (std::int64_t version = 1; version < newest_version; ++version) {
+    Database database(folder_.file(fmt::format("version{}.db", version)), Durability::process,
+                      Access::create);
+    EXPECT_EQ(migrate(database, version), 0);
+    EXPECT_EQ(database.integer("PRAGMA user_version"), version);
     EXPECT_EQ(migrate(database), version);
-    EXPECT_EQ(database.integer("PRAGMA user_version"), newest);
-    EXPECT_EQ(all_of(database), schema);
-    EXPECT_EQ(database.integer(oldest_queued), 5);
-    EXPECT_EQ(database.integer(oldest_started), 6);
-    EXPECT_EQ(database.integer("SELECT count(*) FROM pragma_integrity_check WHERE integrity_check = 'ok'"),
-              1);
+    EXPECT_EQ(database.integer("PRAGMA user_version"), newest_version);
+    EXPECT_EQ(schema_of(database), schema_of(fresh));
+    EXPECT_EQ(database.integer("SELECT count(*) FROM installation"), 1);
   }
 }
+
+// --- What programs before version 5 have left ---------------------------------------------------
+
+struct OldAttempt {
+  std::string status;
+  std::string psp = "simulator";
+  int look_ups = 0;
+  std::string reason{};
+  std::string psp_reference{};
+};
+struct OldTransaction {
+  std::string status;
+  int epoch = 0;
+  std::vector<OldAttempt> attempts{};
+  std::string reason{};
+  std::string capture_method = "automatic";
+  // What each attempt has become: phase, claims, sends, look-ups, code, reason and its kind.
+  std::vector<std::string> operations{};
+  payment::Action next = payment::Action::none;
+};
+
+std::vector<OldTransaction> old_transactions() {
+  using payment::Action;
+  const OldAttempt refused{.status = "not_sent", .reason = "refused"};
+  const OldAttempt approved{.status = "approved", .psp_reference = "ref"};
+  const std::string failed = "failed 1 1 0 '' 'refused' unknown";
+  return {
+      {.status = "queued", .next = Action::send},
+      {.status = "processing",
+       .epoch = 1,
+       .attempts = {{"started"}},
+       .operations = {"sent 1 1 0 '' '' "},
+       .next = Action::look_up},
+      {.status = "processing",
+       .epoch = 1,
+       .attempts = {refused},
+       .reason = "refused",
+       .operations = {"requested 1 1 0 '' 'refused' unknown"},
+       .next = Action::send},
+      {.status = "processing",
+       .epoch = 2,
+       .attempts = {refused, refused},
+       .reason = "refused",
+       .operations = {failed, "requested 2 2 0 '' 'refused' unknown"},
+       .next = Action::send},
+      {.status = "processing",
+       .epoch = 3,
+       .attempts = {refused, refused, {"started"}},
+       .reason = "refused",
+       .operations = {failed, failed, "sent 3 3 0 '' '' "},
+       .next = Action::look_up},
+      {.status = "unknown",
+       .epoch = 4,
+       .attempts = {{.status = "unknown", .look_ups = 3, .reason = "time-out"}},
+       .reason = "time-out",
+       .operations = {"unknown 4 1 3 '' 'time-out' unknown"},
+       .next = Action::look_up},
+      {.status = "unknown",
+       .epoch = 5,
+       .attempts = {refused, {.status = "unknown", .look_ups = 1, .reason = "time-out"}},
+       .reason = "time-out",
+       .operations = {failed, "unknown 5 2 1 '' 'time-out' unknown"},
+       .next = Action::look_up},
+      {.status = "captured", .epoch = 1, .attempts = {approved}, .operations = {"succeeded 1 1 0 '' '' "}},
+      {.status = "captured",
+       .epoch = 3,
+       .attempts = {refused, approved},
+       .operations = {failed, "succeeded 3 2 0 '' '' "}},
+      {.status = "authorized",
+       .epoch = 1,
+       .attempts = {approved},
+       .capture_method = "manual",
+       .operations = {"succeeded 1 1 0 '' '' "}},
+      {.status = "declined",
+       .epoch = 1,
+       .attempts = {{.status = "declined", .reason = "51", .psp_reference = "ref"}},
+       .reason = "51",
+       .operations = {"declined 1 1 0 '51' '' soft_decline"}},
+      {.status = "declined",
+       .epoch = 2,
+       .attempts = {{.status = "declined", .reason = "59", .psp_reference = "ref"}},
+       .reason = "59",
+       .operations = {"declined 2 1 0 '59' '' hard_decline"}},
+      {.status = "failed",
+       .epoch = 3,
+       .attempts = {refused, refused, refused},
+       .reason = "refused",
+       .operations = {failed, failed, "failed 3 3 0 '' 'refused' unknown"}},
+      {.status = "failed",
+       .epoch = 1,
+       .attempts = {{.status = "failed", .psp = "rq-worker", .reason = "ValueError"}},
+       .reason = "ValueError",
+       .operations = {"failed 1 1 0 '' 'ValueError' unknown"}},
+      {.status = "captured",
+       .epoch = 2,
+       .attempts = {{.status = "failed", .psp = "rq-worker", .reason = "ValueError"},
+                    {.status = "approved", .psp = "rq-worker"}},
+       .operations = {"failed 1 1 0 '' 'ValueError' unknown", "succeeded 2 2 0 '' '' "}},
+      {.status = "manual_review",
+       .epoch = 13,
+       .attempts = {{.status = "unknown", .look_ups = 12, .reason = "time-out"}},
+       .reason = "time-out",
+       .operations = {"manual_review 13 1 12 '' 'time-out' unknown"}},
+      {.status = "manual_review",
+       .epoch = 2,
+       .attempts = {{.status = "unknown", .psp = "rq-worker"}},
+       .reason = "the request would not be identical",
+       .operations = {"manual_review 2 1 0 '' '' "}},
+  };
+}
+
+bool was_open(const std::string& status) {
+  return status == "queued" || status == "processing" || status == "unknown";
+}
+
+TransactionId old_id(std::size_t number) {
+  TransactionId id;
+  id.value.bytes[0] = 0xab;
+  id.value.bytes[15] = static_cast<std::uint8_t>(number);
+  return id;
+}
+
+// With a user and, of each transaction, the key that it was created with.
+void fill_as_before_version_5(Database& database) {
+  database.execute("INSERT INTO users VALUES (1, 'alice', 'h', 1, 0)");
+  std::size_t number = 0;
+  for (const auto& old : old_transactions()) {
+    const auto id = fmt::format("x'ab{:030x}'", ++number);
+    const int authorized = old.status == "captured" || old.status == "authorized" ? 100 : 0;
+    const int captured = old.status == "captured" ? 100 : 0;
+    const auto due = was_open(old.status) ? std::to_string(number) : "NULL";
+    database.execute(fmt::format("INSERT INTO transactions VALUES (1, {}, 100, 'USD', '{}', '{}', {}, {}, 0, "
+                                 "{}, {}, {}, '{}', 1000, 3000)",
+                                 id, old.capture_method, old.status, authorized, captured, old.epoch,
+                                 old.attempts.size(), due, old.reason)
+                         .c_str());
+    database.execute(
+        fmt::format("INSERT INTO idempotency_keys VALUES (1, 'key {}', x'0a', {}, 'reply', 7)", number, id)
+            .c_str());
+    int attempt_number = 0;
+    for (const auto& attempt : old.attempts) {
+      const auto ended = attempt.status == "started" || attempt.status == "unknown" ? "NULL" : "2500";
+      database.execute(fmt::format("INSERT INTO attempts VALUES (1, {0}, {1}, '{2}', '1-id-{1}', x'00', "
+                                   "'{3}', {4}, '{5}', '{6}', 2000, {7})",
+                                   id, ++attempt_number, attempt.psp, attempt.status, attempt.look_ups,
+                                   attempt.psp_reference, attempt.reason, ended)
+                           .c_str());
+    }
+  }
+}
+
+std::string words_of(const payment::Operation& operation) {
+  return fmt::format("{} {} {} {} '{}' '{}' {}", to_string(operation.phase), operation.claims,
+                     operation.sends, operation.look_ups, operation.reason.code, operation.reason.message,
+                     to_string(operation.reason.kind));
+}
+
+class OldFileTest : public ::testing::TestWithParam<std::int64_t> {
+ protected:
+  OldFileTest() {
+    Database database(path_, Durability::process, Access::create);
+    migrate(database, GetParam());
+    fill_as_before_version_5(database);
+  }
+
+  // The store of today over that file.
+  void open() { store_.emplace(path_); }
+
+  template <class T, class Operation>
+  T run(Operation operation) {
+    std::optional<T> result;
+    threads_.run(0, [&]() -> Task<void> { result.emplace(co_await operation()); });
+    return std::move(*result);
+  }
+  payment::State find(std::size_t number) {
+    auto state = run<Result<payment::State>>([&] { return store_->find_transaction({1}, old_id(number)); });
+    EXPECT_TRUE(state) << "transaction " << number << ": " << state.error().detail;
+    return std::move(*state);
+  }
+  std::vector<Taken> take(const Work& work, const Decide& decide) {
+    return *run<Result<std::vector<Taken>>>([&] { return store_->take(work, decide); });
+  }
+
+  testing::TempDir folder_;
+  const std::string path_ = folder_.file("store.db");
+  IoThreads threads_{1};
+  std::optional<SqliteStore> store_;
+};
+
+TEST_P(OldFileTest, EachTransactionIsSoundAndKeepsWhatItWas) {
+  open();
+  std::size_t number = 0;
+  for (const auto& old : old_transactions()) {
+    const auto state = find(++number);
+    const auto& transaction = state.transaction;
+    EXPECT_EQ(payment::why_broken(state), std::nullopt) << number;
+    EXPECT_EQ(to_string(transaction.status), old.status) << number;
+    EXPECT_EQ(transaction.version, old.epoch);
+    EXPECT_EQ(transaction.reason, old.reason);
+    EXPECT_EQ(transaction.held_minor, old.status == "authorized" ? 100 : 0);
+    EXPECT_EQ(transaction.created_at, from_ms(1000));
+    EXPECT_EQ(transaction.updated_at, from_ms(3000));
+    std::vector<std::string> operations;
+    for (const auto& operation : state.operations) operations.push_back(words_of(operation));
+    EXPECT_EQ(operations, old.operations) << number;
+  }
+  EXPECT_EQ(store_->set_aside().count, 0U);
+}
+
+TEST_P(OldFileTest, EachAttemptIsAnAuthorization) {
+  open();
+  std::size_t number = 0;
+  for (const auto& old : old_transactions()) {
+    const auto state = find(++number);
+    for (std::size_t i = 0; i < state.operations.size(); ++i) {
+      const auto& operation = state.operations[i];
+      const bool is_last = i + 1 == state.operations.size();
+      EXPECT_EQ(operation.kind, payment::Kind::authorize);
+      EXPECT_EQ(operation.amount, state.transaction.amount);
+      EXPECT_TRUE(operation.is_final);
+      EXPECT_EQ(operation.psp, old.attempts[i].psp);
+      EXPECT_EQ(operation.psp_reference, old.attempts[i].psp_reference);
+      EXPECT_EQ(operation.idempotency_key, fmt::format("1-id-{}", i + 1));
+      EXPECT_EQ(operation.request,
+                fmt::format(R"({{"reference":"{}","amount":100,"currency":"USD","capture_method":"{}"}})",
+                            old_id(number).value.to_string(), old.capture_method))
+          << "a resend is identical";
+      EXPECT_EQ(operation.requested_at, from_ms(2000));
+      EXPECT_EQ(operation.sent_at, from_ms(2000));
+      EXPECT_EQ(operation.ended_at.has_value(), !is_open(operation.phase)) << number;
+      EXPECT_EQ(operation.due_at, is_last ? state.transaction.next_action_at : std::nullopt) << number;
+    }
+  }
+}
+
+TEST_P(OldFileTest, WhatIsOpenIsTakenUpWhereItWas) {
+  open();
+  const Timestamp now = from_ms(1'000'000);
+  const payment::Psp psp{"simulator", [](const auto&, const auto&) { return std::string("new bytes"); }};
+  const DueWork due{now, now + std::chrono::hours(1), 100};
+  const auto taken = take(due, [&](payment::State state) {
+    return Decided{payment::claim(std::move(state), psp, now, payment::RetryPolicy())};
+  });
+  std::vector<payment::Action> actions(old_transactions().size(), payment::Action::none);
+  for (const auto& one : taken) {
+    const auto& step = std::get<Decided>(one).step;
+    const auto number = step.state.transaction.id.value.bytes[15];
+    actions.at(number - 1U) = step.action;
+    EXPECT_EQ(step.operation().number, std::max<std::int32_t>(1, step.state.transaction.operation_count));
+    EXPECT_EQ(step.operation().request == "new bytes", number == 1) << "only the queued one is written anew";
+    EXPECT_EQ(find(number).operations, step.state.operations);
+  }
+  std::vector<payment::Action> expected;
+  for (const auto& old : old_transactions()) expected.push_back(old.next);
+  EXPECT_EQ(actions, expected);
+}
+
+TEST_P(OldFileTest, APersonCanEndWhatWaitedForOne) {
+  open();
+  std::size_t number = 0;
+  for (const auto& old : old_transactions()) {
+    ++number;
+    if (old.status != "manual_review") continue;
+    const NamedWork work{{{{1}, old_id(number)}}};
+    take(work, [](payment::State state) {
+      auto ended = payment::resolve(std::move(state), 1, {true, "ref", "asked the PSP"}, from_ms(9000));
+      SWITCHYARD_ASSERT(ended.has_value());
+      return Decided{{std::move(*ended)}};
+    });
+    EXPECT_EQ(find(number).transaction.status, payment::Status::captured);
+  }
+}
+
+TEST_P(OldFileTest, KeysAnswerAsTheyDidAndUsersAreThere) {
+  open();
+  for (std::size_t number = 1; number <= old_transactions().size(); ++number) {
+    const IdempotencyKey key{payment::Kind::authorize, fmt::format("key {}", number), "\n"};
+    const auto reply = run<Result<std::optional<Replayed>>>([&] { return store_->find_reply({1}, key); });
+    ASSERT_TRUE(reply && *reply) << number;
+    EXPECT_EQ((*reply)->id, old_id(number));
+    EXPECT_EQ((*reply)->reply, "reply");
+  }
+  const auto user = run<Result<std::optional<User>>>([&] { return store_->find_user("alice"); });
+  EXPECT_TRUE(user && *user);
+}
+
+INSTANTIATE_TEST_SUITE_P(Each, OldFileTest, ::testing::Values(1, 2, 3, 4),
+                         [](const auto& version) { return fmt::format("version{}", version.param); });
 
 TEST_F(SchemaTest, TheSchemaItselfKeepsMoneyWithinItsBounds) {
   auto database = open();
   migrate(database);
   const auto insert = [&database](const std::string& amounts) {
-    database.execute(("INSERT INTO transactions VALUES (1, randomblob(16), " + amounts +
-                      ", 'USD', 'automatic', 'captured', 100, 100, 0, 1, 1, NULL, '', 0, 0)")
-                         .c_str());
+    database.execute(
+        ("INSERT INTO transactions (merchant_id, id, amount_minor, currency, capture_method, status, "
+         "authorized_minor, captured_minor, refunded_minor, version, operation_count, reason, "
+         "created_at_ms, updated_at_ms) VALUES (1, randomblob(16), " +
+         amounts + ", 'USD', 'automatic', 'captured', 100, 90, 0, 1, 1, '', 0, 0)")
+            .c_str());
   };
   insert("100");
   EXPECT_THROW(insert("99"), DatabaseError) << "authorized more than the amount";
   EXPECT_THROW(insert("0"), DatabaseError);
   EXPECT_THROW(database.execute("UPDATE transactions SET captured_minor = 101"), DatabaseError);
-  EXPECT_THROW(database.execute("UPDATE transactions SET refunded_minor = 101"), DatabaseError);
+  EXPECT_THROW(database.execute("UPDATE transactions SET refunded_minor = 91"), DatabaseError);
   EXPECT_THROW(database.execute("UPDATE transactions SET refunded_minor = -1"), DatabaseError);
-  database.execute("UPDATE transactions SET refunded_minor = 100");
+  EXPECT_THROW(database.execute("UPDATE transactions SET held_minor = 11"), DatabaseError);
+  EXPECT_THROW(database.execute("UPDATE transactions SET held_minor = -1"), DatabaseError);
+  database.execute("UPDATE transactions SET refunded_minor = 90, held_minor = 10");
 }
 
 }  // namespace

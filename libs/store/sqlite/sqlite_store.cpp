@@ -25,10 +25,19 @@ constexpr std::array touch_each_table{
     "INSERT INTO users SELECT * FROM users WHERE false",
     "INSERT INTO login_failures SELECT * FROM login_failures WHERE false",
     "INSERT INTO transactions SELECT * FROM transactions WHERE false",
-    "INSERT INTO attempts SELECT * FROM attempts WHERE false",
+    "INSERT INTO operations SELECT * FROM operations WHERE false",
     "INSERT INTO idempotency_keys SELECT * FROM idempotency_keys WHERE false",
     "INSERT INTO foreign_workers SELECT * FROM foreign_workers WHERE false",
 };
+
+void note_health(sqlite::Database& database, Timestamp now) {
+  database
+      .query(R"(
+        INSERT INTO health (id, checked_at_ms) VALUES (1, ?)
+        ON CONFLICT (id) DO UPDATE SET checked_at_ms = excluded.checked_at_ms)")
+      .bind(to_ms(now))
+      .run();
+}
 
 void create_parent_folder(const std::string& path) {
   const auto folder = std::filesystem::path(path).parent_path();
@@ -55,9 +64,7 @@ std::unique_ptr<sqlite::Database> open_migrated(const std::string& path, std::st
       std::make_unique<sqlite::Database>(path, sqlite::Durability::synced, sqlite::Access::create);
   if (migrate(*database) == 0) made_anew = std::filesystem::absolute(path).string();
   // Opening does not show whether the file can be written; a start that could only answer 503 is no start.
-  database->execute(
-      "INSERT INTO health (id, checked_at_ms) VALUES (1, 0) ON CONFLICT (id) DO UPDATE SET checked_at_ms = "
-      "0");
+  note_health(*database, Timestamp());
   return database;
 }
 
@@ -76,10 +83,23 @@ std::unique_ptr<sqlite::Database> open_existing(const std::string& path) {
   return std::make_unique<sqlite::Database>(path, sqlite::Durability::synced, sqlite::Access::existing);
 }
 
+std::string installation_of(sqlite::Database& database) {
+  auto row = database.query("SELECT id FROM installation");
+  if (row.step()) return std::string(row.text(0));
+  throw sqlite::DatabaseError(
+      SQLITE_CORRUPT,
+      fmt::format("{}: has lost the row of its table installation; put it back from a backup of this store",
+                  database.path()));
+}
+
 }  // namespace
 
 SqliteStore::SqliteStore(const std::string& path)
-    : writer_(sqlite::open_patiently([this, &path] { return open_naming_the_setting(path, made_anew_); }),
+    : writer_(sqlite::open_patiently([this, &path] {
+                auto database = open_naming_the_setting(path, made_anew_);
+                installation_ = installation_of(*database);
+                return database;
+              }),
               writes_waiting_max),
       logins_(open_existing(path), logins_waiting_max),
       merchants_(open_existing(path), merchants_waiting_max) {}
@@ -87,12 +107,7 @@ SqliteStore::SqliteStore(const std::string& path)
 Task<Result<void>> SqliteStore::check_writable(Timestamp now) {
   return writer_.run<void>([now](sqlite::Database& database) -> Result<void> {
     for (const char* sql : touch_each_table) database.query(sql).run();
-    database
-        .query(
-            "INSERT INTO health (id, checked_at_ms) VALUES (1, ?) "
-            "ON CONFLICT (id) DO UPDATE SET checked_at_ms = excluded.checked_at_ms")
-        .bind(to_ms(now))
-        .run();
+    note_health(database, now);
     return {};
   });
 }

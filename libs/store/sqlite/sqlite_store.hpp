@@ -17,6 +17,7 @@ class SqliteStore final : public Store {
   explicit SqliteStore(const std::string& path);
 
   Task<Result<std::optional<User>>> find_user(std::string username) override;
+  Task<Result<std::vector<User>>> find_users(std::vector<UserId> ids) override;
   Task<Result<std::vector<User>>> list_users(UserId after, std::size_t limit) override;
   Task<Result<User>> add_user(NewUser user, Timestamp now) override;
   Task<Result<bool>> import_users(std::vector<NewUser> users, Timestamp now) override;
@@ -28,25 +29,18 @@ class SqliteStore final : public Store {
   Task<Result<void>> record_login_failure(std::vector<std::string> subjects, Timestamp now,
                                           std::chrono::milliseconds window) override;
 
-  Task<Result<CreateResult>> create_transaction(NewTransaction transaction) override;
-  Task<Result<std::optional<Replayed>>> find_reply(MerchantId merchant, std::string key,
-                                                   std::string request_fingerprint) override;
-  Task<Result<TransactionWithAttempts>> find_transaction(MerchantId merchant, TransactionId id) override;
+  Task<Result<Committed>> commit(Change change) override;
+  Task<Result<std::vector<Taken>>> take(Work work, Decide decide) override;
+
+  Task<Result<std::optional<Replayed>>> find_reply(MerchantId merchant, IdempotencyKey key) override;
+  Task<Result<payment::State>> find_transaction(MerchantId merchant, TransactionId id) override;
   Task<Result<TransactionPage>> list_transactions(MerchantId merchant, TransactionFilter filter) override;
+  Task<Result<std::vector<std::pair<TransactionId, MerchantId>>>> find_owners(
+      std::vector<TransactionId> ids) override;
 
-  Task<Result<std::vector<payment::Transition>>> claim_due(std::string psp, Timestamp now, std::size_t limit,
-                                                           payment::RetryPolicy policy, Due due) override;
-  Task<Result<void>> save_outcome(payment::State state) override;
-
-  Task<Result<std::vector<ClaimedJob>>> claim_jobs(std::string psp, std::vector<payment::Transaction> jobs,
-                                                   Timestamp now, payment::RetryPolicy policy,
-                                                   std::int64_t amount_max) override;
-  Task<Result<std::vector<payment::Transaction>>> lease_queued(Timestamp due_by, Timestamp until,
-                                                               std::size_t limit) override;
-  Task<Result<bool>> settle_foreign(MerchantId merchant, TransactionId id, std::string psp,
-                                    payment::Event outcome, Timestamp now) override;
   Task<Result<void>> note_foreign_worker(Timestamp now) override;
   Task<Result<bool>> has_seen_foreign_worker() override;
+
   Task<Result<Workload>> measure_workload() override;
   Task<Result<std::int64_t>> count_backlog(std::int64_t most) override;
   Task<Result<std::vector<MerchantBacklog>>> largest_backlogs(std::int64_t most,
@@ -55,7 +49,11 @@ class SqliteStore final : public Store {
   Task<Result<void>> check_writable(Timestamp now) override;
 
  private:
-  Task<Result<CreateResult>> create_with_key(NewTransaction created);
+  // In the line of the merchants; no merchant has this id.
+  static constexpr std::int64_t ourselves = -1;
+
+  Task<Result<Committed>> commit_with_key(Change change);
+  Task<Result<std::vector<Taken>>> take_named(NamedWork work, Decide decide);
 
   KeysInFlight keys_in_flight_;
   // Migrates before the readers open the file.

@@ -18,6 +18,15 @@ constexpr const char* user_by_name =
 // A subject whose window has ended is forgotten when another one is written: no table of strangers grows.
 constexpr std::int64_t expired_windows_removed_max = 16;
 
+User read_user(const sqlite::Query& row) {
+  return {
+      .id = {row.integer(0)},
+      .username = std::string(row.text(1)),
+      .password_hash = std::string(row.text(2)),
+      .enabled = row.integer(3) != 0,
+  };
+}
+
 Result<User> insert_user(sqlite::Database& database, const NewUser& user, Timestamp now) {
   if (database.query(user_by_name).bind(user.username).step()) {
     return fail(ErrorCode::already_exists, "there is a user of this name");
@@ -26,9 +35,9 @@ Result<User> insert_user(sqlite::Database& database, const NewUser& user, Timest
   if (id && database.query("SELECT 1 FROM users WHERE id = ?").bind(*id).step()) {
     return fail(ErrorCode::already_exists, "there is a user with this id");
   }
-  auto inserted = database.query(
-      "INSERT INTO users (id, username, password_hash, enabled, created_at_ms) VALUES (?, ?, ?, ?, ?) "
-      "RETURNING id, username, password_hash, enabled");
+  auto inserted = database.query(R"(
+    INSERT INTO users (id, username, password_hash, enabled, created_at_ms) VALUES (?, ?, ?, ?, ?)
+    RETURNING id, username, password_hash, enabled)");
   inserted.bind(id)
       .bind(user.username)
       .bind(user.password_hash)
@@ -54,6 +63,19 @@ Task<Result<std::optional<User>>> SqliteStore::find_user(std::string username) {
         row.bind(username);
         if (!row.step()) return std::nullopt;
         return read_user(row);
+      });
+}
+
+Task<Result<std::vector<User>>> SqliteStore::find_users(std::vector<UserId> ids) {
+  return logins_.run<std::vector<User>>(
+      anybody, [ids = std::move(ids)](sqlite::Database& database) -> Result<std::vector<User>> {
+        std::vector<User> users;
+        for (const auto id : ids) {
+          auto row = database.query("SELECT id, username, password_hash, enabled FROM users WHERE id = ?");
+          row.bind(id.value);
+          if (row.step()) users.push_back(read_user(row));
+        }
+        return users;
       });
 }
 
@@ -128,9 +150,9 @@ Task<Result<std::vector<LoginFailures>>> SqliteStore::login_failures(std::vector
        window](sqlite::Database& database) -> Result<std::vector<LoginFailures>> {
         std::vector<LoginFailures> failures;
         for (const auto& subject : subjects) {
-          auto row = database.query(
-              "SELECT count, window_ends_at_ms FROM login_failures "
-              "WHERE subject = ? AND window_ends_at_ms > ? AND window_ends_at_ms <= ?");
+          auto row = database.query(R"(
+            SELECT count, window_ends_at_ms FROM login_failures
+            WHERE subject = ? AND window_ends_at_ms > ? AND window_ends_at_ms <= ?)");
           row.bind(subject).bind(to_ms(now)).bind(to_ms(now + window + clock_skew_max));
           failures.push_back(row.step() ? LoginFailures{row.integer(0), from_ms(row.integer(1))}
                                         : LoginFailures{});
@@ -141,31 +163,31 @@ Task<Result<std::vector<LoginFailures>>> SqliteStore::login_failures(std::vector
 
 Task<Result<void>> SqliteStore::record_login_failure(std::vector<std::string> subjects, Timestamp now,
                                                      std::chrono::milliseconds window) {
-  return writer_.run<void>([subjects = std::move(subjects), now,
-                            window](sqlite::Database& database) -> Result<void> {
-    database
-        .query(
-            "DELETE FROM login_failures WHERE subject IN "
-            "(SELECT subject FROM login_failures WHERE window_ends_at_ms <= ? LIMIT ?)")
-        .bind(to_ms(now))
-        .bind(expired_windows_removed_max)
-        .run();
-    for (const auto& subject : subjects) {
-      database
-          .query(
-              "INSERT INTO login_failures (subject, count, window_ends_at_ms) VALUES (?1, 1, ?3) "
-              "ON CONFLICT (subject) DO UPDATE SET "
-              "count = CASE WHEN window_ends_at_ms > ?2 AND window_ends_at_ms <= ?4 THEN count + 1 ELSE 1 "
-              "END, window_ends_at_ms = CASE WHEN window_ends_at_ms > ?2 AND window_ends_at_ms <= ?4 "
-              "THEN window_ends_at_ms ELSE ?3 END")
-          .bind(subject)
-          .bind(to_ms(now))
-          .bind(to_ms(now + window))
-          .bind(to_ms(now + window + clock_skew_max))
-          .run();
-    }
-    return {};
-  });
+  return writer_.run<void>(
+      [subjects = std::move(subjects), now, window](sqlite::Database& database) -> Result<void> {
+        database
+            .query(R"(
+          DELETE FROM login_failures WHERE subject IN
+            (SELECT subject FROM login_failures WHERE window_ends_at_ms <= ? LIMIT ?))")
+            .bind(to_ms(now))
+            .bind(expired_windows_removed_max)
+            .run();
+        for (const auto& subject : subjects) {
+          database
+              .query(R"(
+            INSERT INTO login_failures (subject, count, window_ends_at_ms) VALUES (?1, 1, ?3)
+            ON CONFLICT (subject) DO UPDATE SET
+              count = iif(window_ends_at_ms > ?2 AND window_ends_at_ms <= ?4, count + 1, 1),
+              window_ends_at_ms =
+                iif(window_ends_at_ms > ?2 AND window_ends_at_ms <= ?4, window_ends_at_ms, ?3))")
+              .bind(subject)
+              .bind(to_ms(now))
+              .bind(to_ms(now + window))
+              .bind(to_ms(now + window + clock_skew_max))
+              .run();
+        }
+        return {};
+      });
 }
 
 }  // namespace switchyard::store

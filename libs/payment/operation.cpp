@@ -1,0 +1,92 @@
+#include "payment/operation.hpp"
+
+#include <algorithm>
+#include <ranges>
+
+#include "payment/names.hpp"
+
+namespace switchyard::payment {
+namespace {
+
+constexpr Names<Kind, 4> kind_names{{
+    {Kind::authorize, "authorize"},
+    {Kind::capture, "capture"},
+    {Kind::void_, "void"},
+    {Kind::refund, "refund"},
+}};
+
+constexpr Names<Phase, 10> phase_names{{
+    {Phase::requested, "requested"},
+    {Phase::sent, "sent"},
+    {Phase::pending, "pending"},
+    {Phase::unknown, "unknown"},
+    {Phase::action_required, "action_required"},
+    {Phase::succeeded, "succeeded"},
+    {Phase::declined, "declined"},
+    {Phase::rejected, "rejected"},
+    {Phase::failed, "failed"},
+    {Phase::manual_review, "manual_review"},
+}};
+
+constexpr Names<ReasonKind, 6> reason_kind_names{{
+    {ReasonKind::none, ""},
+    {ReasonKind::soft_decline, "soft_decline"},
+    {ReasonKind::hard_decline, "hard_decline"},
+    {ReasonKind::customer_action, "customer_action"},
+    {ReasonKind::configuration, "configuration"},
+    {ReasonKind::unknown, "unknown"},
+}};
+
+}  // namespace
+
+std::string_view to_string(Kind kind) {
+  return name_of(kind_names, kind);
+}
+std::optional<Kind> parse_kind(std::string_view text) {
+  return value_of(kind_names, text);
+}
+
+std::string_view to_string(Phase phase) {
+  return name_of(phase_names, phase);
+}
+std::optional<Phase> parse_phase(std::string_view text) {
+  return value_of(phase_names, text);
+}
+
+std::string_view to_string(ReasonKind kind) {
+  return name_of(reason_kind_names, kind);
+}
+std::optional<ReasonKind> parse_reason_kind(std::string_view text) {
+  return value_of(reason_kind_names, text);
+}
+
+bool is_open(Phase phase) {
+  switch (phase) {
+    case Phase::requested:
+    case Phase::sent:
+    case Phase::pending:
+    case Phase::unknown:
+    case Phase::action_required:
+    case Phase::manual_review:
+      return true;
+    case Phase::succeeded:
+    case Phase::declined:
+    case Phase::rejected:
+    case Phase::failed:
+      return false;
+  }
+  SWITCHYARD_ASSERT(false);
+}
+
+bool is_unresolved(Phase phase) {
+  return phase == Phase::sent || phase == Phase::unknown;
+}
+
+const Operation* find_authorization(const State& state) {
+  for (const auto& operation : state.operations | std::views::reverse) {
+    if (operation.kind == Kind::authorize) return &operation;
+  }
+  return nullptr;
+}
+
+}  // namespace switchyard::payment

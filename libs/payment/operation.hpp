@@ -1,0 +1,124 @@
+// An operation: one thing asked of a PSP for a transaction. Everything asked has this one shape, whatever its
+// kind, and goes through the same machine (state_machine.hpp). Plain data.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "payment/transaction.hpp"
+
+namespace switchyard::payment {
+
+enum class Kind : std::uint8_t {
+  authorize,  // hold the money, and take it at once where the transaction captures automatically
+  capture,    // take of what is held
+  void_,      // give back what is held
+  refund,     // give back of what was taken
+};
+
+std::string_view to_string(Kind kind);
+std::optional<Kind> parse_kind(std::string_view text);
+
+enum class Phase : std::uint8_t {
+  requested,        // on disk; not sent, or provably not arrived
+  sent,             // the intent is on disk; the PSP may or may not have been called
+  pending,          // the PSP took it and will say later
+  unknown,          // sent, no readable answer
+  action_required,  // the PSP waits for the customer
+  succeeded,
+  declined,       // the issuer or the PSP said no
+  rejected,       // the PSP refused the request for good: our fault or our configuration
+  failed,         // never reached the PSP, or a worker that is not ours says so
+  manual_review,  // a person decides
+};
+
+std::string_view to_string(Phase phase);
+std::optional<Phase> parse_phase(std::string_view text);
+
+// Whether it may still move money: its amount counts as taken, whatever becomes of it.
+bool is_open(Phase phase);
+// Whether the PSP may know of it and nobody knows what it says.
+bool is_unresolved(Phase phase);
+
+enum class ReasonKind : std::uint8_t {
+  none,
+  soft_decline,     // the issuer may say yes another time
+  hard_decline,     // it will not
+  customer_action,  // the customer must act, or did not
+  configuration,    // the PSP does not take what we send: ours to mend
+  unknown,
+};
+
+std::string_view to_string(ReasonKind kind);
+std::optional<ReasonKind> parse_reason_kind(std::string_view text);
+
+// Why an operation is where it is, as the PSP or the network said it.
+struct Reason {
+  // An ISO 8583 response code, or a word of the PSP.
+  std::string code{};
+  std::string message{};
+  ReasonKind kind = ReasonKind::none;
+
+  // The code, or the message where there is none.
+  const std::string& text() const { return code.empty() ? message : code; }
+
+  friend bool operator==(const Reason&, const Reason&) = default;
+};
+
+struct Operation {
+  // Within its transaction, from 1. A queued transaction has none yet: its authorization is made from it when
+  // it is first claimed.
+  std::int32_t number = 1;
+  Kind kind = Kind::authorize;
+  // Of the transaction's currency.
+  Money amount;
+  // Of a capture: what is left of the hold is released with it.
+  bool is_final = true;
+
+  Phase phase = Phase::requested;
+  // The account it goes to; empty until it is first sent, for an authorization.
+  std::string psp{};
+  // Two requests with one key are one operation at the PSP.
+  std::string idempotency_key{};
+  // The bytes that go to the PSP, written once: a resend is identical whatever version of the program sends
+  // it. Empty until first sent.
+  std::string request{};
+
+  // How often a worker took it: an answer counts only from the holder of the latest claim.
+  std::int32_t claims = 0;
+  std::int32_t sends = 0;
+  // How often its outcome was asked for.
+  std::int32_t look_ups = 0;
+  // The PSP's own name for it.
+  std::string psp_reference{};
+  Reason reason{};
+  // The PSP said that it succeeded and took that back: the totals have been lowered again.
+  bool taken_back = false;
+
+  // The merchant's own: a reference, and for what; or how a person ended it.
+  std::string reference{};
+  std::string note{};
+
+  // When a worker must look at it. Empty: never, or not before the one that is under way has ended.
+  std::optional<Timestamp> due_at{};
+  Timestamp requested_at{};
+  std::optional<Timestamp> sent_at{};
+  // When its outcome was first known.
+  std::optional<Timestamp> ended_at{};
+
+  friend bool operator==(const Operation&, const Operation&) = default;
+};
+
+// A transaction with all its operations, in the order of their numbers: all that decides.
+struct State {
+  Transaction transaction;
+  std::vector<Operation> operations;
+};
+
+// The authorization that counts: the last one. None while the transaction is queued.
+const Operation* find_authorization(const State& state);
+
+}  // namespace switchyard::payment

@@ -1,0 +1,25 @@
+#include "payment/psp_keys.hpp"
+
+#include <fmt/format.h>
+
+#include "payment/fingerprint.hpp"
+
+namespace switchyard::payment {
+
+std::string derived_key(std::string_view installation, MerchantId merchant, std::string_view merchants_key,
+                        Kind kind) {
+  // The merchant's key is last: nothing in it can be taken for what stands before it.
+  const auto digest = fingerprint(
+      fmt::format("{}\n{}\n{}\n{}", installation, merchant.value, to_string(kind), merchants_key));
+  std::string hex;
+  for (const char byte : std::string_view(digest).substr(0, 16)) {
+    fmt::format_to(std::back_inserter(hex), "{:02x}", static_cast<unsigned char>(byte));
+  }
+  return hex;
+}
+
+std::string numbered_key(const Transaction& transaction, std::int32_t number) {
+  return fmt::format("{}-{}-{}", transaction.merchant_id.value, psp_reference(transaction), number);
+}
+
+}  // namespace switchyard::payment

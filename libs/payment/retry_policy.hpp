@@ -1,0 +1,31 @@
+// How patiently operations are tried, and asked for.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+namespace switchyard::payment {
+
+struct RetryPolicy {
+  // How long a worker owns what it claimed. Longer than the deadline of a PSP call.
+  std::chrono::milliseconds lease{15'000};
+
+  // How often an operation is sent that does not arrive: the delay doubles from one to the next.
+  std::int32_t sends_max = 3;
+  std::chrono::milliseconds retry_delay{500};
+
+  // Look-ups of an operation whose outcome is unknown, before a person is asked; the delay doubles up to the
+  // longest.
+  std::int32_t look_ups_max = 12;
+  std::chrono::milliseconds look_up_delay{500};
+  std::chrono::milliseconds look_up_delay_max{300'000};
+
+  // How long a PSP that took an operation may take to say what came of it, before a person is asked.
+  std::chrono::hours pending_max{24 * 7};
+};
+
+// The longest that a claim or an answer puts a next action off. One that is farther ahead was written by a
+// clock that was wrong.
+std::chrono::milliseconds longest_delay(const RetryPolicy& policy);
+
+}  // namespace switchyard::payment

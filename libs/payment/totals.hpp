@@ -1,0 +1,34 @@
+// What an operation does to the money of its transaction: the one table of kind and result.
+#pragma once
+
+#include "payment/operation.hpp"
+
+namespace switchyard::payment {
+
+// | kind                    | succeeded                                  | taken back           |
+// |-------------------------|--------------------------------------------|----------------------|
+// | authorize, manual       | authorized + amount, held + amount         | (never)              |
+// | authorize, automatic    | authorized + amount, captured + amount     | both - amount        |
+// | capture                 | captured + amount, held - amount (final: 0)| captured - amount    |
+// | void                    | held 0                                     | (never)              |
+// | refund                  | refunded + amount                          | refunded - amount    |
+//
+// Any other result moves nothing; held never falls below 0: a final capture that overtakes a pending one has
+// released it all. The invariants of the totals are asserted by whoever writes them.
+void book(Transaction& transaction, const Operation& succeeded);
+
+// False, and nothing is changed, if totals would not be in order any more, or would not be when the refunds
+// that are open succeed: then they stay as they were, for a person.
+bool take_back(State& state, const Operation& operation);
+// What was taken back has happened after all. What of a hold a capture used was never given back.
+void put_back(Transaction& transaction, const Operation& operation);
+
+// 0 <= refunded <= captured, captured + held <= authorized <= amount.
+bool totals_are_in_order(const Transaction& transaction);
+
+// What of the hold can still be captured, and what of the captured money can still be given back, when all
+// that is open is counted as done. Never below 0.
+std::int64_t left_to_capture(const State& state);
+std::int64_t left_to_refund(const State& state);
+
+}  // namespace switchyard::payment

@@ -1,0 +1,42 @@
+#include "psp/http_adapter.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace switchyard::psp {
+namespace {
+
+std::chrono::milliseconds time_left(Deadline deadline) {
+  using std::chrono::milliseconds;
+  // Bounded, so that a deadline that never comes can be added to a time.
+  const auto left = std::chrono::floor<milliseconds>(deadline - std::chrono::steady_clock::now());
+  return std::clamp(left, milliseconds(0), milliseconds(3'600'000));
+}
+
+}  // namespace
+
+HttpAdapter::HttpAdapter(Executor executor, std::unique_ptr<Protocol> protocol, std::size_t connections_max)
+    : protocol_(std::move(protocol)), client_(executor, {.connections_max = connections_max}) {}
+
+std::string HttpAdapter::encode(const payment::State& state, const payment::Operation& operation) const {
+  return protocol_->encode(state, operation);
+}
+
+Task<payment::Answer> HttpAdapter::send(const payment::Step& step, Deadline deadline) {
+  const auto result = co_await call(protocol_->send(step), deadline);
+  co_return protocol_->read(step, result);
+}
+
+Task<payment::Found> HttpAdapter::look_up(const payment::Step& step, Deadline deadline) {
+  auto question = protocol_->look_up(step);
+  if (!question) co_return payment::OutcomeUnknown{"the PSP cannot be asked for it"};
+  const auto result = co_await call(std::move(*question), deadline);
+  co_return protocol_->read_look_up(step, result);
+}
+
+Task<http::CallResult> HttpAdapter::call(http::ClientRequest request, Deadline deadline) {
+  request.timeout = time_left(deadline);
+  co_return co_await client_.send(std::move(request));
+}
+
+}  // namespace switchyard::psp

@@ -1,0 +1,28 @@
+// services/psp-simulator as a PSP, over HTTP: its README says what it takes; answers.hpp says what its
+// answers mean.
+#pragma once
+
+#include <string>
+
+#include "psp/protocol.hpp"
+
+namespace switchyard::psp::simulator {
+
+class SimulatorProtocol final : public Protocol {
+ public:
+  // `url`: where the PSP's paths begin, such as "http://127.0.0.1:5000".
+  explicit SimulatorProtocol(std::string url);
+
+  std::string_view name() const override { return "psp-simulator"; }
+  Capabilities capabilities() const override;
+  std::string encode(const payment::State& state, const payment::Operation& operation) const override;
+  http::ClientRequest send(const payment::Step& step) const override;
+  payment::Answer read(const payment::Step& step, const http::CallResult& result) const override;
+  std::optional<http::ClientRequest> look_up(const payment::Step& step) const override;
+  payment::Found read_look_up(const payment::Step& step, const http::CallResult& result) const override;
+
+ private:
+  const std::string url_;
+};
+
+}  // namespace switchyard::psp::simulator

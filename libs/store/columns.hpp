@@ -1,0 +1,230 @@
+// The tables and their columns, once: what they are called, of what type, and which member of the domain they
+// hold. Both databases' statements and the copy between them are made from this.
+//
+// SQLite keeps a time as milliseconds since 1970, in a column whose name ends with _ms; a uuid as 16 bytes.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "payment/operation.hpp"
+#include "store/set_aside.hpp"
+
+namespace switchyard::store {
+
+enum class ColumnType : std::uint8_t { bigint, boolean, uuid, text, bytea, timestamptz };
+
+struct ColumnName {
+  std::string_view name;
+  ColumnType type;
+  // Written once, with the row.
+  bool is_fixed = false;
+};
+
+struct TableName {
+  std::string_view name;
+  std::span<const ColumnName> columns;
+  // So many columns, the first ones, are the primary key.
+  std::size_t key_size;
+};
+
+inline constexpr std::array<ColumnName, 5> user_columns{{
+    {"id", ColumnType::bigint},
+    {"username", ColumnType::text},
+    {"password_hash", ColumnType::text},
+    {"enabled", ColumnType::boolean},
+    {"created_at", ColumnType::timestamptz},
+}};
+
+inline constexpr std::array<ColumnName, 20> transaction_columns{{
+    {"merchant_id", ColumnType::bigint, true},
+    {"id", ColumnType::uuid, true},
+    {"amount_minor", ColumnType::bigint, true},
+    {"currency", ColumnType::text, true},
+    {"capture_method", ColumnType::text, true},
+    {"status", ColumnType::text},
+    {"authorized_minor", ColumnType::bigint},
+    {"captured_minor", ColumnType::bigint},
+    {"refunded_minor", ColumnType::bigint},
+    {"held_minor", ColumnType::bigint},
+    {"version", ColumnType::bigint},
+    {"operation_count", ColumnType::bigint},
+    {"next_action_at", ColumnType::timestamptz},
+    {"reason", ColumnType::text},
+    {"derived_reference", ColumnType::text, true},
+    {"reference", ColumnType::text, true},
+    {"description", ColumnType::text, true},
+    {"metadata", ColumnType::text, true},
+    {"created_at", ColumnType::timestamptz, true},
+    {"updated_at", ColumnType::timestamptz},
+}};
+
+inline constexpr std::array<ColumnName, 24> operation_columns{{
+    {"merchant_id", ColumnType::bigint, true},
+    {"transaction_id", ColumnType::uuid, true},
+    {"number", ColumnType::bigint, true},
+    {"kind", ColumnType::text, true},
+    {"amount_minor", ColumnType::bigint, true},
+    {"is_final", ColumnType::boolean, true},
+    {"phase", ColumnType::text},
+    {"psp", ColumnType::text},
+    {"idempotency_key", ColumnType::text, true},
+    {"request", ColumnType::text},
+    {"claims", ColumnType::bigint},
+    {"sends", ColumnType::bigint},
+    {"look_ups", ColumnType::bigint},
+    {"psp_reference", ColumnType::text},
+    {"reason_code", ColumnType::text},
+    {"reason", ColumnType::text},
+    {"reason_kind", ColumnType::text},
+    {"taken_back", ColumnType::boolean},
+    {"reference", ColumnType::text, true},
+    {"note", ColumnType::text},
+    {"due_at", ColumnType::timestamptz},
+    {"requested_at", ColumnType::timestamptz, true},
+    {"sent_at", ColumnType::timestamptz},
+    {"ended_at", ColumnType::timestamptz},
+}};
+
+inline constexpr std::array<ColumnName, 7> idempotency_key_columns{{
+    {"merchant_id", ColumnType::bigint},
+    {"kind", ColumnType::text},
+    {"key", ColumnType::text},
+    {"request_fingerprint", ColumnType::bytea},
+    {"transaction_id", ColumnType::uuid},
+    {"reply", ColumnType::text},
+    {"created_at", ColumnType::timestamptz},
+}};
+
+inline constexpr TableName users_table{"users", user_columns, 1};
+inline constexpr TableName transactions_table{"transactions", transaction_columns, 2};
+inline constexpr TableName operations_table{"operations", operation_columns, 3};
+inline constexpr TableName idempotency_keys_table{"idempotency_keys", idempotency_key_columns, 3};
+
+// Gives each value to `put`, in the order of the columns: std::int64_t, bool, Uuid, std::string_view,
+// Timestamp, std::optional<Timestamp>.
+template <class Put>
+void put_columns(const payment::Transaction& transaction, Put&& put) {
+  put(transaction.merchant_id.value);
+  put(transaction.id.value);
+  put(transaction.amount.minor());
+  put(std::string_view(transaction.amount.currency().code()));
+  put(payment::to_string(transaction.capture_method));
+  put(payment::to_string(transaction.status));
+  put(transaction.authorized_minor);
+  put(transaction.captured_minor);
+  put(transaction.refunded_minor);
+  put(transaction.held_minor);
+  put(transaction.version);
+  put(std::int64_t{transaction.operation_count});
+  put(transaction.next_action_at);
+  put(std::string_view(transaction.reason));
+  put(std::string_view(transaction.derived_reference));
+  put(std::string_view(transaction.reference));
+  put(std::string_view(transaction.description));
+  put(std::string_view(transaction.metadata));
+  put(transaction.created_at);
+  put(transaction.updated_at);
+}
+
+template <class Put>
+void put_columns(const payment::Transaction& transaction, const payment::Operation& operation, Put&& put) {
+  put(transaction.merchant_id.value);
+  put(transaction.id.value);
+  put(std::int64_t{operation.number});
+  put(payment::to_string(operation.kind));
+  put(operation.amount.minor());
+  put(operation.is_final);
+  put(payment::to_string(operation.phase));
+  put(std::string_view(operation.psp));
+  put(std::string_view(operation.idempotency_key));
+  put(std::string_view(operation.request));
+  put(std::int64_t{operation.claims});
+  put(std::int64_t{operation.sends});
+  put(std::int64_t{operation.look_ups});
+  put(std::string_view(operation.psp_reference));
+  put(std::string_view(operation.reason.code));
+  put(std::string_view(operation.reason.message));
+  put(payment::to_string(operation.reason.kind));
+  put(operation.taken_back);
+  put(std::string_view(operation.reference));
+  put(std::string_view(operation.note));
+  put(operation.due_at);
+  put(operation.requested_at);
+  put(operation.sent_at);
+  put(operation.ended_at);
+}
+
+// What a row of transaction_columns, or of operation_columns, holds. A Row has integer(i), boolean(i),
+// uuid(i), text(i), time(i) and optional_time(i), from 0.
+template <class Row>
+Readable<payment::Transaction> get_transaction(const Row& row) {
+  const auto words = read_words(row.text(3), row.text(4), row.text(5));
+  if (!words) return std::unexpected(words.error());
+  const auto operations = read_count(row.integer(11));
+  if (!operations) return std::unexpected(operations.error());
+  payment::Transaction transaction{
+      .id = {row.uuid(1)},
+      .merchant_id = {row.integer(0)},
+      .amount = Money(row.integer(2), words->currency),
+      .capture_method = words->capture_method,
+      .status = words->status,
+      .authorized_minor = row.integer(6),
+      .captured_minor = row.integer(7),
+      .refunded_minor = row.integer(8),
+      .held_minor = row.integer(9),
+      .version = row.integer(10),
+      .operation_count = *operations,
+      .next_action_at = row.optional_time(12),
+      .reason = std::string(row.text(13)),
+      .derived_reference = std::string(row.text(14)),
+      .reference = std::string(row.text(15)),
+      .description = std::string(row.text(16)),
+      .metadata = std::string(row.text(17)),
+      .created_at = row.time(18),
+      .updated_at = row.time(19),
+  };
+  return sound(std::move(transaction));
+}
+
+// `currency`: of its transaction.
+template <class Row>
+Readable<payment::Operation> get_operation(const Row& row, Currency currency) {
+  const auto words = read_operation_words(row.text(3), row.text(6), row.text(16));
+  if (!words) return std::unexpected(words.error());
+  std::array<std::int32_t, 4> counts{};
+  for (std::size_t i = 0; const int column : {2, 10, 11, 12}) {
+    const auto count = read_count(row.integer(column));
+    if (!count) return std::unexpected(count.error());
+    counts[i++] = *count;
+  }
+  return payment::Operation{
+      .number = counts[0],
+      .kind = words->kind,
+      .amount = Money(row.integer(4), currency),
+      .is_final = row.boolean(5),
+      .phase = words->phase,
+      .psp = std::string(row.text(7)),
+      .idempotency_key = std::string(row.text(8)),
+      .request = std::string(row.text(9)),
+      .claims = counts[1],
+      .sends = counts[2],
+      .look_ups = counts[3],
+      .psp_reference = std::string(row.text(13)),
+      .reason = {std::string(row.text(14)), std::string(row.text(15)), words->reason_kind},
+      .taken_back = row.boolean(17),
+      .reference = std::string(row.text(18)),
+      .note = std::string(row.text(19)),
+      .due_at = row.optional_time(20),
+      .requested_at = row.time(21),
+      .sent_at = row.optional_time(22),
+      .ended_at = row.optional_time(23),
+  };
+}
+
+}  // namespace switchyard::store

@@ -1,0 +1,106 @@
+// Commits of what was decided without a lock: new transactions, and answers.
+#include <algorithm>
+#include <set>
+
+#include "base/assert.hpp"
+#include "store/postgres/run.hpp"
+#include "store/postgres/writes.hpp"
+
+namespace switchyard::store {
+namespace {
+
+using Places = std::set<Place>;
+
+Places read_places(const Rows& rows) {
+  Places places;
+  for (int row = 0; row < rows.size(); ++row) places.insert(place_of(rows, row));
+  return places;
+}
+
+// `stored`: by this commit, each by the first of those that have it. `keys`: as they are now, where the
+// changes have keys.
+std::vector<Result<Committed>> results_of(const std::vector<Change>& changes, Places stored,
+                                          const Rows* keys) {
+  std::vector<Result<Committed>> results;
+  results.reserve(changes.size());
+  for (const auto& change : changes) {
+    if (stored.erase(place_of(change.state.transaction)) == 1) {
+      results.emplace_back(Done{});
+      continue;
+    }
+    Result<std::optional<Replayed>> used = std::nullopt;
+    if (keys != nullptr) used = replay_of(*keys, static_cast<int>(results.size()), *change.key);
+    if (!used) {
+      results.emplace_back(std::unexpected(std::move(used.error())));
+    } else if (*used) {
+      results.emplace_back(std::move(**used));
+    } else {
+      results.emplace_back(Stale{});
+    }
+  }
+  return results;
+}
+
+}  // namespace
+
+Task<Result<Committed>> PostgresStore::commit(Change change) {
+  payment::assert_invariants(change.state);
+  SWITCHYARD_ASSERT(change.is_new || !change.key);
+  if (!change.is_new) co_return co_await answers_.run(std::move(change));
+  if (!change.key) co_return co_await creations_.run(std::move(change));
+  const KeysInFlight::Hold hold(keys_in_flight_, change.state.transaction.merchant_id, *change.key);
+  if (!hold) co_return std::unexpected(first_use_in_flight());
+  co_return co_await creations_with_keys_.run(std::move(change));
+}
+
+Task<std::vector<Result<Committed>>> PostgresStore::create_all(std::vector<Change> changes) {
+  auto together = [this](const std::vector<Change>& some) { return create_together(some); };
+  return run_together_or_alone<Committed>(std::move(changes), std::move(together));
+}
+
+Task<postgres::Outcome<std::vector<Result<Committed>>>> PostgresStore::create_together(
+    const std::vector<Change>& changes) {
+  Writes writes;
+  for (const auto& [state, is_new, key, reply] : changes) {
+    writes.add(state, changed_operations({}, state));
+    if (key) writes.add_key(state.transaction, *key, reply);
+  }
+  bool is_repeated = false;
+  auto done = co_await execute(writes.of_new(), Effect::repeatable, &is_repeated);
+  if (!done) co_return std::unexpected(std::move(done.error()));
+  const bool with_keys = writes.has_keys();
+  auto stored = read_places(done->at(with_keys ? 1 : 0));
+  if (is_repeated && stored.size() < changes.size()) {
+    Statements look;
+    look.push_back(writes.look_for_own());
+    const auto own = co_await execute(std::move(look), Effect::none);
+    if (!own) {
+      // What is open is whether the earlier try stored them.
+      co_return std::unexpected(
+          postgres::Failure{postgres::Failure::Kind::unknown, own.error().sqlstate, own.error().message});
+    }
+    stored.merge(read_places(own->front()));
+  }
+  co_return results_of(changes, std::move(stored), with_keys ? &done->back() : nullptr);
+}
+
+Task<std::vector<Result<Committed>>> PostgresStore::save_all(std::vector<Change> changes) {
+  auto together = [this](const std::vector<Change>& some) { return save_together(some); };
+  return run_together_or_alone<Committed>(std::move(changes), std::move(together));
+}
+
+Task<postgres::Outcome<std::vector<Result<Committed>>>> PostgresStore::save_together(
+    const std::vector<Change>& changes) {
+  std::vector<const payment::State*> in_order;
+  in_order.reserve(changes.size());
+  for (const auto& change : changes) in_order.push_back(&change.state);
+  // So that two batches, or a batch and a take, wait for each other and not in a circle.
+  std::ranges::sort(in_order, {}, [](const auto* state) { return place_of(state->transaction); });
+  Writes writes;
+  for (const auto* state : in_order) writes.add(*state, operations_of_answer(*state));
+  auto done = co_await execute(writes.of_same_version(), Effect::repeatable);
+  if (!done) co_return std::unexpected(std::move(done.error()));
+  co_return results_of(changes, read_places(done->front()), nullptr);
+}
+
+}  // namespace switchyard::store

@@ -1,0 +1,191 @@
+#include "store/postgres/writes.hpp"
+
+#include <fmt/format.h>
+
+#include "store/keys_in_flight.hpp"
+
+namespace switchyard::store {
+namespace {
+
+using postgres::Statement;
+using Statements = std::vector<Statement>;
+
+const auto transaction_names = names_of(transaction_columns);
+const auto key_names = names_of(idempotency_key_columns);
+
+const auto select_operations_sql = fmt::format(R"(
+SELECT {}
+FROM operations
+WHERE (merchant_id, transaction_id) IN (SELECT * FROM unnest($1::bigint[], $2::uuid[]))
+ORDER BY merchant_id, transaction_id, number)",
+                                               reads_of(operation_columns));
+
+constexpr const char* select_keys = R"(
+SELECT k.request_fingerprint::bytea, k.transaction_id::uuid, k.reply::text
+FROM unnest($1::bigint[], $2::text[], $3::text[]) WITH ORDINALITY AS i (merchant_id, kind, key, position)
+LEFT JOIN idempotency_keys k ON k.merchant_id = i.merchant_id AND k.kind = i.kind AND k.key = i.key
+ORDER BY i.position)";
+
+// All inserts are in one order everywhere, so that two batches with the same rows wait for each other and not
+// in a circle.
+const auto insert_transactions = fmt::format(R"(
+INSERT INTO transactions ({0})
+SELECT *
+FROM unnest({1}) AS i ({0})
+ORDER BY merchant_id, id
+ON CONFLICT (merchant_id, id) DO NOTHING
+RETURNING merchant_id::bigint, id::uuid)",
+                                             transaction_names, arrays_of(transaction_columns));
+
+const auto insert_transactions_with_keys =
+    fmt::format(R"(
+INSERT INTO transactions ({0})
+SELECT {1}
+FROM unnest({2}, ${3}::text[], ${4}::text[]) AS i ({0}, kind, key)
+JOIN idempotency_keys k
+  ON k.merchant_id = i.merchant_id AND k.kind = i.kind AND k.key = i.key AND k.transaction_id = i.id
+ON CONFLICT (merchant_id, id) DO NOTHING
+RETURNING merchant_id::bigint, id::uuid)",
+                transaction_names, names_of(transaction_columns, "i."), arrays_of(transaction_columns),
+                transaction_columns.size() + 1, transaction_columns.size() + 2);
+
+const auto insert_keys_of_new = fmt::format(R"(
+INSERT INTO idempotency_keys ({0})
+SELECT i.*
+FROM unnest({1}) AS i ({0})
+WHERE NOT EXISTS (
+  SELECT FROM transactions t
+  WHERE t.merchant_id = i.merchant_id AND t.id = i.transaction_id)
+ORDER BY i.merchant_id, i.kind, i.key
+ON CONFLICT (merchant_id, kind, key) DO NOTHING)",
+                                            key_names, arrays_of(idempotency_key_columns));
+
+const auto insert_keys = fmt::format(R"(
+INSERT INTO idempotency_keys ({0})
+SELECT *
+FROM unnest({1}) AS i ({0})
+ORDER BY merchant_id, kind, key)",
+                                     key_names, arrays_of(idempotency_key_columns));
+
+// One that was claimed since, or by somebody else, is no longer what the try has stored.
+const auto select_own = fmt::format(R"(
+SELECT t.merchant_id::bigint, t.id::uuid
+FROM unnest({1}) AS i ({0})
+JOIN transactions t ON t.merchant_id = i.merchant_id AND t.id = i.id
+WHERE t.created_at = i.created_at AND t.amount_minor = i.amount_minor
+  AND (i.version = 0 OR t.version = i.version AND t.updated_at = i.updated_at))",
+                                    transaction_names, arrays_of(transaction_columns));
+
+const auto changing_transaction_columns = changing_columns(transactions_table);
+
+std::string update_transactions(std::string_view condition) {
+  return fmt::format(R"(
+UPDATE transactions t
+SET {0}
+FROM unnest({1}) AS i ({2})
+WHERE t.merchant_id = i.merchant_id AND t.id = i.id{3})",
+                     assignments_of(transaction_columns, "i."), arrays_of(changing_transaction_columns),
+                     names_of(changing_transaction_columns), condition);
+}
+const auto update_locked = update_transactions("");
+const auto update_of_same_version = update_transactions(R"( AND t.version = i.version
+RETURNING t.merchant_id::bigint, t.id::uuid)");
+
+std::string insert_operations(std::string_view condition, std::string_view on_conflict) {
+  return fmt::format(R"(
+INSERT INTO operations ({0})
+SELECT {1}
+FROM unnest({2}, ${3}::bigint[]) AS i ({0}, version)
+{4}
+ON CONFLICT (merchant_id, transaction_id, number) DO {5})",
+                     names_of(operation_columns), names_of(operation_columns, "i."),
+                     arrays_of(operation_columns), operation_columns.size() + 1, condition, on_conflict);
+}
+constexpr std::string_view join_same_version = R"(JOIN transactions t
+  ON t.merchant_id = i.merchant_id AND t.id = i.transaction_id AND t.version = i.version)";
+const auto update_operation = "UPDATE SET " + assignments_of(operation_columns, "excluded.");
+// Whoever has stored the transaction before, at this version, has stored its operations, too.
+const auto insert_operations_of_new = insert_operations(join_same_version, "NOTHING");
+const auto upsert_operations_of_locked = insert_operations("", update_operation);
+// Runs behind update_of_same_version in its transaction: the rows that one changed are locked, and the
+// others' version can only have grown.
+const auto upsert_operations_of_same_version = insert_operations(join_same_version, update_operation);
+
+}  // namespace
+
+Statement select_operations(std::span<const Place> places) {
+  return about(select_operations_sql, places);
+}
+
+void KeyLookup::add(MerchantId merchant, const IdempotencyKey& key) {
+  merchants_.add(merchant.value);
+  kinds_.add(payment::to_string(key.kind));
+  keys_.add(std::string_view(key.key));
+  empty_ = false;
+}
+
+Statement KeyLookup::statement() const {
+  Statement statement(select_keys);
+  statement.bind(merchants_).bind(kinds_).bind(keys_);
+  return statement;
+}
+
+Result<std::optional<Replayed>> replay_of(const postgres::Rows& keys, int row, const IdempotencyKey& key) {
+  if (keys.is_null(row, 0)) return std::nullopt;
+  if (keys.bytes(row, 0) != key.request_fingerprint) return std::unexpected(used_for_another_request());
+  return Replayed{{keys.uuid(row, 1)}, std::string(keys.bytes(row, 2))};
+}
+
+void Writes::add(const payment::State& state, const Operations& operations) {
+  transactions_.add(state.transaction);
+  for (const auto* operation : operations) {
+    operations_.add(state.transaction, *operation);
+    versions_.add(state.transaction.version);
+  }
+}
+
+void Writes::add_key(const payment::Transaction& transaction, const IdempotencyKey& key,
+                     std::string_view reply) {
+  lookup_.add(transaction.merchant_id, key);
+  keys_.put(transaction.merchant_id.value, payment::to_string(key.kind), std::string_view(key.key),
+            std::string_view(key.request_fingerprint), transaction.id.value, reply, transaction.updated_at);
+}
+
+Statements Writes::of_new() const {
+  Statements statements;
+  if (has_keys()) keys_.bind_to(statements.emplace_back(insert_keys_of_new.c_str()));
+  auto& insert =
+      statements.emplace_back((has_keys() ? insert_transactions_with_keys : insert_transactions).c_str());
+  transactions_.bind_to(insert);
+  if (has_keys()) lookup_.bind_keys_to(insert);
+  bind_operations_to(statements, insert_operations_of_new);
+  if (has_keys()) statements.push_back(lookup_.statement());
+  return statements;
+}
+
+Statement Writes::look_for_own() const {
+  Statement statement(select_own.c_str());
+  transactions_.bind_to(statement);
+  return statement;
+}
+
+Statements Writes::of_locked() const {
+  Statements statements;
+  if (!transactions_.empty()) transactions_.bind_changing_to(statements.emplace_back(update_locked.c_str()));
+  bind_operations_to(statements, upsert_operations_of_locked);
+  if (has_keys()) keys_.bind_to(statements.emplace_back(insert_keys.c_str()));
+  return statements;
+}
+
+Statements Writes::of_same_version() const {
+  Statements statements;
+  transactions_.bind_changing_to(statements.emplace_back(update_of_same_version.c_str()));
+  bind_operations_to(statements, upsert_operations_of_same_version);
+  return statements;
+}
+
+void Writes::bind_operations_to(Statements& statements, const std::string& sql) const {
+  if (!operations_.empty()) operations_.bind_to(statements.emplace_back(sql.c_str())).bind(versions_);
+}
+
+}  // namespace switchyard::store

@@ -1,0 +1,105 @@
+#include "core-api/rfc3339.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+#include "http/characters.hpp"
+
+namespace switchyard::core {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+
+// Reads from the front; once something did not fit, nothing does any more.
+class TimeReader {
+ public:
+  explicit TimeReader(std::string_view rest) : rest_(rest) {}
+
+  bool failed() const { return failed_; }
+  bool at_end() const { return rest_.empty(); }
+
+  int number(std::size_t digits, int least, int most) {
+    int value = 0;
+    if (rest_.size() < digits) return fail();
+    for (const char c : rest_.substr(0, digits)) {
+      if (!http::is_digit(c)) return fail();
+      value = value * 10 + (c - '0');
+    }
+    rest_.remove_prefix(digits);
+    return value < least || value > most ? fail() : value;
+  }
+
+  // Which of the characters it was; '\0' if none.
+  char one_of(std::string_view characters) {
+    if (rest_.empty() || !characters.contains(rest_.front())) {
+      failed_ = true;
+      return '\0';
+    }
+    const char c = rest_.front();
+    rest_.remove_prefix(1);
+    return c;
+  }
+
+  // "secfrac", if there is one, rounded up.
+  milliseconds fraction() {
+    if (!rest_.starts_with('.')) return milliseconds(0);
+    rest_.remove_prefix(1);
+    const auto end = std::ranges::find_if_not(rest_, http::is_digit);
+    const std::string_view digits(rest_.begin(), end);
+    rest_.remove_prefix(digits.size());
+    if (digits.empty()) fail();
+    int ms = 0;
+    for (std::size_t i = 0; i < 3; ++i) ms = ms * 10 + (i < digits.size() ? digits[i] - '0' : 0);
+    const bool more = digits.size() > 3 && digits.find_first_not_of('0', 3) != std::string_view::npos;
+    return milliseconds(ms + (more ? 1 : 0));
+  }
+
+  minutes zone() {
+    const char sign = one_of("Zz+-");
+    if (sign == 'Z' || sign == 'z') return minutes(0);
+    const auto hours = number(2, 0, 23);
+    one_of(":");
+    const auto offset = minutes(hours * 60 + number(2, 0, 59));
+    return sign == '-' ? -offset : offset;
+  }
+
+ private:
+  int fail() {
+    failed_ = true;
+    return 0;
+  }
+
+  std::string_view rest_;
+  bool failed_ = false;
+};
+
+}  // namespace
+
+std::optional<Timestamp> parse_time(std::string_view text) {
+  TimeReader read(text);
+  const auto year = read.number(4, 0, 9999);
+  read.one_of("-");
+  const auto month = static_cast<unsigned>(read.number(2, 1, 12));
+  read.one_of("-");
+  const auto day = static_cast<unsigned>(read.number(2, 1, 31));
+  read.one_of("Tt");
+  const auto hour = read.number(2, 0, 23);
+  read.one_of(":");
+  const auto minute = read.number(2, 0, 59);
+  read.one_of(":");
+  // A leap second is the next minute's first.
+  const auto second = read.number(2, 0, 60);
+  const auto fraction = read.fraction();
+  const auto zone = read.zone();
+  const std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(month),
+                                         std::chrono::day(day)};
+  if (read.failed() || !read.at_end() || !date.ok()) return std::nullopt;
+  const Timestamp time = std::chrono::sys_days(date) + std::chrono::hours(hour) + minutes(minute) - zone +
+                         std::chrono::seconds(second) + fraction;
+  constexpr std::chrono::sys_days first = std::chrono::year(1970) / 1 / 1;
+  constexpr std::chrono::sys_days end = std::chrono::year(10'000) / 1 / 1;
+  return std::clamp<Timestamp>(time, first, end - milliseconds(1));
+}
+
+}  // namespace switchyard::core

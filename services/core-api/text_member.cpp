@@ -1,0 +1,110 @@
+#include "core-api/text_member.hpp"
+
+#include <algorithm>
+#include <optional>
+
+#include <boost/json/serialize.hpp>
+#include <fmt/format.h>
+
+#include "base/utf8.hpp"
+#include "http/problem.hpp"
+#include "money/printable.hpp"
+
+namespace switchyard::core {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::size_t metadata_members_max = 50;
+constexpr TextBounds metadata_name_bounds{.least = 1, .most = 40};
+constexpr TextBounds metadata_value_bounds{.least = 0, .most = 500};
+
+std::string_view view(const auto& text) {
+  return {text.data(), text.size()};
+}
+
+// Unicode's category Cc: C0, DEL and C1.
+bool is_control_character(std::string_view character) {
+  const auto byte = [character](std::size_t i) { return static_cast<unsigned char>(character[i]); };
+  if (character.size() == 1) return byte(0) < 0x20 || byte(0) == 0x7f;
+  return character.size() == 2 && byte(0) == 0xc2 && byte(1) < 0xa0;
+}
+
+// "Invalid reference": the names of members are as they are said.
+std::unexpected<http::Response> refuse_member(std::string_view name, std::string_view detail) {
+  return std::unexpected(http::problem(422, fmt::format("Invalid {}", name), detail));
+}
+
+std::string in_quotes(std::string_view name) {
+  constexpr std::size_t shown_max = 40;
+  auto shown = printable(name, shown_max);
+  std::ranges::replace(shown, '"', '?');
+  return fmt::format("\"{}\"", shown);
+}
+
+// Empty if nothing is wrong.
+std::string why_unfit_member(const json::key_value_pair& member) {
+  if (const auto why = why_unfit(view(member.key()), metadata_name_bounds); !why.empty()) {
+    return fmt::format("a name in metadata must be {}: {}", describe(metadata_name_bounds), why);
+  }
+  const auto* value = member.value().if_string();
+  const auto why =
+      value == nullptr ? std::string("it is not a string") : why_unfit(view(*value), metadata_value_bounds);
+  if (why.empty()) return {};
+  return fmt::format("the value of {} in metadata must be {}: {}", in_quotes(view(member.key())),
+                     describe(metadata_value_bounds), why);
+}
+
+}  // namespace
+
+std::string why_unfit(std::string_view text, TextBounds bounds) {
+  std::size_t characters = 0;
+  while (!text.empty()) {
+    const auto size = utf8_size_of_first(text);
+    if (size == 0) return "it is not UTF-8";
+    if (is_control_character(text.substr(0, size))) return "it has a control character";
+    text.remove_prefix(size);
+    ++characters;
+  }
+  if (characters < bounds.least) return "it is empty";
+  if (characters > bounds.most) return fmt::format("it has {}", characters);
+  return {};
+}
+
+std::string describe(TextBounds bounds) {
+  const auto size = bounds.least == 0 ? fmt::format("at most {}", bounds.most)
+                                      : fmt::format("{} to {}", bounds.least, bounds.most);
+  return fmt::format("a string of {} characters without control characters", size);
+}
+
+std::expected<std::string, http::Response> read_text(const json::object& body, std::string_view name,
+                                                     TextBounds bounds) {
+  const auto* member = body.if_contains(json::string_view(name.data(), name.size()));
+  if (member == nullptr) return {};
+  const auto* text = member->if_string();
+  const auto why = text == nullptr ? std::string("it is not a string") : why_unfit(view(*text), bounds);
+  if (!why.empty()) {
+    return refuse_member(
+        name, fmt::format("{} must be {}: {}; leave it out if there is none", name, describe(bounds), why));
+  }
+  return std::string(view(*text));
+}
+
+std::expected<std::string, http::Response> read_metadata(const json::object& body) {
+  constexpr std::string_view name = "metadata";
+  const auto* member = body.if_contains("metadata");
+  if (member == nullptr) return {};
+  const auto* metadata = member->if_object();
+  if (metadata == nullptr || metadata->size() > metadata_members_max) {
+    return refuse_member(
+        name, fmt::format("metadata must be an object of at most {} strings: {}", metadata_members_max,
+                          metadata == nullptr ? std::string("it is not an object")
+                                              : fmt::format("it has {} members", metadata->size())));
+  }
+  for (const auto& one : *metadata) {
+    if (const auto why = why_unfit_member(one); !why.empty()) return refuse_member(name, why);
+  }
+  return json::serialize(*metadata);
+}
+
+}  // namespace switchyard::core

@@ -1,0 +1,13 @@
+// A transaction of the store, whoever's it is, for the commands of an operator.
+#pragma once
+
+#include <string>
+
+#include "switchyard/offline.hpp"
+
+namespace switchyard::cli {
+
+// Whose it is. Throws std::runtime_error if the text is no id, or there is no such transaction.
+store::NamedWork::One find_stored(OfflineStore& store, const std::string& id);
+
+}  // namespace switchyard::cli
