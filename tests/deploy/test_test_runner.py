@@ -186,7 +186,8 @@ def ci(runner):
     ruff = runner.folder / "build/ruff-venv/bin/ruff"
     ruff.parent.mkdir(parents=True)
     ruff.symlink_to("/bin/true")
-    (runner.folder / "scripts/check_structure.py").write_text("")
+    for script in ("check_structure.py", "mutants.py"):
+        (runner.folder / "scripts" / script).write_text("")
     (runner.folder / "money.cpp").write_text("int x;\n")
     write_script(runner.folder / "test.sh", 'echo "with $SLOW_KILL_ROUNDS rounds"; echo "all passed" >"$TEST_CLOSING_LINES"')
     subprocess.run(["git", "init", "--quiet"], cwd=runner.folder, check=True)
@@ -201,8 +202,8 @@ def verdicts(output):
 def test_ci_passes_if_every_check_does(ci):
     done = ci.run(script="ci.py")
     assert done.returncode == 0, done.output + done.errors
-    assert set(verdicts(done.output)) == {"tools", "clang-tidy begins", "tests", "clang-format", "clang-tidy", "structure",
-                                          "shellcheck", "python"}
+    assert set(verdicts(done.output)) == {"tools", "clang-tidy begins", "tests", "mutants", "clang-format", "clang-tidy",
+                                          "structure", "shellcheck", "python"}
     assert set(verdicts(done.output).values()) == {"passed"}
     assert "with 20 rounds" in done.output and done.output.endswith("\n\nall passed\n")
 
@@ -245,7 +246,7 @@ def test_a_check_whose_tool_is_missing_has_failed(ci):
     (ci.folder / "build/ruff-venv/bin/ruff").unlink()
     (ci.folder / "build/ruff-venv/bin/ruff").write_text("")  # not a program
     done = ci.run(script="ci.py")
-    assert done.returncode == 1 and verdicts(done.output)["python"] == "FAILED" and len(verdicts(done.output)) == 8
+    assert done.returncode == 1 and verdicts(done.output)["python"] == "FAILED" and len(verdicts(done.output)) == 9
 
 
 def test_tests_that_do_not_get_to_their_end(ci):
