@@ -92,7 +92,7 @@ class Engine:
 
 def docker_packages() -> Iterator[str]:
     """Those that are missing. BuildKit, which newer engines build with, and Compose are packages of their own."""
-    if not shutil.which("docker"):
+    if lacks_engine():
         yield "docker.io"
     if not find_compose(["docker"]):
         yield "docker-compose-v2" if is_installable("docker-compose-v2") else "docker-compose"
@@ -103,8 +103,14 @@ def docker_packages() -> Iterator[str]:
         yield "ca-certificates"
 
 
+def lacks_engine() -> bool:
+    """A client alone, which some systems have, reaches the engine of another machine, or none."""
+    is_here = shutil.which("dockerd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+    return not shutil.which("docker") or not (is_here or find_engine())
+
+
 def install_docker() -> None:
-    if not shutil.which("docker") and not is_installable("docker.io"):
+    if lacks_engine() and not is_installable("docker.io"):
         refresh_package_lists()
     if names := list(docker_packages()):
         install_packages("to run containers", names)

@@ -186,7 +186,7 @@ class Machine {
   }
 
   void wait(Phase phase, std::string_view psp_reference, const std::optional<Money>& amount) {
-    if (amount && contradicts(*amount, psp_reference)) return;
+    if (contradicts(amount, psp_reference)) return;
     note_reference(psp_reference);
     if (operation_.phase != phase) {
       // Asked for from the beginning again, however often it was while it was unknown.

@@ -35,7 +35,13 @@ std::string require_kept(const std::string& value) {
   return require_text(value);
 }
 
-// Of an operation that payment::resolve() left alone.
+// Captures and refunds of a payment are asked for under the PSP's name of its authorization.
+bool lacks_reference(const payment::Operation& operation, const ResolveOptions& options) {
+  return options.succeeded && operation.kind == payment::Kind::authorize && operation.psp_reference.empty() &&
+         options.psp_reference.empty();
+}
+
+// Of an operation that was left alone.
 std::string why_not(const payment::State& state, const ResolveOptions& options) {
   const auto found = std::ranges::find(state.operations, options.operation, &payment::Operation::number);
   if (found == state.operations.end()) {
@@ -45,6 +51,9 @@ std::string why_not(const payment::State& state, const ResolveOptions& options) 
   if (found->phase != payment::Phase::manual_review) {
     return fmt::format("operation {} is {}; only one in manual_review is for a person", options.operation,
                        payment::to_string(found->phase));
+  }
+  if (lacks_reference(*found, options)) {
+    return "--psp-reference is needed: without the PSP's name for the payment nothing more can be asked of it";
   }
   const auto& transaction = state.transaction;
   const auto text = [&transaction](std::int64_t minor) {
@@ -61,7 +70,9 @@ payment::State resolve_stored(OfflineStore& store, const ResolveOptions& options
       .succeeded = options.succeeded, .psp_reference = options.psp_reference, .note = options.note};
   const auto now = SystemClock().now();
   const auto decide = [&](payment::State state) -> std::expected<store::Decided, payment::Refusal> {
-    auto resolved = payment::resolve(state, options.operation, resolution, now);
+    const auto found = std::ranges::find(state.operations, options.operation, &payment::Operation::number);
+    const bool may_be = found == state.operations.end() || !lacks_reference(*found, options);
+    auto resolved = may_be ? payment::resolve(state, options.operation, resolution, now) : std::nullopt;
     const bool is_changed = resolved.has_value();
     store::Decided decided{.step = {is_changed ? std::move(*resolved) : std::move(state)},
                            .is_changed = is_changed};

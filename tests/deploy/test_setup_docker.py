@@ -138,3 +138,11 @@ def test_without_an_engine_nothing_of_ours_runs(monkeypatch, capsys, command):
     with pytest.raises(SystemExit) as ended:
         setup_docker.main([command])
     assert ended.value.code == 1 and "no Docker engine answers" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("programs, answers, lacks", [
+    ((), False, True), (("docker",), False, True), (("docker",), True, False), (("docker", "dockerd"), False, False)])
+def test_a_client_without_an_engine_is_not_enough(monkeypatch, programs, answers, lacks):
+    monkeypatch.setattr(setup_docker.shutil, "which", lambda name, path=None: name if name in programs else None)
+    monkeypatch.setattr(setup_docker, "find_engine", lambda: ["docker"] if answers else None)
+    assert setup_docker.lacks_engine() == lacks

@@ -436,12 +436,19 @@ def test_resolve_with_what_did_not_happen_and_without_a_server(command, in_revie
 
 @pytest.mark.quick
 def test_resolve_is_done_once(command, in_review):
-    arguments = ["transaction", "resolve", in_review, "--operation", 1, "--note", "asked them"]
+    arguments = ["transaction", "resolve", in_review, "--operation", 1, "--note", "asked them", "--psp-reference", "ch_17"]
     succeeded(command(*arguments, "--succeeded"))
     for answer in ("--succeeded", "--did-not-happen"):
         message = failed(command(*arguments, answer))
         assert "operation 1 is succeeded" in message and "manual_review" in message
     assert json.loads(succeeded(command("--json", "transaction", "show", in_review, "--user", "alice")))["captured_amount"] == 2500
+
+
+def test_a_payment_that_came_about_needs_its_name_at_the_psp(command, in_review):
+    """Nothing more could be asked of it."""
+    arguments = ["transaction", "resolve", in_review, "--operation", 1, "--note", "asked them"]
+    assert "--psp-reference is needed" in failed(command(*arguments, "--succeeded"))
+    assert json.loads(succeeded(command("--json", *arguments, "--did-not-happen")))["status"] == "failed"
 
 
 def test_resolve_of_what_is_not_there(command, in_review):
