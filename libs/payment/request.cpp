@@ -34,10 +34,11 @@ std::unexpected<Refusal> refuse_state(const State& state, Kind kind) {
 std::expected<std::int64_t, Refusal> amount_of(const State& state, const Request& wanted, std::int64_t left) {
   const auto amount = wanted.amount_minor.value_or(left);
   if (amount > left || left == 0) {
-    return refuse(state, Why::over_what_is_left,
-                  fmt::format("{} {} is left to {}, counting what is under way", left,
-                              state.transaction.amount.currency().code(), to_string(wanted.kind)),
-                  left);
+    return refuse(
+        state, Why::over_what_is_left,
+        fmt::format("{} is left to {}, counting what is under way",
+                    Money(left, state.transaction.amount.currency()).to_string(), to_string(wanted.kind)),
+        left);
   }
   SWITCHYARD_ASSERT(amount > 0);
   return amount;

@@ -231,7 +231,7 @@ TEST(Request, OverWhatIsLeftIsRefusedAndSaysWhatIsLeft) {
                  600);
   EXPECT_TRUE(ask_in(captures, wish_for(Kind::capture, 600)));
   EXPECT_THAT(ask_in(captures, wish_for(Kind::capture, 601)).error().detail,
-              HasSubstr("600 USD is left to capture"));
+              HasSubstr("6.00 USD is left to capture"));
 }
 
 TEST(Request, BesideWhatWasDeclinedHasAllThatIsLeftAgain) {
