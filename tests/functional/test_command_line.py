@@ -354,7 +354,7 @@ def test_operations_that_are_refused(command):
     taken = created(command, "--amount", 100)
     arguments = ["transaction", "refund", taken["id"], "--user"]
     message = failed(command(*arguments, "alice", "--amount", 101))
-    assert message.startswith("switchyard: 422 ") and "100" in message and "left" in message
+    assert message.startswith("switchyard: 422 ") and re.search(r": 1\.00 [A-Z]{3} is left to refund", message)
     message = failed(command("transaction", "capture", taken["id"], "--user", "alice"))
     assert message.startswith("switchyard: 409 ") and "refund" in message, "it says what is possible"
     message = failed(command("transaction", "void", taken["id"], "--user", "alice"))

@@ -150,7 +150,7 @@ def test_several_partial_refunds_until_nothing_is_left(payer):
     assert totals(refunded) == (100, 100, 100)
     assert [operation["amount"] for operation in refunded["operations"]] == [100, 30, 30, 40]
     problem = assert_problem(payer.ask(identifier, "refund"), 422, OVER)
-    assert problem["left"] == 0 and "0 USD is left" in problem["detail"]
+    assert problem["left"] == 0 and problem["detail"].startswith("0.00 USD is left to refund")
     assert book(payer.server, identifier) == (100, 100, 0)
 
 
@@ -159,7 +159,7 @@ def test_more_than_is_left_counts_what_is_under_way(payer):
     payer.asked(identifier, "refund", amount=SUCCEEDS_LATER)
     left = 1_000_000 - SUCCEEDS_LATER
     problem = assert_problem(payer.ask(identifier, "refund", amount=left + 1), 422, OVER)
-    assert problem["left"] == left and str(left) in problem["detail"]
+    assert problem["left"] == left and f"{left / 100:.2f} USD is left" in problem["detail"]
     payer.asked(identifier, "refund", amount=left)
     assert totals(payer.wait_for_status(identifier, "refunded")) == (1_000_000,) * 3
 
