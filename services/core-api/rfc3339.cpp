@@ -1,7 +1,9 @@
 #include "core-api/rfc3339.hpp"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
+#include <ranges>
 
 #include "http/characters.hpp"
 
@@ -10,6 +12,20 @@ namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::minutes;
+
+// RFC 3339 has years of four digits.
+constexpr std::chrono::sys_days years_end = std::chrono::year(10'000) / 1 / 1;
+
+// With so many digits.
+template <std::size_t digits>
+void append_padded(std::string& out, std::int64_t number) {
+  std::array<char, digits> text;
+  for (auto& digit : text | std::views::reverse) {
+    digit = static_cast<char>('0' + number % 10);
+    number /= 10;
+  }
+  out.append(text.data(), text.size());
+}
 
 // Reads from the front; once something did not fit, nothing does any more.
 class TimeReader {
@@ -98,8 +114,29 @@ std::optional<Timestamp> parse_time(std::string_view text) {
   const Timestamp time = std::chrono::sys_days(date) + std::chrono::hours(hour) + minutes(minute) - zone +
                          std::chrono::seconds(second) + fraction;
   constexpr std::chrono::sys_days first = std::chrono::year(1970) / 1 / 1;
-  constexpr std::chrono::sys_days end = std::chrono::year(10'000) / 1 / 1;
-  return std::clamp<Timestamp>(time, first, end - milliseconds(1));
+  return std::clamp<Timestamp>(time, first, years_end - milliseconds(1));
+}
+
+void append_time(std::string& out, Timestamp time) {
+  constexpr std::chrono::sys_days first = std::chrono::year(0) / 1 / 1;
+  time = std::clamp<Timestamp>(time, first, years_end - milliseconds(1));
+  const auto day = std::chrono::floor<std::chrono::days>(time);
+  const std::chrono::year_month_day date(day);
+  const std::chrono::hh_mm_ss clock(time - day);
+  append_padded<4>(out, static_cast<int>(date.year()));
+  out += '-';
+  append_padded<2>(out, static_cast<unsigned>(date.month()));
+  out += '-';
+  append_padded<2>(out, static_cast<unsigned>(date.day()));
+  out += 'T';
+  append_padded<2>(out, clock.hours().count());
+  out += ':';
+  append_padded<2>(out, clock.minutes().count());
+  out += ':';
+  append_padded<2>(out, clock.seconds().count());
+  out += '.';
+  append_padded<3>(out, std::chrono::duration_cast<std::chrono::milliseconds>(clock.subseconds()).count());
+  out += 'Z';
 }
 
 }  // namespace switchyard::core

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "base/clock.hpp"
@@ -12,5 +13,9 @@ namespace switchyard::core {
 // whole one; what is before 1970 or after 9999 in UTC is the nearest time within. Nothing if it is no such
 // time.
 std::optional<Timestamp> parse_time(std::string_view text);
+
+// "2026-11-22T15:37:32.815Z"; a time beyond the years of four digits is the nearest within. Put together by
+// hand: it is in each reply, and fmt took five times as long.
+void append_time(std::string& out, Timestamp time);
 
 }  // namespace switchyard::core

@@ -1,54 +1,21 @@
 #include "core-api/transaction_json.hpp"
 
-#include <algorithm>
-#include <array>
-#include <chrono>
 #include <optional>
-#include <ranges>
 #include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "core-api/rfc3339.hpp"
 #include "http/json.hpp"
 
 namespace switchyard::core {
 namespace {
 
-// With so many digits.
-template <std::size_t digits>
-void append_padded(std::string& out, std::int64_t number) {
-  std::array<char, digits> text;
-  for (auto& digit : text | std::views::reverse) {
-    digit = static_cast<char>('0' + number % 10);
-    number /= 10;
-  }
-  out.append(text.data(), text.size());
-}
-
-// RFC 3339, which has years of four digits: a time beyond is the nearest of them.
-void append_time(std::string& out, Timestamp time) {
-  constexpr std::chrono::sys_days first = std::chrono::year(0) / 1 / 1;
-  constexpr std::chrono::sys_days end = std::chrono::year(10'000) / 1 / 1;
-  time = std::clamp<Timestamp>(time, first, end - std::chrono::milliseconds(1));
-  const auto day = std::chrono::floor<std::chrono::days>(time);
-  const std::chrono::year_month_day date(day);
-  const std::chrono::hh_mm_ss clock(time - day);
+void append_quoted(std::string& out, Timestamp time) {
   out += '"';
-  append_padded<4>(out, static_cast<int>(date.year()));
-  out += '-';
-  append_padded<2>(out, static_cast<unsigned>(date.month()));
-  out += '-';
-  append_padded<2>(out, static_cast<unsigned>(date.day()));
-  out += 'T';
-  append_padded<2>(out, clock.hours().count());
-  out += ':';
-  append_padded<2>(out, clock.minutes().count());
-  out += ':';
-  append_padded<2>(out, clock.seconds().count());
-  out += '.';
-  append_padded<3>(out, std::chrono::duration_cast<std::chrono::milliseconds>(clock.subseconds()).count());
-  out += "Z\"";
+  append_time(out, time);
+  out += '"';
 }
 
 void append_number(std::string& out, std::int64_t number) {
@@ -91,9 +58,9 @@ void append_open(std::string& out, const payment::Transaction& transaction) {
   append_merchants_own(out, transaction);
   if (!transaction.reason.empty()) append_text(out, R"(,"reason":)", transaction.reason);
   out += R"(,"created_at":)";
-  append_time(out, transaction.created_at);
+  append_quoted(out, transaction.created_at);
   out += R"(,"updated_at":)";
-  append_time(out, transaction.updated_at);
+  append_quoted(out, transaction.updated_at);
 }
 
 void append_reason(std::string& out, const payment::Reason& reason) {
@@ -114,7 +81,7 @@ void append_reason(std::string& out, const payment::Reason& reason) {
 void append_optional_time(std::string& out, std::string_view name, const std::optional<Timestamp>& time) {
   if (!time) return;
   out += name;
-  append_time(out, *time);
+  append_quoted(out, *time);
 }
 
 // What goes to the PSP, bytes and key, is left out.
@@ -146,7 +113,7 @@ void append_operation(std::string& out, TransactionId id, const payment::Operati
   out += R"(,"look_ups":)";
   append_number(out, operation.look_ups);
   out += R"(,"requested_at":)";
-  append_time(out, operation.requested_at);
+  append_quoted(out, operation.requested_at);
   append_optional_time(out, R"(,"sent_at":)", operation.sent_at);
   append_optional_time(out, R"(,"ended_at":)", operation.ended_at);
   out += '}';
