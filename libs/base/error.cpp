@@ -15,8 +15,6 @@ std::string_view to_string(ErrorCode code) {
       return "not_found";
     case ErrorCode::already_exists:
       return "already_exists";
-    case ErrorCode::stale_epoch:
-      return "stale_epoch";
     case ErrorCode::idempotency_key_reused_with_different_body:
       return "idempotency_key_reused_with_different_body";
     case ErrorCode::idempotency_key_in_flight:

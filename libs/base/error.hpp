@@ -15,8 +15,6 @@ enum class ErrorCode {
   invalid_argument,
   not_found,
   already_exists,
-  // A worker's lease ran out and another one took the transaction over: the late result changes nothing.
-  stale_epoch,
   idempotency_key_reused_with_different_body,
   idempotency_key_in_flight,
   // A bound was reached; the same call may succeed a little later.

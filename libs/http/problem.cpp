@@ -49,9 +49,8 @@ Response problem(const Error& error) {
           500, "Transaction set aside",
           "this transaction cannot be read by this version and was set aside for a person; the others "
           "are not concerned");
-    // Never between a merchant and a reply: the queue is a hint, and stale outcomes are workers'.
+    // Never between a merchant and a reply: the queue is a hint.
     case ErrorCode::queue_unavailable:
-    case ErrorCode::stale_epoch:
       break;
   }
   SWITCHYARD_ASSERT(false);
