@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import re
 
 import schemathesis
 
@@ -25,6 +26,10 @@ class MerchantOfItsOwn:
 def before_call(context, case, kwargs):
     if case.operation.label.startswith("POST /transaction") and isinstance(case.body, dict):
         say_what_no_schema_can(case.body)
+    # A key of digits may pass for a card number, which is refused.
+    key = (case.headers or {}).get("Idempotency-Key")
+    if isinstance(key, str):
+        case.headers["Idempotency-Key"] = without_card_numbers(key)
 
 
 def say_what_no_schema_can(body):
@@ -35,3 +40,14 @@ def say_what_no_schema_can(body):
     amount = body.get("amount")
     if isinstance(amount, float) and amount.is_integer():
         body["amount"] = int(amount)
+    for name in ("reference", "description"):
+        if isinstance(body.get(name), str):
+            body[name] = without_card_numbers(body[name])
+    metadata = body.get("metadata")
+    if isinstance(metadata, dict) and all(isinstance(value, str) for value in metadata.values()):
+        body["metadata"] = {without_card_numbers(name): without_card_numbers(value) for name, value in metadata.items()}
+
+
+def without_card_numbers(text):
+    """A text with as many digits as the shortest card number has none of them any more."""
+    return re.sub(r"[0-9]", "x", text) if len(re.findall(r"[0-9]", text)) >= 12 else text
