@@ -108,7 +108,9 @@ Settings read_settings(const Environment& environment) {
 
 CoreApi::CoreApi(Settings settings, store::Store& store, IoThreads& threads, telemetry::Metrics& metrics,
                  Log& log, const Clock& clock, WorkQueue queue)
-    : token_(std::move(settings.token)),
+    : tokens_([jwt = std::move(settings.token.jwt)](std::string_view token, Timestamp now) {
+        return jwt.verify(token, now);
+      }),
       amount_max_(settings.amount_max),
       store_(store),
       threads_(threads),
@@ -183,7 +185,7 @@ std::expected<token::Claims, http::Response> CoreApi::identify(http::Request& re
                                                                const boost::json::object* body) const {
   const auto token = read_token(request, body);
   if (!token) return std::unexpected(token.error());
-  auto claims = token_.jwt.verify(*token, clock_.now());
+  auto claims = tokens_.verify(*token, clock_.now());
   if (!claims) return std::unexpected(unauthorized(claims.error().message(), claims.error().message()));
   request.merchant = std::to_string(claims->user_id.value);
   return std::move(*claims);

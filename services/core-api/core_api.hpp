@@ -18,6 +18,7 @@
 #include "store/store.hpp"
 #include "telemetry/log.hpp"
 #include "telemetry/log_throttle.hpp"
+#include "token/verified_tokens.hpp"
 
 namespace switchyard::core {
 
@@ -114,7 +115,7 @@ class CoreApi {
   http::Response refuse(const Error& error);
   http::Response refuse(MerchantLimits::Refusal refusal);
 
-  service::TokenSettings token_;
+  const token::VerifiedTokens tokens_;
   const std::int64_t amount_max_;
   store::Store& store_;
   IoThreads& threads_;
