@@ -223,31 +223,72 @@ def side_by_side(*options: str) -> list[str]:
     return ["--numprocesses", *options] if xdist else []
 
 
-def run_pytest(title: str, kind: str, log: Path, seconds: int, here: Conditions, options: Iterable[str]) -> None:
-    """In tests/, and not for longer."""
-    command = [*here.prefix, "/usr/bin/python3", "-m", "pytest", "-p", "no:cacheprovider", "-rsfE", "--durations=15", *options]
-    status = stream(command, log, cwd=ROOT / "tests", env=here.environment, seconds=seconds)
-    text = log.read_text(errors="replace")
-    if status != 0:
-        report.failures += [f"{title}: {log}", *re.findall(r"^(?:FAILED|ERROR) \S+::.*", text, re.MULTILINE)]
-    report.closing_lines += [f"{title}:", *re.findall(r"^=+ .* in [0-9.]+s.* =+$", text, re.MULTILINE)[-1:]]
-    for where, why in re.findall(r"^SKIPPED \[\d+\] (.*?): (.*)$", text, re.MULTILINE):
-        report.skip(f"{kind} {where}", why)
+@dataclasses.dataclass
+class Suite:
+    """Tests that pytest runs in tests/, for so many seconds at most."""
+
+    title: str
+    kind: str
+    log: Path
+    seconds: int
+    here: Conditions
+    options: Sequence[str]
+
+    def run(self) -> None:
+        self._note(stream(self._command(), self.log, cwd=ROOT / "tests", env=self.here.environment, seconds=self.seconds))
+
+    @contextlib.contextmanager
+    def beside(self):
+        """Runs it while the block does other things, which are shown; then waits for its end and shows what it said."""
+        with self.log.open("wb") as output:
+            process = subprocess.Popen(self._command(), cwd=ROOT / "tests", env=self.here.environment, stdin=subprocess.DEVNULL,
+                                       stdout=output, stderr=subprocess.STDOUT)
+        try:
+            with limit(process, self.seconds, 60):
+                yield
+                step(f"The end of: {self.title}")
+                status = process.wait()
+        except BaseException as interrupt:
+            # Ctrl-C has reached it already. pytest stops what it started.
+            if not isinstance(interrupt, KeyboardInterrupt):
+                process.send_signal(signal.SIGINT)
+            process.wait()
+            raise
+        print(self.log.read_text(errors="replace"), end="")
+        self._note(status)
+
+    def _command(self) -> list[str]:
+        return [*self.here.prefix, "/usr/bin/python3", "-m", "pytest", "-p", "no:cacheprovider", "-rsfE", "--durations=15", *self.options]
+
+    def _note(self, status: int) -> None:
+        text = self.log.read_text(errors="replace")
+        if status != 0:
+            report.failures += [f"{self.title}: {self.log}", *re.findall(r"^(?:FAILED|ERROR) \S+::.*", text, re.MULTILINE)]
+        report.closing_lines += [f"{self.title}:", *re.findall(r"^=+ .* in [0-9.]+s.* =+$", text, re.MULTILINE)[-1:]]
+        for where, why in re.findall(r"^SKIPPED \[\d+\] (.*?): (.*)$", text, re.MULTILINE):
+            report.skip(f"{self.kind} {where}", why)
 
 
-def functional_tests(preset: str, title: str, *options: str, **environment: str) -> None:
-    step(f"Functional tests, {title} ({PRESETS[preset]})")
+def functional_suite(preset: str, title: str, *options: str, **environment: str) -> Suite | None:
+    """None if the preset cannot run here, which is noted."""
     here = conditions(preset)
     if not here:
-        say("not possible here")
-        return
+        return None
     environment["SWITCHYARD_BIN"] = str(ROOT / "build" / preset / "bin")
     # The other versions differ in what they put on the wire, not in our threads: debug has seen them.
     if preset == "tsan":
         environment["RQ_VERSIONS"] = "debian"
     here = dataclasses.replace(here, environment=here.environment | environment)
-    run_pytest(f"functional tests, {preset} ({title})", f"functional test ({preset})", REPORT / f"functional-{preset}.log",
-               1800, here, options)
+    return Suite(f"functional tests, {preset} ({title})", f"functional test ({preset})", REPORT / f"functional-{preset}.log",
+                 1800, here, options)
+
+
+def functional_tests(preset: str, title: str, *options: str) -> None:
+    step(f"Functional tests, {title} ({PRESETS[preset]})")
+    if suite := functional_suite(preset, title, *options):
+        suite.run()
+    else:
+        say("not possible here")
 
 
 def container_tests(*options: str) -> None:
@@ -265,8 +306,8 @@ def container_tests(*options: str) -> None:
             report.skip("all tests of containers", "this user reaches Docker with sudo only")
             return
         # No preset, so no sanitizer's options.
-        run_pytest("tests of containers", "container test", REPORT / "containers.log", 3600, Conditions((), dict(os.environ)),
-                   ["containers", *options])
+        Suite("tests of containers", "container test", REPORT / "containers.log", 3600, Conditions((), dict(os.environ)),
+              ["containers", *options]).run()
     finally:
         containers.stop_engine()
 
@@ -331,13 +372,16 @@ def run_all() -> None:
         if builds("tsan", *later["tsan"], ahead=ahead):
             unit_tests("tsan", "--label-regex", "threads")
             functional_tests("tsan", "those of many things at once, but the slow ones", "-m", "not slow", *waiting, *MANY_AT_ONCE)
+        slow: Suite | None = None
         if builds("release", *later["release"], ahead=ahead):
             rounds = os.environ.get("SLOW_KILL_ROUNDS")
-            functional_tests("release", "the slow ones: kill -9, floods, endurance", "-m", "slow", *by_file,
-                             **({"KILL_ROUNDS": rounds} if rounds else {}))
+            slow = functional_suite("release", "the slow ones: kill -9, floods, endurance", "-m", "slow", *by_file,
+                                    **({"KILL_ROUNDS": rounds} if rounds else {}))
     finally:
         ahead.stop()
-    container_tests()
+    # Both wait more than they compute.
+    with slow.beside() if slow else contextlib.nullcontext():
+        container_tests()
 
 
 def run_quick() -> None:

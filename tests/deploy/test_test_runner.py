@@ -149,6 +149,38 @@ def test_an_interrupted_run_lets_pytest_clean_up(runner):
     assert (runner.folder / "tests/cleaned-up").exists()
 
 
+BESIDE = """
+import sys; sys.path.insert(0, "scripts")
+import console, os, testing, time
+def main(_):
+    testing.REPORT.mkdir(parents=True, exist_ok=True)
+    with testing.functional_suite("release", "the slow ones", "-s", "-k", os.environ["TESTS"]).beside():
+        testing.step("Other things")
+        while not testing.REPORT.joinpath("functional-release.log").read_text().count(os.environ["UNTIL"]): time.sleep(0.01)
+        if "BREAK" in os.environ: sys.exit(3)
+    testing.report.show()
+    return int(bool(testing.report.failures))
+console.main_of("test.sh", testing.REPORT, main)
+"""
+
+
+def test_a_suite_beside_other_steps_is_shown_after_them(runner):
+    (runner.folder / "beside.py").write_text(BESIDE)
+    done = runner.run(script="../beside.py", TESTS="passes or skipped", UNTIL="")
+    assert done.returncode == 0, done.output + done.errors
+    assert done.output.index("1. Other things") < done.output.index("2. The end of: functional tests, release (the slow ones)")
+    assert "   functional test (release) test_suite.py:" in done.output and "1 passed, 1 skipped" in done.output.splitlines()[-1]
+    done = runner.run(script="../beside.py", TESTS="fails", UNTIL="", FAIL="yes")
+    assert done.returncode == 1 and "   FAILED test_suite.py::test_that_fails" in done.output
+
+
+def test_a_suite_beside_steps_that_end_the_run_cleans_up(runner):
+    (runner.folder / "beside.py").write_text(BESIDE)
+    done = runner.run(script="../beside.py", TESTS="waits", WAIT="yes", UNTIL="waiting", BREAK="yes")
+    assert done.returncode == 3, done.output + done.errors
+    assert (runner.folder / "tests/cleaned-up").exists()
+
+
 @pytest.mark.parametrize("script, status", [
     ("trap 'echo stopped; exit 2' INT; while :; do sleep 0.1; done", 2), ("trap 'echo stopped' INT; while :; do sleep 0.1; done", -9)])
 def test_a_suite_that_hangs_is_interrupted_and_then_killed(tmp_path, capfdbinary, script, status):
