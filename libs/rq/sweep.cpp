@@ -191,7 +191,7 @@ Task<Result<bool>> Sweep::is_new_redis() {
 
 Task<Result<void>> Sweep::compare_all(Timestamp now) {
   // Nothing that is stored already is due later; what is leased here is due behind it, so it comes once.
-  const auto due_by = now + settings_.delay + clock_slack;
+  const auto due_by = now + clock_slack;
   const auto until = due_by + milliseconds(1);
   Snapshot snapshot;
   std::size_t compared = 0;
@@ -218,7 +218,7 @@ Task<Result<void>> Sweep::compare_all(Timestamp now) {
 Task<Result<void>> Sweep::compare_due(Timestamp now) {
   Snapshot snapshot;
   for (int pages = 0; !stopping_;) {
-    auto page = co_await lease_queued(now, now + settings_.delay);
+    auto page = co_await lease_queued(now - settings_.delay, now);
     if (!page) co_return std::unexpected(page.error());
     const auto size = page->size();
     const auto lost = co_await compare(std::move(*page), snapshot);

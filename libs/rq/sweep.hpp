@@ -83,8 +83,8 @@ class Sweep {
   Task<Result<bool>> is_new_redis();
   Task<Result<void>> compare_all(Timestamp now);
   Task<Result<void>> compare_due(Timestamp now);
-  // Those that are queued and due by `due_by`, or long after `until`: they are due at `until` from here on.
-  // Less than a page are all there are.
+  // Those that are queued and due by `due_by`, or long after `until`: from here on they count as due since
+  // `until`. Less than a page are all there are.
   Task<Result<Page>> lease_queued(Timestamp due_by, Timestamp until);
   // How many of the page Redis had lost.
   Task<Result<std::size_t>> compare(Page page, Snapshot& snapshot);

@@ -68,7 +68,7 @@ class SweepTest : public ::testing::Test {
     payment::Transaction transaction{.id = {Uuid::generate()},
                                      .merchant_id = merchant,
                                      .amount = Money(amount, *Currency::parse("USD")),
-                                     .next_action_at = now + settings_.delay,
+                                     .next_action_at = now,
                                      .created_at = now,
                                      .updated_at = now};
     const store::Change created{.state = {transaction, {}}, .is_new = true};
@@ -83,7 +83,7 @@ class SweepTest : public ::testing::Test {
         payment::Transaction transaction{.id = {Uuid::generate()},
                                          .merchant_id = merchant,
                                          .amount = Money(100, *Currency::parse("USD")),
-                                         .next_action_at = now + settings_.delay,
+                                         .next_action_at = now,
                                          .created_at = now,
                                          .updated_at = now};
         created.push_back(transaction);

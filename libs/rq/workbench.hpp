@@ -1,7 +1,9 @@
 // Where claimed operations are worked off: psp-connector's, whose thread all of this is for but claim().
 #pragma once
 
+#include <chrono>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "store/store.hpp"
@@ -16,8 +18,9 @@ struct Workbench {
   // For how many more there is room.
   std::function<std::size_t()> room;
   std::function<bool()> is_idle;
-  // What the bench looks for in the store by itself.
-  std::function<void(store::DueWork::Which which)> look_for;
+  // How long what is queued has been due before the bench takes it from the store by itself; nothing: it does
+  // not.
+  std::function<void(std::optional<std::chrono::milliseconds> wait)> take_queued_after;
   // `on_saved` gets each step that was saved; `on_room` is called when an operation is out of hand.
   std::function<void(std::function<void(const payment::Step&)> on_saved, std::function<void()> on_room)>
       observe;

@@ -101,7 +101,7 @@ Worker::Worker(const WorkerSettings& settings, Executor executor, store::Store& 
       beat_stop_(executor),
       batches_(executor),
       books_(executor) {
-  bench_.look_for(store::DueWork::Which::started);
+  bench_.take_queued_after(std::nullopt);
   // What merchants ask for later is no job of Redis.
   const auto on_saved = [this](const payment::Step& step) {
     if (step.operation().kind == payment::Kind::authorize) note(step.state);
@@ -545,13 +545,14 @@ Task<Result<bool>> Worker::take_over() {
   if (taken_over_) {
     log_.warning("Redis stays away: queued payments are taken from the store until it is back");
   }
-  bench_.look_for(taken_over_ ? store::DueWork::Which::all : store::DueWork::Which::started);
+  // Not sooner: a worker that is not ours and has just come is noted in that time.
+  bench_.take_queued_after(taken_over_ ? std::optional(settings_.take_over_after) : std::nullopt);
   co_return taken_over_;
 }
 
 void Worker::leave() {
   if (!std::exchange(taken_over_, false)) return;
-  bench_.look_for(store::DueWork::Which::started);
+  bench_.take_queued_after(std::nullopt);
   log_.info("Redis is back and hands out what is queued");
 }
 

@@ -75,8 +75,8 @@ using Committed = std::variant<Done, Replayed, Stale>;
 // action off, or the next to ask is given it, too. What cannot be read does not count, up to a bound, and is
 // put off by set_aside_time.
 struct DueWork {
-  // While an outside queue hands out the `queued` ones, the store hands out what has been `started`: retries,
-  // look-ups, later operations and leases that have ended.
+  // `queued`: what nobody has claimed yet. `started`: the rest, which is retries, look-ups, later operations
+  // and leases that have ended.
   enum class Which { all, started, queued };
 
   Timestamp by;
@@ -141,8 +141,9 @@ struct TransactionPage {
 
 // How much is left to do, and for whom.
 struct Workload {
-  // When the transaction that has been due longest became due.
-  std::optional<Timestamp> oldest_due;
+  // When the transaction that has been due longest became due; and of what has been started.
+  std::optional<Timestamp> oldest_due{};
+  std::optional<Timestamp> oldest_started{};
   // In `manual_review` now, counted up to a bound.
   std::int64_t in_review = 0;
 };

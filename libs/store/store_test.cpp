@@ -1342,8 +1342,13 @@ TEST_P(StoreTest, MeasuresWhatIsLeftToDo) {
   ASSERT_TRUE(create(later));
   create_numbers(1, 1);
   EXPECT_EQ(measured().oldest_due, start);
-  ASSERT_TRUE(save(claim_one(start), payment::Contradicted{"another amount", "ref"}, start));
+  EXPECT_EQ(measured().oldest_started, std::nullopt);
+  const auto claimed = claim_one(start);
+  EXPECT_EQ(measured().oldest_started, start + policy.lease);
+  EXPECT_EQ(measured().oldest_due, start + policy.lease);
+  ASSERT_TRUE(save(claimed, payment::Contradicted{"another amount", "ref"}, start));
   EXPECT_EQ(measured().oldest_due, start + seconds(30));
+  EXPECT_EQ(measured().oldest_started, std::nullopt);
   EXPECT_EQ(measured().in_review, 1);
 }
 

@@ -102,7 +102,6 @@ Settings read_settings(const Environment& environment) {
       .backlog_max = environment.integer("MAX_BACKLOG", 1'000'000, 1, 1'000'000'000),
       .merchant = {.per_second_max = environment.integer("MERCHANT_RATE", 0, 0, 1'000'000),
                    .at_once_max = environment.integer("MERCHANT_REQUESTS", 256, 1, 1'000'000)},
-      .requeue_delay = {},
   };
 }
 
@@ -118,7 +117,6 @@ CoreApi::CoreApi(Settings settings, store::Store& store, IoThreads& threads, tel
       log_(log),
       refusals_(log),
       clock_(clock),
-      requeue_delay_(settings.requeue_delay),
       queue_(std::move(queue)),
       backlog_(store, metrics, settings.backlog_max),
       limits_(settings.merchant),
@@ -296,7 +294,7 @@ store::Change CoreApi::make_transaction(AskedTransaction asked) const {
                                 .merchant_id = asked.merchant,
                                 .amount = wanted.amount,
                                 .capture_method = wanted.capture_method,
-                                .next_action_at = now + requeue_delay_,
+                                .next_action_at = now,
                                 .reference = std::move(wanted.reference),
                                 .description = std::move(wanted.description),
                                 .metadata = std::move(wanted.metadata),

@@ -28,8 +28,6 @@ struct Settings {
   std::int64_t amount_max = 0;
   std::int64_t backlog_max = 0;
   MerchantLimits::Settings merchant;
-  // With a queue outside the store: when a new transaction is due in the store, if the queue lost it.
-  std::chrono::milliseconds requeue_delay{0};
 };
 
 // Who is told of new work. Each may be empty; all are called from any io thread and do not wait.
@@ -124,7 +122,6 @@ class CoreApi {
   LogThrottle store_failures_;
   service::RefusalLog refusals_;
   const Clock& clock_;
-  const std::chrono::milliseconds requeue_delay_;
   const WorkQueue queue_;
   Backlog backlog_;
   MerchantLimits limits_;

@@ -15,7 +15,6 @@ int serve() {
   const auto http_settings = service::read_http_settings(environment, 5000);
   auto settings = core::read_settings(environment);
   const auto redis_settings = rq::read_redis_settings(environment);
-  if (redis_settings) settings.requeue_delay = redis_settings->sweep.delay;
   const auto stop_times = service::read_stop_times(environment);
   const auto log = service::make_log(environment);
   const service::FatalErrorLog fatal_error_log(*log);

@@ -141,13 +141,23 @@ Task<void> Connector::run() {
 }
 
 Task<bool> Connector::claim_due() {
+  using Which = store::DueWork::Which;
+  constexpr milliseconds at_once{0};
+  const bool all_at_once = queued_wait_ == at_once;
+  const bool more = co_await claim_some(all_at_once ? Which::all : Which::started, at_once);
+  if (all_at_once || !queued_wait_ || room() == 0) co_return more;
+  const bool more_queued = co_await claim_some(Which::queued, *queued_wait_);
+  co_return more || more_queued;
+}
+
+Task<bool> Connector::claim_some(store::DueWork::Which which, milliseconds due_for) {
   const auto limit = std::min(claim_max, room());
   const auto now = clock_.now();
   store::Work due = store::DueWork{
-      .by = now,
+      .by = now - due_for,
       .ahead = now + payment::longest_delay(settings_.policy) + store::clock_skew_max,
       .limit = limit,
-      .which = which_,
+      .which = which,
   };
   store::Decide decide = [this,
                           now](payment::State state) -> std::expected<store::Decided, payment::Refusal> {
@@ -173,13 +183,16 @@ Task<bool> Connector::claim_due() {
 Task<void> Connector::watch() {
   while (!stopping_) {
     const auto workload = co_await store_.measure_workload();
-    if (workload) monitor_.measured(*workload);
+    // While a queue outside the store hands out what is queued, it is given its time.
+    const bool is_taken_at_once = queued_wait_ == milliseconds(0);
+    if (workload)
+      monitor_.measured(*workload, is_taken_at_once ? milliseconds(0) : settings_.take_over_after);
     if (!stopping_) co_await watch_stop_.wait_until(steady_clock::now() + watch_interval);
   }
 }
 
-void Connector::look_for(store::DueWork::Which which) {
-  which_ = which;
+void Connector::take_queued_after(std::optional<milliseconds> wait) {
+  queued_wait_ = wait;
   wake_up_.notify();
 }
 

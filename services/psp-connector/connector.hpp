@@ -12,6 +12,7 @@
 #include <array>
 #include <chrono>
 #include <functional>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -37,7 +38,8 @@ struct Settings {
   std::size_t in_flight_max = 2048;
   // MAX_AMOUNT: of jobs that come from a queue outside the store and are not in it yet.
   std::int64_t amount_max = 1'000'000'000'000;
-  // How long that queue may be away before what is queued is taken from the store.
+  // How long that queue may be away before what is queued is taken from the store, and how long each
+  // transaction may wait for it.
   std::chrono::milliseconds take_over_after{30'000};
 };
 
@@ -65,8 +67,9 @@ class Connector {
   Task<void> run();
   void stop();
 
-  // What of the store it looks for by itself: all, unless told otherwise.
-  void look_for(store::DueWork::Which which);
+  // For how long what is queued has been due before it is taken from the store: 0, unless a queue outside the
+  // store hands it out first. Nothing: it is left to that queue.
+  void take_queued_after(std::optional<std::chrono::milliseconds> wait);
   // For whoever claims by other means and on the connector's thread. claim() is pure, for store::Decide, from
   // whatever thread; begin() works off what was claimed and stored, while there is room.
   payment::Step claim(payment::State state, Timestamp now) const;
@@ -84,6 +87,8 @@ class Connector {
  private:
   // Whether more may be due than there was room for.
   Task<bool> claim_due();
+  // Of what has been due for so long.
+  Task<bool> claim_some(store::DueWork::Which which, std::chrono::milliseconds due_for);
   // Measures what is left to do, each second.
   Task<void> watch();
   Task<void> process(payment::Step claimed);
@@ -116,7 +121,7 @@ class Connector {
   TaskGroup watch_;
   Event watch_stop_;
   WorkMonitor monitor_;
-  store::DueWork::Which which_ = store::DueWork::Which::all;
+  std::optional<std::chrono::milliseconds> queued_wait_{0};
   Event room_;
   std::function<void(const payment::Step&)> on_saved_;
   std::function<void()> on_room_;

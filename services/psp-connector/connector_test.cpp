@@ -626,6 +626,33 @@ TEST_F(ConnectorTest, WorksManyOffAtOnce) {
   EXPECT_EQ(psp_.calls, 400);
 }
 
+// With a queue outside the store.
+TEST_F(ConnectorTest, WhatIsQueuedIsLeftToAnotherQueueForItsTimeOrAltogether) {
+  const auto take_queued_after = [this](std::optional<milliseconds> wait) {
+    asio::post(threads_.executor(0), asio::use_future([this, wait] { connector_->take_queued_after(wait); }))
+        .get();
+  };
+  start();
+  const auto started = create(100, payment::CaptureMethod::manual);
+  EXPECT_TRUE(comes_to(started, Status::authorized));
+
+  take_queued_after(seconds(30));
+  const auto queued = create();
+  request(started, Kind::capture);
+  EXPECT_TRUE(comes_to(started, Status::captured)) << "what has been started is the store's to hand out";
+  EXPECT_EQ(status(queued), Status::queued);
+  clock_.advance(seconds(30));
+  wake_up_.notify();
+  EXPECT_TRUE(comes_to(queued, Status::captured));
+
+  take_queued_after(std::nullopt);
+  const auto left = create();
+  clock_.advance(std::chrono::hours(1));
+  request(started, Kind::refund);
+  EXPECT_TRUE(comes_to(started, Status::refunded));
+  EXPECT_EQ(status(left), Status::queued);
+}
+
 // --- Outcomes that come late ---------------------------------------------------------------------
 
 TEST_F(ConnectorTest, AnOutcomeThatComesTooLateIsDropped) {

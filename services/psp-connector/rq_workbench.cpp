@@ -11,7 +11,7 @@ rq::Workbench workbench_of(Connector& connector) {
       .begin = [&connector](payment::Step claimed) { connector.begin(std::move(claimed)); },
       .room = [&connector] { return connector.room(); },
       .is_idle = [&connector] { return connector.is_idle(); },
-      .look_for = [&connector](store::DueWork::Which which) { connector.look_for(which); },
+      .take_queued_after = [&connector](auto wait) { connector.take_queued_after(wait); },
       .observe = [&connector](auto on_saved,
                               auto on_room) { connector.observe(std::move(on_saved), std::move(on_room)); },
       .tell_trouble =

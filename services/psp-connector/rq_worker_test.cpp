@@ -155,7 +155,7 @@ class RqWorkerTest : public ::testing::Test {
     return {.id = {Uuid::generate()},
             .merchant_id = merchant_of_jobs,
             .amount = Money(amount, *Currency::parse("USD")),
-            .next_action_at = now + seconds(30),
+            .next_action_at = now,
             .created_at = now,
             .updated_at = now};
   }
@@ -400,8 +400,7 @@ TEST_F(RqWorkerTest, WhatIsQueuedIsTakenFromTheStoreOnceRedisHasBeenAwayForLong)
   start();
   EXPECT_TRUE(comes_to(create(), Status::captured));
   server_->stop();
-  auto waiting = transaction_of();
-  waiting.next_action_at = clock_.now();
+  const auto waiting = transaction_of();
   const store::Change created{.state = {waiting, {}}, .is_new = true};
   EXPECT_TRUE(helper_.run(0, [&] { return store_.commit(created); }));
   const auto id = waiting.id.value.to_string();
@@ -412,8 +411,7 @@ TEST_F(RqWorkerTest, WhatIsQueuedIsTakenFromTheStoreOnceRedisHasBeenAwayForLong)
 TEST_F(RqWorkerTest, WithAForeignWorkerWhatIsQueuedWaitsForRedis) {
   settings_.take_over_after = milliseconds(0);
   EXPECT_TRUE(helper_.run(0, [&] { return store_.note_foreign_worker(clock_.now()); }));
-  auto waiting = transaction_of();
-  waiting.next_action_at = clock_.now();
+  const auto waiting = transaction_of();
   const store::Change created{.state = {waiting, {}}, .is_new = true};
   EXPECT_TRUE(helper_.run(0, [&] { return store_.commit(created); }));
   const auto& worker = start();

@@ -32,8 +32,10 @@ WorkMonitor::WorkMonitor(telemetry::Metrics& metrics, const Clock& clock)
           metrics.gauge("switchyard_last_claim_timestamp_seconds",
                         "When the store was last asked for due transactions and answered; 0: not yet.")),
       failed_claims_(metrics.counter("switchyard_claim_failures_total", "Claims that the store refused.")),
-      oldest_due_age_(metrics.gauge("switchyard_oldest_due_age_seconds",
-                                    "How long the transaction that is due longest has been due.")),
+      oldest_due_age_(
+          metrics.gauge("switchyard_oldest_due_age_seconds",
+                        "How long the transaction that is due longest has been due, beyond what a queue "
+                        "outside the store is given.")),
       in_review_(metrics.gauge("switchyard_manual_review_transactions",
                                "Transactions that wait for a person, counted up to 10,000.")) {}
 
@@ -50,9 +52,12 @@ void WorkMonitor::look_failed() {
   failing_ = true;
 }
 
-void WorkMonitor::measured(const store::Workload& workload) {
-  const auto due_for = workload.oldest_due ? clock_.now() - *workload.oldest_due : milliseconds(0);
-  const auto overdue = std::max(due_for, milliseconds(0));
+void WorkMonitor::measured(const store::Workload& workload, milliseconds queued_patience) {
+  const auto due_for = [now = clock_.now()](const std::optional<Timestamp>& due) {
+    return due ? now - *due : milliseconds(0);
+  };
+  const auto overdue = std::max(
+      {due_for(workload.oldest_started), due_for(workload.oldest_due) - queued_patience, milliseconds(0)});
   oldest_due_age_.Set(to_seconds(overdue));
   in_review_.Set(static_cast<double>(workload.in_review));
   const std::lock_guard lock(mutex_);

@@ -23,7 +23,9 @@ class WorkMonitor {
   // The store was asked for due work, or there was no room for more.
   void looked();
   void look_failed();
-  void measured(const store::Workload& workload);
+  // `queued_patience`: for how long what is queued may be due before that is late, because a queue outside
+  // the store hands it out.
+  void measured(const store::Workload& workload, std::chrono::milliseconds queued_patience);
   // Of the queue outside the store: what cannot be done, or that it is suspended; empty if nothing.
   void queue_trouble(std::string trouble);
   // A call of the PSP reached it, or provably was not sent.

@@ -41,16 +41,31 @@ TEST_F(WorkMonitorTest, ClaimsThatFailAreAFailureOrWhereOthersAreServedAWarning)
 }
 
 TEST_F(WorkMonitorTest, SaysForHowLongWorkHasBeenDue) {
-  monitor_.measured({.oldest_due = clock_.now() - seconds(60), .in_review = 3});
+  monitor_.measured({.oldest_due = clock_.now() - seconds(60), .in_review = 3}, seconds(0));
   EXPECT_FALSE(monitor_.checks(false).at(1).concern);
-  monitor_.measured({.oldest_due = clock_.now() - seconds(75), .in_review = 3});
+  monitor_.measured({.oldest_due = clock_.now() - seconds(75), .in_review = 3}, seconds(0));
   const auto late = monitor_.checks(false).at(1);
   EXPECT_TRUE(late.passed && late.concern);
   EXPECT_THAT(late.output, HasSubstr("75 s"));
   EXPECT_THAT(metrics_.text(), HasSubstr("switchyard_oldest_due_age_seconds 75"));
   EXPECT_THAT(metrics_.text(), HasSubstr("switchyard_manual_review_transactions 3"));
-  monitor_.measured({.oldest_due = clock_.now() + seconds(30)});
+  monitor_.measured({.oldest_due = clock_.now() + seconds(30)}, seconds(0));
   EXPECT_FALSE(monitor_.checks(false).at(1).concern) << "it is not due yet";
+}
+
+TEST_F(WorkMonitorTest, WhatIsQueuedHasItsTimeWithAQueueOutsideTheStore) {
+  const auto age_with_30_s = [this](std::optional<Timestamp> queued, std::optional<Timestamp> started) {
+    const auto oldest = std::min(queued.value_or(clock_.now()), started.value_or(clock_.now()));
+    monitor_.measured({.oldest_due = oldest, .oldest_started = started}, seconds(30));
+    const auto text = metrics_.text();
+    const std::string name = "\nswitchyard_oldest_due_age_seconds ";
+    return std::stod(text.substr(text.find(name) + name.size()));
+  };
+  EXPECT_EQ(age_with_30_s(clock_.now() - seconds(30), {}), 0);
+  EXPECT_EQ(age_with_30_s(clock_.now() - seconds(100), {}), 70);
+  EXPECT_TRUE(monitor_.checks(false).at(1).concern);
+  EXPECT_EQ(age_with_30_s(clock_.now() - seconds(30), clock_.now() - seconds(5)), 5);
+  EXPECT_EQ(age_with_30_s(clock_.now(), clock_.now() - seconds(20)), 20) << "no queue holds what is started";
 }
 
 TEST_F(WorkMonitorTest, ThreeCallsInARowThatWereNotSentAreToldUntilOneIsSent) {

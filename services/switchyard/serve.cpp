@@ -26,10 +26,7 @@ int serve(const Environment& environment) {
   auto connector_settings = connector::read_settings(environment);
   const auto psp_settings = connector::read_psp_settings(environment);
   const auto redis_settings = rq::read_redis_settings(environment);
-  if (redis_settings) {
-    core_settings.requeue_delay = redis_settings->sweep.delay;
-    connector_settings.take_over_after = redis_settings->sweep.delay;
-  }
+  if (redis_settings) connector_settings.take_over_after = redis_settings->sweep.delay;
   const auto stop_times = service::read_stop_times(environment);
   const auto log = service::make_log(environment);
   const service::FatalErrorLog fatal_error_log(*log);

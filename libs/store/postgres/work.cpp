@@ -325,9 +325,13 @@ Task<Result<Workload>> PostgresStore::measure_workload() {
   const Statement measure(R"(
 SELECT
   (SELECT min(next_action_at)::timestamptz FROM transactions WHERE next_action_at IS NOT NULL),
+  (SELECT min(next_action_at)::timestamptz
+   FROM transactions
+   WHERE next_action_at IS NOT NULL AND status <> 'queued'),
   (SELECT count(*) FROM (SELECT FROM transactions WHERE status = 'manual_review' LIMIT 10000) r))");
   const auto read = [](const RowSets& sets) -> Result<Workload> {
-    return Workload{PostgresRow{sets.front()}.optional_time(0), sets.front().integer(0, 1)};
+    const PostgresRow row{sets.front()};
+    return Workload{row.optional_time(0), row.optional_time(1), sets.front().integer(0, 2)};
   };
   return query<Workload>({measure}, Effect::none, read);
 }

@@ -144,11 +144,13 @@ Task<Result<bool>> SqliteStore::has_seen_foreign_worker() {
 Task<Result<Workload>> SqliteStore::measure_workload() {
   return merchants_.run<Workload>(ourselves, [](sqlite::Database& database) -> Result<Workload> {
     Workload workload;
-    for (const auto* sql : {oldest_queued, oldest_started}) {
+    const auto oldest = [&database](const char* sql) -> std::optional<Timestamp> {
       auto row = database.query(sql);
-      if (!row.step()) continue;
-      const auto due = from_ms(row.integer(0));
-      workload.oldest_due = std::min(workload.oldest_due.value_or(due), due);
+      return row.step() ? std::optional(from_ms(row.integer(0))) : std::nullopt;
+    };
+    workload.oldest_started = workload.oldest_due = oldest(store::oldest_started);
+    if (const auto due = oldest(oldest_queued)) {
+      workload.oldest_due = std::min(workload.oldest_due.value_or(*due), *due);
     }
     workload.in_review = database.integer(
         "SELECT count(*) FROM (SELECT 1 FROM transactions WHERE status = 'manual_review' LIMIT 10000)");
