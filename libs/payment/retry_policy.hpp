@@ -22,6 +22,12 @@ struct RetryPolicy {
 
   // How long a PSP that took an operation may take to say what came of it, before a person is asked.
   std::chrono::hours pending_max{24 * 7};
+
+  // How long an operation waits for a worker for which its PSP is configured, before it fails or, where it
+  // may have been sent, a person is asked. Others that come across it leave it alone for a while, which
+  // doubles from look_up_delay up to the longest.
+  std::chrono::hours elsewhere_max{24 * 7};
+  std::chrono::milliseconds elsewhere_delay_max{60'000};
 };
 
 // The longest that a claim or an answer puts a next action off. One that is farther ahead was written by a

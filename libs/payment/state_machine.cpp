@@ -64,8 +64,13 @@ class Machine {
     ++operation_.claims;
     operation_.due_at = now_ + policy_.lease;
     if (operation_.psp.empty()) operation_.psp = psp.name;
+    if (operation_.phase == Phase::requested && !can_be_named(state)) {
+      return end(Phase::rejected,
+                 reason_of(fmt::format("what {} calls the charge is not known", operation_.psp),
+                           ReasonKind::configuration));
+    }
     if (operation_.psp != psp.name) {
-      return is_elsewhere();
+      return leave_to_its_psp();
     }
     if (operation_.phase == Phase::requested) {
       if (operation_.request.empty()) operation_.request = psp.encode(state, operation_);
@@ -157,15 +162,25 @@ class Machine {
     action_ = Action::send;
   }
 
-  // No other PSP is asked, and nothing is sent to one.
-  void is_elsewhere() {
-    const auto reason = fmt::format("it belongs to {}, which is not configured here", operation_.psp);
-    if (operation_.phase != Phase::requested) {
-      if (operation_.phase == Phase::sent) operation_.phase = Phase::unknown;
-      return (*this)(OutcomeUnknown{reason});
-    }
-    ++operation_.sends;
-    try_again_later(reason);
+  // A charge of a worker that is not ours has no name that a PSP knows.
+  bool can_be_named(const State& state) const {
+    return operation_.kind == Kind::authorize || !find_authorization(state)->psp_reference.empty();
+  }
+
+  // No other PSP is asked, and nothing is sent to one: so this uses up no send and no look-up, and it waits
+  // for a worker that has its PSP.
+  void leave_to_its_psp() {
+    if (operation_.phase == Phase::sent) operation_.phase = Phase::unknown;
+    auto reason = reason_of(fmt::format("it belongs to {}, which is not configured here", operation_.psp),
+                            ReasonKind::configuration);
+    // However long every worker stood still, its own has a chance to come first.
+    const auto waited = now_ - operation_.sent_at.value_or(operation_.requested_at);
+    const bool is_given_up = waited > policy_.elsewhere_max && operation_.claims > policy_.look_ups_max;
+    if (is_given_up && operation_.phase == Phase::requested) return end(Phase::failed, std::move(reason));
+    operation_.reason = std::move(reason);
+    if (is_given_up) return ask_a_person();
+    operation_.due_at =
+        now_ + doubled(policy_.look_up_delay, operation_.claims - 1, policy_.elsewhere_delay_max);
   }
 
   void try_again_later(std::string_view reason) {
@@ -276,7 +291,8 @@ std::string reason_of_transaction(const State& state) {
 
 std::chrono::milliseconds longest_delay(const RetryPolicy& policy) {
   const auto last_retry = doubled(policy.retry_delay, policy.sends_max, milliseconds::max() / 2);
-  return std::max({policy.lease, last_retry, policy.look_up_delay, policy.look_up_delay_max});
+  return std::max(
+      {policy.lease, last_retry, policy.look_up_delay, policy.look_up_delay_max, policy.elsewhere_delay_max});
 }
 
 Step claim(State state, const Psp& psp, Timestamp now, const RetryPolicy& policy) {

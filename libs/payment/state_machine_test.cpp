@@ -571,39 +571,108 @@ TEST(PendingOnes, EndWhenThePspSaysHow) {
 
 // --- Another PSP -------------------------------------------------------------------------------
 
-TEST(AnotherPsp, IsNeverAskedAboutAnOperation) {
+constexpr const char* not_here = "it belongs to psp, which is not configured here";
+
+// By workers of another PSP only.
+void claim_for(PaymentJourney& journey, hours time) {
+  const auto until = journey.now() + time;
+  while (journey.transaction().next_action_at && *journey.transaction().next_action_at <= until) {
+    ASSERT_EQ(journey.claim("another"), Action::none);
+  }
+}
+
+TEST(AnotherPsp, IsNeverAskedAboutAnOperationAndUsesUpNoLookUp) {
   RetryPolicy policy;
   policy.look_ups_max = 2;
   PaymentJourney journey(CaptureMethod::automatic, policy);
-  journey.claim("elsewhere");
-  for (int look_up = 1; look_up <= 2; ++look_up) {
-    EXPECT_EQ(journey.claim("psp"), Action::none);
+  journey.claim("psp");
+  for (int times = 1; times <= 20; ++times) {
+    EXPECT_EQ(journey.claim("another"), Action::none);
     EXPECT_EQ(journey.status(), Status::unknown);
-    EXPECT_EQ(journey.operation().psp, "elsewhere");
-    EXPECT_THAT(journey.transaction().reason, StartsWith("it belongs to elsewhere"));
+    EXPECT_EQ(journey.operation().psp, "psp");
+    EXPECT_EQ(journey.operation().look_ups, 0);
+    EXPECT_EQ(journey.transaction().reason, not_here);
+    EXPECT_EQ(journey.operation().reason.kind, ReasonKind::configuration);
   }
-  EXPECT_EQ(journey.claim("elsewhere"), Action::look_up) << "the PSP's own worker may still come";
-  journey.find(OutcomeUnknown{"time-out"});
-  EXPECT_EQ(journey.status(), Status::manual_review);
+  EXPECT_EQ(journey.claim("psp"), Action::look_up) << "its own worker has come";
+  journey.find(ten_dollars_taken);
+  EXPECT_EQ(journey.status(), Status::captured);
 }
 
-TEST(AnotherPsp, IsNeverSentARefundOfWhatItDidNotTake) {
+TEST(AnotherPsp, IsNeverSentARefundOfWhatItDidNotTakeAndUsesUpNoSend) {
   auto journey = paid_journey();
   journey.ask(Kind::refund);
-  for (int tries = 1; tries <= 3; ++tries) {
-    EXPECT_EQ(journey.operation(2).phase, Phase::requested);
+  const RetryPolicy policy;
+  for (int times = 1; times <= 20; ++times) {
     EXPECT_EQ(journey.claim("another"), Action::none);
+    EXPECT_EQ(journey.operation(2).phase, Phase::requested);
+    EXPECT_EQ(journey.operation(2).sends, 0);
+    EXPECT_EQ(journey.operation(2).sent_at, std::nullopt);
+    EXPECT_EQ(journey.status(), Status::processing);
+    EXPECT_EQ(journey.transaction().reason, not_here);
+    EXPECT_LE(journey.until_next_action(), policy.elsewhere_delay_max);
+    if (times <= 7) {
+      EXPECT_EQ(journey.until_next_action(), policy.look_up_delay * (1 << (times - 1)));
+    }
   }
-  EXPECT_EQ(journey.operation(2).phase, Phase::failed);
-  EXPECT_EQ(journey.operation(2).sent_at, std::nullopt);
-  EXPECT_EQ(journey.status(), Status::captured);
+  EXPECT_EQ(journey.claim("psp"), Action::send);
+  EXPECT_EQ(journey.operation(2).sends, 1);
+  journey.answer(ten_dollars_taken);
+  EXPECT_EQ(journey.status(), Status::refunded);
 }
 
 TEST(AnotherPsp, LeavesWhatIsPendingPending) {
   auto journey = journey_to(Asked::pending);
+  const auto look_ups = journey.operation(1).look_ups;
   EXPECT_EQ(journey.claim("another"), Action::none);
   EXPECT_EQ(journey.operation(1).phase, Phase::pending);
+  EXPECT_EQ(journey.operation(1).look_ups, look_ups);
   EXPECT_GT(journey.until_next_action(), milliseconds(0));
+}
+
+TEST(AnotherPsp, LeavesItForDaysAndThenItFailsOrIsForAPerson) {
+  RetryPolicy policy;
+  policy.elsewhere_max = hours(48);
+  auto refund = paid_journey(CaptureMethod::automatic, policy);
+  refund.ask(Kind::refund);
+  PaymentJourney unknown(CaptureMethod::automatic, policy);
+  unknown.claim("psp");
+  for (auto* journey : {&refund, &unknown}) {
+    claim_for(*journey, hours(47));
+    EXPECT_TRUE(journey->transaction().next_action_at);
+    claim_for(*journey, hours(2));
+    EXPECT_EQ(journey->transaction().next_action_at, std::nullopt);
+    EXPECT_EQ(journey->operation().reason.text(), not_here);
+  }
+  EXPECT_EQ(refund.operation().phase, Phase::failed) << "nothing was sent";
+  EXPECT_EQ(refund.operation().reason.kind, ReasonKind::configuration);
+  EXPECT_EQ(refund.status(), Status::captured);
+  EXPECT_EQ(unknown.status(), Status::manual_review);
+}
+
+TEST(AnotherPsp, WhoseNameForTheChargeIsNotKnownIsAskedForNothingMore) {
+  Request refund;
+  refund.kind = Kind::refund;
+  const auto charged = settle({queued_transaction(), {}}, "rq-worker", ChargedElsewhere{}, payment_start);
+  auto asked = request(charged, refund, payment_start);
+  ASSERT_TRUE(asked);
+  const auto step = claim(std::move(*asked), the_psp, payment_start, {});
+  EXPECT_EQ(step.action, Action::none);
+  EXPECT_EQ(step.operation().phase, Phase::rejected);
+  EXPECT_EQ(step.operation().sends, 0);
+  EXPECT_EQ(step.operation().reason.text(), "what rq-worker calls the charge is not known");
+  EXPECT_EQ(step.operation().reason.kind, ReasonKind::configuration);
+  EXPECT_EQ(step.state.transaction.status, Status::captured);
+  EXPECT_EQ(step.state.transaction.next_action_at, std::nullopt);
+}
+
+TEST(AnotherPsp, GivesNothingUpBecauseAllWorkersStoodStill) {
+  auto journey = paid_journey();
+  journey.ask(Kind::refund);
+  auto step = claim(journey.state(), {"another", encode_for_test}, journey.now() + hours(24 * 30), {});
+  EXPECT_EQ(step.operation().phase, Phase::requested);
+  step = claim(std::move(step.state), the_psp, *step.state.transaction.next_action_at, {});
+  EXPECT_EQ(step.action, Action::send);
 }
 
 // --- A state that somebody has changed meanwhile ------------------------------------------------
@@ -1030,6 +1099,9 @@ TEST(RetryPolicyTest, KnowsTheLongestItPutsAnythingOff) {
   RetryPolicy patient;
   patient.lease = hours(1);
   EXPECT_EQ(longest_delay(patient), hours(1));
+  RetryPolicy alone;
+  alone.elsewhere_delay_max = hours(2);
+  EXPECT_EQ(longest_delay(alone), hours(2));
   RetryPolicy stubborn;
   stubborn.sends_max = 20;
   EXPECT_GE(longest_delay(stubborn), stubborn.retry_delay * (1 << 18)) << "the last try's";
