@@ -287,6 +287,17 @@ std::string reason_of_transaction(const State& state) {
                                                                                : std::string();
 }
 
+// Whether an operation is where a worker must look at it, and when that is due is not written down. Of those
+// that wait for their turn only the first has it.
+bool is_forgotten(const State& state) {
+  bool is_turn_free = std::ranges::none_of(state.operations, is_unresolved, &Operation::phase);
+  return std::ranges::any_of(state.operations, [&is_turn_free](const Operation& operation) {
+    if (operation.phase == Phase::manual_review || !is_open(operation.phase)) return false;
+    const bool must_wait = operation.phase == Phase::requested && !std::exchange(is_turn_free, false);
+    return !must_wait && !operation.due_at;
+  });
+}
+
 }  // namespace
 
 std::chrono::milliseconds longest_delay(const RetryPolicy& policy) {
@@ -473,6 +484,7 @@ std::optional<std::string_view> why_broken(const State& state) {
     return "two of its operations are unresolved at once";
   }
   if (status_of(state) != transaction.status) return "its status does not follow from its operations";
+  if (is_forgotten(state)) return "one of its operations is open, and not due";
   if (transaction.next_action_at && !operations.empty() &&
       std::ranges::none_of(operations, [](const auto& due) { return due.has_value(); }, &Operation::due_at)) {
     return "something is due, and none of its operations is";

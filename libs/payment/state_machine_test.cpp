@@ -1029,7 +1029,39 @@ TEST(WhyBroken, SaysThatAWorkerWouldNeverComeOrForNothing) {
   under_way.claim();
   auto state = under_way.state();
   state.operations[0].due_at.reset();
+  EXPECT_EQ(why_broken(state), "one of its operations is open, and not due");
+  auto person = journey_to(Asked::pending);
+  person.wait(hours(24 * 8));
+  person.find(Pending{"psp-ref", {}});
+  state = person.state();
+  ASSERT_EQ(why_broken(state).value_or(""), "");
+  state.transaction.next_action_at = payment_start;
   EXPECT_EQ(why_broken(state), "something is due, and none of its operations is");
+}
+
+// A pending refund, one that is being sent, and one that waits for it.
+TEST(WhyBroken, SaysThatAnOperationIsForgottenBesideOthersThatAreNot) {
+  auto journey = paid_journey();
+  journey.ask(Kind::refund, 100);
+  journey.claim();
+  journey.answer(Pending{"psp-ref", dollars(100)});
+  journey.ask(Kind::refund, 200);
+  journey.ask(Kind::refund, 300);
+  const auto lose = [](State state, std::size_t index) {
+    state.operations.at(index).due_at.reset();
+    return std::string(why_broken(state).value_or("it is sound"));
+  };
+  const auto forgotten = "one of its operations is open, and not due";
+  EXPECT_EQ(lose(journey.state(), 0), "it is sound") << "it is over";
+  EXPECT_EQ(lose(journey.state(), 1), forgotten) << "it is pending";
+  EXPECT_EQ(lose(journey.state(), 2), forgotten) << "it has its turn";
+  EXPECT_EQ(lose(journey.state(), 3), "it is sound") << "its turn comes later";
+  for (auto claims = 0; journey.operation(3).phase == Phase::requested; ++claims) {
+    ASSERT_LT(claims, 10);
+    if (journey.claim() == Action::look_up) journey.find(Pending{"psp-ref", dollars(100)});
+  }
+  EXPECT_EQ(lose(journey.state(), 2), forgotten) << "it was sent";
+  EXPECT_EQ(lose(journey.state(), 3), "it is sound") << "it waits until the other is resolved";
 }
 
 TEST(WhyBroken, SaysThatACountIsWrong) {
