@@ -6,6 +6,9 @@
 
 namespace switchyard::payment {
 
+// A century.
+inline constexpr std::chrono::hours for_ever{24 * 365 * 100};
+
 struct RetryPolicy {
   // How long a worker owns what it claimed. Longer than the deadline of a PSP call.
   std::chrono::milliseconds lease{15'000};

@@ -65,15 +65,13 @@ class Machine {
     operation_.due_at = now_ + policy_.lease;
     if (operation_.psp.empty()) operation_.psp = psp.name;
     if (operation_.phase == Phase::requested && !can_be_named(state)) {
-      return end(Phase::rejected,
-                 reason_of(fmt::format("what {} calls the charge is not known", operation_.psp),
-                           ReasonKind::configuration));
+      return reject(fmt::format("what {} calls the charge is not known", operation_.psp));
     }
     if (operation_.psp != psp.name) {
       return leave_to_its_psp();
     }
     if (operation_.phase == Phase::requested) {
-      if (operation_.request.empty()) operation_.request = psp.encode(state, operation_);
+      if (const auto refused = write(psp.encode, state)) return reject(refused->reason);
       operation_.phase = Phase::sent;
       return send();
     }
@@ -98,7 +96,7 @@ class Machine {
   void operator()(const Rejected& rejected) {
     // This send was refused, but an earlier one of the same operation may have arrived.
     if (operation_.phase != Phase::sent) return (*this)(OutcomeUnknown{rejected.reason});
-    end(Phase::rejected, reason_of(rejected.reason, ReasonKind::configuration));
+    reject(rejected.reason);
   }
 
   void operator()(const Pending& pending) { wait(Phase::pending, pending.psp_reference, pending.amount); }
@@ -156,6 +154,18 @@ class Machine {
   }
 
  private:
+  // The request, once. Or why it cannot be.
+  std::optional<Rejected> write(const Encode& encode, const State& state) {
+    if (!operation_.request.empty()) return std::nullopt;
+    auto written = encode(state, operation_);
+    if (!written) return std::move(written.error());
+    SWITCHYARD_ASSERT(!written->empty());
+    operation_.request = std::move(*written);
+    return std::nullopt;
+  }
+
+  void reject(std::string_view reason) { end(Phase::rejected, reason_of(reason, ReasonKind::configuration)); }
+
   void send() {
     ++operation_.sends;
     if (!operation_.sent_at) operation_.sent_at = now_;

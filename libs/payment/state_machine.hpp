@@ -15,6 +15,7 @@
 //  - The amount that a PSP speaks of is held against the one that was asked for.
 #pragma once
 
+#include <expected>
 #include <functional>
 #include <optional>
 #include <string>
@@ -42,8 +43,10 @@ struct Step {
   const Operation& operation() const { return state.operations.at(index); }
 };
 
-// Writes the bytes that go to the PSP. Called at most once for an operation, from whatever thread claims.
-using Encode = std::function<std::string(const State& state, const Operation& operation)>;
+// Writes the bytes that go to the PSP, which are not empty; or says why the PSP cannot be asked for it, and
+// then nothing is sent. Called at most once for an operation that is sent, from whatever thread claims.
+using Encode =
+    std::function<std::expected<std::string, Rejected>(const State& state, const Operation& operation)>;
 
 // Where authorizations go, and how requests to it are written.
 struct Psp {

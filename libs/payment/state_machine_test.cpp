@@ -49,6 +49,31 @@ TEST(Claim, OfAQueuedTransactionWritesDownTheIntentAndThenSends) {
   EXPECT_EQ(operation.sends, 1);
 }
 
+TEST(Claim, OfWhatCannotBeWrittenRejectsItBeforeAnythingIsSent) {
+  const auto refuse = [](const State&, const Operation&) -> std::expected<std::string, Rejected> {
+    return std::unexpected(Rejected{"it takes whole captures only"});
+  };
+  auto journey = paid_journey(CaptureMethod::manual);
+  journey.ask(Kind::capture, 400, false);
+  journey.ask(Kind::capture, 600);
+  const auto step = claim(journey.state(), {"psp", refuse}, journey.now(), {});
+  EXPECT_EQ(step.action, Action::none);
+  const auto& operation = step.operation();
+  EXPECT_EQ(operation.phase, Phase::rejected);
+  EXPECT_EQ(operation.sends, 0);
+  EXPECT_EQ(operation.sent_at, std::nullopt);
+  EXPECT_EQ(operation.request, "");
+  EXPECT_EQ(operation.ended_at, journey.now());
+  EXPECT_EQ(operation.reason.message, "it takes whole captures only");
+  EXPECT_EQ(operation.reason.kind, ReasonKind::configuration);
+  EXPECT_EQ(step.state.operations.at(2).due_at, journey.now()) << "the next has its turn";
+  EXPECT_EQ(left_to_capture(step.state), 0) << "which is final";
+
+  const auto queued = claim({queued_transaction(), {}}, {"psp", refuse}, payment_start, {});
+  EXPECT_EQ(queued.state.transaction.status, Status::failed);
+  EXPECT_EQ(queued.state.transaction.reason, "it takes whole captures only");
+}
+
 TEST(Claim, LastsForTheLease) {
   RetryPolicy policy;
   policy.lease = milliseconds(4321);

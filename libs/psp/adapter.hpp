@@ -2,16 +2,18 @@
 //
 // An adapter never decides: a time-out, a reset, a 5xx or an unreadable answer is OutcomeUnknown, and only
 // what provably never left is NotSent. Each call takes a deadline and returns by then. Adapters belong to the
-// thread they are called on, but for name() and encode().
+// thread they are called on, but for name(), capabilities() and encode().
 #pragma once
 
 #include <chrono>
+#include <expected>
 #include <string>
 #include <string_view>
 
 #include "base/task.hpp"
 #include "payment/answer.hpp"
 #include "payment/state_machine.hpp"
+#include "psp/capabilities.hpp"
 
 namespace switchyard::psp {
 
@@ -23,8 +25,11 @@ class Adapter {
 
   // The name operations carry. From any thread.
   virtual std::string_view name() const = 0;
-  // The bytes that send() sends, stored as Operation::request before. Pure; from any thread.
-  virtual std::string encode(const payment::State& state, const payment::Operation& operation) const = 0;
+  virtual Capabilities capabilities() const = 0;
+  // The bytes that send() sends, stored as Operation::request before, or why it cannot be asked for the
+  // operation. Pure; from any thread.
+  virtual std::expected<std::string, payment::Rejected> encode(const payment::State& state,
+                                                               const payment::Operation& operation) const = 0;
 
   // Sends the step's operation as it was encoded. `step` lives until the result is there.
   virtual Task<payment::Answer> send(const payment::Step& step, Deadline deadline) = 0;

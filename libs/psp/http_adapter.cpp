@@ -18,7 +18,11 @@ std::chrono::milliseconds time_left(Deadline deadline) {
 HttpAdapter::HttpAdapter(Executor executor, std::unique_ptr<Protocol> protocol, std::size_t connections_max)
     : protocol_(std::move(protocol)), client_(executor, {.connections_max = connections_max}) {}
 
-std::string HttpAdapter::encode(const payment::State& state, const payment::Operation& operation) const {
+std::expected<std::string, payment::Rejected> HttpAdapter::encode(const payment::State& state,
+                                                                  const payment::Operation& operation) const {
+  if (auto refused = refusal_of(capabilities(), name(), state, operation)) {
+    return std::unexpected(std::move(*refused));
+  }
   return protocol_->encode(state, operation);
 }
 

@@ -15,7 +15,9 @@ class HttpAdapter final : public Adapter {
   HttpAdapter(Executor executor, std::unique_ptr<Protocol> protocol, std::size_t connections_max);
 
   std::string_view name() const override { return protocol_->name(); }
-  std::string encode(const payment::State& state, const payment::Operation& operation) const override;
+  Capabilities capabilities() const override { return protocol_->capabilities(); }
+  std::expected<std::string, payment::Rejected> encode(const payment::State& state,
+                                                       const payment::Operation& operation) const override;
   Task<payment::Answer> send(const payment::Step& step, Deadline deadline) override;
   Task<payment::Found> look_up(const payment::Step& step, Deadline deadline) override;
 

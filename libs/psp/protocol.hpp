@@ -5,7 +5,7 @@
 // give Contradicted for another one's; amount and currency by the machine (payment/answer.hpp).
 #pragma once
 
-#include <chrono>
+#include <expected>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -13,26 +13,9 @@
 #include "http/async_client.hpp"
 #include "payment/answer.hpp"
 #include "payment/state_machine.hpp"
+#include "psp/capabilities.hpp"
 
 namespace switchyard::psp {
-
-// How an outcome that was lost is learned.
-enum class LookUp {
-  by_key,     // the PSP can be asked what it has under our key, and its no is believed
-  by_resend,  // it answers the same request under the same key as the first time, while it keeps the key
-  none,       // it can only be waited for
-};
-
-struct Capabilities {
-  LookUp look_up = LookUp::none;
-  // For how long the same request under the same key is done once.
-  std::chrono::hours key_held_for{0};
-  bool partial_capture = false;
-  // More than one capture of a hold.
-  bool several_captures = false;
-  // Results may come after a first "taken" (Pending).
-  bool late_results = false;
-};
 
 class Protocol {
  public:
@@ -42,8 +25,10 @@ class Protocol {
   virtual std::string_view name() const = 0;
   virtual Capabilities capabilities() const = 0;
 
-  // The body of the request, written once and stored (Operation::request).
-  virtual std::string encode(const payment::State& state, const payment::Operation& operation) const = 0;
+  // The body of the request, written once and stored (Operation::request): not empty. Or why there is none;
+  // what the capabilities do not allow is refused before this is called.
+  virtual std::expected<std::string, payment::Rejected> encode(const payment::State& state,
+                                                               const payment::Operation& operation) const = 0;
   // The request with that body. Secrets are added here and never stored.
   virtual http::ClientRequest send(const payment::Step& step) const = 0;
   virtual payment::Answer read(const payment::Step& step, const http::CallResult& result) const = 0;

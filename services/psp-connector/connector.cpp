@@ -235,6 +235,8 @@ Task<void> Connector::process(payment::Step claimed) {
   if (attempt.said.empty()) {
     // The claim has said all there is, and is stored.
     note_saved(attempt.step);
+    const auto& operation = attempt.step.operation();
+    if (operation.phase == payment::Phase::rejected) note_rejected(attempt.step, operation.reason.message);
   } else {
     co_await save(std::move(attempt));
   }
@@ -354,11 +356,16 @@ void Connector::note_said(const payment::Step& step, const Attempt::Said& said) 
   }
   const auto* answer = std::get_if<payment::Answer>(&said);
   const auto* rejected = answer == nullptr ? nullptr : std::get_if<payment::Rejected>(answer);
-  if (rejected != nullptr && rejections_.allow()) {
-    log_.error(fmt::format("{} refuses what it is sent, which is a fault of ours or of its configuration: {}",
-                           psp_.name(), printable(rejected->reason)),
-               {{"transaction_id", id_of(step)}, {"operation", payment::to_string(step.operation().kind)}});
-  }
+  if (rejected != nullptr) note_rejected(step, printable(rejected->reason));
+}
+
+void Connector::note_rejected(const payment::Step& step, std::string_view reason) {
+  if (!rejections_.allow()) return;
+  const auto& operation = step.operation();
+  const auto what = operation.sends > 0 ? "refuses what it is sent" : "cannot be asked for something";
+  log_.error(
+      fmt::format("{} {}, which is a fault of ours or of its configuration: {}", operation.psp, what, reason),
+      {{"transaction_id", id_of(step)}, {"operation", payment::to_string(operation.kind)}});
 }
 
 void Connector::count(const payment::Transaction& transaction) {

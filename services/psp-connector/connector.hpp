@@ -97,6 +97,7 @@ class Connector {
   Task<void> save(Attempt attempt);
   Task<void> save_beside_others(Attempt attempt);
   void note_saved(const payment::Step& step);
+  void note_rejected(const payment::Step& step, std::string_view reason);
   void note_unsaved(const payment::Step& step, const Error& error);
   Task<void> pause(std::chrono::milliseconds duration);
   void count(const payment::Transaction& transaction);

@@ -64,11 +64,17 @@ struct Sent {
   payment::Operation operation;
 };
 
+// Refused before it is sent.
+const Money cannot_be_done = dollars(77);
+
 // Answers as the test wrote it down, and does what it said nothing about.
 class ScriptedPsp final : public psp::Adapter {
  public:
   std::string_view name() const override { return "scripted"; }
-  std::string encode(const payment::State& state, const payment::Operation& operation) const override {
+  psp::Capabilities capabilities() const override { return psp::everything; }
+  std::expected<std::string, payment::Rejected> encode(const payment::State& state,
+                                                       const payment::Operation& operation) const override {
+    if (operation.amount == cannot_be_done) return std::unexpected(payment::Rejected{"it cannot do that"});
     return std::string(to_string(operation.kind)) + " for " + payment::psp_reference(state.transaction);
   }
 
@@ -478,6 +484,21 @@ TEST_F(ConnectorTest, WhatThePspRejectsIsNotTriedAgainAndIsAnError) {
   EXPECT_THAT(printed.text(), HasSubstr("scripted refuses what it is sent"));
   EXPECT_THAT(printed.text(), HasSubstr("no such merchant account"));
   EXPECT_THAT(metrics_.text(), HasSubstr(R"(call="authorize",psp="scripted",result="rejected"} 1)"));
+}
+
+TEST_F(ConnectorTest, WhatThePspCannotDoIsRejectedBeforeAnythingIsSentAndIsAnError) {
+  const CapturedStdout output;
+  const auto id = create(cannot_be_done.minor());
+  start();
+  EXPECT_TRUE(comes_to(id, Status::failed));
+  stop();
+  EXPECT_EQ(psp_.calls, 0);
+  const auto operation = find(id).operations.at(0);
+  EXPECT_EQ(operation.phase, Phase::rejected);
+  EXPECT_EQ(operation.sends, 0);
+  EXPECT_EQ(operation.reason.kind, ReasonKind::configuration);
+  EXPECT_TRUE(counts(R"(switchyard_transactions_total{status="failed"} 1)"));
+  EXPECT_THAT(output.text(), AllOf(HasSubstr("ERROR"), HasSubstr("it cannot do that")));
 }
 
 TEST_F(ConnectorTest, WhatIsPendingIsAskedForAgainLaterAndNotSentAgain) {

@@ -38,7 +38,11 @@ class CountingPsp final : public psp::Adapter {
  public:
   std::string_view name() const override { return "counting"; }
 
-  std::string encode(const payment::State&, const payment::Operation&) const override { return "{}"; }
+  psp::Capabilities capabilities() const override { return psp::everything; }
+  std::expected<std::string, payment::Rejected> encode(const payment::State&,
+                                                       const payment::Operation&) const override {
+    return "{}";
+  }
   Task<payment::Answer> send(const payment::Step& step, psp::Deadline) override {
     const auto amount = step.operation().amount;
     {

@@ -110,6 +110,7 @@ std::string rule_of(const Operation& operation, const Transaction& transaction) 
     case Phase::declined:
       return "it is over: a decline is a result, and is not tried again";
     case Phase::rejected:
+      if (operation.sends == 0) return "it is over: its PSP cannot be asked for that, and nothing was sent";
       return "it is over: the PSP refused it for good before it did anything, and would refuse it again; what is "
              "sent, or how it is set up, must be mended";
     case Phase::failed:

@@ -66,7 +66,8 @@ Operation operation_of(const payment::Step& step) {
 
 }  // namespace
 
-std::string Simulator::encode(const payment::State& state, const payment::Operation& operation) const {
+std::expected<std::string, payment::Rejected> Simulator::encode(const payment::State& state,
+                                                                const payment::Operation& operation) const {
   return simulator::encode(state, operation);
 }
 

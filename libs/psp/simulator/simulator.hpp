@@ -13,7 +13,9 @@ class Simulator final : public Adapter {
   Simulator(const std::string& ledger_path, const Clock& clock) : ledger_(ledger_path), clock_(clock) {}
 
   std::string_view name() const override { return "simulator"; }
-  std::string encode(const payment::State& state, const payment::Operation& operation) const override;
+  Capabilities capabilities() const override { return everything; }
+  std::expected<std::string, payment::Rejected> encode(const payment::State& state,
+                                                       const payment::Operation& operation) const override;
   Task<payment::Answer> send(const payment::Step& step, Deadline deadline) override;
   Task<payment::Found> look_up(const payment::Step& step, Deadline deadline) override;
 

@@ -39,16 +39,8 @@ std::string path_of(const payment::Step& step) {
 
 SimulatorProtocol::SimulatorProtocol(std::string url) : url_(without_slash_at_end(std::move(url))) {}
 
-Capabilities SimulatorProtocol::capabilities() const {
-  return {.look_up = LookUp::by_key,
-          .key_held_for = std::chrono::hours::max(),
-          .partial_capture = true,
-          .several_captures = true,
-          .late_results = true};
-}
-
-std::string SimulatorProtocol::encode(const payment::State& state,
-                                      const payment::Operation& operation) const {
+std::expected<std::string, payment::Rejected> SimulatorProtocol::encode(
+    const payment::State& state, const payment::Operation& operation) const {
   return simulator::encode(state, operation);
 }
 

@@ -14,8 +14,9 @@ class SimulatorProtocol final : public Protocol {
   explicit SimulatorProtocol(std::string url);
 
   std::string_view name() const override { return "psp-simulator"; }
-  Capabilities capabilities() const override;
-  std::string encode(const payment::State& state, const payment::Operation& operation) const override;
+  Capabilities capabilities() const override { return everything; }
+  std::expected<std::string, payment::Rejected> encode(const payment::State& state,
+                                                       const payment::Operation& operation) const override;
   http::ClientRequest send(const payment::Step& step) const override;
   payment::Answer read(const payment::Step& step, const http::CallResult& result) const override;
   std::optional<http::ClientRequest> look_up(const payment::Step& step) const override;

@@ -13,7 +13,7 @@ using ::testing::ElementsAre;
 
 std::string encoded(const Wanted& wanted) {
   const auto step = step_of(wanted);
-  return SimulatorProtocol("http://psp").encode(step.state, step.operation());
+  return SimulatorProtocol("http://psp").encode(step.state, step.operation()).value();
 }
 
 // What programs of version 0.1 sent, and what is sent again after an update.
@@ -24,7 +24,7 @@ TEST(SimulatorProtocol, AnAuthorizationIsEncodedAsEver) {
             R"({"reference":"reference-1","amount":1,"currency":"JPY","capture_method":"manual"})");
   auto step = step_of({});
   step.state.transaction.derived_reference.clear();
-  EXPECT_EQ(SimulatorProtocol("http://psp").encode(step.state, step.operation()),
+  EXPECT_EQ(SimulatorProtocol("http://psp").encode(step.state, step.operation()).value(),
             R"({"reference":"00000000-0000-0000-0000-000000000000","amount":100,"currency":"USD",)"
             R"("capture_method":"automatic"})");
 }
