@@ -102,3 +102,17 @@ function(switchyard_openapi program name_space)
   file(READ "${document}" OPENAPI_DOCUMENT)
   configure_file("${PROJECT_SOURCE_DIR}/cmake/openapi.cpp.in" openapi.cpp @ONLY)
 endfunction()
+
+# Makes <database>_migrations.cpp from libs/store/<database>/schema/1.sql to <newest>.sql: the statements of each, for
+# store/migrations.hpp. A statement ends with a semicolon at the end of a line.
+function(switchyard_migrations database newest)
+  foreach(version RANGE 1 ${newest})
+    set(file "${PROJECT_SOURCE_DIR}/libs/store/${database}/schema/${version}.sql")
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${file}")
+    file(READ "${file}" statements)
+    string(REGEX REPLACE ";\n$" "" statements "${statements}")
+    string(REPLACE ";\n" ")sql\",\nR\"sql(" statements "${statements}")
+    string(APPEND MIGRATIONS "{R\"sql(${statements})sql\"},\n")
+  endforeach()
+  configure_file("${PROJECT_SOURCE_DIR}/cmake/migrations.cpp.in" ${database}_migrations.cpp @ONLY)
+endfunction()
