@@ -82,19 +82,19 @@ TEST_F(ConnectionTest, CarriesEveryTypeBothWays) {
     const auto sets = co_await connection->run(std::move(statements), in(seconds(30)));
     EXPECT_TRUE(sets);
     const auto& one = sets->at(0);
-    EXPECT_EQ(one.integer(0, 0), INT64_MIN);
-    EXPECT_EQ(one.bytes(0, 1), "\xc3\xa9'\"");
-    EXPECT_TRUE(one.boolean(0, 2));
-    EXPECT_EQ(one.timestamp(0, 3), now);
-    EXPECT_EQ(one.uuid(0, 4), id);
-    EXPECT_EQ(one.bytes(0, 5), std::string_view("\0\xff", 2));
-    EXPECT_TRUE(one.is_null(0, 6));
+    EXPECT_EQ(one[0].integer(0), INT64_MIN);
+    EXPECT_EQ(one[0].text(1), "\xc3\xa9'\"");
+    EXPECT_TRUE(one[0].boolean(2));
+    EXPECT_EQ(one[0].time(3), now);
+    EXPECT_EQ(one[0].uuid(4), id);
+    EXPECT_EQ(one[0].text(5), std::string_view("\0\xff", 2));
+    EXPECT_TRUE(one[0].is_null(6));
     const auto& many = sets->at(1);
     EXPECT_EQ(many.size(), 2);
-    EXPECT_EQ(many.integer(0, 0), -1);
-    EXPECT_TRUE(many.is_null(0, 1));
-    EXPECT_TRUE(many.is_null(1, 0));
-    EXPECT_EQ(many.timestamp(1, 1), now);
+    EXPECT_EQ(many[0].integer(0), -1);
+    EXPECT_TRUE(many[0].is_null(1));
+    EXPECT_TRUE(many[1].is_null(0));
+    EXPECT_EQ(many[1].time(1), now);
   });
 }
 
@@ -111,10 +111,10 @@ TEST_F(ConnectionTest, RunsAllStatementsOrNone) {
     EXPECT_THAT(refused.error().message, HasSubstr("t_pkey"));
     EXPECT_TRUE(connection->is_usable()) << "a refusal is no reason to connect again";
     const auto counted = co_await run(*connection, "SELECT count(*) FROM t");
-    EXPECT_EQ(counted->at(0).integer(0, 0), 0);
+    EXPECT_EQ(counted->at(0)[0].integer(0), 0);
     const auto again = co_await run(*connection, "INSERT INTO t VALUES (1)", "SELECT count(*) FROM t");
     EXPECT_EQ(again->at(0).changed(), 1) << "statements that were prepared in a run that failed can be used";
-    EXPECT_EQ(again->at(1).integer(0, 0), 1);
+    EXPECT_EQ(again->at(1)[0].integer(0), 1);
   });
 }
 
@@ -123,7 +123,7 @@ TEST_F(ConnectionTest, SyncsEveryCommitWhateverTheServersDefault) {
   on_thread([this]() -> Task<void> {
     const auto connection = co_await connect();
     const auto set = co_await run(*connection, "SELECT current_setting('synchronous_commit')");
-    EXPECT_EQ(set->at(0).bytes(0, 0), "on");
+    EXPECT_EQ(set->at(0)[0].text(0), "on");
   });
 }
 
@@ -144,7 +144,7 @@ TEST_F(ConnectionTest, ALostConnectionLeavesTheOutcomeOpen) {
     const auto killer = co_await connect();
     const auto pid = co_await run(*connection, "SELECT pg_backend_pid()::bigint");
     std::vector<Statement> statements;
-    statements.emplace_back("SELECT pg_terminate_backend($1::bigint::int)").bind(pid->at(0).integer(0, 0));
+    statements.emplace_back("SELECT pg_terminate_backend($1::bigint::int)").bind(pid->at(0)[0].integer(0));
     const auto killed = co_await killer->run(std::move(statements), in(seconds(30)));
     EXPECT_TRUE(killed);
     const auto lost = co_await run(*connection, "SELECT 1::bigint");
@@ -221,8 +221,8 @@ TEST_F(ConnectionTest, SpeaksUtf8WhateverTheRoleAndTheUrlSay) {
     const auto connection = co_await connect();
     const auto set = co_await run(*connection, "SELECT current_setting('client_encoding')",
                                   "SELECT current_setting('idle_session_timeout')");
-    EXPECT_EQ(set->at(0).bytes(0, 0), "UTF8");
-    EXPECT_EQ(set->at(1).bytes(0, 0), "0");
+    EXPECT_EQ(set->at(0)[0].text(0), "UTF8");
+    EXPECT_EQ(set->at(1)[0].text(0), "0");
   });
 }
 
@@ -309,7 +309,7 @@ TEST_F(ConnectionTest, APoolHandsOutSoManyConnectionsAndUsesThemAgain) {
     Pool pool(thread_.executor(0), url_, 2);
     const auto pid_of = [](Connection& connection) -> Task<std::int64_t> {
       const auto rows = co_await run(connection, "SELECT pg_backend_pid()::bigint");
-      co_return rows->at(0).integer(0, 0);
+      co_return rows->at(0)[0].integer(0);
     };
     std::int64_t first_pid = 0;
     {
@@ -370,17 +370,17 @@ TEST_F(ConnectionTest, AConnectionThatTheServerClosedIsReplacedBeforeAnybodySend
     {
       auto lease = co_await pool.acquire(in(seconds(30)));
       const auto pid = co_await run(**lease, "SELECT pg_backend_pid()::bigint");
-      first_pid = pid->at(0).integer(0, 0);
+      first_pid = pid->at(0)[0].integer(0);
     }
     // Waits for its end, up to 30 s.
     std::vector<Statement> statements;
     statements.emplace_back("SELECT pg_terminate_backend($1::bigint::int, 30000)").bind(first_pid);
     const auto ended = co_await other->run(std::move(statements), in(seconds(30)));
-    EXPECT_TRUE(ended->at(0).boolean(0, 0));
+    EXPECT_TRUE(ended->at(0)[0].boolean(0));
     auto lease = co_await pool.acquire(in(seconds(30)));
     const auto done = co_await run(**lease, "SELECT pg_backend_pid()::bigint");
     EXPECT_TRUE(done);
-    EXPECT_NE(done->at(0).integer(0, 0), first_pid);
+    EXPECT_NE(done->at(0)[0].integer(0), first_pid);
     pool.close();
   });
 }

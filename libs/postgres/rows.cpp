@@ -18,10 +18,6 @@ int Rows::size() const {
   return PQntuples(result_.get());
 }
 
-int Rows::columns() const {
-  return PQnfields(result_.get());
-}
-
 std::int64_t Rows::changed() const {
   const std::string_view text = PQcmdTuples(result_.get());
   std::int64_t count = 0;
@@ -29,38 +25,38 @@ std::int64_t Rows::changed() const {
   return count;
 }
 
-bool Rows::is_null(int row, int column) const {
-  return PQgetisnull(result_.get(), row, column) != 0;
+bool Row::is_null(int column) const {
+  return PQgetisnull(result_, number_, column) != 0;
 }
 
-std::string_view Rows::bytes(int row, int column) const {
-  return {PQgetvalue(result_.get(), row, column),
-          static_cast<std::size_t>(PQgetlength(result_.get(), row, column))};
+std::string_view Row::text(int column) const {
+  return {PQgetvalue(result_, number_, column),
+          static_cast<std::size_t>(PQgetlength(result_, number_, column))};
 }
 
-bool Rows::boolean(int row, int column) const {
-  const auto value = bytes(row, column);
+bool Row::boolean(int column) const {
+  const auto value = text(column);
   SWITCHYARD_ASSERT(value.size() == 1);
   return value[0] != 0;
 }
 
-std::int64_t Rows::integer(int row, int column) const {
-  const auto value = bytes(row, column);
+std::int64_t Row::integer(int column) const {
+  const auto value = text(column);
   SWITCHYARD_ASSERT(value.size() == sizeof(std::int64_t));
   std::uint64_t number = 0;
   for (const char byte : value) number = number << 8 | static_cast<unsigned char>(byte);
   return static_cast<std::int64_t>(number);
 }
 
-Timestamp Rows::timestamp(int row, int column) const {
-  return from_postgres(integer(row, column));
+Timestamp Row::time(int column) const {
+  return from_postgres(integer(column));
 }
 
-Uuid Rows::uuid(int row, int column) const {
-  const auto value = bytes(row, column);
+Uuid Row::uuid(int column) const {
+  const auto value = text(column);
   Uuid uuid;
   SWITCHYARD_ASSERT(value.size() == uuid.bytes.size());
-  std::ranges::transform(value, uuid.bytes.begin(), [](char c) { return static_cast<std::uint8_t>(c); });
+  std::ranges::copy(value, uuid.bytes.begin());
   return uuid;
 }
 

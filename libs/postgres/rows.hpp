@@ -4,6 +4,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <ranges>
 #include <string_view>
 
 #include "base/clock.hpp"
@@ -13,22 +15,41 @@ struct pg_result;
 
 namespace switchyard::postgres {
 
+// One row; valid as long as its Rows.
+class Row {
+ public:
+  Row(const pg_result* result, int number) : result_(result), number_(number) {}
+
+  bool is_null(int column) const;
+  bool boolean(int column) const;
+  std::int64_t integer(int column) const;
+  Timestamp time(int column) const;
+  std::optional<Timestamp> optional_time(int column) const {
+    return is_null(column) ? std::nullopt : std::optional(time(column));
+  }
+  Uuid uuid(int column) const;
+  // Or the bytes of a bytea.
+  std::string_view text(int column) const;
+
+ private:
+  const pg_result* result_;
+  int number_;
+};
+
 class Rows {
  public:
   explicit Rows(pg_result* result) : result_(result) {}
 
   int size() const;
-  int columns() const;
   // Rows that an INSERT, UPDATE or DELETE changed.
   std::int64_t changed() const;
 
-  bool is_null(int row, int column) const;
-  bool boolean(int row, int column) const;
-  std::int64_t integer(int row, int column) const;
-  Timestamp timestamp(int row, int column) const;
-  Uuid uuid(int row, int column) const;
-  // Text or bytea; valid as long as this object.
-  std::string_view bytes(int row, int column) const;
+  Row operator[](int number) const { return {result_.get(), number}; }
+  // For a loop over them.
+  auto all() const {
+    return std::views::iota(0, size()) |
+           std::views::transform([this](int number) { return (*this)[number]; });
+  }
 
  private:
   struct Clear {

@@ -51,16 +51,29 @@ class Column {
 
 class Statement {
  public:
-  // `sql` must live as long as the program: connections prepare a statement once and know it by its address.
-  explicit Statement(const char* sql) : sql_(sql) {}
+  // With the values of its first parameters. `sql` must live as long as the program: connections prepare a
+  // statement once and know it by its address.
+  template <class... Values>
+  explicit Statement(const char* sql, const Values&... values) : sql_(sql) {
+    (bind(values), ...);
+  }
+  template <class... Values>
+  explicit Statement(const std::string& sql, const Values&... values) : Statement(sql.c_str(), values...) {}
+  template <class... Values>
+  explicit Statement(std::string&& sql, const Values&... values) = delete;
 
   Statement& bind(bool value);
   Statement& bind(std::int64_t value);
   Statement& bind(Timestamp value);
   Statement& bind(const Uuid& value);
   Statement& bind(std::string_view bytes);
+  Statement& bind(const char* text) = delete;  // it would be a bool
   Statement& bind(const Column& column);
   Statement& bind_null();
+  template <class Value>
+  Statement& bind(const std::optional<Value>& value) {
+    return value ? bind(*value) : bind_null();
+  }
 
   const char* sql() const { return sql_; }
   const std::vector<std::optional<std::string>>& parameters() const { return parameters_; }

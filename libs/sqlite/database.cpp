@@ -1,5 +1,6 @@
 #include "sqlite/database.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <filesystem>
@@ -12,6 +13,8 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "base/assert.hpp"
 
 namespace switchyard::sqlite {
 namespace {
@@ -144,8 +147,7 @@ Query& Query::bind(std::int64_t value) {
   return *this;
 }
 
-Query& Query::bind(std::optional<std::int64_t> value) {
-  if (value) return bind(*value);
+Query& Query::bind_null() {
   check(sqlite3_bind_null(statement_, ++bound_));
   return *this;
 }
@@ -163,8 +165,8 @@ Query& Query::bind_blob(std::string_view bytes) {
   return *this;
 }
 
-Query& Query::bind_blob(std::span<const std::uint8_t> bytes) {
-  return bind_blob(std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+Query& Query::bind(const Uuid& value) {
+  return bind_blob(std::string_view(reinterpret_cast<const char*>(value.bytes.data()), value.bytes.size()));
 }
 
 bool Query::step() {
@@ -182,6 +184,14 @@ bool Query::step() {
 
 std::int64_t Query::integer(int column) const {
   return sqlite3_column_int64(statement_, column);
+}
+
+Uuid Query::uuid(int column) const {
+  const auto bytes = blob(column);
+  Uuid uuid;
+  SWITCHYARD_ASSERT(bytes.size() == uuid.bytes.size());
+  std::ranges::copy(bytes, uuid.bytes.begin());
+  return uuid;
 }
 
 bool Query::is_null(int column) const {

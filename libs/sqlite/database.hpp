@@ -4,15 +4,18 @@
 #pragma once
 
 #include <chrono>
+#include <concepts>
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <thread>
 #include <unordered_map>
+
+#include "base/clock.hpp"
+#include "base/id.hpp"
 
 struct sqlite3;
 struct sqlite3_stmt;
@@ -55,12 +58,25 @@ class Query {
   Query(const Query&) = delete;
   Query& operator=(const Query&) = delete;
 
-  // The text or blob must live until the query ends.
+  // A time is stored as milliseconds since 1970, a UUID as its 16 bytes. Text, blob and UUID must live until
+  // the query ends.
   Query& bind(std::int64_t value);
-  Query& bind(std::optional<std::int64_t> value);
+  Query& bind(std::same_as<bool> auto value) { return bind(std::int64_t{value}); }
+  Query& bind(Timestamp value) { return bind(value.time_since_epoch().count()); }
   Query& bind(std::string_view text);
+  Query& bind(const Uuid& value);
   Query& bind_blob(std::string_view bytes);
-  Query& bind_blob(std::span<const std::uint8_t> bytes);
+  Query& bind_null();
+  template <class Value>
+  Query& bind(const std::optional<Value>& value) {
+    return value ? bind(*value) : bind_null();
+  }
+  template <class... Values>
+    requires(sizeof...(Values) > 1)
+  Query& bind(const Values&... values) {
+    (bind(values), ...);
+    return *this;
+  }
   // The statement does not ask for the next one.
   Query& skip() {
     ++bound_;
@@ -73,6 +89,12 @@ class Query {
   void run() { step(); }
 
   std::int64_t integer(int column) const;
+  bool boolean(int column) const { return integer(column) != 0; }
+  Timestamp time(int column) const { return Timestamp(std::chrono::milliseconds(integer(column))); }
+  std::optional<Timestamp> optional_time(int column) const {
+    return is_null(column) ? std::nullopt : std::optional(time(column));
+  }
+  Uuid uuid(int column) const;
   bool is_null(int column) const;
   // Valid until the next step.
   std::string_view text(int column) const;

@@ -126,11 +126,21 @@ TEST_F(DatabaseTest, GivesBackBlobsByteForByte) {
     EXPECT_EQ(row.blob(0), blob);
     EXPECT_EQ(row.text(1), "blob");
   }
-  const std::array<std::uint8_t, 3> bytes{1, 0, 255};
-  auto row = database_.query("SELECT ?");
-  row.bind_blob(bytes);
+}
+
+TEST_F(DatabaseTest, GivesBackIdsTimesAndNothing) {
+  const Uuid id{{1, 0, 255}};
+  const Timestamp time{std::chrono::milliseconds(1'700'000'000'123)};
+  auto row = database_.query("SELECT ?, ?, ?, ?, ?, typeof(?1), typeof(?2)");
+  row.bind(id, time, std::optional(time), std::optional<Timestamp>(), true);
   ASSERT_TRUE(row.step());
-  EXPECT_EQ(row.blob(0), std::string_view("\x01\x00\xff", 3));
+  EXPECT_EQ(row.uuid(0), id);
+  EXPECT_EQ(row.time(1), time);
+  EXPECT_EQ(row.optional_time(2), time);
+  EXPECT_EQ(row.optional_time(3), std::nullopt);
+  EXPECT_TRUE(row.boolean(4));
+  EXPECT_EQ(row.text(5), "blob");
+  EXPECT_EQ(row.text(6), "integer");
 }
 
 TEST_F(DatabaseTest, BindsInOrder) {

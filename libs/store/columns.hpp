@@ -12,8 +12,7 @@
 #include <string_view>
 #include <utility>
 
-#include "payment/operation.hpp"
-#include "store/set_aside.hpp"
+#include "store/store.hpp"
 
 namespace switchyard::store {
 
@@ -225,6 +224,25 @@ Readable<payment::Operation> get_operation(const Row& row, Currency currency) {
       .sent_at = row.optional_time(22),
       .ended_at = row.optional_time(23),
   };
+}
+
+// Its id, its name, its password's hash, whether it is enabled.
+inline constexpr auto read_user_columns = std::span(user_columns).first<4>();
+
+template <class Row>
+User get_user(const Row& row) {
+  return {.id = {row.integer(0)},
+          .username = std::string(row.text(1)),
+          .password_hash = std::string(row.text(2)),
+          .enabled = row.boolean(3)};
+}
+
+// Of a row with a key's fingerprint, transaction and reply: what the key was first used for.
+template <class Row>
+Result<std::optional<Replayed>> get_reply(const Row& row, const IdempotencyKey& key) {
+  if (row.text(0) == key.request_fingerprint) return Replayed{{row.uuid(1)}, std::string(row.text(2))};
+  return fail(ErrorCode::idempotency_key_reused_with_different_body,
+              "the idempotency key was used for another request; take a new key for a new request");
 }
 
 }  // namespace switchyard::store

@@ -1,14 +1,13 @@
 #include "store/copy.hpp"
 
-#include <algorithm>
 #include <array>
+#include <set>
 #include <stdexcept>
 #include <utility>
 
 #include <fmt/format.h>
 
-#include "base/io_threads.hpp"
-#include "postgres/connection.hpp"
+#include "store/postgres/blocking.hpp"
 #include "store/postgres/rows.hpp"
 #include "store/postgres/schema.hpp"
 #include "store/sqlite/rows.hpp"
@@ -22,49 +21,15 @@ using postgres::Statement;
 constexpr std::int64_t batch_rows = 2'000;
 constexpr std::chrono::minutes batch_time{5};
 
-// The destination, used from the one thread that blocks on it.
-class Destination {
- public:
-  explicit Destination(const std::string& url) {
-    thread_.run(0, [&]() -> Task<void> {
-      auto connection = co_await postgres::Connection::connect(thread_.executor(0), url, deadline());
-      if (!connection) throw std::runtime_error(fmt::format("PostgreSQL: {}", connection.error().message));
-      connection_ = std::move(*connection);
-      static_cast<void>(co_await migrate(*connection_));
-    });
-  }
-
-  std::vector<postgres::Rows> run(std::vector<Statement> statements) {
-    return thread_.run(0, [&]() -> Task<std::vector<postgres::Rows>> {
-      auto done = co_await connection_->run(std::move(statements), deadline());
-      if (!done) throw std::runtime_error(fmt::format("PostgreSQL: {}", done.error().message));
-      co_return std::move(*done);
-    });
-  }
-  postgres::Rows run(Statement statement) {
-    std::vector<Statement> statements;
-    statements.push_back(std::move(statement));
-    return std::move(run(std::move(statements)).front());
-  }
-  std::int64_t integer(const char* sql) { return run(Statement(sql)).integer(0, 0); }
-
- private:
-  static postgres::Deadline deadline() { return std::chrono::steady_clock::now() + batch_time; }
-
-  IoThreads thread_{1};
-  std::unique_ptr<postgres::Connection> connection_;
-};
-
 // --- One table each -------------------------------------------------------------------------------
 //
 // Rows go over in the order of their primary key, a batch in one commit. So the last key on the other side
 // says how far the copy has come, and the batch after it is read from there.
 
 // A table with its statements, which live as long as the program.
-struct Table {
+struct Table : TableName {
   Table(const TableName& table, std::string_view group, std::string_view more_to_sum);
 
-  TableName table;
   std::string count;
   // The last key there.
   std::string last;
@@ -88,21 +53,21 @@ std::string in_order(ColumnNames key, std::string_view how) {
   return list;
 }
 
-Table::Table(const TableName& name, std::string_view group, std::string_view more_to_sum) : table(name) {
-  const auto key = table.columns.first(table.key_size);
+Table::Table(const TableName& table, std::string_view group, std::string_view more_to_sum)
+    : TableName(table) {
+  const auto key = columns.first(key_size);
   const auto all = column_list(table);
   std::string places;
   for (std::size_t i = 0; i < key.size(); ++i) places += i == 0 ? "?" : ", ?";
-  count = fmt::format("SELECT count(*) FROM {}", table.name);
-  last =
-      fmt::format("SELECT {} FROM {} ORDER BY {} LIMIT 1", reads_of(key), table.name, in_order(key, " DESC"));
-  first_rows = fmt::format("SELECT {} FROM {} ORDER BY {} LIMIT ?", all, table.name, in_order(key, ""));
-  next_rows = fmt::format("SELECT {0} FROM {1} WHERE ({2}) > ({3}) ORDER BY {2} LIMIT ?", all, table.name,
+  count = fmt::format("SELECT count(*) FROM {}", name);
+  last = fmt::format("SELECT {} FROM {} ORDER BY {} LIMIT 1", reads_of(key), name, in_order(key, " DESC"));
+  first_rows = fmt::format("SELECT {} FROM {} ORDER BY {} LIMIT ?", all, name, in_order(key, ""));
+  next_rows = fmt::format("SELECT {0} FROM {1} WHERE ({2}) > ({3}) ORDER BY {2} LIMIT ?", all, name,
                           in_order(key, ""), places);
-  insert = fmt::format("INSERT INTO {} ({}) SELECT * FROM unnest({})", table.name, names_of(table.columns),
-                       arrays_of(table.columns));
+  insert = fmt::format("INSERT INTO {} ({}) SELECT * FROM unnest({})", name, names_of(columns),
+                       arrays_of(columns));
   std::vector<std::string_view> summed;
-  for (const auto& column : table.columns) {
+  for (const auto& column : columns) {
     if (column.type == ColumnType::bigint) summed.push_back(column.name);
   }
   if (!more_to_sum.empty()) summed.push_back(more_to_sum);
@@ -112,7 +77,7 @@ Table::Table(const TableName& name, std::string_view group, std::string_view mor
         ", CAST(coalesce(sum({0} / 1000000000), 0) AS bigint), CAST(coalesce(sum({0} % 1000000000), 0) AS bigint)",
         one);
   }
-  sums += fmt::format(" FROM {} GROUP BY {}", table.name, group);
+  sums += fmt::format(" FROM {} GROUP BY {}", name, group);
   columns_of_sums = 2 + 2 * static_cast<int>(summed.size());
 }
 
@@ -127,7 +92,7 @@ const std::array<Table, 4>& all_tables() {
 }
 
 // In another form it could be, or become, somebody else's.
-void require_storable_name(const Row& user) {
+void require_storable_name(const sqlite::Query& user) {
   if (postgres::storable_text(user.text(1)) == user.text(1)) return;
   throw std::runtime_error(
       fmt::format("the name of user_id {} is not UTF-8 without NUL, which PostgreSQL cannot hold; give "
@@ -136,13 +101,12 @@ void require_storable_name(const Row& user) {
 }
 
 // The row as it is, with whatever this version cannot read: nothing is left out, and nothing is judged.
-void put_row(PostgresColumns& columns, const Table& table, const sqlite::Query& query) {
-  const Row row{query};
-  if (table.table.name == users_table.name) require_storable_name(row);
-  for (std::size_t i = 0; i < table.table.columns.size(); ++i) {
+void put_row(PostgresColumns& columns, const Table& table, const sqlite::Query& row) {
+  if (table.name == users_table.name) require_storable_name(row);
+  for (std::size_t i = 0; i < table.columns.size(); ++i) {
     const int column = static_cast<int>(i);
-    const auto type = table.table.columns[i].type;
-    if (query.is_null(column)) {
+    const auto type = table.columns[i].type;
+    if (row.is_null(column)) {
       columns.put_null();
     } else if (type == ColumnType::uuid) {
       columns.put(row.uuid(column));
@@ -152,105 +116,89 @@ void put_row(PostgresColumns& columns, const Table& table, const sqlite::Query& 
       columns.put(row.integer(column));
     } else if (type == ColumnType::boolean) {
       columns.put(row.boolean(column));
-    } else if (type == ColumnType::bytea || i < table.table.key_size) {
-      columns.put(query.blob(column));
+    } else if (type == ColumnType::bytea || i < table.key_size) {
+      columns.put(row.blob(column));
     } else {
       columns.put(std::string_view(postgres::storable_text(row.text(column))));
     }
   }
 }
 
-void bind_key(sqlite::Query& query, const Table& table, const postgres::Rows& key) {
-  for (std::size_t i = 0; i < table.table.key_size; ++i) {
+void bind_key(sqlite::Query& query, const Table& table, const postgres::Row& key) {
+  for (std::size_t i = 0; i < table.key_size; ++i) {
     const int column = static_cast<int>(i);
-    const auto type = table.table.columns[i].type;
+    const auto type = table.columns[i].type;
     if (type == ColumnType::bigint) {
-      query.bind(key.integer(0, column));
+      query.bind(key.integer(column));
     } else if (type == ColumnType::uuid) {
-      query.bind_blob(key.bytes(0, column));
+      query.bind_blob(key.text(column));
     } else {
-      query.bind(key.bytes(0, column));
+      query.bind(key.text(column));
     }
   }
 }
 
 // Returns the number of rows that went over, 0 at the end.
-std::int64_t copy_batch(sqlite::Database& source, Destination& destination, const Table& table) {
-  const auto last = destination.run(Statement(table.last.c_str()));
+std::int64_t copy_batch(sqlite::Database& source, BlockingConnection& destination, const Table& table) {
+  const auto last = destination.run(Statement(table.last));
   const bool is_first = last.size() == 0;
   auto query = source.query((is_first ? table.first_rows : table.next_rows).c_str());
-  if (!is_first) bind_key(query, table, last);
+  if (!is_first) bind_key(query, table, last[0]);
   query.bind(batch_rows);
-  PostgresColumns columns(table.table);
+  PostgresColumns columns(table);
   std::int64_t count = 0;
   for (; query.step(); ++count) put_row(columns, table, query);
   if (count == 0) return 0;
-  Statement insert(table.insert.c_str());
-  columns.bind_to(insert);
-  destination.run(std::move(insert));
+  Statement insert(table.insert);
+  destination.run(std::move(columns.bind_to(insert)));
   return count;
 }
 
-std::vector<std::string> sums_of(sqlite::Database& source, const Table& table) {
-  std::vector<std::string> lines;
+template <class Row>
+std::string line_of(const Row& row, int columns) {
+  std::string line(row.text(0));
+  for (int column = 1; column < columns; ++column) line += fmt::format(" {}", row.integer(column));
+  return line;
+}
+
+// In any order.
+void require_same(sqlite::Database& source, BlockingConnection& destination, const Table& table) {
+  std::multiset<std::string> there;
+  std::multiset<std::string> here;
   auto row = source.query(table.sums.c_str());
-  while (row.step()) {
-    std::string line(row.text(0));
-    for (int column = 1; column < table.columns_of_sums; ++column)
-      line += fmt::format(" {}", row.integer(column));
-    lines.push_back(std::move(line));
-  }
-  std::ranges::sort(lines);
-  return lines;
-}
-
-std::vector<std::string> sums_of(Destination& destination, const Table& table) {
-  std::vector<std::string> lines;
-  const auto rows = destination.run(Statement(table.sums.c_str()));
-  for (int row = 0; row < rows.size(); ++row) {
-    std::string line(rows.bytes(row, 0));
-    for (int column = 1; column < table.columns_of_sums; ++column)
-      line += fmt::format(" {}", rows.integer(row, column));
-    lines.push_back(std::move(line));
-  }
-  std::ranges::sort(lines);
-  return lines;
-}
-
-void require_same(sqlite::Database& source, Destination& destination, const Table& table) {
-  if (sums_of(destination, table) == sums_of(source, table)) return;
+  while (row.step()) here.insert(line_of(row, table.columns_of_sums));
+  const auto rows = destination.run(Statement(table.sums));
+  for (const auto one : rows.all()) there.insert(line_of(one, table.columns_of_sums));
+  if (here == there) return;
   throw std::runtime_error(fmt::format(
       "the counts and sums of {} differ after the copy: the SQLite store was written to between two "
       "runs of it; begin again with --restart",
-      table.table.name));
+      table.name));
 }
 
-void copy_foreign_workers(sqlite::Database& source, Destination& destination) {
-  if (source.integer("SELECT count(*) FROM foreign_workers") == 0) return;
-  const auto seen_at = from_ms(source.integer("SELECT first_seen_at_ms FROM foreign_workers"));
-  Statement insert(
-      "INSERT INTO foreign_workers (id, first_seen_at) VALUES (1, $1::timestamptz) ON CONFLICT DO NOTHING");
-  insert.bind(seen_at);
-  destination.run(std::move(insert));
+void copy_foreign_workers(sqlite::Database& source, BlockingConnection& destination) {
+  auto row = source.query("SELECT first_seen_at_ms FROM foreign_workers");
+  if (!row.step()) return;
+  destination.run(Statement(
+      "INSERT INTO foreign_workers (id, first_seen_at) VALUES (1, $1::timestamptz) ON CONFLICT DO NOTHING",
+      row.time(0)));
 }
 
 // What PSPs are told is derived from it: they know the copy's payments by it.
-void copy_installation(sqlite::Database& source, Destination& destination) {
+void copy_installation(sqlite::Database& source, BlockingConnection& destination) {
   auto row = source.query("SELECT id FROM installation");
   if (!row.step())
     throw std::runtime_error(fmt::format("{}: the table installation is empty", source.path()));
-  Statement replace("UPDATE installation SET id = $1::text");
-  replace.bind(row.text(0));
-  destination.run(std::move(replace));
+  destination.run(Statement("UPDATE installation SET id = $1::text", row.text(0)));
 }
 
 // --- The copy as a whole -----------------------------------------------------------------------------
 
-bool is_unfinished(Destination& destination) {
+bool is_unfinished(BlockingConnection& destination) {
   return destination.integer("SELECT count(*) FROM copies WHERE finished_at IS NULL") > 0;
 }
 
-void begin(Destination& destination, bool restart) {
+void begin(BlockingConnection& destination, bool restart) {
   const bool unfinished = is_unfinished(destination);
   if (restart && unfinished) {
     destination.run(
@@ -260,15 +208,15 @@ void begin(Destination& destination, bool restart) {
   for (const auto& table : all_tables()) {
     if (destination.integer(table.count.c_str()) > 0) {
       throw std::runtime_error(
-          fmt::format("the PostgreSQL database has {} already; copy into an empty one", table.table.name));
+          fmt::format("the PostgreSQL database has {} already; copy into an empty one", table.name));
     }
   }
   destination.run(Statement("INSERT INTO copies (started_at) VALUES (now())"));
 }
 
-CopiedTable copy(sqlite::Database& source, Destination& destination, const Table& table,
+CopiedTable copy(sqlite::Database& source, BlockingConnection& destination, const Table& table,
                  const CopyOptions& options) {
-  CopiedTable copied{std::string(table.table.name), 0, 0};
+  CopiedTable copied{std::string(table.name), 0, 0};
   while (const auto count = copy_batch(source, destination, table)) {
     copied.copied_now += count;
     if (options.on_progress) options.on_progress(copied);
@@ -299,7 +247,8 @@ std::vector<CopiedTable> copy_sqlite_to_postgres(const std::string& sqlite_path,
   require_this_version(source);
   // From here on nobody changes it, and nobody could before we were done.
   source.execute("BEGIN IMMEDIATE");
-  Destination destination(postgres_url);
+  BlockingConnection destination(postgres_url, batch_time);
+  destination.with_connection([](postgres::Connection& connection) { return migrate(connection); });
   begin(destination, options.restart);
   std::vector<CopiedTable> copied;
   copied.reserve(all_tables().size());

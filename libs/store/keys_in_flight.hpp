@@ -9,22 +9,19 @@
 #include <string>
 #include <tuple>
 
-#include "base/error.hpp"
 #include "base/id.hpp"
-#include "store/store.hpp"
+#include "payment/operation.hpp"
 
 namespace switchyard::store {
 
-// What the twin is told.
-inline Error first_use_in_flight() {
-  return {ErrorCode::idempotency_key_in_flight,
-          "the first request with this idempotency key is not done yet"};
-}
-// What the sender of another request is told, when the first one is done.
-inline Error used_for_another_request() {
-  return {ErrorCode::idempotency_key_reused_with_different_body,
-          "the idempotency key was used for another request; take a new key for a new request"};
-}
+// A merchant's key for one kind of operation (a new transaction is its authorization), remembered for ever
+// with what it was first used for.
+struct IdempotencyKey {
+  payment::Kind kind = payment::Kind::authorize;
+  std::string key;
+  // SHA-256 of the request.
+  std::string request_fingerprint;
+};
 
 class KeysInFlight {
   using Keys = std::set<std::tuple<MerchantId, payment::Kind, std::string>>;

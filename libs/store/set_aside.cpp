@@ -68,6 +68,15 @@ void SetAside::note(MerchantId merchant, TransactionId id, const std::string& wh
   rows_.insert_or_assign({merchant, id}, Row{why, steady_clock::now()});
 }
 
+Result<payment::State> SetAside::readable(MerchantId merchant, TransactionId id,
+                                          std::optional<Readable<payment::State>> found) {
+  if (!found) return fail(ErrorCode::not_found, "there is no transaction with this id");
+  if (*found) return std::move(**found);
+  const auto& why = found->error();
+  note(merchant, id, why);
+  return fail(ErrorCode::set_aside, fmt::format("it cannot be read and was set aside for a person: {}", why));
+}
+
 SetAside::Report SetAside::report() const {
   const auto oldest = steady_clock::now() - remembered_for;
   const std::lock_guard lock(mutex_);
@@ -84,14 +93,6 @@ SetAside::Report SetAside::report() const {
 
 std::string SetAside::Report::text() const {
   return count == 0 ? "" : fmt::format("{} that cannot be read, such as {}", count, example);
-}
-
-Error is_set_aside(const std::string& why) {
-  return {ErrorCode::set_aside, fmt::format("it cannot be read and was set aside for a person: {}", why)};
-}
-
-Error no_such_transaction() {
-  return {ErrorCode::not_found, "there is no transaction with this id"};
 }
 
 }  // namespace switchyard::store

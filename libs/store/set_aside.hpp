@@ -10,6 +10,7 @@
 #include <expected>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -63,6 +64,10 @@ class SetAside {
   };
 
   void note(MerchantId merchant, TransactionId id, const std::string& why);
+  // What was found, if it can be read. Else what somebody is told who asked for it: not_found, or set_aside,
+  // and the row is noted.
+  Result<payment::State> readable(MerchantId merchant, TransactionId id,
+                                  std::optional<Readable<payment::State>> found);
   Report report() const;
 
  private:
@@ -74,9 +79,5 @@ class SetAside {
   mutable std::mutex mutex_;
   std::map<std::pair<MerchantId, TransactionId>, Row> rows_;
 };
-
-// What somebody is told who asks for such a row, or for one that is not there.
-Error is_set_aside(const std::string& why);
-Error no_such_transaction();
 
 }  // namespace switchyard::store

@@ -30,19 +30,11 @@
 #include "base/task.hpp"
 #include "payment/request.hpp"
 #include "payment/state_machine.hpp"
+#include "store/keys_in_flight.hpp"
 #include "store/set_aside.hpp"
 #include "store/users.hpp"
 
 namespace switchyard::store {
-
-// A merchant's key for one kind of operation (a new transaction is its authorization), remembered for ever
-// with what it was first used for.
-struct IdempotencyKey {
-  payment::Kind kind = payment::Kind::authorize;
-  std::string key;
-  // SHA-256 of the request.
-  std::string request_fingerprint;
-};
 
 // --- commit ------------------------------------------------------------------------------------
 
@@ -169,12 +161,12 @@ class Store : public Users {
 
   // Errors of a change with a key: idempotency_key_reused_with_different_body; idempotency_key_in_flight if
   // the first use of the key is not committed yet.
-  virtual Task<Result<Committed>> commit(Change change) = 0;
-  virtual Task<Result<std::vector<Taken>>> take(Work work, Decide decide) = 0;
+  Task<Result<Committed>> commit(Change change);
+  Task<Result<std::vector<Taken>>> take(Work work, Decide decide);
 
   // What an earlier use of the key was answered, nothing if it was never used; the errors are those of
   // commit(). For a request that would be refused if it were new.
-  virtual Task<Result<std::optional<Replayed>>> find_reply(MerchantId merchant, IdempotencyKey key) = 0;
+  Task<Result<std::optional<Replayed>>> find_reply(MerchantId merchant, IdempotencyKey key);
   // not_found also if it is another merchant's; set_aside if it cannot be read.
   virtual Task<Result<payment::State>> find_transaction(MerchantId merchant, TransactionId id) = 0;
   virtual Task<Result<TransactionPage>> list_transactions(MerchantId merchant, TransactionFilter filter) = 0;
@@ -200,9 +192,21 @@ class Store : public Users {
   virtual Task<Result<void>> check_writable(Timestamp now) = 0;
 
  protected:
+  // commit(), take() and find_reply(), where no use of the same key is in flight in this process.
+  virtual Task<Result<Committed>> write(Change change) = 0;
+  virtual Task<Result<std::vector<Taken>>> take_due(DueWork work, Decide decide) = 0;
+  virtual Task<Result<std::vector<Taken>>> take_named(NamedWork work, Decide decide) = 0;
+  virtual Task<Result<std::optional<Replayed>>> read_reply(MerchantId merchant, IdempotencyKey key) = 0;
+
   SetAside set_aside_;
   std::string made_anew_;
   std::string installation_;
+
+ private:
+  Task<Result<Committed>> write_with_key(Change change);
+  Task<Result<std::vector<Taken>>> take_with_keys(NamedWork work, Decide decide);
+
+  KeysInFlight keys_in_flight_;
 };
 
 }  // namespace switchyard::store

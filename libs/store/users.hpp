@@ -63,6 +63,10 @@ class Users {
                                                                   std::chrono::milliseconds window) = 0;
   virtual Task<Result<void>> record_login_failure(std::vector<std::string> subjects, Timestamp now,
                                                   std::chrono::milliseconds window) = 0;
+
+ protected:
+  // not_found if what changes one user found none.
+  static Task<Result<void>> require_user(Task<Result<bool>> change);
 };
 
 }  // namespace switchyard::store

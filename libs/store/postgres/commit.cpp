@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <set>
 
-#include "base/assert.hpp"
 #include "store/postgres/run.hpp"
 #include "store/postgres/writes.hpp"
 
@@ -13,7 +12,7 @@ using Places = std::set<Place>;
 
 Places read_places(const Rows& rows) {
   Places places;
-  for (int row = 0; row < rows.size(); ++row) places.insert(place_of(rows, row));
+  for (const auto row : rows.all()) places.insert(place_of(row));
   return places;
 }
 
@@ -29,7 +28,7 @@ std::vector<Result<Committed>> results_of(const std::vector<Change>& changes, Pl
       continue;
     }
     Result<std::optional<Replayed>> used = std::nullopt;
-    if (keys != nullptr) used = replay_of(*keys, static_cast<int>(results.size()), *change.key);
+    if (keys != nullptr) used = replay_of((*keys)[static_cast<int>(results.size())], *change.key);
     if (!used) {
       results.emplace_back(std::unexpected(std::move(used.error())));
     } else if (*used) {
@@ -43,22 +42,12 @@ std::vector<Result<Committed>> results_of(const std::vector<Change>& changes, Pl
 
 }  // namespace
 
-Task<Result<Committed>> PostgresStore::commit(Change change) {
-  payment::assert_invariants(change.state);
-  SWITCHYARD_ASSERT(change.is_new || !change.key);
-  if (!change.is_new) co_return co_await answers_.run(std::move(change));
-  if (!change.key) co_return co_await creations_.run(std::move(change));
-  const KeysInFlight::Hold hold(keys_in_flight_, change.state.transaction.merchant_id, *change.key);
-  if (!hold) co_return std::unexpected(first_use_in_flight());
-  co_return co_await creations_with_keys_.run(std::move(change));
+Task<Result<Committed>> PostgresStore::write(Change change) {
+  auto& batcher = !change.is_new ? answers_ : change.key ? creations_with_keys_ : creations_;
+  return batcher.run(std::move(change));
 }
 
-Task<std::vector<Result<Committed>>> PostgresStore::create_all(std::vector<Change> changes) {
-  auto together = [this](const std::vector<Change>& some) { return create_together(some); };
-  return run_together_or_alone<Committed>(std::move(changes), std::move(together));
-}
-
-Task<postgres::Outcome<std::vector<Result<Committed>>>> PostgresStore::create_together(
+Task<postgres::Outcome<std::vector<Result<Committed>>>> PostgresStore::create(
     const std::vector<Change>& changes) {
   Writes writes;
   for (const auto& [state, is_new, key, reply] : changes) {
@@ -71,8 +60,7 @@ Task<postgres::Outcome<std::vector<Result<Committed>>>> PostgresStore::create_to
   const bool with_keys = writes.has_keys();
   auto stored = read_places(done->at(with_keys ? 1 : 0));
   if (is_repeated && stored.size() < changes.size()) {
-    Statements look;
-    look.push_back(writes.look_for_own());
+    Statements look(1, writes.look_for_own());
     const auto own = co_await execute(std::move(look), Effect::none);
     if (!own) {
       // What is open is whether the earlier try stored them.
@@ -84,12 +72,7 @@ Task<postgres::Outcome<std::vector<Result<Committed>>>> PostgresStore::create_to
   co_return results_of(changes, std::move(stored), with_keys ? &done->back() : nullptr);
 }
 
-Task<std::vector<Result<Committed>>> PostgresStore::save_all(std::vector<Change> changes) {
-  auto together = [this](const std::vector<Change>& some) { return save_together(some); };
-  return run_together_or_alone<Committed>(std::move(changes), std::move(together));
-}
-
-Task<postgres::Outcome<std::vector<Result<Committed>>>> PostgresStore::save_together(
+Task<postgres::Outcome<std::vector<Result<Committed>>>> PostgresStore::save(
     const std::vector<Change>& changes) {
   std::vector<const payment::State*> in_order;
   in_order.reserve(changes.size());

@@ -11,7 +11,7 @@ struct PostgresInspection {
   std::int64_t schema_version = 0;
   std::int64_t users = 0;
   // Of the server, such as "15.8".
-  std::string server_version;
+  std::string server_version{};
 };
 
 // Throws std::runtime_error with a line for the operator if the database cannot be reached. Blocks.

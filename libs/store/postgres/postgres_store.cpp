@@ -87,14 +87,11 @@ Task<Prepared> prepare_database(Executor executor, std::string url) {
 PostgresStore::PostgresStore(const std::string& url)
     : pool_(thread_.executor(0), url, connections_max),
       tasks_(thread_.executor(0)),
-      creations_(thread_.executor(0), tasks_, write_limits,
-                 [this](std::vector<Change> changes) { return create_all(std::move(changes)); }),
+      creations_(thread_.executor(0), tasks_, write_limits, together_or_alone(&PostgresStore::create)),
       creations_with_keys_(thread_.executor(0), tasks_, write_limits,
-                           [this](std::vector<Change> changes) { return create_all(std::move(changes)); }),
-      answers_(thread_.executor(0), tasks_, write_limits,
-               [this](std::vector<Change> changes) { return save_all(std::move(changes)); }),
-      takes_(thread_.executor(0), tasks_, write_limits,
-             [this](std::vector<NamedTake> takes) { return take_all(std::move(takes)); }),
+                           together_or_alone(&PostgresStore::create)),
+      answers_(thread_.executor(0), tasks_, write_limits, together_or_alone(&PostgresStore::save)),
+      takes_(thread_.executor(0), tasks_, write_limits, together_or_alone(&PostgresStore::take_together)),
       logins_(thread_.executor(0), tasks_, logins_limits,
               [this](std::size_t in_use) { return pool_.share_has_room(in_use, logins_part); }),
       merchants_(thread_.executor(0), tasks_, merchants_limits,
@@ -149,15 +146,12 @@ Task<postgres::Outcome<PostgresStore::RowSets>> PostgresStore::try_once(Statemen
 }
 
 Task<Result<void>> PostgresStore::check_writable(Timestamp now) {
-  Statements statements;
-  statements
-      .emplace_back(
-          R"(
+  const Statement note_health(R"(
 INSERT INTO health (id, checked_at)
 VALUES (1, $1::timestamptz)
-ON CONFLICT (id) DO UPDATE SET checked_at = excluded.checked_at)")
-      .bind(now);
-  statements.push_back(look_for_privileges());
+ON CONFLICT (id) DO UPDATE SET checked_at = excluded.checked_at)",
+                              now);
+  Statements statements{note_health, look_for_privileges()};
   return query<void>(std::move(statements), Effect::repeatable, [](const RowSets& done) -> Result<void> {
     const auto missing = missing_privilege(done.back());
     if (missing) return fail(ErrorCode::store_unavailable, fmt::format("PostgreSQL: {}", *missing));

@@ -17,7 +17,6 @@
 #include "postgres/batcher.hpp"
 #include "postgres/pool.hpp"
 #include "postgres/turns.hpp"
-#include "store/keys_in_flight.hpp"
 #include "store/store.hpp"
 
 namespace switchyard::store {
@@ -43,10 +42,6 @@ class PostgresStore final : public Store {
   Task<Result<void>> record_login_failure(std::vector<std::string> subjects, Timestamp now,
                                           std::chrono::milliseconds window) override;
 
-  Task<Result<Committed>> commit(Change change) override;
-  Task<Result<std::vector<Taken>>> take(Work work, Decide decide) override;
-
-  Task<Result<std::optional<Replayed>>> find_reply(MerchantId merchant, IdempotencyKey key) override;
   Task<Result<payment::State>> find_transaction(MerchantId merchant, TransactionId id) override;
   Task<Result<TransactionPage>> list_transactions(MerchantId merchant, TransactionFilter filter) override;
   Task<Result<std::vector<std::pair<TransactionId, MerchantId>>>> find_owners(
@@ -64,6 +59,8 @@ class PostgresStore final : public Store {
  private:
   using Statements = std::vector<postgres::Statement>;
   using RowSets = std::vector<postgres::Rows>;
+  template <class T>
+  using Results = std::vector<Result<T>>;
   class Taking;
   class DueTaking;
   class NamedTaking;
@@ -89,14 +86,16 @@ class PostgresStore final : public Store {
   Task<postgres::Outcome<RowSets>> try_once(Statements statements, postgres::Deadline connect_by,
                                             postgres::Deadline deadline);
 
-  Task<std::vector<Result<Committed>>> create_all(std::vector<Change> changes);
-  Task<postgres::Outcome<std::vector<Result<Committed>>>> create_together(const std::vector<Change>& changes);
-  Task<std::vector<Result<Committed>>> save_all(std::vector<Change> changes);
-  Task<postgres::Outcome<std::vector<Result<Committed>>>> save_together(const std::vector<Change>& changes);
+  // A batch each, as one transaction.
+  Task<postgres::Outcome<Results<Committed>>> create(const std::vector<Change>& changes);
+  Task<postgres::Outcome<Results<Committed>>> save(const std::vector<Change>& changes);
+  Task<postgres::Outcome<Results<std::vector<Taken>>>> take_together(const std::vector<NamedTake>& takes);
+  // One of those three as a batcher's work: a batch that the server refuses for what is in it is done one by
+  // one, so that one operation does not take its neighbours with it.
+  template <class Input, class Output>
+  auto together_or_alone(
+      Task<postgres::Outcome<Results<Output>>> (PostgresStore::*together)(const std::vector<Input>&));
 
-  Task<Result<std::vector<Taken>>> take_due(DueWork work, Decide decide);
-  Task<Result<std::vector<Taken>>> take_named(NamedWork work, Decide decide);
-  Task<std::vector<Result<std::vector<Taken>>>> take_all(std::vector<NamedTake> takes);
   // Locks rows, has them decided about and commits that. Locks end with the transaction, whatever happens to
   // this process.
   Task<std::optional<postgres::Failure>> run_taking(Taking& taking);
@@ -104,24 +103,31 @@ class PostgresStore final : public Store {
 
   // --- On the caller's thread ---
 
+  Task<Result<Committed>> write(Change change) override;
+  Task<Result<std::vector<Taken>>> take_due(DueWork work, Decide decide) override;
+  Task<Result<std::vector<Taken>>> take_named(NamedWork work, Decide decide) override;
+  Task<Result<std::optional<Replayed>>> read_reply(MerchantId merchant, IdempotencyKey key) override;
+
+  // False if it has changed nobody.
+  Task<Result<bool>> change_user(std::string username, postgres::Statement update);
   // Runs a callable that returns Task<Result<T>> on the store's own thread.
   template <class T, class Operation>
   Task<Result<T>> on_own_thread(Operation operation);
-  // One transaction, whose rows `read` turns into a Result<T>.
-  template <class T, class Read>
-  Task<Result<T>> query(Statements statements, Effect effect, Read read);
-  // The same for statements that only read, when it is this asker's turn.
-  template <class T, class Read>
-  Task<Result<T>> query_in_turn(postgres::Turns& turns, std::int64_t asker, Statements statements, Read read);
+  // One statement, whose rows `read` turns into a Result<T>; or Statements as one transaction, whose RowSets
+  // it turns into one.
+  template <class T, class Asked, class Read>
+  Task<Result<T>> query(Asked asked, Effect effect, Read read);
+  // The same for what only reads, when it is this asker's turn.
+  template <class T, class Asked, class Read>
+  Task<Result<T>> query_in_turn(postgres::Turns& turns, std::int64_t asker, Asked asked, Read read);
   // A callable for them.
-  template <class T, class Read>
-  auto transaction_of(Statements statements, Effect effect, Read read);
+  template <class T, class Asked, class Read>
+  auto transaction_of(Asked asked, Effect effect, Read read);
 
   IoThreads thread_{1, "store"};
   postgres::Pool pool_;
   TaskGroup tasks_;
   std::atomic<std::size_t> under_way_{0};
-  KeysInFlight keys_in_flight_;
   postgres::Batcher<Change, Committed> creations_;
   postgres::Batcher<Change, Committed> creations_with_keys_;
   postgres::Batcher<Change, Committed> answers_;

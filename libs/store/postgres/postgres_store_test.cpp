@@ -208,7 +208,7 @@ class OpenTransaction {
           "SELECT count(*) FROM pg_locks l WHERE NOT l.granted AND pg_backend_pid() = ANY "
           "(pg_blocking_pids(l.pid))");
       const auto counted = co_await connection_->run(std::move(statements), deadline());
-      found = counted->front().integer(0, 0);
+      found = counted->front()[0].integer(0);
     });
     return found;
   }
@@ -306,7 +306,7 @@ class PostgresStoreTest : public ::testing::Test {
       const auto done = co_await (*connection)->run(std::move(statements), deadline);
       if (!done) throw std::runtime_error(done.error().message);
       std::vector<std::string> lines;
-      for (int row = 0; row < done->back().size(); ++row) lines.emplace_back(done->back().bytes(row, 0));
+      for (int row = 0; row < done->back().size(); ++row) lines.emplace_back(done->back()[row].text(0));
       co_return lines;
     });
   }

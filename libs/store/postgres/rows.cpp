@@ -88,8 +88,8 @@ std::vector<ColumnName> changing_columns(const TableName& table) {
   return changing;
 }
 
-Place place_of(const postgres::Rows& rows, int row) {
-  return {{rows.integer(row, 0)}, {rows.uuid(row, 1)}};
+Place place_of(const postgres::Row& row) {
+  return {{row.integer(0)}, {row.uuid(1)}};
 }
 
 Place place_of(const payment::Transaction& transaction) {
@@ -103,32 +103,18 @@ postgres::Statement about(const std::string& sql, std::span<const Place> places)
     merchants.add(merchant.value);
     ids.add(id.value);
   }
-  postgres::Statement statement(sql.c_str());
-  statement.bind(merchants).bind(ids);
-  return statement;
-}
-
-std::vector<User> read_users(const postgres::Rows& rows) {
-  std::vector<User> users;
-  users.reserve(static_cast<std::size_t>(rows.size()));
-  for (int row = 0; row < rows.size(); ++row) {
-    users.push_back({.id = {rows.integer(row, 0)},
-                     .username = std::string(rows.bytes(row, 1)),
-                     .password_hash = std::string(rows.bytes(row, 2)),
-                     .enabled = rows.boolean(row, 3)});
-  }
-  return users;
+  return postgres::Statement(sql, merchants, ids);
 }
 
 std::vector<FoundState> read_transactions(const postgres::Rows& rows) {
   std::vector<FoundState> found;
   found.reserve(static_cast<std::size_t>(rows.size()));
-  for (int row = 0; row < rows.size(); ++row) {
-    auto transaction = get_transaction(PostgresRow{rows, row});
+  for (const auto row : rows.all()) {
+    auto transaction = get_transaction(row);
     if (transaction) {
-      found.push_back({place_of(rows, row), payment::State{std::move(*transaction), {}}});
+      found.push_back({place_of(row), payment::State{std::move(*transaction), {}}});
     } else {
-      found.push_back({place_of(rows, row), std::unexpected(std::move(transaction.error()))});
+      found.push_back({place_of(row), std::unexpected(std::move(transaction.error()))});
     }
   }
   return found;
@@ -138,11 +124,11 @@ void add_operations(std::vector<FoundState>& found, std::span<const postgres::Ro
   std::map<Place, Readable<payment::State>*> states;
   for (auto& [place, state] : found) states.emplace(place, &state);
   for (const auto& rows : operations) {
-    for (int row = 0; row < rows.size(); ++row) {
-      const auto known = states.find(place_of(rows, row));
+    for (const auto row : rows.all()) {
+      const auto known = states.find(place_of(row));
       if (known == states.end() || !*known->second) continue;
       auto& state = *known->second;
-      auto operation = get_operation(PostgresRow{rows, row}, state->transaction.amount.currency());
+      auto operation = get_operation(row, state->transaction.amount.currency());
       if (operation) {
         state->operations.push_back(std::move(*operation));
       } else {

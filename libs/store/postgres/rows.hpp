@@ -28,32 +28,13 @@ std::string assignments_of(ColumnNames columns, std::string_view from);
 // The key, and those that are not fixed: what an UPDATE needs.
 std::vector<ColumnName> changing_columns(const TableName& table);
 
-// A row of reads_of(), for get_transaction() and get_operation().
-struct PostgresRow {
-  const postgres::Rows& rows;
-  int row = 0;
-
-  std::int64_t integer(int column) const { return rows.integer(row, column); }
-  bool boolean(int column) const { return rows.boolean(row, column); }
-  Uuid uuid(int column) const { return rows.uuid(row, column); }
-  std::string_view text(int column) const { return rows.bytes(row, column); }
-  Timestamp time(int column) const { return rows.timestamp(row, column); }
-  std::optional<Timestamp> optional_time(int column) const {
-    return rows.is_null(row, column) ? std::nullopt : std::optional(time(column));
-  }
-};
-
 // Which transaction a row is about, where its first two columns say so.
 using Place = std::pair<MerchantId, TransactionId>;
-Place place_of(const postgres::Rows& rows, int row);
+Place place_of(const postgres::Row& row);
 Place place_of(const payment::Transaction& transaction);
 
 // A statement whose $1 and $2 are the places' merchants and ids.
 postgres::Statement about(const std::string& sql, std::span<const Place> places);
-
-// Its id, its name, its password's hash, whether it is enabled.
-inline constexpr auto read_user_columns = std::span(user_columns).first<4>();
-std::vector<User> read_users(const postgres::Rows& rows);
 
 // A transaction that was found, or why it cannot be read.
 struct FoundState {

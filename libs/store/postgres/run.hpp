@@ -69,23 +69,23 @@ inline bool is_of_the_data(const postgres::Failure& failure) {
          std::ranges::any_of(classes, [&](auto one) { return failure.sqlstate.starts_with(one); });
 }
 
-// A batch at once; if the server refuses what is in it, one by one, so that one operation does not take its
-// neighbours with it. `together` is a callable Task<Outcome<std::vector<Result<Output>>>>(const
-// std::vector<Input>&).
-template <class Output, class Input, class Together>
-Task<std::vector<Result<Output>>> run_together_or_alone(std::vector<Input> inputs, Together together) {
-  auto done = co_await together(inputs);
-  if (done) co_return std::move(*done);
-  std::vector<Result<Output>> results(inputs.size(), std::unexpected(to_error(done.error())));
-  if (inputs.size() == 1 || !is_of_the_data(done.error())) co_return results;
-  for (std::size_t i = 0; i < inputs.size(); ++i) {
-    const std::vector<Input> alone(1, inputs[i]);
-    auto one = co_await together(alone);
-    results[i] = one ? std::move(one->front()) : Result<Output>(std::unexpected(to_error(one.error())));
-    // The server is gone: those behind are not sent, one long wait each, but they were refused already.
-    if (!one && !is_of_the_data(one.error())) break;
-  }
-  co_return results;
+template <class Input, class Output>
+auto PostgresStore::together_or_alone(
+    Task<postgres::Outcome<Results<Output>>> (PostgresStore::*together)(const std::vector<Input>&)) {
+  return [this, together](std::vector<Input> inputs) -> Task<Results<Output>> {
+    auto done = co_await (this->*together)(inputs);
+    if (done) co_return std::move(*done);
+    Results<Output> results(inputs.size(), std::unexpected(to_error(done.error())));
+    if (inputs.size() == 1 || !is_of_the_data(done.error())) co_return results;
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      const std::vector<Input> alone(1, inputs[i]);
+      auto one = co_await (this->*together)(alone);
+      results[i] = one ? std::move(one->front()) : Result<Output>(std::unexpected(to_error(one.error())));
+      // The server is gone: those behind are not sent, one long wait each, but they were refused already.
+      if (!one && !is_of_the_data(one.error())) break;
+    }
+    co_return results;
+  };
 }
 
 template <class T, class Operation>
@@ -111,26 +111,36 @@ Task<Result<T>> PostgresStore::on_own_thread(Operation operation) {
       initiate, use_task, std::move(operation));
 }
 
-template <class T, class Read>
-auto PostgresStore::transaction_of(Statements statements, Effect effect, Read read) {
-  return [this, statements = std::move(statements), effect,
-          read = std::move(read)]() mutable -> Task<Result<T>> {
+template <class T, class Asked, class Read>
+auto PostgresStore::transaction_of(Asked asked, Effect effect, Read read) {
+  return [this, asked = std::move(asked), effect, read = std::move(read)]() mutable -> Task<Result<T>> {
+    constexpr bool is_one = std::is_same_v<Asked, Statement>;
+    Statements statements;
+    if constexpr (is_one) {
+      statements.push_back(std::move(asked));
+    } else {
+      statements = std::move(asked);
+    }
     const auto done = co_await execute(std::move(statements), effect);
     if (!done) co_return std::unexpected(to_error(done.error()));
-    co_return read(*done);
+    if constexpr (is_one) {
+      co_return read(done->front());
+    } else {
+      co_return read(*done);
+    }
   };
 }
 
-template <class T, class Read>
-Task<Result<T>> PostgresStore::query(Statements statements, Effect effect, Read read) {
-  auto operation = transaction_of<T>(std::move(statements), effect, std::move(read));
+template <class T, class Asked, class Read>
+Task<Result<T>> PostgresStore::query(Asked asked, Effect effect, Read read) {
+  auto operation = transaction_of<T>(std::move(asked), effect, std::move(read));
   co_return co_await on_own_thread<T>(std::move(operation));
 }
 
-template <class T, class Read>
-Task<Result<T>> PostgresStore::query_in_turn(postgres::Turns& turns, std::int64_t asker,
-                                             Statements statements, Read read) {
-  auto operation = transaction_of<T>(std::move(statements), Effect::none, std::move(read));
+template <class T, class Asked, class Read>
+Task<Result<T>> PostgresStore::query_in_turn(postgres::Turns& turns, std::int64_t asker, Asked asked,
+                                             Read read) {
+  auto operation = transaction_of<T>(std::move(asked), Effect::none, std::move(read));
   co_return co_await turns.run<T>(asker, std::move(operation));
 }
 

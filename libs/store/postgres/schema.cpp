@@ -42,10 +42,11 @@ Task<postgres::Outcome<std::vector<postgres::Rows>>> try_run(postgres::Connectio
   return connection.run(std::move(statements), std::chrono::steady_clock::now() + migration_time);
 }
 
-Task<std::vector<postgres::Rows>> run(postgres::Connection& connection, std::vector<Statement> statements) {
+Task<postgres::Rows> run(postgres::Connection& connection, Statement statement) {
+  std::vector<Statement> statements(1, std::move(statement));
   auto done = co_await try_run(connection, std::move(statements));
   if (!done) throw std::runtime_error(fmt::format("the schema: {}", done.error().message));
-  co_return std::move(*done);
+  co_return std::move(done->front());
 }
 
 std::string name_privilege(std::string_view user, std::string_view table, std::string_view what) {
@@ -56,31 +57,29 @@ std::string name_privilege(std::string_view user, std::string_view table, std::s
 
 // Text is stored as UTF-8, which other encodings cannot hold or do not check.
 Task<void> require_utf8(postgres::Connection& connection) {
-  std::vector<Statement> statements;
-  statements.emplace_back("SELECT current_setting('server_encoding'), current_database()::text");
-  const auto found = co_await run(connection, std::move(statements));
-  const auto encoding = found.front().bytes(0, 0);
+  Statement look("SELECT current_setting('server_encoding'), current_database()::text");
+  const auto found = co_await run(connection, std::move(look));
+  const auto encoding = found[0].text(0);
   if (encoding == "UTF8") co_return;
   throw std::runtime_error(
       fmt::format("the database {0} has the encoding {1}, and names and texts are UTF-8; make another one: "
                   "CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0",
-                  found.front().bytes(0, 1), encoding));
+                  found[0].text(1), encoding));
 }
 
 // The version of the schema, 0 if there is none. Needs no privilege but to read.
 Task<std::int64_t> look_at_version(postgres::Connection& connection) {
-  std::vector<Statement> look;
-  look.emplace_back("SELECT to_regclass('switchyard_schema') IS NULL, current_user::text");
+  Statement look("SELECT to_regclass('switchyard_schema') IS NULL, current_user::text");
   const auto looked = co_await run(connection, std::move(look));
-  if (looked.front().boolean(0, 0)) co_return 0;
+  if (looked[0].boolean(0)) co_return 0;
   std::vector<Statement> read;
   read.emplace_back("SELECT coalesce(max(version), 0)::bigint FROM switchyard_schema");
   const auto version = co_await try_run(connection, std::move(read));
   if (!version && version.error().sqlstate == not_permitted) {
-    throw std::runtime_error(name_privilege(looked.front().bytes(0, 1), "switchyard_schema", "SELECT"));
+    throw std::runtime_error(name_privilege(looked[0].text(1), "switchyard_schema", "SELECT"));
   }
   if (!version) throw std::runtime_error(fmt::format("the schema: {}", version.error().message));
-  co_return version->front().integer(0, 0);
+  co_return version->front()[0].integer(0);
 }
 
 void require_known(std::int64_t version) {
@@ -92,10 +91,8 @@ void require_known(std::int64_t version) {
 }
 
 Task<void> require_privileges(postgres::Connection& connection) {
-  std::vector<Statement> statements;
-  statements.push_back(look_for_privileges());
-  const auto found = co_await run(connection, std::move(statements));
-  if (const auto missing = missing_privilege(found.front())) throw std::runtime_error(*missing);
+  const auto found = co_await run(connection, look_for_privileges());
+  if (const auto missing = missing_privilege(found)) throw std::runtime_error(*missing);
 }
 
 [[noreturn]] void refuse_migration(const postgres::Failure& failure) {
@@ -114,17 +111,17 @@ Task<std::int64_t> migrate_in_turn(postgres::Connection& connection, std::int64_
   begin.emplace_back("BEGIN");
   begin.emplace_back("SET LOCAL statement_timeout = '3600s'");
   begin.emplace_back("SET LOCAL client_min_messages = 'warning'");
-  begin.emplace_back("SELECT pg_advisory_xact_lock($1::bigint)").bind(migration_lock);
+  begin.emplace_back("SELECT pg_advisory_xact_lock($1::bigint)", migration_lock);
   begin.emplace_back("CREATE TABLE IF NOT EXISTS switchyard_schema (version bigint NOT NULL)");
   begin.emplace_back("SELECT coalesce(max(version), 0)::bigint FROM switchyard_schema");
   const auto begun = co_await try_run(connection, std::move(begin));
   if (!begun) refuse_migration(begun.error());
-  const auto version = begun->back().integer(0, 0);
+  const auto version = begun->back()[0].integer(0);
   require_known(version);
   std::vector<Statement> rest;
   for (auto next = version; next < to; ++next) {
     for (const char* sql : postgres_migrations.at(static_cast<std::size_t>(next))) rest.emplace_back(sql);
-    rest.emplace_back("INSERT INTO switchyard_schema (version) VALUES ($1::bigint)").bind(next + 1);
+    rest.emplace_back("INSERT INTO switchyard_schema (version) VALUES ($1::bigint)", next + 1);
   }
   rest.emplace_back("COMMIT");
   const auto done = co_await try_run(connection, std::move(rest));
@@ -142,40 +139,36 @@ Statement look_for_privileges() {
     wanted.add(std::string_view(what));
   }
   // Which of a list one has, has_table_privilege() does not say: it is true for any of them.
-  Statement statement(R"(
+  return Statement(R"(
 SELECT current_user::text, i.name, i.wanted
 FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS i (name, wanted, number)
 WHERE NOT (
   SELECT bool_and(has_table_privilege(i.name, trim(p)))
   FROM unnest(string_to_array(i.wanted, ',')) AS p)
 ORDER BY i.number
-LIMIT 1)");
-  statement.bind(tables).bind(wanted);
-  return statement;
+LIMIT 1)",
+                   tables, wanted);
 }
 
 std::optional<std::string> missing_privilege(const postgres::Rows& found) {
   if (found.size() == 0) return std::nullopt;
-  return name_privilege(found.bytes(0, 0), found.bytes(0, 1), found.bytes(0, 2));
+  return name_privilege(found[0].text(0), found[0].text(1), found[0].text(2));
 }
 
 Task<void> require_finished_copy(postgres::Connection& connection) {
-  std::vector<Statement> statements;
-  statements.emplace_back("SELECT count(*) FROM copies WHERE finished_at IS NULL");
-  const auto unfinished = co_await run(connection, std::move(statements));
-  if (unfinished.front().integer(0, 0) == 0) co_return;
+  Statement count("SELECT count(*) FROM copies WHERE finished_at IS NULL");
+  const auto unfinished = co_await run(connection, std::move(count));
+  if (unfinished[0].integer(0) == 0) co_return;
   throw std::runtime_error(
       "a copy into this database has not been finished; run `switchyard store copy` again, it goes on where "
       "it was");
 }
 
 Task<std::string> read_installation(postgres::Connection& connection) {
-  std::vector<Statement> statements;
-  statements.emplace_back("SELECT id::text FROM installation");
-  const auto found = co_await run(connection, std::move(statements));
-  if (found.front().size() != 1)
-    throw std::runtime_error("the table installation must have one row, and has not");
-  co_return std::string(found.front().bytes(0, 0));
+  Statement read("SELECT id::text FROM installation");
+  const auto found = co_await run(connection, std::move(read));
+  if (found.size() != 1) throw std::runtime_error("the table installation must have one row, and has not");
+  co_return std::string(found[0].text(0));
 }
 
 Task<std::int64_t> migrate(postgres::Connection& connection, std::int64_t to) {

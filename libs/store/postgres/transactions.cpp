@@ -60,60 +60,35 @@ LIMIT 2)",
 const auto page_of_all = page_statements("$4::text = ''");
 const auto page_of_reference = page_statements("reference <> '' AND reference = $4::text");
 
-void bind_optional(Statement& statement, const std::optional<Timestamp>& time) {
-  if (time) {
-    statement.bind(*time);
-  } else {
-    statement.bind_null();
-  }
-}
-
 Statements page_of(MerchantId merchant, const TransactionFilter& filter) {
   const auto& sql = filter.reference.empty() ? page_of_all : page_of_reference;
   const Uuid before = filter.before ? filter.before->value : last_id;
   const auto reference = postgres::storable_text(filter.reference);
-  Statements statements;
-  for (const auto* text : {&sql.page, &sql.end}) {
-    statements.emplace_back(text->c_str())
-        .bind(merchant.value)
-        .bind(before)
-        .bind(rows_of_a_page_max)
-        .bind(reference);
-  }
-  auto& page = statements.front();
-  page.bind(filter.status ? payment::to_string(*filter.status) : std::string_view());
-  page.bind(filter.currency ? filter.currency->code() : std::string_view());
-  bind_optional(page, filter.created_from);
-  bind_optional(page, filter.created_to);
-  page.bind(static_cast<std::int64_t>(filter.limit) + 1);
-  return statements;
+  return {Statement(sql.page, merchant.value, before, rows_of_a_page_max, reference,
+                    filter.status ? payment::to_string(*filter.status) : std::string_view(),
+                    filter.currency ? filter.currency->code() : std::string_view(), filter.created_from,
+                    filter.created_to, static_cast<std::int64_t>(filter.limit) + 1),
+          Statement(sql.end, merchant.value, before, rows_of_a_page_max, reference)};
 }
 
 }  // namespace
 
-Task<Result<std::optional<Replayed>>> PostgresStore::find_reply(MerchantId merchant, IdempotencyKey key) {
-  // Before the read: a use that ends in between is committed, and read.
-  if (keys_in_flight_.holds(merchant, key)) co_return std::unexpected(first_use_in_flight());
+Task<Result<std::optional<Replayed>>> PostgresStore::read_reply(MerchantId merchant, IdempotencyKey key) {
   KeyLookup lookup;
   lookup.add(merchant, key);
-  Statements statements{lookup.statement()};
-  auto read = [key = std::move(key)](const RowSets& sets) { return replay_of(sets.front(), 0, key); };
-  co_return co_await query_in_turn<std::optional<Replayed>>(merchants_, merchant.value, std::move(statements),
-                                                            std::move(read));
+  auto read = [key = std::move(key)](const Rows& rows) { return replay_of(rows[0], key); };
+  return query_in_turn<std::optional<Replayed>>(merchants_, merchant.value, lookup.statement(),
+                                                std::move(read));
 }
 
 Task<Result<payment::State>> PostgresStore::find_transaction(MerchantId merchant, TransactionId id) {
-  Statements statements{Statement(begin_reading), Statement(select_transaction.c_str()),
+  Statements statements{Statement(begin_reading), Statement(select_transaction, merchant.value, id.value),
                         select_operations(std::array{Place(merchant, id)}), Statement("COMMIT")};
-  statements[1].bind(merchant.value).bind(id.value);
-  const auto read = [this, merchant, id](const RowSets& sets) -> Result<payment::State> {
+  const auto read = [this, merchant, id](const RowSets& sets) {
     auto found = read_transactions(sets[1]);
-    if (found.empty()) return std::unexpected(no_such_transaction());
     add_operations(found, std::span(sets).subspan(2, 1));
-    auto& state = found.front().state;
-    if (state) return std::move(*state);
-    set_aside_.note(merchant, id, state.error());
-    return std::unexpected(is_set_aside(state.error()));
+    return set_aside_.readable(merchant, id,
+                               found.empty() ? std::nullopt : std::optional(std::move(found.front().state)));
   };
   return query_in_turn<payment::State>(merchants_, merchant.value, std::move(statements), read);
 }
@@ -136,7 +111,7 @@ Task<Result<TransactionPage>> PostgresStore::list_transactions(MerchantId mercha
     if (is_more) {
       page.next = found.back().place.second;
     } else if (sets[1].size() == 2) {
-      page.next = TransactionId{sets[1].uuid(0, 0)};
+      page.next = TransactionId{sets[1][0].uuid(0)};
     }
     return page;
   };
@@ -151,16 +126,14 @@ Task<Result<std::vector<std::pair<TransactionId, MerchantId>>>> PostgresStore::f
   Statement select(R"(
 SELECT merchant_id::bigint, id::uuid
 FROM transactions
-WHERE id = ANY($1::uuid[]))");
-  const auto read = [](const RowSets& sets) -> Result<Owners> {
+WHERE id = ANY($1::uuid[]))",
+                   wanted);
+  const auto read = [](const Rows& rows) -> Result<Owners> {
     Owners owners;
-    for (int row = 0; row < sets.front().size(); ++row) {
-      const auto [merchant, id] = place_of(sets.front(), row);
-      owners.emplace_back(id, merchant);
-    }
+    for (const auto row : rows.all()) owners.emplace_back(row.uuid(1), row.integer(0));
     return owners;
   };
-  return query<Owners>({select.bind(wanted)}, Effect::none, read);
+  return query<Owners>(std::move(select), Effect::none, read);
 }
 
 }  // namespace switchyard::store

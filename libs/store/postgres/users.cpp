@@ -49,63 +49,63 @@ bool can_be_a_name(std::string_view username) {
   return postgres::storable_text(username) == username;
 }
 
-Error no_such_user() {
-  return {ErrorCode::not_found, "there is no user of this name"};
-}
-
 Error no_name() {
   return {ErrorCode::invalid_argument, "a user's name must be UTF-8 without NUL"};
 }
 
-Result<void> require_one_change(const std::vector<Rows>& sets) {
-  if (sets.front().changed() == 1) return {};
-  return std::unexpected(no_such_user());
+std::vector<User> read_users(const Rows& rows) {
+  std::vector<User> users;
+  for (const auto row : rows.all()) users.push_back(get_user(row));
+  return users;
+}
+
+Result<bool> has_changed_one(const Rows& rows) {
+  return rows.changed() == 1;
+}
+
+Column texts_of(const std::vector<std::string>& subjects) {
+  Column names(Type::text);
+  for (const auto& subject : subjects) names.add(postgres::storable_text(subject));
+  return names;
 }
 
 }  // namespace
 
 Task<Result<std::optional<User>>> PostgresStore::find_user(std::string username) {
   if (!can_be_a_name(username)) co_return std::nullopt;
-  Statements statements;
-  statements.emplace_back(select_user.c_str()).bind(username);
-  const auto read = [](const RowSets& sets) -> Result<std::optional<User>> {
-    if (sets.front().size() == 0) return std::nullopt;
-    return read_users(sets.front()).front();
+  const auto read = [](const Rows& rows) -> Result<std::optional<User>> {
+    if (rows.size() == 0) return std::nullopt;
+    return get_user(rows[0]);
   };
-  co_return co_await query_in_turn<std::optional<User>>(logins_, anybody, std::move(statements), read);
+  Statement select(select_user, username);
+  co_return co_await query_in_turn<std::optional<User>>(logins_, anybody, std::move(select), read);
 }
 
 Task<Result<std::vector<User>>> PostgresStore::find_users(std::vector<UserId> ids) {
   Column wanted(Type::bigint);
   for (const auto& id : ids) wanted.add(id.value);
-  Statement select(select_users.c_str());
-  const auto read = [](const RowSets& sets) -> Result<std::vector<User>> { return read_users(sets.front()); };
-  return query<std::vector<User>>({select.bind(wanted)}, Effect::none, read);
+  const auto read = [](const Rows& rows) -> Result<std::vector<User>> { return read_users(rows); };
+  return query<std::vector<User>>(Statement(select_users, wanted), Effect::none, read);
 }
 
 Task<Result<std::vector<User>>> PostgresStore::list_users(UserId after, std::size_t limit) {
-  Statements statements;
-  statements.emplace_back(list_page.c_str()).bind(after.value).bind(static_cast<std::int64_t>(limit));
-  const auto read = [](const RowSets& sets) -> Result<std::vector<User>> { return read_users(sets.front()); };
-  return query_in_turn<std::vector<User>>(logins_, anybody, std::move(statements), read);
+  Statement select(list_page, after.value, static_cast<std::int64_t>(limit));
+  const auto read = [](const Rows& rows) -> Result<std::vector<User>> { return read_users(rows); };
+  return query_in_turn<std::vector<User>>(logins_, anybody, std::move(select), read);
 }
 
 Task<Result<User>> PostgresStore::add_user(NewUser user, Timestamp now) {
   if (!can_be_a_name(user.username)) co_return std::unexpected(no_name());
-  Statements statements;
-  statements.emplace_back(take_users_lock).bind(users_lock);
-  statements.emplace_back("SELECT FROM users WHERE username = $1::text").bind(user.username);
-  auto& insert = statements.emplace_back(insert_user.c_str());
-  if (user.id) {
-    insert.bind(user.id->value);
-  } else {
-    insert.bind_null();
-  }
-  insert.bind(user.username).bind(user.password_hash).bind(user.enabled).bind(now);
+  const auto id = user.id.transform([](UserId wanted) { return wanted.value; });
+  Statements statements{
+      Statement(take_users_lock, users_lock),
+      Statement("SELECT FROM users WHERE username = $1::text", user.username),
+      Statement(insert_user, id, user.username, user.password_hash, user.enabled, now),
+  };
   const auto read = [](const RowSets& sets) -> Result<User> {
     if (sets[1].size() == 1) return fail(ErrorCode::already_exists, "there is a user of this name");
     if (sets[2].size() == 0) return fail(ErrorCode::already_exists, "there is a user with this id");
-    return read_users(sets[2]).front();
+    return get_user(sets[2][0]);
   };
   co_return co_await query<User>(std::move(statements), Effect::once, read);
 }
@@ -119,97 +119,74 @@ Task<Result<bool>> PostgresStore::import_users(std::vector<NewUser> users, Times
     columns.put(last_id, std::string_view(user.username), std::string_view(user.password_hash), user.enabled,
                 now);
   }
-  Statements statements;
-  statements.emplace_back(take_users_lock).bind(users_lock);
-  columns.bind_to(statements.emplace_back(import_into_users.c_str()));
+  Statements statements{Statement(take_users_lock, users_lock), Statement(import_into_users)};
+  columns.bind_to(statements.back());
   const auto read = [](const RowSets& sets) -> Result<bool> { return sets[1].changed() > 0; };
   co_return co_await query<bool>(std::move(statements), Effect::once, read);
 }
 
+Task<Result<bool>> PostgresStore::change_user(std::string username, Statement update) {
+  if (!can_be_a_name(username)) co_return false;
+  co_return co_await query<bool>(std::move(update), Effect::repeatable, has_changed_one);
+}
+
 Task<Result<void>> PostgresStore::set_user_enabled(std::string username, bool enabled) {
-  if (!can_be_a_name(username)) co_return std::unexpected(no_such_user());
-  Statements statements;
-  statements.emplace_back("UPDATE users SET enabled = $2::boolean WHERE username = $1::text")
-      .bind(username)
-      .bind(enabled);
-  co_return co_await query<void>(std::move(statements), Effect::repeatable, require_one_change);
+  Statement update("UPDATE users SET enabled = $2::boolean WHERE username = $1::text", username, enabled);
+  return require_user(change_user(std::move(username), std::move(update)));
 }
 
 Task<Result<void>> PostgresStore::set_password_hash(std::string username, std::string password_hash) {
-  if (!can_be_a_name(username)) co_return std::unexpected(no_such_user());
-  Statements statements;
-  statements.emplace_back("UPDATE users SET password_hash = $2::text WHERE username = $1::text")
-      .bind(username)
-      .bind(password_hash);
-  co_return co_await query<void>(std::move(statements), Effect::repeatable, require_one_change);
+  Statement update("UPDATE users SET password_hash = $2::text WHERE username = $1::text", username,
+                   password_hash);
+  return require_user(change_user(std::move(username), std::move(update)));
 }
 
 Task<Result<bool>> PostgresStore::replace_password_hash(std::string username, std::string from,
                                                         std::string to) {
-  if (!can_be_a_name(username)) co_return false;
-  Statements statements;
-  statements
-      .emplace_back(R"(
+  Statement update(R"(
 UPDATE users
 SET password_hash = $3::text
-WHERE username = $1::text AND password_hash = $2::text)")
-      .bind(username)
-      .bind(from)
-      .bind(to);
-  const auto read = [](const RowSets& sets) -> Result<bool> { return sets.front().changed() == 1; };
-  co_return co_await query<bool>(std::move(statements), Effect::repeatable, read);
+WHERE username = $1::text AND password_hash = $2::text)",
+                   username, from, to);
+  return change_user(std::move(username), std::move(update));
 }
 
 Task<Result<std::vector<LoginFailures>>> PostgresStore::login_failures(std::vector<std::string> subjects,
                                                                        Timestamp now,
                                                                        std::chrono::milliseconds window) {
-  Column names(Type::text);
-  for (const auto& subject : subjects) names.add(postgres::storable_text(subject));
-  Statements statements;
-  statements
-      .emplace_back(R"(
+  using All = std::vector<LoginFailures>;
+  Statement select(R"(
 SELECT f.count::bigint, f.window_ends_at::timestamptz
 FROM unnest($1::text[]) WITH ORDINALITY AS i (subject, position)
 LEFT JOIN login_failures f
   ON f.subject = i.subject
   AND f.window_ends_at > $2::timestamptz AND f.window_ends_at <= $3::timestamptz
-ORDER BY i.position)")
-      .bind(names)
-      .bind(now)
-      .bind(now + window + clock_skew_max);
-  const auto read = [](const RowSets& sets) -> Result<std::vector<LoginFailures>> {
-    const auto& rows = sets.front();
-    std::vector<LoginFailures> failures;
-    failures.reserve(static_cast<std::size_t>(rows.size()));
-    for (int row = 0; row < rows.size(); ++row) {
-      failures.push_back(rows.is_null(row, 0) ? LoginFailures{}
-                                              : LoginFailures{rows.integer(row, 0), rows.timestamp(row, 1)});
+ORDER BY i.position)",
+                   texts_of(subjects), now, now + window + clock_skew_max);
+  const auto read = [](const Rows& rows) -> Result<All> {
+    All all;
+    for (const auto row : rows.all()) {
+      all.push_back(row.is_null(0) ? LoginFailures{} : LoginFailures{row.integer(0), row.time(1)});
     }
-    return failures;
+    return all;
   };
-  return query_in_turn<std::vector<LoginFailures>>(logins_, anybody, std::move(statements), read);
+  return query_in_turn<All>(logins_, anybody, std::move(select), read);
 }
 
 Task<Result<void>> PostgresStore::record_login_failure(std::vector<std::string> subjects, Timestamp now,
                                                        std::chrono::milliseconds window) {
   // In one order, so that two processes wait for each other and not in a circle.
   std::ranges::sort(subjects);
-  Column names(Type::text);
-  for (const auto& subject : subjects) names.add(postgres::storable_text(subject));
-  Statements statements;
-  statements
-      .emplace_back(R"(
+  Statement forget(R"(
 DELETE FROM login_failures
 WHERE subject IN (
   SELECT subject
   FROM login_failures
   WHERE window_ends_at <= $1::timestamptz
   LIMIT $2::bigint
-  FOR UPDATE SKIP LOCKED))")
-      .bind(now)
-      .bind(expired_windows_removed_max);
-  statements
-      .emplace_back(R"(
+  FOR UPDATE SKIP LOCKED))",
+                   now, expired_windows_removed_max);
+  Statement count(R"(
 INSERT INTO login_failures AS f (subject, count, window_ends_at)
 SELECT i.subject, 1, $3::timestamptz
 FROM unnest($1::text[]) AS i (subject)
@@ -221,14 +198,11 @@ ON CONFLICT (subject) DO UPDATE SET
   window_ends_at = CASE
     WHEN f.window_ends_at > $2::timestamptz AND f.window_ends_at <= $4::timestamptz THEN f.window_ends_at
     ELSE $3::timestamptz
-  END)")
-      .bind(names)
-      .bind(now)
-      .bind(now + window)
-      .bind(now + window + clock_skew_max);
-  const auto read = [](const RowSets&) -> Result<void> { return {}; };
+  END)",
+                  texts_of(subjects), now, now + window, now + window + clock_skew_max);
+  Statements statements{std::move(forget), std::move(count)};
   // Not again: a failure that is counted twice locks its user out too soon.
-  return query<void>(std::move(statements), Effect::once, read);
+  return query<void>(std::move(statements), Effect::once, [](const RowSets&) { return Result<void>(); });
 }
 
 }  // namespace switchyard::store

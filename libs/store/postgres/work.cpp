@@ -1,7 +1,6 @@
 // What workers do, and merchants who ask for an operation: take transactions under lock. And how much is left
 // to do.
 #include <algorithm>
-#include <deque>
 #include <iterator>
 #include <map>
 
@@ -61,10 +60,7 @@ class PostgresStore::DueTaking final : public Taking {
   Statements lock() override {
     const auto& due = due_statements(work_.which);
     const auto most = static_cast<std::int64_t>(limit_);
-    Statements statements;
-    statements.emplace_back(due.due.c_str()).bind(work_.by).bind(most);
-    statements.emplace_back(due.ahead.c_str()).bind(work_.ahead).bind(most);
-    return statements;
+    return {Statement(due.due, work_.by, most), Statement(due.ahead, work_.ahead, most)};
   }
 
   Statements found(const RowSets& locked) override {
@@ -155,7 +151,7 @@ class PostgresStore::NamedTaking final : public Taking {
       Takens taken;
       for (const auto& one : take.work.all) {
         Result<std::optional<Replayed>> used = std::nullopt;
-        if (one.key) used = replay_of(locked.back(), key_row++, *one.key);
+        if (one.key) used = replay_of(locked.back()[key_row++], *one.key);
         if (!used) {
           taken.emplace_back(std::move(used.error()));
         } else if (*used) {
@@ -185,13 +181,11 @@ class PostgresStore::NamedTaking final : public Taking {
 
   Taken decide(const NamedWork::One& one, const Decide& decide) {
     const auto found = held_.find({one.merchant, one.id});
-    if (found == held_.end()) return no_such_transaction();
+    auto state = set_aside_.readable(one.merchant, one.id,
+                                     found == held_.end() ? std::nullopt : std::optional(found->second.now));
+    if (!state) return std::move(state.error());
     auto& held = found->second;
-    if (!held.now) {
-      set_aside_.note(one.merchant, one.id, held.now.error());
-      return is_set_aside(held.now.error());
-    }
-    auto decided = decide(*held.now);
+    auto decided = decide(std::move(*state));
     if (!decided) return std::move(decided.error());
     if (decided->is_changed) {
       payment::assert_invariants(decided->step.state);
@@ -208,11 +202,6 @@ class PostgresStore::NamedTaking final : public Taking {
   Writes writes_;
   std::vector<Result<Takens>> results_;
 };
-
-Task<Result<Takens>> PostgresStore::take(Work work, Decide decide) {
-  if (auto* due = std::get_if<DueWork>(&work)) co_return co_await take_due(*due, std::move(decide));
-  co_return co_await take_named(std::get<NamedWork>(std::move(work)), std::move(decide));
-}
 
 Task<Result<Takens>> PostgresStore::take_due(DueWork work, Decide decide) {
   auto operation = [this, work, decide = std::move(decide)]() -> Task<Result<Takens>> {
@@ -233,33 +222,15 @@ Task<Result<Takens>> PostgresStore::take_due(DueWork work, Decide decide) {
 }
 
 Task<Result<Takens>> PostgresStore::take_named(NamedWork work, Decide decide) {
-  // Until it is known whose the key is.
-  Takens results(work.all.size(), Taken(first_use_in_flight()));
-  std::deque<KeysInFlight::Hold> holds;
-  NamedTake take{{}, std::move(decide)};
-  std::vector<std::size_t> positions;
-  for (std::size_t i = 0; i < work.all.size(); ++i) {
-    auto& one = work.all[i];
-    if (one.key && !holds.emplace_back(keys_in_flight_, one.merchant, *one.key)) continue;
-    positions.push_back(i);
-    take.work.all.push_back(std::move(one));
-  }
-  if (positions.empty()) co_return results;
-  auto taken = co_await takes_.run(std::move(take));
-  if (!taken) co_return std::unexpected(std::move(taken.error()));
-  for (std::size_t i = 0; i < positions.size(); ++i) results[positions[i]] = std::move((*taken)[i]);
-  co_return results;
+  return takes_.run({std::move(work), std::move(decide)});
 }
 
-Task<std::vector<Result<Takens>>> PostgresStore::take_all(std::vector<NamedTake> takes) {
-  auto together =
-      [this](const std::vector<NamedTake>& some) -> Task<postgres::Outcome<std::vector<Result<Takens>>>> {
-    NamedTaking taking(some, set_aside_);
-    auto failure = co_await run_taking(taking);
-    if (failure) co_return std::unexpected(std::move(*failure));
-    co_return std::move(taking.results());
-  };
-  co_return co_await run_together_or_alone<Takens>(std::move(takes), std::move(together));
+Task<postgres::Outcome<std::vector<Result<Takens>>>> PostgresStore::take_together(
+    const std::vector<NamedTake>& takes) {
+  NamedTaking taking(takes, set_aside_);
+  auto failure = co_await run_taking(taking);
+  if (failure) co_return std::unexpected(std::move(*failure));
+  co_return std::move(taking.results());
 }
 
 Task<std::optional<postgres::Failure>> PostgresStore::run_taking(Taking& taking) {
@@ -310,15 +281,14 @@ Task<Result<void>> PostgresStore::note_foreign_worker(Timestamp now) {
   Statement insert(R"(
 INSERT INTO foreign_workers (id, first_seen_at)
 VALUES (1, $1::timestamptz)
-ON CONFLICT DO NOTHING)");
-  const auto read = [](const RowSets&) -> Result<void> { return {}; };
-  return query<void>({insert.bind(now)}, Effect::repeatable, read);
+ON CONFLICT DO NOTHING)",
+                   now);
+  return query<void>(std::move(insert), Effect::repeatable, [](const Rows&) { return Result<void>(); });
 }
 
 Task<Result<bool>> PostgresStore::has_seen_foreign_worker() {
   const Statement look("SELECT EXISTS (SELECT FROM foreign_workers)");
-  const auto read = [](const RowSets& sets) -> Result<bool> { return sets.front().boolean(0, 0); };
-  return query<bool>({look}, Effect::none, read);
+  return query<bool>(look, Effect::none, [](const Rows& rows) -> Result<bool> { return rows[0].boolean(0); });
 }
 
 Task<Result<Workload>> PostgresStore::measure_workload() {
@@ -329,39 +299,35 @@ SELECT
    FROM transactions
    WHERE next_action_at IS NOT NULL AND status <> 'queued'),
   (SELECT count(*) FROM (SELECT FROM transactions WHERE status = 'manual_review' LIMIT 10000) r))");
-  const auto read = [](const RowSets& sets) -> Result<Workload> {
-    const PostgresRow row{sets.front()};
-    return Workload{row.optional_time(0), row.optional_time(1), sets.front().integer(0, 2)};
-  };
-  return query<Workload>({measure}, Effect::none, read);
+  return query<Workload>(measure, Effect::none, [](const Rows& rows) -> Result<Workload> {
+    return Workload{rows[0].optional_time(0), rows[0].optional_time(1), rows[0].integer(2)};
+  });
 }
 
 Task<Result<std::int64_t>> PostgresStore::count_backlog(std::int64_t most) {
-  Statement count(R"(
+  const Statement count(R"(
 SELECT count(*)
-FROM (SELECT FROM transactions WHERE next_action_at IS NOT NULL LIMIT $1::bigint) b)");
-  const auto read = [](const RowSets& sets) -> Result<std::int64_t> { return sets.front().integer(0, 0); };
-  return query<std::int64_t>({count.bind(most)}, Effect::none, read);
+FROM (SELECT FROM transactions WHERE next_action_at IS NOT NULL LIMIT $1::bigint) b)",
+                        most);
+  return query<std::int64_t>(count, Effect::none,
+                             [](const Rows& rows) -> Result<std::int64_t> { return rows[0].integer(0); });
 }
 
 Task<Result<std::vector<MerchantBacklog>>> PostgresStore::largest_backlogs(std::int64_t most,
                                                                            std::size_t merchants) {
-  Statement select(R"(
+  using Largest = std::vector<MerchantBacklog>;
+  const Statement select(R"(
 SELECT merchant_id, count(*) AS waiting
 FROM (SELECT merchant_id FROM transactions WHERE next_action_at IS NOT NULL LIMIT $1::bigint) b
 GROUP BY merchant_id
 ORDER BY waiting DESC, merchant_id
-LIMIT $2::bigint)");
-  select.bind(most).bind(static_cast<std::int64_t>(merchants));
-  const auto read = [](const RowSets& sets) -> Result<std::vector<MerchantBacklog>> {
-    std::vector<MerchantBacklog> largest;
-    largest.reserve(static_cast<std::size_t>(sets.front().size()));
-    for (int row = 0; row < sets.front().size(); ++row) {
-      largest.push_back({{sets.front().integer(row, 0)}, sets.front().integer(row, 1)});
-    }
+LIMIT $2::bigint)",
+                         most, static_cast<std::int64_t>(merchants));
+  return query<Largest>(select, Effect::none, [](const Rows& rows) -> Result<Largest> {
+    Largest largest;
+    for (const auto row : rows.all()) largest.push_back({{row.integer(0)}, row.integer(1)});
     return largest;
-  };
-  return query<std::vector<MerchantBacklog>>({select}, Effect::none, read);
+  });
 }
 
 }  // namespace switchyard::store

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "store/keys_in_flight.hpp"
-
 namespace switchyard::store {
 namespace {
 
@@ -125,15 +123,12 @@ void KeyLookup::add(MerchantId merchant, const IdempotencyKey& key) {
 }
 
 Statement KeyLookup::statement() const {
-  Statement statement(select_keys);
-  statement.bind(merchants_).bind(kinds_).bind(keys_);
-  return statement;
+  return Statement(select_keys, merchants_, kinds_, keys_);
 }
 
-Result<std::optional<Replayed>> replay_of(const postgres::Rows& keys, int row, const IdempotencyKey& key) {
-  if (keys.is_null(row, 0)) return std::nullopt;
-  if (keys.bytes(row, 0) != key.request_fingerprint) return std::unexpected(used_for_another_request());
-  return Replayed{{keys.uuid(row, 1)}, std::string(keys.bytes(row, 2))};
+Result<std::optional<Replayed>> replay_of(const postgres::Row& row, const IdempotencyKey& key) {
+  if (row.is_null(0)) return std::nullopt;
+  return get_reply(row, key);
 }
 
 void Writes::add(const payment::State& state, const Operations& operations) {
@@ -153,9 +148,8 @@ void Writes::add_key(const payment::Transaction& transaction, const IdempotencyK
 
 Statements Writes::of_new() const {
   Statements statements;
-  if (has_keys()) keys_.bind_to(statements.emplace_back(insert_keys_of_new.c_str()));
-  auto& insert =
-      statements.emplace_back((has_keys() ? insert_transactions_with_keys : insert_transactions).c_str());
+  if (has_keys()) keys_.bind_to(statements.emplace_back(insert_keys_of_new));
+  auto& insert = statements.emplace_back((has_keys() ? insert_transactions_with_keys : insert_transactions));
   transactions_.bind_to(insert);
   if (has_keys()) lookup_.bind_keys_to(insert);
   bind_operations_to(statements, insert_operations_of_new);
@@ -164,28 +158,28 @@ Statements Writes::of_new() const {
 }
 
 Statement Writes::look_for_own() const {
-  Statement statement(select_own.c_str());
+  Statement statement(select_own);
   transactions_.bind_to(statement);
   return statement;
 }
 
 Statements Writes::of_locked() const {
   Statements statements;
-  if (!transactions_.empty()) transactions_.bind_changing_to(statements.emplace_back(update_locked.c_str()));
+  if (!transactions_.empty()) transactions_.bind_changing_to(statements.emplace_back(update_locked));
   bind_operations_to(statements, upsert_operations_of_locked);
-  if (has_keys()) keys_.bind_to(statements.emplace_back(insert_keys.c_str()));
+  if (has_keys()) keys_.bind_to(statements.emplace_back(insert_keys));
   return statements;
 }
 
 Statements Writes::of_same_version() const {
   Statements statements;
-  transactions_.bind_changing_to(statements.emplace_back(update_of_same_version.c_str()));
+  transactions_.bind_changing_to(statements.emplace_back(update_of_same_version));
   bind_operations_to(statements, upsert_operations_of_same_version);
   return statements;
 }
 
 void Writes::bind_operations_to(Statements& statements, const std::string& sql) const {
-  if (!operations_.empty()) operations_.bind_to(statements.emplace_back(sql.c_str())).bind(versions_);
+  if (!operations_.empty()) operations_.bind_to(statements.emplace_back(sql)).bind(versions_);
 }
 
 }  // namespace switchyard::store

@@ -25,9 +25,9 @@ class KeyLookup {
   postgres::Column keys_{postgres::Type::text};
   bool empty_ = true;
 };
-// What the key of this row was first used for, nothing if it was not used;
+// Of a row of that: what the key was first used for, nothing if it was not used;
 // idempotency_key_reused_with_different_body.
-Result<std::optional<Replayed>> replay_of(const postgres::Rows& keys, int row, const IdempotencyKey& key);
+Result<std::optional<Replayed>> replay_of(const postgres::Row& row, const IdempotencyKey& key);
 
 // What has been decided about many transactions, each of them once.
 class Writes {

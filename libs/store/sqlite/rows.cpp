@@ -1,12 +1,10 @@
 #include "store/sqlite/rows.hpp"
 
-#include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "base/assert.hpp"
-#include "store/keys_in_flight.hpp"
 
 namespace switchyard::store {
 namespace {
@@ -38,46 +36,23 @@ std::string changing(const TableName& table, fmt::string_view assignment) {
 }
 
 // Of put_columns(). What is bound lives until the query ends.
-struct Bind {
-  sqlite::Query& query;
-
-  void operator()(std::int64_t value) const { query.bind(value); }
-  void operator()(bool value) const { query.bind(std::int64_t{value}); }
-  void operator()(const Uuid& value) const { query.bind_blob(value.bytes); }
-  void operator()(std::string_view value) const { query.bind(value); }
-  void operator()(Timestamp value) const { query.bind(to_ms(value)); }
-  void operator()(std::optional<Timestamp> value) const { query.bind(value.transform(to_ms)); }
-};
+auto bind_to(sqlite::Query& query) {
+  return [&query](const auto& value) { query.bind(value); };
+}
 
 // The same for changing(): which row it is, and what may have changed.
-struct BindChanging {
-  const TableName& table;
-  sqlite::Query& query;
-  std::size_t column = 0;
-
-  void operator()(const auto& value) {
+auto bind_changing_to(sqlite::Query& query, const TableName& table) {
+  return [&query, &table, column = std::size_t{0}](const auto& value) mutable {
     const bool is_asked_for = column < table.key_size || !table.columns[column].is_fixed;
     ++column;
-    if (is_asked_for) {
-      Bind{query}(value);
-    } else {
-      query.skip();
-    }
-  }
-};
+    is_asked_for ? query.bind(value) : query.skip();
+  };
+}
 
 }  // namespace
 
 std::string column_list(const TableName& table) {
   return of_each(table, "{0}", [](std::size_t) { return true; });
-}
-
-Uuid Row::uuid(int column) const {
-  const auto blob = query.blob(column);
-  Uuid id;
-  SWITCHYARD_ASSERT(blob.size() == id.bytes.size());
-  std::ranges::transform(blob, id.bytes.begin(), [](char c) { return static_cast<std::uint8_t>(c); });
-  return id;
 }
 
 std::optional<Readable<payment::State>> read_state(sqlite::Database& database, MerchantId merchant,
@@ -88,17 +63,17 @@ std::optional<Readable<payment::State>> read_state(sqlite::Database& database, M
       fmt::format("SELECT {} FROM operations WHERE merchant_id = ? AND transaction_id = ? ORDER BY number",
                   column_list(operations_table));
   auto row = database.query(of_transaction.c_str());
-  row.bind(merchant.value).bind_blob(id.value.bytes);
+  row.bind(merchant.value, id.value);
   if (!row.step()) return std::nullopt;
-  auto transaction = get_transaction(Row{row});
+  auto transaction = get_transaction(row);
   if (!transaction) return std::unexpected(transaction.error());
   payment::State state{std::move(*transaction), {}};
   // A new one has none to look for.
   if (state.transaction.operation_count > 0) {
     auto operations = database.query(of_operations.c_str());
-    operations.bind(merchant.value).bind_blob(id.value.bytes);
+    operations.bind(merchant.value, id.value);
     while (operations.step()) {
-      auto operation = get_operation(Row{operations}, state.transaction.amount.currency());
+      auto operation = get_operation(operations, state.transaction.amount.currency());
       if (!operation) return std::unexpected(operation.error());
       state.operations.push_back(std::move(*operation));
     }
@@ -124,7 +99,7 @@ const char* select_newest_first(bool of_reference) {
 bool insert_transaction(sqlite::Database& database, const payment::Transaction& transaction) {
   static const auto sql = insert_into(transactions_table) + " ON CONFLICT DO NOTHING";
   auto query = database.query(sql.c_str());
-  put_columns(transaction, Bind{query});
+  put_columns(transaction, bind_to(query));
   query.run();
   return database.changes() == 1;
 }
@@ -135,7 +110,7 @@ bool update_transaction(sqlite::Database& database, const payment::Transaction& 
       fmt::format("UPDATE transactions SET {} WHERE merchant_id = ?1 AND id = ?2 AND version = ?{}",
                   changing(transactions_table, "{0} = ?{1}"), transaction_columns.size() + 1);
   auto query = database.query(sql.c_str());
-  put_columns(transaction, BindChanging{transactions_table, query});
+  put_columns(transaction, bind_changing_to(query, transactions_table));
   query.bind(expected_version).run();
   return database.changes() == 1;
 }
@@ -150,9 +125,9 @@ void write_operations(sqlite::Database& database, const payment::Transaction& tr
     const bool is_new = std::cmp_greater(operation->number, stored);
     auto query = database.query(is_new ? insert.c_str() : update.c_str());
     if (is_new) {
-      put_columns(transaction, *operation, Bind{query});
+      put_columns(transaction, *operation, bind_to(query));
     } else {
-      put_columns(transaction, *operation, BindChanging{operations_table, query});
+      put_columns(transaction, *operation, bind_changing_to(query, operations_table));
     }
     query.run();
     SWITCHYARD_ASSERT(database.changes() == 1);
@@ -164,23 +139,18 @@ Result<std::optional<Replayed>> read_reply(sqlite::Database& database, MerchantI
   auto row = database.query(R"(
     SELECT request_fingerprint, transaction_id, reply FROM idempotency_keys
     WHERE merchant_id = ? AND kind = ? AND key = ?)");
-  row.bind(merchant.value).bind(payment::to_string(key.kind)).bind(key.key);
+  row.bind(merchant.value, payment::to_string(key.kind), key.key);
   if (!row.step()) return std::nullopt;
-  if (row.blob(0) != key.request_fingerprint) return std::unexpected(used_for_another_request());
-  return Replayed{{Row{row}.uuid(1)}, std::string(row.text(2))};
+  return get_reply(row, key);
 }
 
 void insert_key(sqlite::Database& database, const payment::Transaction& transaction,
                 const IdempotencyKey& key, const std::string& reply) {
   static const auto sql = insert_into(idempotency_keys_table);
   database.query(sql.c_str())
-      .bind(transaction.merchant_id.value)
-      .bind(payment::to_string(key.kind))
-      .bind(key.key)
+      .bind(transaction.merchant_id.value, payment::to_string(key.kind), key.key)
       .bind_blob(key.request_fingerprint)
-      .bind_blob(transaction.id.value.bytes)
-      .bind(reply)
-      .bind(to_ms(transaction.updated_at))
+      .bind(transaction.id.value, reply, transaction.updated_at)
       .run();
 }
 

@@ -8,29 +8,8 @@
 
 namespace switchyard::store {
 
-inline std::int64_t to_ms(Timestamp time) {
-  return time.time_since_epoch().count();
-}
-inline Timestamp from_ms(std::int64_t ms) {
-  return Timestamp(std::chrono::milliseconds(ms));
-}
-
 // "merchant_id, id, ..., updated_at_ms"
 std::string column_list(const TableName& table);
-
-// A row of column_list(), or of its first columns.
-struct Row {
-  const sqlite::Query& query;
-
-  std::int64_t integer(int column) const { return query.integer(column); }
-  bool boolean(int column) const { return query.integer(column) != 0; }
-  Uuid uuid(int column) const;
-  std::string_view text(int column) const { return query.text(column); }
-  Timestamp time(int column) const { return from_ms(query.integer(column)); }
-  std::optional<Timestamp> optional_time(int column) const {
-    return query.is_null(column) ? std::nullopt : std::optional(time(column));
-  }
-};
 
 // Nothing if there is no such row.
 std::optional<Readable<payment::State>> read_state(sqlite::Database& database, MerchantId merchant,

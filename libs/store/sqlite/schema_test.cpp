@@ -28,6 +28,10 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
 
+Timestamp at_ms(std::int64_t ms) {
+  return Timestamp(std::chrono::milliseconds(ms));
+}
+
 class SchemaTest : public ::testing::Test {
  protected:
   Database open() const { return Database(path_, Durability::process, Access::create); }
@@ -460,8 +464,8 @@ TEST_P(OldFileTest, EachTransactionIsSoundAndKeepsWhatItWas) {
     EXPECT_EQ(transaction.version, old.epoch);
     EXPECT_EQ(transaction.reason, old.reason);
     EXPECT_EQ(transaction.held_minor, old.status == "authorized" ? 100 : 0);
-    EXPECT_EQ(transaction.created_at, from_ms(1000));
-    EXPECT_EQ(transaction.updated_at, from_ms(3000));
+    EXPECT_EQ(transaction.created_at, at_ms(1000));
+    EXPECT_EQ(transaction.updated_at, at_ms(3000));
     std::vector<std::string> operations;
     for (const auto& operation : state.operations) operations.push_back(words_of(operation));
     EXPECT_EQ(operations, old.operations) << number;
@@ -487,8 +491,8 @@ TEST_P(OldFileTest, EachAttemptIsAnAuthorization) {
                 fmt::format(R"({{"reference":"{}","amount":100,"currency":"USD","capture_method":"{}"}})",
                             old_id(number).value.to_string(), old.capture_method))
           << "a resend is identical";
-      EXPECT_EQ(operation.requested_at, from_ms(2000));
-      EXPECT_EQ(operation.sent_at, from_ms(2000));
+      EXPECT_EQ(operation.requested_at, at_ms(2000));
+      EXPECT_EQ(operation.sent_at, at_ms(2000));
       EXPECT_EQ(operation.ended_at.has_value(), !is_open(operation.phase)) << number;
       EXPECT_EQ(operation.due_at, is_last ? state.transaction.next_action_at : std::nullopt) << number;
     }
@@ -497,7 +501,7 @@ TEST_P(OldFileTest, EachAttemptIsAnAuthorization) {
 
 TEST_P(OldFileTest, WhatIsOpenIsTakenUpWhereItWas) {
   open();
-  const Timestamp now = from_ms(1'000'000);
+  const Timestamp now = at_ms(1'000'000);
   const payment::Psp psp{"simulator", [](const auto&, const auto&) { return std::string("new bytes"); }};
   const DueWork due{now, now + std::chrono::hours(1), 100};
   const auto taken = take(due, [&](payment::State state) {
@@ -525,7 +529,7 @@ TEST_P(OldFileTest, APersonCanEndWhatWaitedForOne) {
     if (old.status != "manual_review") continue;
     const NamedWork work{{{{1}, old_id(number)}}};
     take(work, [](payment::State state) {
-      auto ended = payment::resolve(std::move(state), 1, {true, "ref", "asked the PSP"}, from_ms(9000));
+      auto ended = payment::resolve(std::move(state), 1, {true, "ref", "asked the PSP"}, at_ms(9000));
       SWITCHYARD_ASSERT(ended.has_value());
       return Decided{{std::move(*ended)}};
     });

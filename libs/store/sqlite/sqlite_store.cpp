@@ -35,7 +35,7 @@ void note_health(sqlite::Database& database, Timestamp now) {
       .query(R"(
         INSERT INTO health (id, checked_at_ms) VALUES (1, ?)
         ON CONFLICT (id) DO UPDATE SET checked_at_ms = excluded.checked_at_ms)")
-      .bind(to_ms(now))
+      .bind(now)
       .run();
 }
 

@@ -5,7 +5,6 @@
 
 #include "sqlite/lane.hpp"
 #include "sqlite/read_lane.hpp"
-#include "store/keys_in_flight.hpp"
 #include "store/store.hpp"
 
 namespace switchyard::store {
@@ -29,10 +28,6 @@ class SqliteStore final : public Store {
   Task<Result<void>> record_login_failure(std::vector<std::string> subjects, Timestamp now,
                                           std::chrono::milliseconds window) override;
 
-  Task<Result<Committed>> commit(Change change) override;
-  Task<Result<std::vector<Taken>>> take(Work work, Decide decide) override;
-
-  Task<Result<std::optional<Replayed>>> find_reply(MerchantId merchant, IdempotencyKey key) override;
   Task<Result<payment::State>> find_transaction(MerchantId merchant, TransactionId id) override;
   Task<Result<TransactionPage>> list_transactions(MerchantId merchant, TransactionFilter filter) override;
   Task<Result<std::vector<std::pair<TransactionId, MerchantId>>>> find_owners(
@@ -52,10 +47,11 @@ class SqliteStore final : public Store {
   // In the line of the merchants; no merchant has this id.
   static constexpr std::int64_t ourselves = -1;
 
-  Task<Result<Committed>> commit_with_key(Change change);
-  Task<Result<std::vector<Taken>>> take_named(NamedWork work, Decide decide);
+  Task<Result<Committed>> write(Change change) override;
+  Task<Result<std::vector<Taken>>> take_due(DueWork work, Decide decide) override;
+  Task<Result<std::vector<Taken>>> take_named(NamedWork work, Decide decide) override;
+  Task<Result<std::optional<Replayed>>> read_reply(MerchantId merchant, IdempotencyKey key) override;
 
-  KeysInFlight keys_in_flight_;
   // Migrates before the readers open the file.
   sqlite::Lane writer_;
   sqlite::ReadLane logins_;

@@ -10,9 +10,8 @@ namespace {
 constexpr Uuid last_id{
     {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
 
-Result<Committed> write(sqlite::Database& database, const Change& change) {
+Result<Committed> write_change(sqlite::Database& database, const Change& change) {
   const auto& transaction = change.state.transaction;
-  payment::assert_invariants(change.state);
   if (change.key) {
     auto earlier = read_reply(database, transaction.merchant_id, *change.key);
     if (!earlier) return std::unexpected(std::move(earlier.error()));
@@ -29,7 +28,7 @@ Result<Committed> write(sqlite::Database& database, const Change& change) {
 }
 
 // Before the row is read as a whole, which costs more than to pass over it.
-bool matches(const Row& row, const TransactionFilter& filter) {
+bool matches(const sqlite::Query& row, const TransactionFilter& filter) {
   return (!filter.status || row.text(5) == payment::to_string(*filter.status)) &&
          (!filter.currency || row.text(3) == filter.currency->code()) &&
          (!filter.created_from || row.time(18) >= *filter.created_from) &&
@@ -40,14 +39,13 @@ TransactionPage read_page(sqlite::Database& database, SetAside& set_aside, Merch
                           const TransactionFilter& filter) {
   SWITCHYARD_ASSERT(filter.limit > 0);
   const Uuid before = filter.before ? filter.before->value : last_id;
-  auto query = database.query(select_newest_first(!filter.reference.empty()));
-  query.bind(merchant.value).bind_blob(before.bytes);
-  if (!filter.reference.empty()) query.bind(filter.reference);
-  const Row row{query};
+  auto row = database.query(select_newest_first(!filter.reference.empty()));
+  row.bind(merchant.value, before);
+  if (!filter.reference.empty()) row.bind(filter.reference);
 
   TransactionPage page;
   std::optional<TransactionId> last_seen;
-  for (std::int64_t looked_at = 0; query.step(); ++looked_at) {
+  for (std::int64_t looked_at = 0; row.step(); ++looked_at) {
     // There is one more row: the page ends with a cursor to it.
     if (page.items.size() == filter.limit || looked_at == rows_of_a_page_max) {
       page.next = last_seen;
@@ -67,37 +65,22 @@ TransactionPage read_page(sqlite::Database& database, SetAside& set_aside, Merch
 
 }  // namespace
 
-Task<Result<Committed>> SqliteStore::commit(Change change) {
-  if (change.key) return commit_with_key(std::move(change));
+Task<Result<Committed>> SqliteStore::write(Change change) {
   return writer_.run<Committed>(
-      [change = std::move(change)](sqlite::Database& database) { return write(database, change); });
+      [change = std::move(change)](sqlite::Database& database) { return write_change(database, change); });
 }
 
-Task<Result<Committed>> SqliteStore::commit_with_key(Change change) {
-  const KeysInFlight::Hold hold(keys_in_flight_, change.state.transaction.merchant_id, *change.key);
-  if (!hold) co_return std::unexpected(first_use_in_flight());
-  auto work = [change = std::move(change)](sqlite::Database& database) { return write(database, change); };
-  co_return co_await writer_.run<Committed>(std::move(work));
-}
-
-Task<Result<std::optional<Replayed>>> SqliteStore::find_reply(MerchantId merchant, IdempotencyKey key) {
-  // Before the read: a use that ends in between is committed, and read.
-  if (keys_in_flight_.holds(merchant, key)) co_return std::unexpected(first_use_in_flight());
-  auto read = [merchant, key = std::move(key)](sqlite::Database& database) {
-    return read_reply(database, merchant, key);
-  };
-  co_return co_await merchants_.run<std::optional<Replayed>>(merchant.value, std::move(read));
+Task<Result<std::optional<Replayed>>> SqliteStore::read_reply(MerchantId merchant, IdempotencyKey key) {
+  return merchants_.run<std::optional<Replayed>>(
+      merchant.value, [merchant, key = std::move(key)](sqlite::Database& database) {
+        return store::read_reply(database, merchant, key);
+      });
 }
 
 Task<Result<payment::State>> SqliteStore::find_transaction(MerchantId merchant, TransactionId id) {
-  return merchants_.run<payment::State>(
-      merchant.value, [this, merchant, id](sqlite::Database& database) -> Result<payment::State> {
-        auto state = read_state(database, merchant, id);
-        if (!state) return std::unexpected(no_such_transaction());
-        if (*state) return std::move(**state);
-        set_aside_.note(merchant, id, state->error());
-        return std::unexpected(is_set_aside(state->error()));
-      });
+  return merchants_.run<payment::State>(merchant.value, [this, merchant, id](sqlite::Database& database) {
+    return set_aside_.readable(merchant, id, read_state(database, merchant, id));
+  });
 }
 
 Task<Result<TransactionPage>> SqliteStore::list_transactions(MerchantId merchant, TransactionFilter filter) {
@@ -116,7 +99,7 @@ Task<Result<std::vector<std::pair<TransactionId, MerchantId>>>> SqliteStore::fin
         Owners owners;
         for (const auto id : ids) {
           auto row = database.query("SELECT merchant_id FROM transactions WHERE id = ?");
-          row.bind_blob(id.value.bytes);
+          row.bind(id.value);
           while (row.step()) owners.emplace_back(id, MerchantId{row.integer(0)});
         }
         return owners;

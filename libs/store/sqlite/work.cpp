@@ -1,6 +1,6 @@
 // What is decided under the write lock, for merchants and workers; and how much there is to do.
 #include <algorithm>
-#include <deque>
+#include <numeric>
 #include <tuple>
 
 #include "base/assert.hpp"
@@ -31,16 +31,14 @@ const DueQueries& queries_of(DueWork::Which which) {
 
 void find_due(sqlite::Database& database, const char* sql, Timestamp time, std::size_t limit, Ones& found) {
   auto row = database.query(sql);
-  row.bind(to_ms(time)).bind(static_cast<std::int64_t>(limit));
-  while (row.step()) found.push_back({{row.integer(0)}, {Row{row}.uuid(1)}});
+  row.bind(time, static_cast<std::int64_t>(limit));
+  while (row.step()) found.push_back({{row.integer(0)}, {row.uuid(1)}});
 }
 
 // Nothing else of the row is touched.
 void put_off(sqlite::Database& database, const NamedWork::One& one, Timestamp until) {
   database.query("UPDATE transactions SET next_action_at_ms = ? WHERE merchant_id = ? AND id = ?")
-      .bind(to_ms(until))
-      .bind(one.merchant.value)
-      .bind_blob(one.id.value.bytes)
+      .bind(until, one.merchant.value, one.id.value)
       .run();
 }
 
@@ -52,15 +50,11 @@ Taken take_one(sqlite::Database& database, SetAside& set_aside, const NamedWork:
     if (!earlier) return std::move(earlier.error());
     if (*earlier) return std::move(**earlier);
   }
-  auto state = read_state(database, one.merchant, one.id);
-  if (!state) return no_such_transaction();
-  if (!*state) {
-    set_aside.note(one.merchant, one.id, state->error());
-    return is_set_aside(state->error());
-  }
-  const auto version = (*state)->transaction.version;
-  const auto before = (*state)->operations;
-  auto decided = decide(std::move(**state));
+  auto state = set_aside.readable(one.merchant, one.id, read_state(database, one.merchant, one.id));
+  if (!state) return std::move(state.error());
+  const auto version = state->transaction.version;
+  const auto before = state->operations;
+  auto decided = decide(std::move(*state));
   if (!decided) return std::move(decided.error());
   const auto& after = decided->step.state;
   if (decided->is_changed) {
@@ -72,7 +66,8 @@ Taken take_one(sqlite::Database& database, SetAside& set_aside, const NamedWork:
   return std::move(*decided);
 }
 
-All take_due(sqlite::Database& database, SetAside& set_aside, const DueWork& work, const Decide& decide) {
+All find_and_take(sqlite::Database& database, SetAside& set_aside, const DueWork& work,
+                  const Decide& decide) {
   const auto& queries = queries_of(work.which);
   All taken;
   for (std::size_t passed_over = 0; taken.size() < work.limit && passed_over < passed_over_max;) {
@@ -98,38 +93,32 @@ All take_due(sqlite::Database& database, SetAside& set_aside, const DueWork& wor
 
 }  // namespace
 
-Task<Result<All>> SqliteStore::take(Work work, Decide decide) {
-  if (auto* named = std::get_if<NamedWork>(&work)) return take_named(std::move(*named), std::move(decide));
-  return writer_.run<All>([this, work = std::get<DueWork>(work),
-                           decide = std::move(decide)](sqlite::Database& database) -> Result<All> {
-    return take_due(database, set_aside_, work, decide);
-  });
+Task<Result<All>> SqliteStore::take_due(DueWork work, Decide decide) {
+  return writer_.run<All>(
+      [this, work, decide = std::move(decide)](sqlite::Database& database) -> Result<All> {
+        return find_and_take(database, set_aside_, work, decide);
+      });
 }
 
 Task<Result<All>> SqliteStore::take_named(NamedWork work, Decide decide) {
-  std::deque<KeysInFlight::Hold> holds;
-  std::vector<std::size_t> free;
-  for (std::size_t i = 0; i < work.all.size(); ++i) {
-    const auto& one = work.all[i];
-    if (!one.key || holds.emplace_back(keys_in_flight_, one.merchant, *one.key)) free.push_back(i);
-  }
   // As they lie in the file: what goes to one page is then written one after another.
-  std::ranges::sort(free, {}, [&work](std::size_t i) {
+  std::vector<std::size_t> order(work.all.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::ranges::sort(order, {}, [&work](std::size_t i) {
     return std::tie(work.all[i].merchant.value, work.all[i].id.value.bytes);
   });
-  auto take = [this, work = std::move(work), decide = std::move(decide),
-               free = std::move(free)](sqlite::Database& database) -> Result<All> {
-    All taken(work.all.size(), first_use_in_flight());
-    for (const auto i : free) taken[i] = take_one(database, set_aside_, work.all[i], decide);
+  return writer_.run<All>([this, work = std::move(work), decide = std::move(decide),
+                           order = std::move(order)](sqlite::Database& database) -> Result<All> {
+    All taken(work.all.size(), Error{});
+    for (const auto i : order) taken[i] = take_one(database, set_aside_, work.all[i], decide);
     return taken;
-  };
-  co_return co_await writer_.run<All>(std::move(take));
+  });
 }
 
 Task<Result<void>> SqliteStore::note_foreign_worker(Timestamp now) {
   return writer_.run<void>([now](sqlite::Database& database) -> Result<void> {
     database.query("INSERT INTO foreign_workers (id, first_seen_at_ms) VALUES (1, ?) ON CONFLICT DO NOTHING")
-        .bind(to_ms(now))
+        .bind(now)
         .run();
     return {};
   });
@@ -146,7 +135,7 @@ Task<Result<Workload>> SqliteStore::measure_workload() {
     Workload workload;
     const auto oldest = [&database](const char* sql) -> std::optional<Timestamp> {
       auto row = database.query(sql);
-      return row.step() ? std::optional(from_ms(row.integer(0))) : std::nullopt;
+      return row.step() ? std::optional(row.time(0)) : std::nullopt;
     };
     workload.oldest_started = workload.oldest_due = oldest(store::oldest_started);
     if (const auto due = oldest(oldest_queued)) {
@@ -172,7 +161,7 @@ Task<Result<std::vector<MerchantBacklog>>> SqliteStore::largest_backlogs(std::in
   return merchants_.run<std::vector<MerchantBacklog>>(
       ourselves, [most, merchants](sqlite::Database& database) -> Result<std::vector<MerchantBacklog>> {
         auto row = database.query(backlog_by_merchant);
-        row.bind(most).bind(static_cast<std::int64_t>(merchants));
+        row.bind(most, static_cast<std::int64_t>(merchants));
         std::vector<MerchantBacklog> largest;
         while (row.step()) largest.push_back({{row.integer(0)}, row.integer(1)});
         return largest;
