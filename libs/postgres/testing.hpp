@@ -11,8 +11,7 @@
 
 #include <fmt/format.h>
 
-#include "base/io_threads.hpp"
-#include "postgres/connection.hpp"
+#include "postgres/blocking.hpp"
 
 namespace switchyard::testing {
 
@@ -37,16 +36,7 @@ inline std::string why_no_postgres() {
 
 // Runs one statement, of an operator say. Throws if the server refuses it.
 inline void postgres_execute(const std::string& url, const std::string& sql) {
-  IoThreads thread(1);
-  thread.run(0, [&]() -> Task<void> {
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-    auto connection = co_await postgres::Connection::connect(thread.executor(0), url, deadline);
-    if (!connection) throw std::runtime_error(connection.error().message);
-    std::vector<postgres::Statement> statements;
-    statements.emplace_back(sql.c_str());
-    const auto done = co_await (*connection)->run(std::move(statements), deadline);
-    if (!done) throw std::runtime_error(done.error().message);
-  });
+  postgres::BlockingConnection(url, std::chrono::seconds(30)).run(postgres::Statement(sql));
 }
 
 // `url` for another role, which is made with these options, such as "CONNECTION LIMIT 3". Its password is

@@ -12,6 +12,8 @@
 #include <string_view>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "store/store.hpp"
 
 namespace switchyard::store {
@@ -105,6 +107,18 @@ inline constexpr TableName transactions_table{"transactions", transaction_column
 inline constexpr TableName operations_table{"operations", operation_columns, 3};
 inline constexpr TableName idempotency_keys_table{"idempotency_keys", idempotency_key_columns, 3};
 
+// `text(column, number)` of each column, its number from 1, with commas between; empty ones are left out.
+template <class Text>
+std::string list_of(std::span<const ColumnName> columns, Text text) {
+  std::string list;
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    const auto one = text(columns[i], i + 1);
+    if (!list.empty() && !one.empty()) list += ", ";
+    list += one;
+  }
+  return list;
+}
+
 // Gives each value to `put`, in the order of the columns: std::int64_t, bool, Uuid, std::string_view,
 // Timestamp, std::optional<Timestamp>.
 template <class Put>
@@ -159,26 +173,52 @@ void put_columns(const payment::Transaction& transaction, const payment::Operati
   put(operation.ended_at);
 }
 
+// Reads what a row may hold and this version not know. What is read counts if nothing was unknown.
+template <class Row>
+struct ReadKnown {
+  const Row& row;
+  // Why the row cannot be read: the first word or number of them.
+  std::string unknown{};
+
+  template <class Word>
+  std::optional<Word> word(int column, std::string_view what,
+                           std::optional<Word> (*parse)(std::string_view)) {
+    const auto known = parse(row.text(column));
+    if (!known && unknown.empty())
+      unknown = fmt::format("this version knows no {} \"{}\"", what, row.text(column).substr(0, 32));
+    return known;
+  }
+  // Of operations, claims, sends.
+  std::int32_t count(int column) {
+    const auto value = row.integer(column);
+    const bool is_known = value >= 0 && std::in_range<std::int32_t>(value);
+    if (!is_known && unknown.empty()) unknown = fmt::format("{} is no number of operations", value);
+    return static_cast<std::int32_t>(value);
+  }
+};
+
 // What a row of transaction_columns, or of operation_columns, holds. A Row has integer(i), boolean(i),
 // uuid(i), text(i), time(i) and optional_time(i), from 0.
 template <class Row>
 Readable<payment::Transaction> get_transaction(const Row& row) {
-  const auto words = read_words(row.text(3), row.text(4), row.text(5));
-  if (!words) return std::unexpected(words.error());
-  const auto operations = read_count(row.integer(11));
-  if (!operations) return std::unexpected(operations.error());
+  ReadKnown<Row> read{row};
+  const auto currency = read.word(3, "currency", Currency::parse_stored);
+  const auto capture_method = read.word(4, "capture method", payment::parse_capture_method);
+  const auto status = read.word(5, "status", payment::parse_status);
+  const auto operation_count = read.count(11);
+  if (!read.unknown.empty()) return std::unexpected(std::move(read.unknown));
   payment::Transaction transaction{
       .id = {row.uuid(1)},
       .merchant_id = {row.integer(0)},
-      .amount = Money(row.integer(2), words->currency),
-      .capture_method = words->capture_method,
-      .status = words->status,
+      .amount = Money(row.integer(2), *currency),
+      .capture_method = *capture_method,
+      .status = *status,
       .authorized_minor = row.integer(6),
       .captured_minor = row.integer(7),
       .refunded_minor = row.integer(8),
       .held_minor = row.integer(9),
       .version = row.integer(10),
-      .operation_count = *operations,
+      .operation_count = operation_count,
       .next_action_at = row.optional_time(12),
       .reason = std::string(row.text(13)),
       .derived_reference = std::string(row.text(14)),
@@ -194,20 +234,18 @@ Readable<payment::Transaction> get_transaction(const Row& row) {
 // `currency`: of its transaction.
 template <class Row>
 Readable<payment::Operation> get_operation(const Row& row, Currency currency) {
-  const auto words = read_operation_words(row.text(3), row.text(6), row.text(16));
-  if (!words) return std::unexpected(words.error());
-  std::array<std::int32_t, 4> counts{};
-  for (std::size_t i = 0; const int column : {2, 10, 11, 12}) {
-    const auto count = read_count(row.integer(column));
-    if (!count) return std::unexpected(count.error());
-    counts[i++] = *count;
-  }
+  ReadKnown<Row> read{row};
+  const auto kind = read.word(3, "kind of operation", payment::parse_kind);
+  const auto phase = read.word(6, "phase of an operation", payment::parse_phase);
+  const auto reason_kind = read.word(16, "kind of reason", payment::parse_reason_kind);
+  const std::array counts{read.count(2), read.count(10), read.count(11), read.count(12)};
+  if (!read.unknown.empty()) return std::unexpected(std::move(read.unknown));
   return payment::Operation{
       .number = counts[0],
-      .kind = words->kind,
+      .kind = *kind,
       .amount = Money(row.integer(4), currency),
       .is_final = row.boolean(5),
-      .phase = words->phase,
+      .phase = *phase,
       .psp = std::string(row.text(7)),
       .idempotency_key = std::string(row.text(8)),
       .request = std::string(row.text(9)),
@@ -215,7 +253,7 @@ Readable<payment::Operation> get_operation(const Row& row, Currency currency) {
       .sends = counts[2],
       .look_ups = counts[3],
       .psp_reference = std::string(row.text(13)),
-      .reason = {std::string(row.text(14)), std::string(row.text(15)), words->reason_kind},
+      .reason = {std::string(row.text(14)), std::string(row.text(15)), *reason_kind},
       .taken_back = row.boolean(17),
       .reference = std::string(row.text(18)),
       .note = std::string(row.text(19)),

@@ -7,7 +7,7 @@
 
 #include <fmt/format.h>
 
-#include "store/postgres/blocking.hpp"
+#include "postgres/blocking.hpp"
 #include "store/postgres/rows.hpp"
 #include "store/postgres/schema.hpp"
 #include "store/sqlite/rows.hpp"
@@ -16,6 +16,7 @@
 namespace switchyard::store {
 namespace {
 
+using postgres::BlockingConnection;
 using postgres::Statement;
 
 constexpr std::int64_t batch_rows = 2'000;
@@ -44,21 +45,17 @@ struct Table : TableName {
 
 // SQLite orders text by its bytes.
 std::string in_order(ColumnNames key, std::string_view how) {
-  std::string list;
-  for (const auto& column : key) {
+  return list_of(key, [how](const ColumnName& column, std::size_t) {
     const bool is_text = column.type == ColumnType::text && !how.empty();
-    list +=
-        fmt::format("{}{}{}{}", list.empty() ? "" : ", ", column.name, is_text ? R"( COLLATE "C")" : "", how);
-  }
-  return list;
+    return fmt::format("{}{}{}", column.name, is_text ? R"( COLLATE "C")" : "", how);
+  });
 }
 
 Table::Table(const TableName& table, std::string_view group, std::string_view more_to_sum)
     : TableName(table) {
   const auto key = columns.first(key_size);
   const auto all = column_list(table);
-  std::string places;
-  for (std::size_t i = 0; i < key.size(); ++i) places += i == 0 ? "?" : ", ?";
+  const auto places = list_of(key, [](const ColumnName&, std::size_t) { return std::string("?"); });
   count = fmt::format("SELECT count(*) FROM {}", name);
   last = fmt::format("SELECT {} FROM {} ORDER BY {} LIMIT 1", reads_of(key), name, in_order(key, " DESC"));
   first_rows = fmt::format("SELECT {} FROM {} ORDER BY {} LIMIT ?", all, name, in_order(key, ""));

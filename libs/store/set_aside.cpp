@@ -13,40 +13,7 @@ using std::chrono::steady_clock;
 constexpr auto remembered_for = 3 * set_aside_time;
 constexpr std::size_t rows_max = 10'000;
 
-std::unexpected<std::string> not_known(std::string_view what, std::string_view value) {
-  return std::unexpected(fmt::format("this version knows no {} \"{}\"", what, value.substr(0, 32)));
-}
-
 }  // namespace
-
-Readable<TransactionWords> read_words(std::string_view currency, std::string_view capture_method,
-                                      std::string_view status) {
-  const auto known_currency = Currency::parse_stored(currency);
-  if (!known_currency) return not_known("currency", currency);
-  const auto known_method = payment::parse_capture_method(capture_method);
-  if (!known_method) return not_known("capture method", capture_method);
-  const auto known_status = payment::parse_status(status);
-  if (!known_status) return not_known("status", status);
-  return TransactionWords{*known_currency, *known_method, *known_status};
-}
-
-Readable<OperationWords> read_operation_words(std::string_view kind, std::string_view phase,
-                                              std::string_view reason_kind) {
-  const auto known_kind = payment::parse_kind(kind);
-  if (!known_kind) return not_known("kind of operation", kind);
-  const auto known_phase = payment::parse_phase(phase);
-  if (!known_phase) return not_known("phase of an operation", phase);
-  const auto known_reason = payment::parse_reason_kind(reason_kind);
-  if (!known_reason) return not_known("kind of reason", reason_kind);
-  return OperationWords{*known_kind, *known_phase, *known_reason};
-}
-
-Readable<std::int32_t> read_count(std::int64_t value) {
-  if (value < 0 || !std::in_range<std::int32_t>(value)) {
-    return std::unexpected(fmt::format("{} is no number of operations", value));
-  }
-  return static_cast<std::int32_t>(value);
-}
 
 Readable<payment::Transaction> sound(payment::Transaction transaction) {
   if (const auto why = payment::why_broken(transaction)) return std::unexpected(std::string(*why));

@@ -25,25 +25,6 @@ namespace switchyard::store {
 template <class T>
 using Readable = std::expected<T, std::string>;
 
-// The columns of a transaction that are words.
-struct TransactionWords {
-  Currency currency;
-  payment::CaptureMethod capture_method;
-  payment::Status status;
-};
-Readable<TransactionWords> read_words(std::string_view currency, std::string_view capture_method,
-                                      std::string_view status);
-// The columns of an operation that are words.
-struct OperationWords {
-  payment::Kind kind;
-  payment::Phase phase;
-  payment::ReasonKind reason_kind;
-};
-Readable<OperationWords> read_operation_words(std::string_view kind, std::string_view phase,
-                                              std::string_view reason_kind);
-// A number of operations, claims, sends; what does not fit is no such number.
-Readable<std::int32_t> read_count(std::int64_t value);
-
 // The transaction itself if nothing is wrong with it.
 Readable<payment::Transaction> sound(payment::Transaction transaction);
 Readable<payment::State> sound(payment::State state);

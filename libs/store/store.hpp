@@ -145,6 +145,8 @@ struct MerchantBacklog {
   std::int64_t count = 0;
 };
 
+using Owners = std::vector<std::pair<TransactionId, MerchantId>>;
+
 // How far the clocks of processes may be apart.
 inline constexpr std::chrono::seconds clock_skew_max{60};
 
@@ -171,8 +173,7 @@ class Store : public Users {
   virtual Task<Result<payment::State>> find_transaction(MerchantId merchant, TransactionId id) = 0;
   virtual Task<Result<TransactionPage>> list_transactions(MerchantId merchant, TransactionFilter filter) = 0;
   // Whose they are, of those that there are, in no order. For jobs of an outside queue.
-  virtual Task<Result<std::vector<std::pair<TransactionId, MerchantId>>>> find_owners(
-      std::vector<TransactionId> ids) = 0;
+  virtual Task<Result<Owners>> find_owners(std::vector<TransactionId> ids) = 0;
 
   virtual Task<Result<Workload>> measure_workload() = 0;
   // Rows with a next action, counted up to `most`.

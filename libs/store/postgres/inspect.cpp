@@ -1,11 +1,11 @@
 #include "store/postgres/inspect.hpp"
 
-#include "store/postgres/blocking.hpp"
+#include "postgres/blocking.hpp"
 
 namespace switchyard::store {
 
 PostgresInspection inspect_postgres(const std::string& url) {
-  BlockingConnection database(url, std::chrono::seconds(5));
+  postgres::BlockingConnection database(url, std::chrono::seconds(5));
   const auto server = database.run(postgres::Statement(
       "SELECT current_setting('server_version'), to_regclass('switchyard_schema') IS NULL"));
   PostgresInspection found{.server_version = std::string(server[0].text(0))};

@@ -44,8 +44,7 @@ class PostgresStore final : public Store {
 
   Task<Result<payment::State>> find_transaction(MerchantId merchant, TransactionId id) override;
   Task<Result<TransactionPage>> list_transactions(MerchantId merchant, TransactionFilter filter) override;
-  Task<Result<std::vector<std::pair<TransactionId, MerchantId>>>> find_owners(
-      std::vector<TransactionId> ids) override;
+  Task<Result<Owners>> find_owners(std::vector<TransactionId> ids) override;
 
   Task<Result<Workload>> measure_workload() override;
   Task<Result<std::int64_t>> count_backlog(std::int64_t most) override;

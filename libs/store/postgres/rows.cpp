@@ -32,16 +32,6 @@ const SqlType& sql_type(const ColumnName& column) {
   return sql_types.at(static_cast<std::size_t>(column.type));
 }
 
-template <class Text>
-std::string list_of(ColumnNames columns, Text text) {
-  std::string list;
-  for (std::size_t i = 0; i < columns.size(); ++i) {
-    if (!list.empty()) list += ", ";
-    list += text(columns[i], i + 1);
-  }
-  return list;
-}
-
 // Of put_columns().
 struct PutStorable {
   PostgresColumns& columns;
@@ -73,10 +63,8 @@ std::string arrays_of(ColumnNames columns) {
 }
 
 std::string assignments_of(ColumnNames columns, std::string_view from) {
-  std::vector<ColumnName> changing;
-  std::ranges::copy_if(columns, std::back_inserter(changing), std::not_fn(&ColumnName::is_fixed));
-  return list_of(changing, [from](const ColumnName& column, std::size_t) {
-    return fmt::format("{} = {}{}", column.name, from, column.name);
+  return list_of(columns, [from](const ColumnName& column, std::size_t) {
+    return column.is_fixed ? "" : fmt::format("{0} = {1}{0}", column.name, from);
   });
 }
 

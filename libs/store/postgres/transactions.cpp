@@ -118,9 +118,7 @@ Task<Result<TransactionPage>> PostgresStore::list_transactions(MerchantId mercha
   return query_in_turn<TransactionPage>(merchants_, merchant.value, page_of(merchant, filter), read);
 }
 
-Task<Result<std::vector<std::pair<TransactionId, MerchantId>>>> PostgresStore::find_owners(
-    std::vector<TransactionId> ids) {
-  using Owners = std::vector<std::pair<TransactionId, MerchantId>>;
+Task<Result<Owners>> PostgresStore::find_owners(std::vector<TransactionId> ids) {
   Column wanted(Type::uuid);
   for (const auto& id : ids) wanted.add(id.value);
   Statement select(R"(

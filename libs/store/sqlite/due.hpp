@@ -5,44 +5,44 @@
 // them.
 #pragma once
 
+#include <string>
+
+#include <fmt/format.h>
+
+#include "store/store.hpp"
+
 namespace switchyard::store {
 
 // What is due by a time, and what is farther ahead than any schedule gives. ?1: that time; ?2: a limit.
 struct DueQueries {
-  const char* due;
-  const char* ahead;
+  std::string due;
+  std::string ahead;
 };
 
-inline constexpr DueQueries queued_due{
-    R"(SELECT merchant_id, id FROM transactions
-       WHERE status = 'queued' AND next_action_at_ms <= ?1
-       ORDER BY next_action_at_ms LIMIT ?2)",
-    R"(SELECT merchant_id, id FROM transactions
-       WHERE status = 'queued' AND next_action_at_ms > ?1
-       ORDER BY next_action_at_ms LIMIT ?2)",
-};
-inline constexpr DueQueries started_due{
-    R"(SELECT merchant_id, id FROM transactions
-       WHERE status <> 'queued' AND next_action_at_ms <= ?1
-       ORDER BY next_action_at_ms LIMIT ?2)",
-    R"(SELECT merchant_id, id FROM transactions
-       WHERE status <> 'queued' AND next_action_at_ms > ?1
-       ORDER BY next_action_at_ms LIMIT ?2)",
-};
-inline constexpr DueQueries all_due{
-    R"(SELECT merchant_id, id, next_action_at_ms FROM transactions
-       WHERE status = 'queued' AND next_action_at_ms <= ?1
-       UNION ALL
-       SELECT merchant_id, id, next_action_at_ms FROM transactions
-       WHERE status <> 'queued' AND next_action_at_ms <= ?1
-       ORDER BY next_action_at_ms LIMIT ?2)",
-    R"(SELECT merchant_id, id, next_action_at_ms FROM transactions
-       WHERE status = 'queued' AND next_action_at_ms > ?1
-       UNION ALL
-       SELECT merchant_id, id, next_action_at_ms FROM transactions
-       WHERE status <> 'queued' AND next_action_at_ms > ?1
-       ORDER BY next_action_at_ms LIMIT ?2)",
-};
+inline DueQueries due_queries(fmt::string_view sql) {
+  return {fmt::format(fmt::runtime(sql), "next_action_at_ms <= ?1"),
+          fmt::format(fmt::runtime(sql), "next_action_at_ms > ?1")};
+}
+
+inline const DueQueries queued_due = due_queries(R"(
+  SELECT merchant_id, id FROM transactions
+  WHERE status = 'queued' AND {}
+  ORDER BY next_action_at_ms LIMIT ?2)");
+inline const DueQueries started_due = due_queries(R"(
+  SELECT merchant_id, id FROM transactions
+  WHERE status <> 'queued' AND {}
+  ORDER BY next_action_at_ms LIMIT ?2)");
+inline const DueQueries all_due = due_queries(R"(
+  SELECT merchant_id, id, next_action_at_ms FROM transactions
+  WHERE status = 'queued' AND {0}
+  UNION ALL
+  SELECT merchant_id, id, next_action_at_ms FROM transactions
+  WHERE status <> 'queued' AND {0}
+  ORDER BY next_action_at_ms LIMIT ?2)");
+
+inline const DueQueries& queries_of(DueWork::Which which) {
+  return which == DueWork::Which::all ? all_due : which == DueWork::Which::started ? started_due : queued_due;
+}
 
 // When the one that is due longest is due; no row if there is none.
 inline constexpr const char* oldest_queued = R"(

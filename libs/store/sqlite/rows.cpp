@@ -13,26 +13,17 @@ std::string sqlite_name(const ColumnName& column) {
   return fmt::format("{}{}", column.name, column.type == ColumnType::timestamptz ? "_ms" : "");
 }
 
-// `text` of each column that `counts`, with its name for {0} and its number, from 1, for {1}.
-template <class Counts>
-std::string of_each(const TableName& table, fmt::string_view text, Counts counts) {
-  std::string list;
-  for (std::size_t i = 0; i < table.columns.size(); ++i) {
-    if (!counts(i)) continue;
-    if (!list.empty()) list += ", ";
-    list += fmt::format(fmt::runtime(text), sqlite_name(table.columns[i]), i + 1);
-  }
-  return list;
-}
-
 std::string insert_into(const TableName& table) {
-  const auto all = [](std::size_t) { return true; };
-  return fmt::format("INSERT INTO {} ({}) VALUES ({})", table.name, column_list(table),
-                     of_each(table, "?{1}", all));
+  const auto parameters = list_of(
+      table.columns, [](const ColumnName&, std::size_t number) { return fmt::format("?{}", number); });
+  return fmt::format("INSERT INTO {} ({}) VALUES ({})", table.name, column_list(table), parameters);
 }
 
-std::string changing(const TableName& table, fmt::string_view assignment) {
-  return of_each(table, assignment, [&table](std::size_t i) { return !table.columns[i].is_fixed; });
+std::string update(const TableName& table) {
+  const auto changes = list_of(table.columns, [](const ColumnName& column, std::size_t number) {
+    return column.is_fixed ? "" : fmt::format("{} = ?{}", sqlite_name(column), number);
+  });
+  return fmt::format("UPDATE {} SET {}", table.name, changes);
 }
 
 // Of put_columns(). What is bound lives until the query ends.
@@ -40,7 +31,7 @@ auto bind_to(sqlite::Query& query) {
   return [&query](const auto& value) { query.bind(value); };
 }
 
-// The same for changing(): which row it is, and what may have changed.
+// The same for update(): which row it is, and what may have changed.
 auto bind_changing_to(sqlite::Query& query, const TableName& table) {
   return [&query, &table, column = std::size_t{0}](const auto& value) mutable {
     const bool is_asked_for = column < table.key_size || !table.columns[column].is_fixed;
@@ -52,7 +43,7 @@ auto bind_changing_to(sqlite::Query& query, const TableName& table) {
 }  // namespace
 
 std::string column_list(const TableName& table) {
-  return of_each(table, "{0}", [](std::size_t) { return true; });
+  return list_of(table.columns, [](const ColumnName& column, std::size_t) { return sqlite_name(column); });
 }
 
 std::optional<Readable<payment::State>> read_state(sqlite::Database& database, MerchantId merchant,
@@ -106,9 +97,8 @@ bool insert_transaction(sqlite::Database& database, const payment::Transaction& 
 
 bool update_transaction(sqlite::Database& database, const payment::Transaction& transaction,
                         std::int64_t expected_version) {
-  static const auto sql =
-      fmt::format("UPDATE transactions SET {} WHERE merchant_id = ?1 AND id = ?2 AND version = ?{}",
-                  changing(transactions_table, "{0} = ?{1}"), transaction_columns.size() + 1);
+  static const auto sql = fmt::format("{} WHERE merchant_id = ?1 AND id = ?2 AND version = ?{}",
+                                      update(transactions_table), transaction_columns.size() + 1);
   auto query = database.query(sql.c_str());
   put_columns(transaction, bind_changing_to(query, transactions_table));
   query.bind(expected_version).run();
@@ -118,12 +108,11 @@ bool update_transaction(sqlite::Database& database, const payment::Transaction& 
 void write_operations(sqlite::Database& database, const payment::Transaction& transaction,
                       const Operations& operations, std::size_t stored) {
   static const auto insert = insert_into(operations_table);
-  static const auto update =
-      fmt::format("UPDATE operations SET {} WHERE merchant_id = ?1 AND transaction_id = ?2 AND number = ?3",
-                  changing(operations_table, "{0} = ?{1}"));
+  static const auto change =
+      update(operations_table) + " WHERE merchant_id = ?1 AND transaction_id = ?2 AND number = ?3";
   for (const auto* operation : operations) {
     const bool is_new = std::cmp_greater(operation->number, stored);
-    auto query = database.query(is_new ? insert.c_str() : update.c_str());
+    auto query = database.query(is_new ? insert.c_str() : change.c_str());
     if (is_new) {
       put_columns(transaction, *operation, bind_to(query));
     } else {

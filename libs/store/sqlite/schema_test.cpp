@@ -208,15 +208,15 @@ TEST_F(SchemaTest, DueWorkIsFoundByAWalkOfOneIndexFromItsStart) {
   migrate(database);
   const auto plan_of = [&](const char* sql) { return this->plan_of(database, sql); };
   for (const auto& queries : {queued_due, started_due, all_due}) {
-    for (const auto* sql : {queries.due, queries.ahead}) {
-      const auto plan = plan_of(sql);
+    for (const auto& sql : {queries.due, queries.ahead}) {
+      const auto plan = plan_of(sql.c_str());
       EXPECT_THAT(plan, Not(HasSubstr("SCAN"))) << sql;
       EXPECT_THAT(plan, Not(HasSubstr("TEMP B-TREE"))) << sql;
     }
   }
-  EXPECT_THAT(plan_of(queued_due.due),
+  EXPECT_THAT(plan_of(queued_due.due.c_str()),
               HasSubstr("SEARCH transactions USING COVERING INDEX transactions_queued"));
-  EXPECT_THAT(plan_of(started_due.due),
+  EXPECT_THAT(plan_of(started_due.due.c_str()),
               HasSubstr("SEARCH transactions USING COVERING INDEX transactions_started"))
       << "no queued row is passed over";
   for (const auto* sql : {backlog_count, backlog_by_merchant}) {

@@ -91,9 +91,7 @@ Task<Result<TransactionPage>> SqliteStore::list_transactions(MerchantId merchant
       });
 }
 
-Task<Result<std::vector<std::pair<TransactionId, MerchantId>>>> SqliteStore::find_owners(
-    std::vector<TransactionId> ids) {
-  using Owners = std::vector<std::pair<TransactionId, MerchantId>>;
+Task<Result<Owners>> SqliteStore::find_owners(std::vector<TransactionId> ids) {
   return merchants_.run<Owners>(
       ourselves, [ids = std::move(ids)](sqlite::Database& database) -> Result<Owners> {
         Owners owners;

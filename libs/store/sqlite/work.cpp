@@ -17,20 +17,9 @@ constexpr std::size_t passed_over_max = 1'000;
 using All = std::vector<Taken>;
 using Ones = std::vector<NamedWork::One>;
 
-const DueQueries& queries_of(DueWork::Which which) {
-  switch (which) {
-    case DueWork::Which::all:
-      return all_due;
-    case DueWork::Which::started:
-      return started_due;
-    case DueWork::Which::queued:
-      return queued_due;
-  }
-  SWITCHYARD_ASSERT(false);
-}
-
-void find_due(sqlite::Database& database, const char* sql, Timestamp time, std::size_t limit, Ones& found) {
-  auto row = database.query(sql);
+void find_due(sqlite::Database& database, const std::string& sql, Timestamp time, std::size_t limit,
+              Ones& found) {
+  auto row = database.query(sql.c_str());
   row.bind(time, static_cast<std::int64_t>(limit));
   while (row.step()) found.push_back({{row.integer(0)}, {row.uuid(1)}});
 }

@@ -12,15 +12,15 @@
 #include "base/io_threads.hpp"
 #include "postgres/connection.hpp"
 
-namespace switchyard::store {
+namespace switchyard::postgres {
 
 // Each operation takes `time` at most, and throws std::runtime_error with a line for the operator if it
 // fails.
 class BlockingConnection {
  public:
   BlockingConnection(const std::string& url, std::chrono::seconds time) : time_(time) {
-    connection_ = thread_.run(0, [&]() -> Task<std::unique_ptr<postgres::Connection>> {
-      auto made = co_await postgres::Connection::connect(thread_.executor(0), url, deadline());
+    connection_ = thread_.run(0, [&]() -> Task<std::unique_ptr<Connection>> {
+      auto made = co_await Connection::connect(thread_.executor(0), url, deadline());
       co_return value_of(std::move(made));
     });
   }
@@ -30,28 +30,29 @@ class BlockingConnection {
   auto with_connection(Work work) {
     return thread_.run(0, [&] { return work(*connection_); });
   }
-  postgres::Rows run(postgres::Statement statement) {
-    auto rows = thread_.run(0, [&]() -> Task<std::vector<postgres::Rows>> {
-      std::vector<postgres::Statement> statements(1, std::move(statement));
+  Rows run(Statement statement) {
+    auto rows = thread_.run(0, [&]() -> Task<std::vector<Rows>> {
+      std::vector<Statement> statements(1, std::move(statement));
       auto done = co_await connection_->run(std::move(statements), deadline());
       co_return value_of(std::move(done));
     });
     return std::move(rows.front());
   }
-  std::int64_t integer(const char* sql) { return run(postgres::Statement(sql))[0].integer(0); }
+  std::int64_t integer(const char* sql) { return run(Statement(sql))[0].integer(0); }
 
  private:
-  postgres::Deadline deadline() const { return std::chrono::steady_clock::now() + time_; }
+  Deadline deadline() const { return std::chrono::steady_clock::now() + time_; }
 
+  // By reference: g++ 12 warns of a vector that is moved with its std::expected.
   template <class T>
-  static T value_of(postgres::Outcome<T> outcome) {
-    if (outcome) return std::move(*outcome);
-    throw std::runtime_error(fmt::format("PostgreSQL: {}", outcome.error().message));
+  static T value_of(Outcome<T>&& outcome) {
+    if (!outcome) throw std::runtime_error(fmt::format("PostgreSQL: {}", outcome.error().message));
+    return std::move(*outcome);
   }
 
   IoThreads thread_{1};
   std::chrono::seconds time_;
-  std::unique_ptr<postgres::Connection> connection_;
+  std::unique_ptr<Connection> connection_;
 };
 
-}  // namespace switchyard::store
+}  // namespace switchyard::postgres
