@@ -120,6 +120,14 @@ void book(Charge& charge, const std::vector<Operation>& others, const Operation&
   SWITCHYARD_ASSERT(is_in_order(charge));
 }
 
+void let_go(Charge& charge, const std::vector<Operation>& others, const Operation& declined) {
+  const bool is_rest_released = std::ranges::any_of(others, [](const Operation& other) {
+    return other.kind == Kind::capture && other.is_final && other.outcome.status == Status::succeeded;
+  });
+  if (declined.kind == Kind::capture && is_rest_released) charge.released_minor += declined.amount.minor();
+  SWITCHYARD_ASSERT(is_in_order(charge));
+}
+
 bool take_back(Charge& charge, const std::vector<Operation>& others) {
   const bool is_used = std::ranges::any_of(
       others, [](const Operation& other) { return other.outcome.status != Status::declined; });

@@ -90,6 +90,10 @@ std::string_view why_refused(const Charge& charge, const std::vector<Operation>&
 void book(Charge& charge);
 void book(Charge& charge, const std::vector<Operation>& others, const Operation& succeeded);
 
+// A pending operation that is declined now. Its part of the hold is released where a final capture has
+// released the rest meanwhile.
+void let_go(Charge& charge, const std::vector<Operation>& others, const Operation& declined);
+
 // One that had succeeded and is declined now. False, and nothing is changed, where what came after it stands
 // in the way: then it stays.
 bool take_back(Charge& charge, const std::vector<Operation>& others);

@@ -75,6 +75,21 @@ TEST(Book, ALastCaptureLeavesWhatAnotherOneIsStillToTake) {
   EXPECT_EQ(charge.held_minor(), 0);
 }
 
+TEST(Book, AfterALastCaptureWhatIsDeclinedIsNotHeldAnyMore) {
+  auto charge = held(100);
+  auto first = pending_entry(Kind::capture, 30);
+  auto last = entry(Kind::capture, 40, true);
+  last.idempotency_key = "key-of-the-last";
+  book(charge, {first}, last);
+  first.outcome.status = Status::declined;
+  let_go(charge, {first, last}, first);
+  EXPECT_EQ(charge.held_minor(), 0);
+  EXPECT_EQ(charge.released_minor, 60);
+  charge = held(100);
+  let_go(charge, {first}, first);
+  EXPECT_EQ(charge.held_minor(), 100) << "no final capture: it can be captured again";
+}
+
 TEST(Book, AVoidGivesBackTheHoldAndARefundWhatWasTaken) {
   auto charge = held(100);
   book(charge, {}, entry(Kind::void_, 100));

@@ -344,6 +344,7 @@ void LedgerRows::end(Operation operation) {
   const bool is_to_end = was_pending || take_back(*charge, others, operation);
   if (is_to_end) end_outcome(operation.outcome);
   if (was_pending && operation.outcome.status == Status::succeeded) book(*charge, others, operation);
+  if (was_pending && operation.outcome.status == Status::declined) let_go(*charge, others, operation);
   operation.outcome.later.reset();
   save(operation);
   save(*charge);
