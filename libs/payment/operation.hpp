@@ -105,6 +105,7 @@ struct Operation {
   // When a worker must look at it. Empty: never, or not before the one that is under way has ended.
   std::optional<Timestamp> due_at{};
   Timestamp requested_at{};
+  // For the first time, but for what provably did not arrive.
   std::optional<Timestamp> sent_at{};
   // When its outcome was first known.
   std::optional<Timestamp> ended_at{};

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "payment/fingerprint.hpp"
+#include "payment/retry_policy.hpp"
 
 namespace switchyard::payment {
 
@@ -20,6 +21,15 @@ std::string derived_key(std::string_view installation, MerchantId merchant, std:
 
 std::string numbered_key(const Transaction& transaction, std::int32_t number) {
   return fmt::format("{}-{}-{}", transaction.merchant_id.value, psp_reference(transaction), number);
+}
+
+KeyHold hold_of_key(const Operation& operation, std::chrono::minutes held_for, Timestamp now) {
+  // Longer than a request is on its way, with what clocks may be apart.
+  constexpr std::chrono::minutes margin{5};
+  if (held_for >= for_ever) return KeyHold::holds;
+  const auto sent_at = operation.sent_at.value_or(operation.requested_at);
+  if (now < sent_at) return KeyHold::unclear;
+  return now - sent_at <= held_for - margin ? KeyHold::holds : KeyHold::ended;
 }
 
 }  // namespace switchyard::payment

@@ -6,6 +6,8 @@
 // id, or one key, would otherwise be one charge.
 #pragma once
 
+#include <chrono>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -19,5 +21,13 @@ std::string derived_key(std::string_view installation, MerchantId merchant, std:
 
 // "<merchant>-<reference>-<number>"
 std::string numbered_key(const Transaction& transaction, std::int32_t number);
+
+// Whether a PSP that keeps a key for `held_for` would do the operation once, were its request sent again.
+enum class KeyHold : std::uint8_t {
+  holds,
+  ended,
+  unclear,  // by this clock the operation is not sent yet: somebody's clock is wrong
+};
+KeyHold hold_of_key(const Operation& operation, std::chrono::minutes held_for, Timestamp now);
 
 }  // namespace switchyard::payment

@@ -23,6 +23,10 @@ struct RetryPolicy {
   std::chrono::milliseconds look_up_delay{500};
   std::chrono::milliseconds look_up_delay_max{300'000};
 
+  // Of the PSP: for how long the same request under the same key is done once. What came of it is not known,
+  // and is over: then nothing is sent again.
+  std::chrono::minutes key_held_for = for_ever;
+
   // How long a PSP that took an operation may take to say what came of it, before a person is asked.
   std::chrono::hours pending_max{24 * 7};
 

@@ -27,7 +27,11 @@ using std::chrono::hours;
 using std::chrono::minutes;
 using std::chrono::seconds;
 
+// In which a key is held depends on the simulation.
 const RetryPolicy patience{.pending_max = hours(3)};
+// The PSP's word, less than it does: workers' clocks are some minutes wrong.
+constexpr minutes key_promised_for{10};
+constexpr minutes key_held_for{16};
 constexpr seconds clock_skew{60};
 // Of one worker at once.
 constexpr int calls_max = 50;
@@ -86,7 +90,11 @@ struct Options {
 class Simulation {
  public:
   Simulation(std::uint64_t seed, Options options)
-      : options_(options), random_(seed), psp_(random_, timeline_), other_psp_(random_, timeline_) {
+      : options_(options),
+        policy_(policy_of(options)),
+        random_(seed),
+        psp_(random_, timeline_, options.restores ? for_ever : key_held_for),
+        other_psp_(random_, timeline_, options.restores ? for_ever : key_held_for) {
     for (auto* psp : {&psp_, &other_psp_}) {
       psp->notify = [this](const std::string& key) { notify_twice(key); };
     }
@@ -103,6 +111,10 @@ class Simulation {
     for (int i = 0; i < options_.payments; ++i) plan_payment();
     for (auto& worker : workers_) poll_again_and_again(worker);
     plan_wrong_clocks();
+    timeline_.after(random_.time_between(minutes(20), minutes(60)), [this] {
+      are_look_ups_down_ = true;
+      timeline_.after(minutes(25), [this] { are_look_ups_down_ = false; });
+    });
     if (options_.restores) {
       timeline_.after(random_.time_between(minutes(20), minutes(50)), [this] { take_a_copy(); });
     }
@@ -118,6 +130,13 @@ class Simulation {
   }
 
  private:
+  // A merchant who sends again what was forgotten is charged once only while the PSP keeps the key.
+  static RetryPolicy policy_of(const Options& options) {
+    auto policy = patience;
+    if (!options.restores) policy.key_held_for = key_promised_for;
+    return policy;
+  }
+
   // --- Merchants -------------------------------------------------------------------------------
 
   void plan_payment() {
@@ -287,7 +306,7 @@ class Simulation {
     const auto limit =
         std::min(static_cast<std::size_t>(random_.between(1, 16)), static_cast<std::size_t>(room));
     auto steps = store_.take_due(
-        now, ahead, limit, [&](State state) { return claim(std::move(state), worker.psp, now, patience); });
+        now, ahead, limit, [&](State state) { return claim(std::move(state), worker.psp, now, policy_); });
     for (auto& step : steps) {
       // After the commit of the intent, and before the effect.
       if (dies_now(worker)) return;
@@ -360,7 +379,7 @@ class Simulation {
 
   void look_up(Worker& worker, const std::shared_ptr<Call>& call, milliseconds takes) {
     ++look_ups_;
-    if (is_unanswered(*call) || is_silent(*call) || random_.happens(150)) {
+    if (are_look_ups_down_ || is_unanswered(*call) || is_silent(*call) || random_.happens(150)) {
       return hear(worker, call, Found(OutcomeUnknown{"HTTP 502"}), takes);
     }
     if (random_.happens(80)) return hear(worker, call, Found(NotSent{"connection refused"}), takes);
@@ -373,10 +392,10 @@ class Simulation {
     });
   }
 
-  static Step apply(Step step, const std::variant<Answer, Found>& said, Timestamp now) {
+  Step apply(Step step, const std::variant<Answer, Found>& said, Timestamp now) const {
     if (const auto* answer = std::get_if<Answer>(&said))
-      return answered(std::move(step), *answer, now, patience);
-    return found(std::move(step), std::get<Found>(said), now, patience);
+      return answered(std::move(step), *answer, now, policy_);
+    return found(std::move(step), std::get<Found>(said), now, policy_);
   }
 
   void hear(Worker& worker, const std::shared_ptr<Call>& call, std::variant<Answer, Found> said,
@@ -612,6 +631,7 @@ class Simulation {
   }
 
   Options options_;
+  const RetryPolicy policy_;
   Random random_;
   Timeline timeline_;
   PspModel psp_;
@@ -624,6 +644,7 @@ class Simulation {
   std::vector<std::pair<Timestamp, std::string>> notices_;
   std::optional<Timestamp> restored_at_;
   std::size_t forgotten_operations_ = 0;
+  bool are_look_ups_down_ = false;
 
   int requests_lost_ = 0;
   int answers_to_merchants_lost_ = 0;
@@ -780,6 +801,7 @@ void Simulation::check_that_it_was_hard() const {
   if (!options_.restores) {
     wanted.emplace("claims by a worker of another PSP", elsewhere_);
     wanted.emplace("what another worker settled", settled_elsewhere_);
+    wanted.emplace("look-ups of what the PSP had forgotten", psp_.forgotten_seen);
   }
   for (const auto& [what, times] : wanted) {
     if (std::getenv("SIMULATION_VERBOSE") != nullptr) std::cout << times << " " << what << "\n";

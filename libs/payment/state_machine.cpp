@@ -134,6 +134,12 @@ class Machine {
       // Another version of this program sent it, and did not write down what.
       return (*this)(Contradicted{"the request would not be identical to the one that was sent", {}});
     }
+    const auto key = hold_of_key(operation_, policy_.key_held_for, now_);
+    if (key == KeyHold::unclear)
+      return (*this)(OutcomeUnknown{"by this machine's clock it is yet to be sent"});
+    if (key == KeyHold::ended) {
+      return (*this)(Contradicted{"the PSP knows nothing of it, and does not keep a key for so long", {}});
+    }
     // The identical request under the identical key: if the first one arrives after all, the PSP does it
     // once.
     send();
@@ -198,6 +204,8 @@ class Machine {
     if (operation_.sends >= policy_.sends_max)
       return end(Phase::failed, reason_of(reason, ReasonKind::unknown));
     operation_.reason = reason_of(reason, ReasonKind::unknown);
+    // It is yet to be sent for the first time: the PSP has no key to forget, and is not late.
+    operation_.sent_at.reset();
     operation_.due_at = now_ + doubled(policy_.retry_delay, operation_.sends - 1, milliseconds::max() / 2);
     if (operation_.kind != Kind::authorize) return;
     // No PSP knows of it: the next try may go to another one.

@@ -11,7 +11,7 @@
 //    ones do not hold others up.
 //  - An operation that may have reached its PSP is asked for there before anything is sent, and nobody else
 //    is asked: another PSP would say that it knows nothing, which is no answer.
-//  - A resend is the same bytes under the same key.
+//  - A resend is the same bytes under the same key, and goes out only while the PSP keeps the key.
 //  - The amount that a PSP speaks of is held against the one that was asked for.
 #pragma once
 

@@ -478,6 +478,15 @@ TEST(Rejected, AfterAResendSaysNothingAboutAnEarlierSend) {
   EXPECT_EQ(journey.status(), Status::captured) << "the first one had arrived";
 }
 
+TEST(NotSent, IsNoTimeAtWhichItWasSent) {
+  PaymentJourney journey;
+  journey.claim();
+  journey.answer(NotSent{"connection refused"});
+  EXPECT_EQ(journey.operation().sent_at, std::nullopt);
+  journey.claim();
+  EXPECT_EQ(journey.operation().sent_at, journey.now());
+}
+
 // --- Unknown -----------------------------------------------------------------------------------
 
 TEST(OutcomeUnknown, IsLookedUpWithADelayThatDoublesUpToTheLongest) {
@@ -592,6 +601,52 @@ TEST(PendingOnes, EndWhenThePspSaysHow) {
   auto declined = journey_to(Asked::pending);
   declined.find(no_money);
   EXPECT_EQ(declined.status(), Status::declined);
+}
+
+// --- A PSP that keeps a key for a time only -------------------------------------------------------
+
+TEST(KeyHold, LastsFromTheFirstSendThatMayHaveArrivedWithAMargin) {
+  using std::chrono::minutes;
+  Operation operation{.amount = dollars(1000)};
+  operation.requested_at = payment_start;
+  operation.sent_at = payment_start + hours(1);
+  const auto hold_after = [&](milliseconds time, minutes held_for = hours(24)) {
+    return hold_of_key(operation, held_for, *operation.sent_at + time);
+  };
+  EXPECT_EQ(hold_after(milliseconds(0)), KeyHold::holds);
+  EXPECT_EQ(hold_after(hours(24) - minutes(5)), KeyHold::holds);
+  EXPECT_EQ(hold_after(hours(24) - minutes(5) + milliseconds(1)), KeyHold::ended);
+  EXPECT_EQ(hold_after(hours(24 * 365)), KeyHold::ended);
+  EXPECT_EQ(hold_after(-milliseconds(1)), KeyHold::unclear);
+  EXPECT_EQ(hold_after(milliseconds(1), minutes(0)), KeyHold::ended) << "it keeps none";
+  for (const auto time : {milliseconds(-1), milliseconds(hours(24 * 365))}) {
+    EXPECT_EQ(hold_after(time, for_ever), KeyHold::holds);
+  }
+}
+
+TEST(KeyHold, WithoutItNothingIsSentAgainAndAPersonDecides) {
+  RetryPolicy policy;
+  policy.key_held_for = hours(24);
+  for (const auto& [later, resends] : {std::pair(hours(23), true), std::pair(hours(24), false)}) {
+    PaymentJourney journey(CaptureMethod::automatic, policy);
+    journey.lose_the_answer();
+    journey.wait(later);
+    EXPECT_EQ(journey.find(NoSuchOperation{}), resends ? Action::send : Action::none);
+    if (resends) continue;
+    EXPECT_EQ(journey.status(), Status::manual_review);
+    EXPECT_THAT(journey.transaction().reason, HasSubstr("does not keep a key for so long"));
+    EXPECT_EQ(journey.operation().sends, 1);
+  }
+}
+
+TEST(KeyHold, OfWhatWasSentInTheFutureIsNotKnown) {
+  RetryPolicy policy;
+  policy.key_held_for = hours(24);
+  PaymentJourney journey(CaptureMethod::automatic, policy);
+  journey.lose_the_answer();
+  journey.wait(-hours(1));
+  EXPECT_EQ(journey.find(NoSuchOperation{}), Action::none);
+  EXPECT_EQ(journey.status(), Status::unknown) << "a worker with a clock that is right may still ask";
 }
 
 // --- Another PSP -------------------------------------------------------------------------------

@@ -68,6 +68,11 @@ store::Decided hear_late(const Attempt& attempt, payment::State state, Timestamp
   return {.step = std::move(step), .is_changed = is_over};
 }
 
+Settings with_key_of(const psp::Adapter& psp, Settings settings) {
+  settings.policy.key_held_for = psp.capabilities().key_held_for;
+  return settings;
+}
+
 std::string id_of(const payment::Step& step) {
   return step.state.transaction.id.value.to_string();
 }
@@ -88,7 +93,7 @@ Settings read_settings(const Environment& environment) {
 
 Connector::Connector(const Settings& settings, Executor executor, store::Store& store, psp::Adapter& psp,
                      WakeUp& wake_up, telemetry::Metrics& metrics, Log& log, const Clock& clock)
-    : settings_(settings),
+    : settings_(with_key_of(psp, settings)),
       store_(store),
       psp_(psp),
       authorizes_at_{std::string(psp.name()),

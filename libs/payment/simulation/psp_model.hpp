@@ -1,5 +1,6 @@
-// For simulation_test.cpp: a PSP with its book. It does once what comes under one key, and takes every key
-// for another wish: so what it has done twice, or more than it was given, was asked for by the switch.
+// For simulation_test.cpp: a PSP with its book. It does once what comes under one key, while it keeps the
+// key, and takes every key for another wish: so what it has done twice, or more than it was given, was asked
+// for by the switch.
 #pragma once
 
 #include <cstdio>
@@ -47,6 +48,7 @@ class PspModel {
     // Another amount than the one that was asked for.
     bool is_wrong = false;
     bool is_before_restore = false;
+    Timestamp ended_at{};
 
     bool happened() const { return result == Result::succeeded && !taken_back; }
   };
@@ -63,7 +65,9 @@ class PspModel {
     bool is_short = false;
   };
 
-  PspModel(Random& random, Timeline& timeline) : random_(random), timeline_(timeline) {}
+  // Forgets a key so long after what came under it was over; its book stays.
+  PspModel(Random& random, Timeline& timeline, milliseconds key_held_for)
+      : random_(random), timeline_(timeline), key_held_for_(key_held_for) {}
 
   // Told of what has been taken back, by its key.
   std::function<void(const std::string&)> notify;
@@ -72,6 +76,7 @@ class PspModel {
   Answer receive(const std::string& key, const std::string& bytes, bool is_of_before = false) {
     const auto known = book_.find(key);
     if (known != book_.end()) {
+      EXPECT_FALSE(is_forgotten(known->second)) << "it is done a second time: " << bytes;
       ++resends_seen;
       if (known->second.bytes == bytes) return tell(key, known->second);
       EXPECT_TRUE(was_restored) << "another request under a used key: " << known->second.bytes << " and "
@@ -88,6 +93,10 @@ class PspModel {
   Found look_up(const std::string& key) {
     const auto known = book_.find(key);
     if (known == book_.end()) return NoSuchOperation{};
+    if (is_forgotten(known->second)) {
+      ++forgotten_seen;
+      return NoSuchOperation{};
+    }
     return std::visit(Widen{}, tell(key, known->second));
   }
 
@@ -109,6 +118,7 @@ class PspModel {
 
   bool was_restored = false;
   int resends_seen = 0;
+  int forgotten_seen = 0;
   int taken_back = 0;
   int put_back = 0;
   int refused_for_want_of_money = 0;
@@ -121,6 +131,10 @@ class PspModel {
     Found operator()(ActionRequired answer) const { return answer; }
     Found operator()(const auto&) const { return OutcomeUnknown{"not in the book"}; }
   };
+
+  bool is_forgotten(const Effect& effect) const {
+    return effect.result != Result::pending && timeline_.now() - effect.ended_at > key_held_for_;
+  }
 
   static Effect read(const std::string& key, const std::string& bytes) {
     int kind = 0;
@@ -149,6 +163,7 @@ class PspModel {
       --effect.amount;
       effect.is_wrong = true;
     }
+    effect.ended_at = timeline_.now();
     if (random_.happens(120)) {
       effect.result = Result::declined;
     } else if (!reserve(charge, effect)) {
@@ -187,6 +202,7 @@ class PspModel {
     auto& effect = book_.at(key);
     auto& charge = charges_.at(effect.charge);
     effect.result = succeeds ? Result::succeeded : Result::declined;
+    effect.ended_at = timeline_.now();
     if (effect.kind == Kind::refund) charge.refunds_under_way -= effect.amount;
     if (succeeds) {
       move(charge, effect, 1);
@@ -270,6 +286,7 @@ class PspModel {
   const Currency jpy_ = *Currency::parse("JPY");
   Random& random_;
   Timeline& timeline_;
+  const milliseconds key_held_for_;
   std::map<std::string, Effect> book_;
   std::map<std::string, Charge> charges_;
 };
