@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "psp/questions.hpp"
+
 namespace switchyard::psp {
 namespace {
 
@@ -15,8 +17,11 @@ std::chrono::milliseconds time_left(Deadline deadline) {
 
 }  // namespace
 
-HttpAdapter::HttpAdapter(Executor executor, std::unique_ptr<Protocol> protocol, std::size_t connections_max)
-    : protocol_(std::move(protocol)), client_(executor, {.connections_max = connections_max}) {}
+HttpAdapter::HttpAdapter(Executor executor, std::unique_ptr<Protocol> protocol, std::size_t connections_max,
+                         const Clock& clock)
+    : protocol_(std::move(protocol)),
+      client_(executor, {.connections_max = connections_max}),
+      clock_(clock) {}
 
 std::expected<std::string, payment::Rejected> HttpAdapter::encode(const payment::State& state,
                                                                   const payment::Operation& operation) const {
@@ -32,10 +37,10 @@ Task<payment::Answer> HttpAdapter::send(const payment::Step& step, Deadline dead
 }
 
 Task<payment::Found> HttpAdapter::look_up(const payment::Step& step, Deadline deadline) {
-  auto question = protocol_->look_up(step);
-  if (!question) co_return payment::OutcomeUnknown{"the PSP cannot be asked for it"};
-  const auto result = co_await call(std::move(*question), deadline);
-  co_return protocol_->read_look_up(step, result);
+  const auto question = question_of(*protocol_, step, clock_.now());
+  if (!question) co_return question.error();
+  const auto result = co_await call(*question, deadline);
+  co_return read_reply(*protocol_, step, *question, result);
 }
 
 Task<http::CallResult> HttpAdapter::call(http::ClientRequest request, Deadline deadline) {

@@ -11,8 +11,9 @@ namespace switchyard::psp {
 
 class HttpAdapter final : public Adapter {
  public:
-  // Used and destroyed on the thread of `executor`.
-  HttpAdapter(Executor executor, std::unique_ptr<Protocol> protocol, std::size_t connections_max);
+  // Used and destroyed on the thread of `executor`. `clock`: whether the PSP still keeps a key.
+  HttpAdapter(Executor executor, std::unique_ptr<Protocol> protocol, std::size_t connections_max,
+              const Clock& clock);
 
   std::string_view name() const override { return protocol_->name(); }
   Capabilities capabilities() const override { return protocol_->capabilities(); }
@@ -26,6 +27,7 @@ class HttpAdapter final : public Adapter {
 
   const std::unique_ptr<Protocol> protocol_;
   http::AsyncClient client_;
+  const Clock& clock_;
 };
 
 }  // namespace switchyard::psp

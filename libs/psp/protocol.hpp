@@ -32,9 +32,11 @@ class Protocol {
   // The request with that body. Secrets are added here and never stored.
   virtual http::ClientRequest send(const payment::Step& step) const = 0;
   virtual payment::Answer read(const payment::Step& step, const http::CallResult& result) const = 0;
-  // Nothing: there is nothing to ask for it.
-  virtual std::optional<http::ClientRequest> look_up(const payment::Step& step) const = 0;
-  virtual payment::Found read_look_up(const payment::Step& step, const http::CallResult& result) const = 0;
+  // Of a PSP that can be asked (LookUp::by_key). Nothing: there is nothing to ask for it.
+  virtual std::optional<http::ClientRequest> look_up(const payment::Step& step, Timestamp now) const = 0;
+  // `request`: what look_up() gave.
+  virtual payment::Found read_look_up(const payment::Step& step, const http::ClientRequest& request,
+                                      const http::CallResult& result) const = 0;
 };
 
 }  // namespace switchyard::psp

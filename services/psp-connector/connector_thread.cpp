@@ -19,7 +19,7 @@ std::unique_ptr<psp::Adapter> make_psp(Executor executor, const PspSettings& set
                                        std::size_t connections_max, const Clock& clock) {
   if (settings.url.empty()) return std::make_unique<psp::simulator::Simulator>(settings.ledger_path, clock);
   auto protocol = std::make_unique<psp::simulator::SimulatorProtocol>(settings.url);
-  return std::make_unique<psp::HttpAdapter>(executor, std::move(protocol), connections_max);
+  return std::make_unique<psp::HttpAdapter>(executor, std::move(protocol), connections_max, clock);
 }
 
 constexpr std::string_view simulated = "The PSP is simulated: nothing is charged";

@@ -81,7 +81,7 @@ class PspSimulatorTest : public ::testing::Test {
     port_ = server_->port();
     if (adapter_) return;
     adapter_.emplace(threads_.executor(0), std::make_unique<psp::simulator::SimulatorProtocol>(url() + "/"),
-                     100);
+                     100, clock_);
   }
   Log& log() {
     if (!log_) log_.emplace(LogFormat::text, LogLevel::error);

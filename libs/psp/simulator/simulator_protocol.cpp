@@ -56,7 +56,7 @@ payment::Answer SimulatorProtocol::read(const payment::Step& step, const http::C
   return read_answer(step, result);
 }
 
-std::optional<http::ClientRequest> SimulatorProtocol::look_up(const payment::Step& step) const {
+std::optional<http::ClientRequest> SimulatorProtocol::look_up(const payment::Step& step, Timestamp) const {
   const auto& operation = step.operation();
   const auto query =
       operation.kind == payment::Kind::authorize
@@ -65,7 +65,7 @@ std::optional<http::ClientRequest> SimulatorProtocol::look_up(const payment::Ste
   return http::ClientRequest{.url = url_ + query, .body = {}, .headers = {}};
 }
 
-payment::Found SimulatorProtocol::read_look_up(const payment::Step& step,
+payment::Found SimulatorProtocol::read_look_up(const payment::Step& step, const http::ClientRequest&,
                                                const http::CallResult& result) const {
   return read_look_up_answer(step, result);
 }

@@ -19,8 +19,9 @@ class SimulatorProtocol final : public Protocol {
                                                        const payment::Operation& operation) const override;
   http::ClientRequest send(const payment::Step& step) const override;
   payment::Answer read(const payment::Step& step, const http::CallResult& result) const override;
-  std::optional<http::ClientRequest> look_up(const payment::Step& step) const override;
-  payment::Found read_look_up(const payment::Step& step, const http::CallResult& result) const override;
+  std::optional<http::ClientRequest> look_up(const payment::Step& step, Timestamp now) const override;
+  payment::Found read_look_up(const payment::Step& step, const http::ClientRequest& request,
+                              const http::CallResult& result) const override;
 
  private:
   const std::string url_;

@@ -66,7 +66,7 @@ TEST(SimulatorProtocol, WhatThePspCalledTheChargeNeedsAnEscape) {
 TEST(SimulatorProtocol, LooksUpAChargeByItsReferenceAndTheOthersByTheirKey) {
   const SimulatorProtocol protocol("http://psp");
   const auto url_of = [&](Kind kind) {
-    const auto request = protocol.look_up(step_of({.kind = kind, .key = "key-2"}));
+    const auto request = protocol.look_up(step_of({.kind = kind, .key = "key-2"}), {});
     EXPECT_EQ(request.value().method, "GET");
     return request.value().url;
   };
