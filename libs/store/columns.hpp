@@ -32,6 +32,12 @@ struct TableName {
   std::span<const ColumnName> columns;
   // So many columns, the first ones, are the primary key.
   std::size_t key_size;
+
+  constexpr TableName key() const { return {name, columns.first(key_size), key_size}; }
+  // Whether an UPDATE needs it: to know the row, or because it may have changed.
+  constexpr bool is_in_update(std::size_t column) const {
+    return column < key_size || !columns[column].is_fixed;
+  }
 };
 
 inline constexpr std::array<ColumnName, 5> user_columns{{
@@ -118,6 +124,10 @@ std::string list_of(std::span<const ColumnName> columns, Text text) {
   }
   return list;
 }
+
+// Sorts after every id.
+inline constexpr Uuid last_id{
+    {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
 
 // Gives each value to `put`, in the order of the columns: std::int64_t, bool, Uuid, std::string_view,
 // Timestamp, std::optional<Timestamp>.
@@ -277,7 +287,7 @@ User get_user(const Row& row) {
 
 // Of a row with a key's fingerprint, transaction and reply: what the key was first used for.
 template <class Row>
-Result<std::optional<Replayed>> get_reply(const Row& row, const IdempotencyKey& key) {
+Result<Replayed> get_reply(const Row& row, const IdempotencyKey& key) {
   if (row.text(0) == key.request_fingerprint) return Replayed{{row.uuid(1)}, std::string(row.text(2))};
   return fail(ErrorCode::idempotency_key_reused_with_different_body,
               "the idempotency key was used for another request; take a new key for a new request");

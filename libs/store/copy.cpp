@@ -37,10 +37,9 @@ struct Table : TableName {
   std::string first_rows;
   std::string next_rows;
   std::string insert;
-  // Lines that must be the same on both sides, in SQL that both understand. A sum is taken in two parts,
-  // because both add up 64 bits only.
+  // Lines that must be the same on both sides, in any order, in SQL that both understand. A sum is taken in
+  // two parts, because both add up 64 bits only.
   std::string sums;
-  int columns_of_sums = 0;
 };
 
 // SQLite orders text by its bytes.
@@ -68,14 +67,14 @@ Table::Table(const TableName& table, std::string_view group, std::string_view mo
     if (column.type == ColumnType::bigint) summed.push_back(column.name);
   }
   if (!more_to_sum.empty()) summed.push_back(more_to_sum);
-  sums = fmt::format("SELECT {}, count(*)", group);
+  sums = fmt::format("SELECT {} || ' ' || count(*)", group);
   for (const auto& one : summed) {
-    sums += fmt::format(
-        ", CAST(coalesce(sum({0} / 1000000000), 0) AS bigint), CAST(coalesce(sum({0} % 1000000000), 0) AS bigint)",
-        one);
+    sums += fmt::format(R"(
+      || ' ' || CAST(coalesce(sum({0} / 1000000000), 0) AS bigint)
+      || ' ' || CAST(coalesce(sum({0} % 1000000000), 0) AS bigint))",
+                        one);
   }
   sums += fmt::format(" FROM {} GROUP BY {}", name, group);
-  columns_of_sums = 2 + 2 * static_cast<int>(summed.size());
 }
 
 const std::array<Table, 4>& all_tables() {
@@ -146,26 +145,17 @@ std::int64_t copy_batch(sqlite::Database& source, BlockingConnection& destinatio
   std::int64_t count = 0;
   for (; query.step(); ++count) put_row(columns, table, query);
   if (count == 0) return 0;
-  Statement insert(table.insert);
-  destination.run(std::move(columns.bind_to(insert)));
+  destination.run(columns.insert(table.insert));
   return count;
 }
 
-template <class Row>
-std::string line_of(const Row& row, int columns) {
-  std::string line(row.text(0));
-  for (int column = 1; column < columns; ++column) line += fmt::format(" {}", row.integer(column));
-  return line;
-}
-
-// In any order.
 void require_same(sqlite::Database& source, BlockingConnection& destination, const Table& table) {
-  std::multiset<std::string> there;
-  std::multiset<std::string> here;
+  std::multiset<std::string, std::less<>> here;
+  std::multiset<std::string, std::less<>> there;
   auto row = source.query(table.sums.c_str());
-  while (row.step()) here.insert(line_of(row, table.columns_of_sums));
+  while (row.step()) here.emplace(row.text(0));
   const auto rows = destination.run(Statement(table.sums));
-  for (const auto one : rows.all()) there.insert(line_of(one, table.columns_of_sums));
+  for (const auto one : rows.all()) there.emplace(one.text(0));
   if (here == there) return;
   throw std::runtime_error(fmt::format(
       "the counts and sums of {} differ after the copy: the SQLite store was written to between two "
@@ -191,12 +181,8 @@ void copy_installation(sqlite::Database& source, BlockingConnection& destination
 
 // --- The copy as a whole -----------------------------------------------------------------------------
 
-bool is_unfinished(BlockingConnection& destination) {
-  return destination.integer("SELECT count(*) FROM copies WHERE finished_at IS NULL") > 0;
-}
-
 void begin(BlockingConnection& destination, bool restart) {
-  const bool unfinished = is_unfinished(destination);
+  const bool unfinished = destination.integer("SELECT count(*) FROM copies WHERE finished_at IS NULL") > 0;
   if (restart && unfinished) {
     destination.run(
         Statement("TRUNCATE users, login_failures, transactions, operations, idempotency_keys, copies"));

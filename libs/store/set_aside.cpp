@@ -15,16 +15,6 @@ constexpr std::size_t rows_max = 10'000;
 
 }  // namespace
 
-Readable<payment::Transaction> sound(payment::Transaction transaction) {
-  if (const auto why = payment::why_broken(transaction)) return std::unexpected(std::string(*why));
-  return transaction;
-}
-
-Readable<payment::State> sound(payment::State state) {
-  if (const auto why = payment::why_broken(state)) return std::unexpected(std::string(*why));
-  return state;
-}
-
 void SetAside::note(MerchantId merchant, TransactionId id, const std::string& why) {
   const auto oldest = steady_clock::now() - remembered_for;
   const std::lock_guard lock(mutex_);

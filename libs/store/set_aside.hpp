@@ -25,9 +25,12 @@ namespace switchyard::store {
 template <class T>
 using Readable = std::expected<T, std::string>;
 
-// The transaction itself if nothing is wrong with it.
-Readable<payment::Transaction> sound(payment::Transaction transaction);
-Readable<payment::State> sound(payment::State state);
+// A transaction, or a state, itself if nothing is wrong with it.
+template <class T>
+Readable<T> sound(T value) {
+  if (const auto why = payment::why_broken(value)) return std::unexpected(std::string(*why));
+  return value;
+}
 
 // How long a claim puts off what it cannot read.
 inline constexpr std::chrono::seconds set_aside_time{60};

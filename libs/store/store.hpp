@@ -106,6 +106,11 @@ using Decide = std::function<std::expected<Decided, payment::Refusal>(payment::S
 // idempotency_key_reused_with_different_body, and idempotency_key_in_flight.
 using Taken = std::variant<Decided, Replayed, payment::Refusal, Error>;
 
+// Of a key that was used before.
+inline Taken taken_of(Result<Replayed> used) {
+  return used ? Taken(std::move(*used)) : Taken(std::move(used.error()));
+}
+
 // --- Reads -------------------------------------------------------------------------------------
 
 struct TransactionFilter {

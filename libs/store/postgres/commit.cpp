@@ -23,16 +23,12 @@ std::vector<Result<Committed>> results_of(const std::vector<Change>& changes, Pl
   std::vector<Result<Committed>> results;
   results.reserve(changes.size());
   for (const auto& change : changes) {
+    std::optional<Result<Replayed>> used;
+    if (keys != nullptr) used = replay_of((*keys)[static_cast<int>(results.size())], *change.key);
     if (stored.erase(place_of(change.state.transaction)) == 1) {
       results.emplace_back(Done{});
-      continue;
-    }
-    Result<std::optional<Replayed>> used = std::nullopt;
-    if (keys != nullptr) used = replay_of((*keys)[static_cast<int>(results.size())], *change.key);
-    if (!used) {
-      results.emplace_back(std::unexpected(std::move(used.error())));
-    } else if (*used) {
-      results.emplace_back(std::move(**used));
+    } else if (used) {
+      results.emplace_back(std::move(*used));
     } else {
       results.emplace_back(Stale{});
     }

@@ -42,41 +42,37 @@ bool may_be_starting(const Failure& failure) {
                              [&](auto word) { return failure.message.find(word) != failure.message.npos; });
 }
 
-Task<std::unique_ptr<postgres::Connection>> connect_at_start(Executor executor, std::string url,
-                                                             steady_clock::time_point deadline) {
-  for (;;) {
-    auto connection = co_await postgres::Connection::connect(executor, url, deadline);
-    if (connection) co_return std::move(*connection);
-    const auto& failure = connection.error();
-    if (!may_be_starting(failure) || steady_clock::now() + start_pause >= deadline) {
-      throw std::runtime_error(fmt::format("PostgreSQL: {}; see DATABASE_URL", failure.message));
-    }
-    SteadyTimer pause(executor, start_pause);
-    co_await pause.async_wait(use_tuple);
-  }
-}
-
 struct Prepared {
   // There was nothing before.
   bool is_new = false;
   std::string installation;
 };
 
-// A server that goes down meanwhile comes back; what it refuses, it refuses again.
+// Waits a while for a server that is starting. One that goes down meanwhile comes back; what it refuses, it
+// refuses again.
 Task<Prepared> prepare_database(Executor executor, std::string url) {
   const auto deadline = steady_clock::now() + start_time;
   Prepared prepared;
   for (;;) {
-    const auto connection = co_await connect_at_start(executor, url, deadline);
-    try {
-      const auto version = co_await migrate(*connection);
-      prepared.is_new = prepared.is_new || version == 0;
-      co_await require_finished_copy(*connection);
-      prepared.installation = co_await read_installation(*connection);
-      co_return prepared;
-    } catch (const std::runtime_error&) {
-      if (connection->is_usable() || steady_clock::now() + start_pause >= deadline) throw;
+    std::string wrong;
+    bool may_pass = false;
+    auto connection = co_await postgres::Connection::connect(executor, url, deadline);
+    if (!connection) {
+      wrong = fmt::format("PostgreSQL: {}; see DATABASE_URL", connection.error().message);
+      may_pass = may_be_starting(connection.error());
+    } else {
+      try {
+        const auto version = co_await migrate(**connection);
+        prepared.is_new = prepared.is_new || version == 0;
+        co_await require_finished_copy(**connection);
+        prepared.installation = co_await read_installation(**connection);
+        co_return prepared;
+      } catch (const std::runtime_error& error) {
+        wrong = error.what();
+        may_pass = !(*connection)->is_usable();
+      }
     }
+    if (!may_pass || steady_clock::now() + start_pause >= deadline) throw std::runtime_error(wrong);
     SteadyTimer pause(executor, start_pause);
     co_await pause.async_wait(use_tuple);
   }

@@ -1,9 +1,6 @@
 #include "store/postgres/rows.hpp"
 
-#include <algorithm>
 #include <array>
-#include <functional>
-#include <iterator>
 #include <map>
 
 #include <fmt/format.h>
@@ -32,16 +29,6 @@ const SqlType& sql_type(const ColumnName& column) {
   return sql_types.at(static_cast<std::size_t>(column.type));
 }
 
-// Of put_columns().
-struct PutStorable {
-  PostgresColumns& columns;
-
-  void operator()(std::string_view value) const {
-    columns.put(std::string_view(postgres::storable_text(value)));
-  }
-  void operator()(const auto& value) const { columns.put(value); }
-};
-
 }  // namespace
 
 std::string names_of(ColumnNames columns, std::string_view prefix) {
@@ -69,10 +56,10 @@ std::string assignments_of(ColumnNames columns, std::string_view from) {
 }
 
 std::vector<ColumnName> changing_columns(const TableName& table) {
-  const auto key = table.columns.first(table.key_size);
-  std::vector<ColumnName> changing(key.begin(), key.end());
-  std::ranges::copy_if(table.columns.subspan(table.key_size), std::back_inserter(changing),
-                       std::not_fn(&ColumnName::is_fixed));
+  std::vector<ColumnName> changing;
+  for (std::size_t i = 0; i < table.columns.size(); ++i) {
+    if (table.is_in_update(i)) changing.push_back(table.columns[i]);
+  }
   return changing;
 }
 
@@ -134,14 +121,6 @@ PostgresColumns::PostgresColumns(const TableName& table) : table_(table) {
   for (const auto& column : table.columns) columns_.emplace_back(sql_type(column).element);
 }
 
-void PostgresColumns::add(const payment::Transaction& transaction) {
-  put_columns(transaction, PutStorable{*this});
-}
-
-void PostgresColumns::add(const payment::Transaction& transaction, const payment::Operation& operation) {
-  put_columns(transaction, operation, PutStorable{*this});
-}
-
 postgres::Column& PostgresColumns::next() {
   const auto column = next_;
   if (column == 0) ++rows_;
@@ -149,14 +128,22 @@ postgres::Column& PostgresColumns::next() {
   return columns_[column];
 }
 
-postgres::Statement& PostgresColumns::bind_to(postgres::Statement& statement) const {
+postgres::Statement PostgresColumns::insert(const std::string& sql) const {
+  postgres::Statement statement(sql);
   for (const auto& column : columns_) statement.bind(column);
   return statement;
 }
 
-postgres::Statement& PostgresColumns::bind_changing_to(postgres::Statement& statement) const {
+postgres::Statement PostgresColumns::select(const std::string& sql) const {
+  postgres::Statement statement(sql);
+  for (std::size_t i = 0; i < table_.key_size; ++i) statement.bind(columns_[i]);
+  return statement;
+}
+
+postgres::Statement PostgresColumns::update(const std::string& sql) const {
+  postgres::Statement statement(sql);
   for (std::size_t i = 0; i < columns_.size(); ++i) {
-    if (i < table_.key_size || !table_.columns[i].is_fixed) statement.bind(columns_[i]);
+    if (table_.is_in_update(i)) statement.bind(columns_[i]);
   }
   return statement;
 }

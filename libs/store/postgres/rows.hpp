@@ -52,9 +52,17 @@ class PostgresColumns {
  public:
   explicit PostgresColumns(const TableName& table);
 
-  // One row; what PostgreSQL cannot hold of its texts becomes question marks.
-  void add(const payment::Transaction& transaction);
-  void add(const payment::Transaction& transaction, const payment::Operation& operation);
+  // One row, of put_columns(); what PostgreSQL cannot hold of its texts becomes question marks.
+  template <class... Parts>
+  void add(const Parts&... parts) {
+    put_columns(parts..., [this](const auto& value) {
+      if constexpr (std::is_same_v<decltype(value), const std::string_view&>) {
+        put(std::string_view(postgres::storable_text(value)));
+      } else {
+        put(value);
+      }
+    });
+  }
   // The next values of a row, as they are.
   template <class... Values>
   void put(const Values&... values) {
@@ -63,9 +71,11 @@ class PostgresColumns {
   void put_null() { next().add_null(); }
 
   bool empty() const { return rows_ == 0; }
-  postgres::Statement& bind_to(postgres::Statement& statement) const;
-  // changing_columns() alone.
-  postgres::Statement& bind_changing_to(postgres::Statement& statement) const;
+  const postgres::Column& column(std::size_t number) const { return columns_[number]; }
+  // A statement whose first parameters are all columns, those of the key, or changing_columns().
+  postgres::Statement insert(const std::string& sql) const;
+  postgres::Statement select(const std::string& sql) const;
+  postgres::Statement update(const std::string& sql) const;
 
  private:
   postgres::Column& next();

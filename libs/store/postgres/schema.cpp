@@ -1,6 +1,5 @@
 #include "store/postgres/schema.hpp"
 
-#include <array>
 #include <stdexcept>
 
 #include <fmt/format.h>
@@ -18,22 +17,26 @@ constexpr std::int64_t migration_lock = 0x53575944;
 // A table that another process is changing, or a slow disk; nobody can be served meanwhile anyhow.
 constexpr std::chrono::minutes migration_time{60};
 
-// What the program does with its tables, whoever owns them.
-struct Privileges {
-  const char* table;
-  const char* wanted;
-};
-constexpr std::array privileges{
-    Privileges{"users", "SELECT, INSERT, UPDATE"},
-    Privileges{"login_failures", "SELECT, INSERT, UPDATE, DELETE"},
-    Privileges{"transactions", "SELECT, INSERT, UPDATE"},
-    Privileges{"operations", "SELECT, INSERT, UPDATE"},
-    Privileges{"idempotency_keys", "SELECT, INSERT"},
-    Privileges{"installation", "SELECT"},
-    Privileges{"copies", "SELECT"},
-    Privileges{"foreign_workers", "SELECT, INSERT"},
-    Privileges{"health", "SELECT, INSERT, UPDATE"},
-};
+// What the program does with its tables, whoever owns them. Which of a list of privileges one has,
+// has_table_privilege() does not say: it is true for any of them.
+constexpr const char* find_missing_privilege = R"(
+SELECT current_user::text, i.name, i.wanted
+FROM (VALUES
+  (1, 'users', 'SELECT, INSERT, UPDATE'),
+  (2, 'login_failures', 'SELECT, INSERT, UPDATE, DELETE'),
+  (3, 'transactions', 'SELECT, INSERT, UPDATE'),
+  (4, 'operations', 'SELECT, INSERT, UPDATE'),
+  (5, 'idempotency_keys', 'SELECT, INSERT'),
+  (6, 'installation', 'SELECT'),
+  (7, 'copies', 'SELECT'),
+  (8, 'foreign_workers', 'SELECT, INSERT'),
+  (9, 'health', 'SELECT, INSERT, UPDATE')
+) AS i (number, name, wanted)
+WHERE NOT (
+  SELECT bool_and(has_table_privilege(i.name, trim(p)))
+  FROM unnest(string_to_array(i.wanted, ',')) AS p)
+ORDER BY i.number
+LIMIT 1)";
 
 constexpr std::string_view not_permitted = "42501";
 
@@ -132,22 +135,7 @@ Task<std::int64_t> migrate_in_turn(postgres::Connection& connection, std::int64_
 }  // namespace
 
 Statement look_for_privileges() {
-  postgres::Column tables(postgres::Type::text);
-  postgres::Column wanted(postgres::Type::text);
-  for (const auto& [table, what] : privileges) {
-    tables.add(std::string_view(table));
-    wanted.add(std::string_view(what));
-  }
-  // Which of a list one has, has_table_privilege() does not say: it is true for any of them.
-  return Statement(R"(
-SELECT current_user::text, i.name, i.wanted
-FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS i (name, wanted, number)
-WHERE NOT (
-  SELECT bool_and(has_table_privilege(i.name, trim(p)))
-  FROM unnest(string_to_array(i.wanted, ',')) AS p)
-ORDER BY i.number
-LIMIT 1)",
-                   tables, wanted);
+  return Statement(find_missing_privilege);
 }
 
 std::optional<std::string> missing_privilege(const postgres::Rows& found) {

@@ -10,10 +10,6 @@ namespace {
 
 using Statements = std::vector<Statement>;
 
-// Sorts after every id.
-constexpr Uuid last_id{
-    {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
-
 const auto select_transaction = fmt::format(R"(
 SELECT {}
 FROM transactions
@@ -74,11 +70,15 @@ Statements page_of(MerchantId merchant, const TransactionFilter& filter) {
 }  // namespace
 
 Task<Result<std::optional<Replayed>>> PostgresStore::read_reply(MerchantId merchant, IdempotencyKey key) {
-  KeyLookup lookup;
-  lookup.add(merchant, key);
-  auto read = [key = std::move(key)](const Rows& rows) { return replay_of(rows[0], key); };
-  return query_in_turn<std::optional<Replayed>>(merchants_, merchant.value, lookup.statement(),
-                                                std::move(read));
+  using Reply = std::optional<Replayed>;
+  PostgresColumns wanted(idempotency_keys_table.key());
+  wanted.put(merchant.value, payment::to_string(key.kind), std::string_view(key.key));
+  auto read = [key = std::move(key)](const Rows& rows) -> Result<Reply> {
+    auto used = replay_of(rows[0], key);
+    if (!used) return std::nullopt;
+    return std::move(*used);
+  };
+  return query_in_turn<Reply>(merchants_, merchant.value, select_keys(wanted), std::move(read));
 }
 
 Task<Result<payment::State>> PostgresStore::find_transaction(MerchantId merchant, TransactionId id) {

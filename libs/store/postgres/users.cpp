@@ -119,8 +119,7 @@ Task<Result<bool>> PostgresStore::import_users(std::vector<NewUser> users, Times
     columns.put(last_id, std::string_view(user.username), std::string_view(user.password_hash), user.enabled,
                 now);
   }
-  Statements statements{Statement(take_users_lock, users_lock), Statement(import_into_users)};
-  columns.bind_to(statements.back());
+  Statements statements{Statement(take_users_lock, users_lock), columns.insert(import_into_users)};
   const auto read = [](const RowSets& sets) -> Result<bool> { return sets[1].changed() > 0; };
   co_return co_await query<bool>(std::move(statements), Effect::once, read);
 }

@@ -42,10 +42,11 @@ class PostgresStore::Taking {
  public:
   virtual ~Taking() = default;
   virtual Statements lock() = 0;
-  // What is to be read of what has been locked, if anything.
-  virtual Statements found(const RowSets& locked) = 0;
+  // What is to be read of what has been locked, if anything: a statement of its own sees what was committed
+  // before the locks were had.
+  virtual Statements read_more(const RowSets&) { return {}; }
   // What is to be written.
-  virtual Statements decided(const RowSets& read) = 0;
+  virtual Statements decide(const RowSets& locked, const RowSets& more) = 0;
 };
 
 class PostgresStore::DueTaking final : public Taking {
@@ -63,7 +64,7 @@ class PostgresStore::DueTaking final : public Taking {
     return {Statement(due.due, work_.by, most), Statement(due.ahead, work_.ahead, most)};
   }
 
-  Statements found(const RowSets& locked) override {
+  Statements read_more(const RowSets& locked) override {
     found_.clear();
     for (const auto& rows : std::span(locked).last(2)) {
       std::ranges::move(read_transactions(rows), std::back_inserter(found_));
@@ -77,8 +78,8 @@ class PostgresStore::DueTaking final : public Taking {
     return statements;
   }
 
-  Statements decided(const RowSets& read) override {
-    add_operations(found_, read);
+  Statements decide(const RowSets&, const RowSets& more) override {
+    add_operations(found_, more);
     taken_.clear();
     aside_.clear();
     Writes writes;
@@ -126,19 +127,19 @@ class PostgresStore::NamedTaking final : public Taking {
 
   Statements lock() override {
     std::vector<Place> places;
-    KeyLookup keys;
+    PostgresColumns keys(idempotency_keys_table.key());
     for (const auto& take : takes_) {
-      for (const auto& one : take.work.all) {
-        places.emplace_back(one.merchant, one.id);
-        if (one.key) keys.add(one.merchant, *one.key);
+      for (const auto& [merchant, id, key] : take.work.all) {
+        places.emplace_back(merchant, id);
+        if (key) keys.put(merchant.value, payment::to_string(key->kind), std::string_view(key->key));
       }
     }
     Statements statements{about(lock_named, places), select_operations(places)};
-    if (!keys.empty()) statements.push_back(keys.statement());
+    if (!keys.empty()) statements.push_back(select_keys(keys));
     return statements;
   }
 
-  Statements found(const RowSets& locked) override {
+  Statements decide(const RowSets& locked, const RowSets&) override {
     // Behind BEGIN.
     auto found = read_transactions(locked.at(1));
     add_operations(found, std::span(locked).subspan(2, 1));
@@ -150,22 +151,12 @@ class PostgresStore::NamedTaking final : public Taking {
     for (const auto& take : takes_) {
       Takens taken;
       for (const auto& one : take.work.all) {
-        Result<std::optional<Replayed>> used = std::nullopt;
+        std::optional<Result<Replayed>> used;
         if (one.key) used = replay_of(locked.back()[key_row++], *one.key);
-        if (!used) {
-          taken.emplace_back(std::move(used.error()));
-        } else if (*used) {
-          taken.emplace_back(std::move(**used));
-        } else {
-          taken.push_back(decide(one, take.decide));
-        }
+        taken.push_back(used ? taken_of(std::move(*used)) : decide_one(one, take.decide));
       }
       results_.emplace_back(std::move(taken));
     }
-    return {};
-  }
-
-  Statements decided(const RowSets&) override {
     for (const auto& [place, held] : held_) {
       if (held.is_changed) writes_.add(*held.now, changed_operations(held.before->operations, *held.now));
     }
@@ -179,7 +170,7 @@ class PostgresStore::NamedTaking final : public Taking {
     bool is_changed = false;
   };
 
-  Taken decide(const NamedWork::One& one, const Decide& decide) {
+  Taken decide_one(const NamedWork::One& one, const Decide& decide) {
     const auto found = held_.find({one.merchant, one.id});
     auto state = set_aside_.readable(one.merchant, one.id,
                                      found == held_.end() ? std::nullopt : std::optional(found->second.now));
@@ -252,24 +243,22 @@ Task<std::optional<postgres::Failure>> PostgresStore::try_taking(Taking& taking,
   if (!connection) co_return std::move(connection.error());
   auto statements = taking.lock();
   statements.insert(statements.begin(), Statement("BEGIN"));
-  auto read = co_await (*connection)->run(std::move(statements), deadline);
-  if (read) {
-    statements = taking.found(*read);
-    // A statement of its own sees what was committed before the locks were had.
-    if (statements.empty()) {
-      read->clear();
-    } else {
-      read = co_await (*connection)->run(std::move(statements), deadline);
-    }
+  auto locked = co_await (*connection)->run(std::move(statements), deadline);
+  RowSets more;
+  if (locked) statements = taking.read_more(*locked);
+  if (locked && !statements.empty()) {
+    auto read = co_await (*connection)->run(std::move(statements), deadline);
+    if (read) more = std::move(*read);
+    if (!read) locked = std::unexpected(std::move(read.error()));
   }
-  if (!read) {
+  if (!locked) {
     // The locks go with the connection, and what was not committed with them.
     (*connection)->give_up();
-    auto& failure = read.error();
+    auto& failure = locked.error();
     if (failure.kind == postgres::Failure::Kind::unknown) failure.kind = postgres::Failure::Kind::unreachable;
     co_return std::move(failure);
   }
-  statements = taking.decided(*read);
+  statements = taking.decide(*locked, more);
   statements.emplace_back("COMMIT");
   auto committed = co_await (*connection)->run(std::move(statements), deadline);
   if (committed) co_return std::nullopt;

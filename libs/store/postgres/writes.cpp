@@ -18,7 +18,7 @@ WHERE (merchant_id, transaction_id) IN (SELECT * FROM unnest($1::bigint[], $2::u
 ORDER BY merchant_id, transaction_id, number)",
                                                reads_of(operation_columns));
 
-constexpr const char* select_keys = R"(
+const std::string select_keys_sql = R"(
 SELECT k.request_fingerprint::bytea, k.transaction_id::uuid, k.reply::text
 FROM unnest($1::bigint[], $2::text[], $3::text[]) WITH ORDINALITY AS i (merchant_id, kind, key, position)
 LEFT JOIN idempotency_keys k ON k.merchant_id = i.merchant_id AND k.kind = i.kind AND k.key = i.key
@@ -115,18 +115,11 @@ Statement select_operations(std::span<const Place> places) {
   return about(select_operations_sql, places);
 }
 
-void KeyLookup::add(MerchantId merchant, const IdempotencyKey& key) {
-  merchants_.add(merchant.value);
-  kinds_.add(payment::to_string(key.kind));
-  keys_.add(std::string_view(key.key));
-  empty_ = false;
+Statement select_keys(const PostgresColumns& keys) {
+  return keys.select(select_keys_sql);
 }
 
-Statement KeyLookup::statement() const {
-  return Statement(select_keys, merchants_, kinds_, keys_);
-}
-
-Result<std::optional<Replayed>> replay_of(const postgres::Row& row, const IdempotencyKey& key) {
+std::optional<Result<Replayed>> replay_of(const postgres::Row& row, const IdempotencyKey& key) {
   if (row.is_null(0)) return std::nullopt;
   return get_reply(row, key);
 }
@@ -141,45 +134,48 @@ void Writes::add(const payment::State& state, const Operations& operations) {
 
 void Writes::add_key(const payment::Transaction& transaction, const IdempotencyKey& key,
                      std::string_view reply) {
-  lookup_.add(transaction.merchant_id, key);
   keys_.put(transaction.merchant_id.value, payment::to_string(key.kind), std::string_view(key.key),
             std::string_view(key.request_fingerprint), transaction.id.value, reply, transaction.updated_at);
 }
 
 Statements Writes::of_new() const {
   Statements statements;
-  if (has_keys()) keys_.bind_to(statements.emplace_back(insert_keys_of_new));
-  auto& insert = statements.emplace_back((has_keys() ? insert_transactions_with_keys : insert_transactions));
-  transactions_.bind_to(insert);
-  if (has_keys()) lookup_.bind_keys_to(insert);
-  bind_operations_to(statements, insert_operations_of_new);
-  if (has_keys()) statements.push_back(lookup_.statement());
+  if (has_keys()) {
+    statements.push_back(keys_.insert(insert_keys_of_new));
+    statements.push_back(transactions_.insert(insert_transactions_with_keys));
+    // Their kinds and keys.
+    statements.back().bind(keys_.column(1)).bind(keys_.column(2));
+  } else {
+    statements.push_back(transactions_.insert(insert_transactions));
+  }
+  add_operations_to(statements, insert_operations_of_new);
+  if (has_keys()) statements.push_back(select_keys(keys_));
   return statements;
 }
 
 Statement Writes::look_for_own() const {
-  Statement statement(select_own);
-  transactions_.bind_to(statement);
-  return statement;
+  return transactions_.insert(select_own);
 }
 
 Statements Writes::of_locked() const {
   Statements statements;
-  if (!transactions_.empty()) transactions_.bind_changing_to(statements.emplace_back(update_locked));
-  bind_operations_to(statements, upsert_operations_of_locked);
-  if (has_keys()) keys_.bind_to(statements.emplace_back(insert_keys));
+  if (!transactions_.empty()) statements.push_back(transactions_.update(update_locked));
+  add_operations_to(statements, upsert_operations_of_locked);
+  if (has_keys()) statements.push_back(keys_.insert(insert_keys));
   return statements;
 }
 
 Statements Writes::of_same_version() const {
   Statements statements;
-  transactions_.bind_changing_to(statements.emplace_back(update_of_same_version));
-  bind_operations_to(statements, upsert_operations_of_same_version);
+  statements.push_back(transactions_.update(update_of_same_version));
+  add_operations_to(statements, upsert_operations_of_same_version);
   return statements;
 }
 
-void Writes::bind_operations_to(Statements& statements, const std::string& sql) const {
-  if (!operations_.empty()) operations_.bind_to(statements.emplace_back(sql)).bind(versions_);
+void Writes::add_operations_to(Statements& statements, const std::string& sql) const {
+  if (operations_.empty()) return;
+  statements.push_back(operations_.insert(sql));
+  statements.back().bind(versions_);
 }
 
 }  // namespace switchyard::store

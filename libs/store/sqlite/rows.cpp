@@ -34,9 +34,7 @@ auto bind_to(sqlite::Query& query) {
 // The same for update(): which row it is, and what may have changed.
 auto bind_changing_to(sqlite::Query& query, const TableName& table) {
   return [&query, &table, column = std::size_t{0}](const auto& value) mutable {
-    const bool is_asked_for = column < table.key_size || !table.columns[column].is_fixed;
-    ++column;
-    is_asked_for ? query.bind(value) : query.skip();
+    table.is_in_update(column++) ? query.bind(value) : query.skip();
   };
 }
 
@@ -73,17 +71,10 @@ std::optional<Readable<payment::State>> read_state(sqlite::Database& database, M
 }
 
 const char* select_newest_first(bool of_reference) {
-  static const auto columns = column_list(transactions_table);
-  static const auto all = fmt::format(R"(
-    SELECT {} FROM transactions
-    WHERE merchant_id = ?1 AND id < ?2
-    ORDER BY id DESC)",
-                                      columns);
-  static const auto some = fmt::format(R"(
-    SELECT {} FROM transactions
-    WHERE merchant_id = ?1 AND id < ?2 AND reference = ?3 AND reference <> ''
-    ORDER BY id DESC)",
-                                       columns);
+  static const auto merchants = fmt::format("SELECT {} FROM transactions WHERE merchant_id = ?1 AND id < ?2",
+                                            column_list(transactions_table));
+  static const auto all = merchants + " ORDER BY id DESC";
+  static const auto some = merchants + " AND reference = ?3 AND reference <> '' ORDER BY id DESC";
   return (of_reference ? some : all).c_str();
 }
 
@@ -123,7 +114,7 @@ void write_operations(sqlite::Database& database, const payment::Transaction& tr
   }
 }
 
-Result<std::optional<Replayed>> read_reply(sqlite::Database& database, MerchantId merchant,
+std::optional<Result<Replayed>> read_reply(sqlite::Database& database, MerchantId merchant,
                                            const IdempotencyKey& key) {
   auto row = database.query(R"(
     SELECT request_fingerprint, transaction_id, reply FROM idempotency_keys

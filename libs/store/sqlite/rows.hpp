@@ -28,8 +28,9 @@ bool update_transaction(sqlite::Database& database, const payment::Transaction& 
 void write_operations(sqlite::Database& database, const payment::Transaction& transaction,
                       const Operations& operations, std::size_t stored);
 
-// What is stored of the key, if anything is.
-Result<std::optional<Replayed>> read_reply(sqlite::Database& database, MerchantId merchant,
+// What the key was first used for, if it was;
+// idempotency_key_reused_with_different_body.
+std::optional<Result<Replayed>> read_reply(sqlite::Database& database, MerchantId merchant,
                                            const IdempotencyKey& key);
 void insert_key(sqlite::Database& database, const payment::Transaction& transaction,
                 const IdempotencyKey& key, const std::string& reply);

@@ -6,16 +6,11 @@
 namespace switchyard::store {
 namespace {
 
-// Sorts after every id.
-constexpr Uuid last_id{
-    {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
-
 Result<Committed> write_change(sqlite::Database& database, const Change& change) {
   const auto& transaction = change.state.transaction;
   if (change.key) {
-    auto earlier = read_reply(database, transaction.merchant_id, *change.key);
-    if (!earlier) return std::unexpected(std::move(earlier.error()));
-    if (*earlier) return std::move(**earlier);
+    auto used = read_reply(database, transaction.merchant_id, *change.key);
+    if (used) return std::move(*used);
   }
   const bool written = change.is_new ? insert_transaction(database, transaction)
                                      : update_transaction(database, transaction, transaction.version);
@@ -71,10 +66,13 @@ Task<Result<Committed>> SqliteStore::write(Change change) {
 }
 
 Task<Result<std::optional<Replayed>>> SqliteStore::read_reply(MerchantId merchant, IdempotencyKey key) {
-  return merchants_.run<std::optional<Replayed>>(
-      merchant.value, [merchant, key = std::move(key)](sqlite::Database& database) {
-        return store::read_reply(database, merchant, key);
-      });
+  using Reply = std::optional<Replayed>;
+  return merchants_.run<Reply>(merchant.value,
+                               [merchant, key = std::move(key)](sqlite::Database& database) -> Result<Reply> {
+                                 auto used = store::read_reply(database, merchant, key);
+                                 if (!used) return std::nullopt;
+                                 return std::move(*used);
+                               });
 }
 
 Task<Result<payment::State>> SqliteStore::find_transaction(MerchantId merchant, TransactionId id) {

@@ -35,9 +35,8 @@ void put_off(sqlite::Database& database, const NamedWork::One& one, Timestamp un
 Taken take_one(sqlite::Database& database, SetAside& set_aside, const NamedWork::One& one,
                const Decide& decide) {
   if (one.key) {
-    auto earlier = read_reply(database, one.merchant, *one.key);
-    if (!earlier) return std::move(earlier.error());
-    if (*earlier) return std::move(**earlier);
+    auto used = read_reply(database, one.merchant, *one.key);
+    if (used) return taken_of(std::move(*used));
   }
   auto state = set_aside.readable(one.merchant, one.id, read_state(database, one.merchant, one.id));
   if (!state) return std::move(state.error());
