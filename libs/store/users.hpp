@@ -65,6 +65,11 @@ class Users {
                                                   std::chrono::milliseconds window) = 0;
 
  protected:
+  // Who waits for a login is not known before it is done: all stand in one line.
+  static constexpr std::int64_t anybody = 0;
+  // A subject whose window has ended is forgotten when another one is written: no table of strangers grows.
+  static constexpr std::int64_t expired_windows_removed_max = 16;
+
   // not_found if what changes one user found none.
   static Task<Result<void>> require_user(Task<Result<bool>> change);
 };

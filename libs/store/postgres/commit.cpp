@@ -23,11 +23,11 @@ std::vector<Result<Committed>> results_of(const std::vector<Change>& changes, Pl
   std::vector<Result<Committed>> results;
   results.reserve(changes.size());
   for (const auto& change : changes) {
-    std::optional<Result<Replayed>> used;
-    if (keys != nullptr) used = replay_of((*keys)[static_cast<int>(results.size())], *change.key);
-    if (stored.erase(place_of(change.state.transaction)) == 1) {
+    const bool is_stored = stored.erase(place_of(change.state.transaction)) == 1;
+    const int row = static_cast<int>(results.size());
+    if (is_stored) {
       results.emplace_back(Done{});
-    } else if (used) {
+    } else if (auto used = keys != nullptr ? replay_of((*keys)[row], *change.key) : std::nullopt) {
       results.emplace_back(std::move(*used));
     } else {
       results.emplace_back(Stale{});

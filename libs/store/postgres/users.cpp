@@ -10,12 +10,6 @@ namespace {
 // Of those who add users, so that each sees the last one's id.
 constexpr std::int64_t users_lock = 0x53575955;
 
-// A subject whose window has ended is forgotten when another one is written: no table of strangers grows.
-constexpr std::int64_t expired_windows_removed_max = 16;
-
-// Logins stand in one line.
-constexpr std::int64_t anybody = 0;
-
 const auto select_user =
     fmt::format("SELECT {} FROM users WHERE username = $1::text", reads_of(read_user_columns));
 const auto select_users =

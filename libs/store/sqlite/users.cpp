@@ -7,12 +7,6 @@
 namespace switchyard::store {
 namespace {
 
-// Who waits for a login is not known before it is done.
-constexpr std::int64_t anybody = 0;
-
-// A subject whose window has ended is forgotten when another one is written: no table of strangers grows.
-constexpr std::int64_t expired_windows_removed_max = 16;
-
 constexpr const char* user_by_name =
     "SELECT id, username, password_hash, enabled FROM users WHERE username = ?";
 
