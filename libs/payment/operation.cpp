@@ -82,6 +82,12 @@ bool is_unresolved(Phase phase) {
   return phase == Phase::sent || phase == Phase::unknown;
 }
 
+bool is_psp_name(std::string_view text) {
+  constexpr std::size_t bytes_max = 255;
+  return !text.empty() && text.size() <= bytes_max &&
+         std::ranges::all_of(text, [](char c) { return c > ' ' && c < '\x7f'; });
+}
+
 const Operation* find_authorization(const State& state) {
   for (const auto& operation : state.operations | std::views::reverse) {
     if (operation.kind == Kind::authorize) return &operation;

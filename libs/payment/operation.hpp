@@ -68,6 +68,9 @@ struct Reason {
   friend bool operator==(const Reason&, const Reason&) = default;
 };
 
+// 1 to 255 visible ASCII characters. What else a PSP may call something cannot be kept without changing it.
+bool is_psp_name(std::string_view text);
+
 struct Operation {
   // Within its transaction, from 1. A queued transaction has none yet: its authorization is made from it when
   // it is first claimed.
@@ -92,15 +95,18 @@ struct Operation {
   std::int32_t sends = 0;
   // How often its outcome was asked for.
   std::int32_t look_ups = 0;
-  // The PSP's own name for it.
+  // The PSP's own name for it, byte for byte: captures, voids and refunds are asked for under that of the
+  // authorization. is_psp_name() holds, or it is empty.
   std::string psp_reference{};
   Reason reason{};
   // The PSP said that it succeeded and took that back: the totals have been lowered again.
   bool taken_back = false;
 
-  // The merchant's own: a reference, and for what; or how a person ended it.
+  // The merchant's own: a reference, and for what.
   std::string reference{};
   std::string note{};
+  // Of one that a person ended: how they know. Not for the merchant.
+  std::string resolution{};
 
   // When a worker must look at it. Empty: never, or not before the one that is under way has ended.
   std::optional<Timestamp> due_at{};

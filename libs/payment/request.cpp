@@ -1,6 +1,9 @@
 #include "payment/request.hpp"
 
+#include <vector>
+
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "payment/psp_keys.hpp"
 #include "payment/state_machine.hpp"
@@ -15,14 +18,29 @@ std::unexpected<Refusal> refuse(const State& state, Why why, std::string detail,
   return std::unexpected(Refusal{why, state.transaction.status, left, std::move(detail)});
 }
 
-// What is possible instead; empty if nothing is known to be.
+// Beside a capture that is under way nobody can say what would be given back.
+bool can_be_voided(const State& state) {
+  const auto left = left_to_capture(state);
+  return left > 0 && left == state.transaction.held_minor;
+}
+
+// What is possible instead, by the rules of amount_to_move().
 std::string what_is_possible(const State& state) {
   const auto& transaction = state.transaction;
   if (transaction.status == Status::manual_review) return "a person looks into it first";
-  if (transaction.captured_minor > transaction.refunded_minor) return "a refund is possible";
-  if (transaction.held_minor > 0) return "capture and void are possible";
   if (transaction.authorized_minor == 0 && is_open(transaction.status)) return "wait until it is authorized";
-  return "nothing more can be done to it";
+  std::vector<std::string_view> possible;
+  if (left_to_capture(state) > 0) possible.push_back("capture");
+  if (can_be_voided(state)) possible.push_back("void");
+  if (left_to_refund(state) > 0) possible.push_back("refund");
+  if (!possible.empty()) return fmt::format("possible: {}", fmt::join(possible, ", "));
+  return is_open(transaction.status) ? "wait until what is under way has ended"
+                                     : "nothing more can be done to it";
+}
+
+// Whether it gives back all that can be given back.
+bool ends_it(const State& state, const Request& wanted, std::int64_t amount) {
+  return wanted.kind == Kind::void_ || (wanted.kind == Kind::refund && amount == left_to_refund(state));
 }
 
 std::unexpected<Refusal> refuse_state(const State& state, Kind kind) {
@@ -55,8 +73,7 @@ std::expected<std::int64_t, Refusal> amount_to_move(const State& state, const Re
       return amount_of(state, wanted, left);
     case Kind::void_:
       SWITCHYARD_ASSERT(!wanted.amount_minor);
-      // Beside a capture that is under way nobody can say what would be given back.
-      if (left == 0 || left != transaction.held_minor) return refuse_state(state, wanted.kind);
+      if (!can_be_voided(state)) return refuse_state(state, wanted.kind);
       return left;
     case Kind::refund:
       if (transaction.captured_minor == 0) return refuse_state(state, wanted.kind);
@@ -72,9 +89,13 @@ std::expected<State, Refusal> request(State state, const Request& wanted, Timest
   if (transaction.status == Status::manual_review) return refuse_state(state, wanted.kind);
   const auto amount = amount_to_move(state, wanted);
   if (!amount) return std::unexpected(amount.error());
-  if (state.operations.size() >= operations_max) {
-    return refuse(state, Why::too_many,
-                  fmt::format("a transaction has {} operations at most", operations_max));
+  const auto most = ends_it(state, wanted, *amount) ? operations_max : operations_max - operations_kept;
+  if (state.operations.size() >= most) {
+    return refuse(
+        state, Why::too_many,
+        fmt::format("a transaction has {} operations at most, and the last {} of them only void it, "
+                    "or refund all that is left",
+                    operations_max, operations_kept));
   }
   const auto* authorization = find_authorization(state);
   SWITCHYARD_ASSERT(authorization != nullptr);

@@ -13,8 +13,10 @@
 
 namespace switchyard::payment {
 
-// A transaction has no more operations than this, however they ended.
+// A transaction has no more operations than this, however they ended. The last ones are kept for what gives
+// back all that is left: a void, or a refund of the whole.
 inline constexpr std::size_t operations_max = 1'000;
+inline constexpr std::size_t operations_kept = 20;
 
 struct Request {
   Kind kind = Kind::refund;

@@ -13,6 +13,7 @@ using switchyard::testing::paid_journey;
 using switchyard::testing::payment_start;
 using switchyard::testing::PaymentJourney;
 using switchyard::testing::queued_transaction;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using Why = Refusal::Why;
 
@@ -261,8 +262,18 @@ TEST(Request, InAWrongStateSaysWhatIsPossible) {
   EXPECT_THAT(detail_of(PaymentJourney(), Kind::refund),
               HasSubstr("refund is not possible while the transaction is "
                         "queued; wait until it is authorized"));
-  EXPECT_THAT(detail_of(held_journey(), Kind::refund), HasSubstr("capture and void are possible"));
-  EXPECT_THAT(detail_of(paid_journey(), Kind::capture), HasSubstr("a refund is possible"));
+  EXPECT_THAT(detail_of(held_journey(), Kind::refund), EndsWith("; possible: capture, void"));
+  EXPECT_THAT(detail_of(paid_journey(), Kind::capture), EndsWith("; possible: refund"));
+  auto beside = held_journey();
+  beside.ask(Kind::capture, 400);
+  EXPECT_THAT(detail_of(beside, Kind::void_), EndsWith("; wait until what is under way has ended"));
+  EXPECT_THAT(detail_of(beside, Kind::refund), EndsWith("; wait until what is under way has ended"));
+  auto in_parts = held_journey();
+  in_parts.ask(Kind::capture, 400, false);
+  EXPECT_THAT(detail_of(in_parts, Kind::void_), EndsWith("; possible: capture"));
+  auto given_back = paid_journey();
+  given_back.ask(Kind::refund);
+  EXPECT_THAT(detail_of(given_back, Kind::void_), EndsWith("; wait until what is under way has ended"));
   EXPECT_THAT(detail_of(after(PaymentJourney(), decline), Kind::refund),
               HasSubstr("nothing more can be done"));
   EXPECT_THAT(detail_of(after(PaymentJourney(), contradict), Kind::refund),
@@ -284,14 +295,33 @@ TEST(Request, HasABoundOnHowManyThereAre) {
   auto declined = state.operations.front();
   declined.kind = Kind::refund;
   declined.phase = Phase::declined;
-  while (state.operations.size() < operations_max) {
+  const auto fill = [&](std::size_t count) {
+    while (state.operations.size() < count) {
+      declined.number = ++state.transaction.operation_count;
+      state.operations.push_back(declined);
+    }
+  };
+  fill(operations_max - operations_kept - 1);
+  EXPECT_TRUE(request(state, wish_for(Kind::refund, 1), payment_start));
+  fill(operations_max - operations_kept);
+  expect_refusal(request(state, wish_for(Kind::refund, 1), payment_start), Why::too_many, Status::captured);
+  EXPECT_TRUE(request(state, wish_for(Kind::refund), payment_start)) << "all that is left";
+  fill(operations_max);
+  expect_refusal(request(state, wish_for(Kind::refund), payment_start), Why::too_many, Status::captured);
+}
+
+TEST(Request, OfMuchThatWasCapturedInPartsCanStillBeVoided) {
+  auto state = held_journey().state();
+  auto declined = state.operations.front();
+  declined.kind = Kind::capture;
+  declined.phase = Phase::declined;
+  while (state.operations.size() < operations_max - operations_kept) {
     declined.number = ++state.transaction.operation_count;
     state.operations.push_back(declined);
   }
-  expect_refusal(request(state, wish_for(Kind::refund, 1), payment_start), Why::too_many, Status::captured);
-  state.operations.pop_back();
-  --state.transaction.operation_count;
-  EXPECT_TRUE(request(state, wish_for(Kind::refund, 1), payment_start));
+  expect_refusal(request(state, wish_for(Kind::capture, 1), payment_start), Why::too_many,
+                 Status::authorized);
+  EXPECT_TRUE(request(state, wish_for(Kind::void_), payment_start));
 }
 
 TEST(RequestDeathTest, WhatNoMerchantCanAskForIsABug) {

@@ -198,17 +198,18 @@ class Simulation {
       return timeline_.after(seconds(5), [this, index] { pay(index); });
     }
     const auto now = timeline_.now();
-    State state{
-        .transaction = {.id = {random_.uuid()}, .merchant_id = payment.merchant, .amount = payment.amount},
-        .operations = {}};
-    state.transaction.capture_method = payment.method;
-    state.transaction.next_action_at = now;
-    state.transaction.created_at = now;
-    state.transaction.updated_at = now;
+    Transaction transaction{.id = {random_.uuid()},
+                            .merchant_id = payment.merchant,
+                            .amount = payment.amount,
+                            .capture_method = payment.method,
+                            .next_action_at = now,
+                            .created_at = now,
+                            .updated_at = now};
     if (!payment.key.empty()) {
-      state.transaction.derived_reference =
+      transaction.derived_reference =
           derived_key(installation, payment.merchant, payment.key, Kind::authorize);
     }
+    auto state = accepted(std::move(transaction));
     const auto id = state.transaction.id;
     const auto stored = store_.create(std::move(state), key_of(payment, Kind::authorize, payment.key));
     if (stored == id) {
@@ -701,7 +702,7 @@ void Simulation::check_book(const PspModel& psp, const std::string& name) {
 void Simulation::check_operation(const Operation& operation) const {
   if (operation.psp == "rq-worker") return;
   const auto* effect = psp_of(operation.psp).find(operation.idempotency_key);
-  const bool by_a_person = !operation.note.empty();
+  const bool by_a_person = !operation.resolution.empty();
   switch (operation.phase) {
     case Phase::succeeded:
       ASSERT_NE(effect, nullptr) << "the PSP knows nothing of it";

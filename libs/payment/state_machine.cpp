@@ -81,6 +81,7 @@ class Machine {
   }
 
   void operator()(const Succeeded& succeeded) {
+    if (cannot_be_named(succeeded.psp_reference)) return;
     if (contradicts(succeeded.amount, succeeded.psp_reference)) return;
     note_reference(succeeded.psp_reference);
     end(Phase::succeeded, {});
@@ -219,7 +220,7 @@ class Machine {
   }
 
   void wait(Phase phase, std::string_view psp_reference, const std::optional<Money>& amount) {
-    if (contradicts(amount, psp_reference)) return;
+    if (cannot_be_named(psp_reference) || contradicts(amount, psp_reference)) return;
     note_reference(psp_reference);
     if (operation_.phase != phase) {
       // Asked for from the beginning again, however often it was while it was unknown.
@@ -246,8 +247,15 @@ class Machine {
     return true;
   }
 
+  // Whatever became of it: nothing more could be asked of the PSP about it.
+  bool cannot_be_named(std::string_view psp_reference) {
+    if (psp_reference.empty() || is_psp_name(psp_reference)) return false;
+    (*this)(Contradicted{fmt::format("the PSP calls it by what is no name: {}", psp_reference), {}});
+    return true;
+  }
+
   void note_reference(std::string_view psp_reference) {
-    if (!psp_reference.empty()) operation_.psp_reference = printable(psp_reference);
+    if (is_psp_name(psp_reference)) operation_.psp_reference = psp_reference;
   }
 
   Transaction& transaction_;
@@ -322,6 +330,15 @@ std::chrono::milliseconds longest_delay(const RetryPolicy& policy) {
   const auto last_retry = doubled(policy.retry_delay, policy.sends_max, milliseconds::max() / 2);
   return std::max(
       {policy.lease, last_retry, policy.look_up_delay, policy.look_up_delay_max, policy.elsewhere_delay_max});
+}
+
+State accepted(Transaction transaction) {
+  State state{std::move(transaction), {}};
+  if (state.transaction.capture_method == CaptureMethod::automatic) return state;
+  const auto now = state.transaction.created_at;
+  state.operations.push_back(authorization_of(state.transaction, ++state.transaction.operation_count, now));
+  settle_schedule(state, now);
+  return state;
 }
 
 Step claim(State state, const Psp& psp, Timestamp now, const RetryPolicy& policy) {
@@ -399,9 +416,19 @@ State take_back(State state, std::int32_t number, std::string_view reason, Times
 }
 
 std::optional<State> resolve(State state, std::int32_t number, const Resolution& resolution, Timestamp now) {
+  SWITCHYARD_ASSERT(resolution.psp_reference.empty() || is_psp_name(resolution.psp_reference));
   const auto operation = std::ranges::find(state.operations, number, &Operation::number);
-  if (operation == state.operations.end() || operation->phase != Phase::manual_review) return std::nullopt;
+  if (operation == state.operations.end()) return std::nullopt;
+  const bool is_renamed =
+      operation->phase == Phase::succeeded && resolution.succeeded && !resolution.psp_reference.empty();
+  if (operation->phase != Phase::manual_review && !is_renamed) return std::nullopt;
   ++state.transaction.version;
+  operation->resolution = printable(resolution.note);
+  if (!resolution.psp_reference.empty()) operation->psp_reference = resolution.psp_reference;
+  if (is_renamed) {
+    settle_schedule(state, now);
+    return state;
+  }
   const bool is_booked = operation->ended_at.has_value() && !operation->taken_back;
   if (resolution.succeeded && operation->taken_back) {
     put_back(state.transaction, *operation);
@@ -412,8 +439,6 @@ std::optional<State> resolve(State state, std::int32_t number, const Resolution&
   if (!totals_are_in_order(state.transaction)) return std::nullopt;
   operation->taken_back = false;
   operation->phase = resolution.succeeded ? Phase::succeeded : Phase::failed;
-  operation->note = printable(resolution.note);
-  if (!resolution.psp_reference.empty()) operation->psp_reference = printable(resolution.psp_reference);
   operation->ended_at = now;
   settle_schedule(state, now);
   return state;

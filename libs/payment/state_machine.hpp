@@ -54,6 +54,11 @@ struct Psp {
   Encode encode;
 };
 
+// A new transaction as it is stored first. One that captures automatically is queued: any worker takes it,
+// one that is not ours, too, and its authorization is made then. One that only holds the money has it from
+// the start: a job of a queue outside the store cannot say so much, and whoever took it would take the money.
+State accepted(Transaction transaction);
+
 // A worker takes over the operation that has been due longest. A transaction with nothing due is a bug.
 Step claim(State state, const Psp& psp, Timestamp now, const RetryPolicy& policy);
 
@@ -102,9 +107,11 @@ State settle(State state, std::string_view worker, const Elsewhere& outcome, Tim
 // that is known is the caller's to keep while the operation is open.
 State take_back(State state, std::int32_t number, std::string_view reason, Timestamp now);
 
-// A person ends a `manual_review`.
+// A person ends a `manual_review`, or corrects the PSP's name of what succeeded: nothing could be asked of
+// the PSP under a wrong one.
 struct Resolution {
   bool succeeded = false;
+  // Empty, or is_psp_name(): what the PSP calls it, if that is news.
   std::string psp_reference;
   std::string note;
 };

@@ -41,7 +41,7 @@ class PaymentJourney {
  public:
   explicit PaymentJourney(payment::CaptureMethod method = payment::CaptureMethod::automatic,
                           payment::RetryPolicy policy = {})
-      : policy_(policy), step_{{queued_transaction(method), {}}, payment::Action::none, 0} {}
+      : policy_(policy), step_{payment::accepted(queued_transaction(method)), payment::Action::none, 0} {}
 
   // At the moment at which it is due.
   payment::Action claim(std::string name = "psp") {

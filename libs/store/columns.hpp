@@ -71,7 +71,7 @@ inline constexpr std::array<ColumnName, 20> transaction_columns{{
     {"updated_at", ColumnType::timestamptz},
 }};
 
-inline constexpr std::array<ColumnName, 24> operation_columns{{
+inline constexpr std::array<ColumnName, 25> operation_columns{{
     {"merchant_id", ColumnType::bigint, true},
     {"transaction_id", ColumnType::uuid, true},
     {"number", ColumnType::bigint, true},
@@ -91,7 +91,8 @@ inline constexpr std::array<ColumnName, 24> operation_columns{{
     {"reason_kind", ColumnType::text},
     {"taken_back", ColumnType::boolean},
     {"reference", ColumnType::text, true},
-    {"note", ColumnType::text},
+    {"note", ColumnType::text, true},
+    {"resolution", ColumnType::text},
     {"due_at", ColumnType::timestamptz},
     {"requested_at", ColumnType::timestamptz, true},
     {"sent_at", ColumnType::timestamptz},
@@ -177,6 +178,7 @@ void put_columns(const payment::Transaction& transaction, const payment::Operati
   put(operation.taken_back);
   put(std::string_view(operation.reference));
   put(std::string_view(operation.note));
+  put(std::string_view(operation.resolution));
   put(operation.due_at);
   put(operation.requested_at);
   put(operation.sent_at);
@@ -267,10 +269,11 @@ Readable<payment::Operation> get_operation(const Row& row, Currency currency) {
       .taken_back = row.boolean(17),
       .reference = std::string(row.text(18)),
       .note = std::string(row.text(19)),
-      .due_at = row.optional_time(20),
-      .requested_at = row.time(21),
-      .sent_at = row.optional_time(22),
-      .ended_at = row.optional_time(23),
+      .resolution = std::string(row.text(20)),
+      .due_at = row.optional_time(21),
+      .requested_at = row.time(22),
+      .sent_at = row.optional_time(23),
+      .ended_at = row.optional_time(24),
   };
 }
 

@@ -16,6 +16,7 @@
 #include "core-api/transaction_json.hpp"
 #include "http/problem.hpp"
 #include "payment/psp_keys.hpp"
+#include "payment/state_machine.hpp"
 #include "service/request_body.hpp"
 
 namespace switchyard::core {
@@ -289,37 +290,38 @@ std::expected<CoreApi::AskedOperation, http::Response> CoreApi::read_operation_o
 store::Change CoreApi::make_transaction(AskedTransaction asked) const {
   const auto now = clock_.now();
   auto& wanted = *asked.wanted;
-  store::Change change{
-      .state = {.transaction = {.id = {Uuid::generate()},
-                                .merchant_id = asked.merchant,
-                                .amount = wanted.amount,
-                                .capture_method = wanted.capture_method,
-                                .next_action_at = now,
-                                .reference = std::move(wanted.reference),
-                                .description = std::move(wanted.description),
-                                .metadata = std::move(wanted.metadata),
-                                .created_at = now,
-                                .updated_at = now},
-                .operations = {}},
-      .is_new = true,
-  };
+  payment::Transaction transaction{.id = {Uuid::generate()},
+                                   .merchant_id = asked.merchant,
+                                   .amount = wanted.amount,
+                                   .capture_method = wanted.capture_method,
+                                   .next_action_at = now,
+                                   .reference = std::move(wanted.reference),
+                                   .description = std::move(wanted.description),
+                                   .metadata = std::move(wanted.metadata),
+                                   .created_at = now,
+                                   .updated_at = now};
+  if (asked.key) {
+    transaction.derived_reference =
+        payment::derived_key(store_.installation(), asked.merchant, asked.key->key, payment::Kind::authorize);
+  }
+  store::Change change{.state = payment::accepted(std::move(transaction)), .is_new = true};
   if (!asked.key) return change;
-  auto& transaction = change.state.transaction;
-  transaction.derived_reference =
-      payment::derived_key(store_.installation(), asked.merchant, asked.key->key, payment::Kind::authorize);
   change.key = std::move(asked.key);
-  change.reply = to_json(transaction);
+  change.reply = to_json(change.state.transaction);
   return change;
 }
 
 Task<Result<store::Committed>> CoreApi::store_and_tell(store::Change change) {
-  std::optional<payment::Transaction> transaction;
-  if (queue_.on_accepted) transaction = change.state.transaction;
+  // What an outside queue may hand out.
+  std::optional<payment::Transaction> queued;
+  const bool is_queued = change.state.transaction.status == payment::Status::queued;
+  if (is_queued && queue_.on_queued) queued = change.state.transaction;
   const auto given_at = steady_clock::now();
   auto result = co_await store_.commit(std::move(change));
   const bool is_new = result && std::holds_alternative<store::Done>(*result);
   if (is_new) commit_duration_.Observe(std::chrono::duration<double>(steady_clock::now() - given_at).count());
-  if (is_new && transaction) queue_.on_accepted(*transaction);
+  if (is_new && queued) queue_.on_queued(*queued);
+  if (is_new && !queued && queue_.on_work) queue_.on_work();
   if (result && std::holds_alternative<store::Stale>(*result)) {
     // Its id is one of ours, made a moment ago: only this commit can have stored it, in a try before.
     co_return fail(ErrorCode::store_outcome_unknown, "a new transaction's id was there already");
@@ -443,7 +445,7 @@ Task<http::Response> CoreApi::operate(http::Request& request, payment::Kind kind
   if (auto* replayed = std::get_if<store::Replayed>(&taken)) co_return replay(std::move(*replayed));
   backlog_.add_one(merchant);
   accepted.Increment();
-  if (queue_.on_operation) queue_.on_operation();
+  if (queue_.on_work) queue_.on_work();
   auto reply = to_json(std::get<store::Decided>(taken).step.state.transaction);
   const auto wait = read_wait(request);
   if (wait.count() == 0) co_return shown(std::move(reply));

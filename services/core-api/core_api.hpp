@@ -32,11 +32,11 @@ struct Settings {
 
 // Who is told of new work. Each may be empty; all are called from any io thread and do not wait.
 struct WorkQueue {
-  // After each commit of a new transaction: a hint that there is work.
-  std::function<void(const payment::Transaction&)> on_accepted;
-  // After each commit of a capture, a void or a refund: a hint to the connector. An outside queue hears
-  // nothing of it: what has been started is the store's to hand out.
-  std::function<void()> on_operation;
+  // After the commit of a new transaction that is `queued`: a queue outside the store hands it out. Not set
+  // if there is none.
+  std::function<void(const payment::Transaction&)> on_queued;
+  // After each other commit, a hint to the connector: the store has something to hand out.
+  std::function<void()> on_work;
   // What is wrong with a queue outside the store, empty if nothing; not set if there is none.
   std::function<std::string()> trouble;
 };

@@ -28,7 +28,7 @@ int serve() {
   core::WorkQueue work_queue;
   if (redis_settings) {
     redis_queue.emplace(*redis_settings, queue_threads, *store, metrics, *log, clock);
-    work_queue.on_accepted = [&redis_queue](const auto& transaction) { redis_queue->enqueue(transaction); };
+    work_queue.on_queued = [&redis_queue](const auto& transaction) { redis_queue->enqueue(transaction); };
     work_queue.trouble = [&redis_queue] { return redis_queue->trouble(); };
   }
   core::CoreApi core_api(std::move(settings), *store, threads, metrics, *log, clock, std::move(work_queue));

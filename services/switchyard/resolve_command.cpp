@@ -35,6 +35,11 @@ std::string require_kept(const std::string& value) {
   return require_text(value);
 }
 
+std::string require_psp_name(const std::string& value) {
+  if (payment::is_psp_name(value)) return {};
+  return "must be the PSP's own name for it: 1 to 255 visible ASCII characters, without spaces";
+}
+
 // Captures and refunds of a payment are asked for under the PSP's name of its authorization.
 bool lacks_reference(const payment::Operation& operation, const ResolveOptions& options) {
   return options.succeeded && operation.kind == payment::Kind::authorize && operation.psp_reference.empty() &&
@@ -49,8 +54,12 @@ std::string why_not(const payment::State& state, const ResolveOptions& options) 
                        state.operations.size());
   }
   if (found->phase != payment::Phase::manual_review) {
-    return fmt::format("operation {} is {}; only one in manual_review is for a person", options.operation,
-                       payment::to_string(found->phase));
+    return fmt::format(
+        "operation {} is {}; only one in manual_review is for a person{}", options.operation,
+        payment::to_string(found->phase),
+        found->phase == payment::Phase::succeeded
+            ? ", and of this one the PSP's name can be corrected: --succeeded --psp-reference NAME"
+            : "");
   }
   if (lacks_reference(*found, options)) {
     return "--psp-reference is needed: without the PSP's name for the payment nothing more can be asked of it";
@@ -111,8 +120,10 @@ void add_resolve_command(CLI::App& transaction, Context& context) {
       ->check(CLI::PositiveNumber);
   command->add_flag("--succeeded", options->succeeded, "The PSP did it: the totals are raised by it");
   command->add_flag("--did-not-happen", options->did_not_happen, "The PSP did not do it, and will not");
-  command->add_option("--psp-reference", options->psp_reference, "What the PSP calls it")
-      ->check(require_kept);
+  command
+      ->add_option("--psp-reference", options->psp_reference,
+                   "What the PSP calls it; also to correct that of one that succeeded")
+      ->check(require_psp_name);
   command->add_option("--note", options->note, "How you know, for whoever asks later")
       ->required()
       ->check(require_kept);

@@ -40,12 +40,11 @@ int serve(const Environment& environment) {
 
   connector::ConnectorThread connector(connector_threads, connector_settings, psp_settings, *store, metrics,
                                        *log, clock);
-  const auto wake_up = [&connector](const auto&...) { connector.notify(); };
-  core::WorkQueue work_queue{.on_accepted = wake_up, .on_operation = wake_up, .trouble = {}};
+  core::WorkQueue work_queue{.on_queued = {}, .on_work = [&connector] { connector.notify(); }, .trouble = {}};
   std::optional<rq::RedisQueue> redis_queue;
   if (redis_settings) {
     redis_queue.emplace(*redis_settings, queue_threads, *store, metrics, *log, clock);
-    work_queue.on_accepted = [&redis_queue](const auto& transaction) { redis_queue->enqueue(transaction); };
+    work_queue.on_queued = [&redis_queue](const auto& transaction) { redis_queue->enqueue(transaction); };
     work_queue.trouble = [&redis_queue] { return redis_queue->trouble(); };
     connector.take_jobs_from(redis_settings->url, [] { ::kill(::getpid(), SIGINT); });
   }

@@ -188,8 +188,8 @@ void tell_sending(Story& story, const Operation& operation) {
   }
   if (operation.sends > 0) story.say(fmt::format("sent {} in all", times(operation.sends)));
   if (operation.look_ups > 0) story.say("looked up at the PSP", times(operation.look_ups));
-  story.say("its key at the PSP", printable(operation.idempotency_key));
-  story.say("the PSP calls it", printable(operation.psp_reference));
+  story.say("its key at the PSP", operation.idempotency_key);
+  story.say("the PSP calls it", operation.psp_reference);
   story.say("what was said of it", words_of(operation.reason));
 }
 
@@ -200,7 +200,8 @@ void tell(Story& story, const State& state, const Operation& operation, Timestam
   story.say("the merchant's reference", printable(operation.reference));
   tell_sending(story, operation);
   if (operation.ended_at) story.at(*operation.ended_at, "its outcome was known");
-  story.say("noted", printable(operation.note));
+  story.say("the merchant's reason", printable(operation.note));
+  story.say("a person ended it", printable(operation.resolution));
   story.say("rule", rule_of(operation, state.transaction));
   story.say("next", next_of(state, operation, now));
 }

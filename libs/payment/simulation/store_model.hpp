@@ -50,6 +50,7 @@ class StoreModel {
     const auto id = state.transaction.id;
     due_.emplace(*state.transaction.next_action_at, id);
     if (key) keys_.emplace(*key, Place{id, 1});
+    for (const auto& operation : state.operations) note_operation(id, operation);
     EXPECT_TRUE(rows_.emplace(id, std::move(state)).second);
     return id;
   }
@@ -120,14 +121,16 @@ class StoreModel {
     for (std::size_t i = 0; i < state.operations.size(); ++i) {
       const auto& after = state.operations[i];
       const bool is_new = i >= row.operations.size();
-      if (is_new) {
-        EXPECT_TRUE(operations_.emplace(after.idempotency_key, Place{id, after.number}).second)
-            << "two operations of one key";
-      }
+      if (is_new) note_operation(id, after);
       const bool was_in_review = !is_new && row.operations[i].phase == Phase::manual_review;
       if (after.phase == Phase::manual_review && !was_in_review) notify_person(id, after.number);
     }
     row = state;
+  }
+
+  void note_operation(TransactionId id, const Operation& operation) {
+    EXPECT_TRUE(operations_.emplace(operation.idempotency_key, Place{id, operation.number}).second)
+        << "two operations of one key";
   }
 
   static void check_sound(const State& state) {

@@ -43,6 +43,7 @@ CREATE TABLE operations (
   taken_back      boolean     NOT NULL,
   reference       text        NOT NULL,
   note            text        NOT NULL,
+  resolution      text        NOT NULL,
   due_at          timestamptz,
   requested_at    timestamptz NOT NULL,
   sent_at         timestamptz,
@@ -53,7 +54,7 @@ CREATE TABLE operations (
 INSERT INTO operations (
   merchant_id, transaction_id, number, kind, amount_minor, is_final, phase, psp, idempotency_key, request,
   claims, sends, look_ups, psp_reference, reason_code, reason, reason_kind, taken_back, reference, note,
-  due_at, requested_at, sent_at, ended_at)
+  resolution, due_at, requested_at, sent_at, ended_at)
 SELECT
   a.merchant_id, a.transaction_id, a.number, 'authorize', t.amount_minor, true, p.phase, a.psp,
   a.idempotency_key,
@@ -69,7 +70,7 @@ SELECT
     WHEN a.reason = '' THEN ''
     ELSE 'unknown'
   END,
-  false, '', '',
+  false, '', '', '',
   CASE WHEN l.is_last AND l.is_open THEN t.next_action_at END,
   a.started_at, a.started_at,
   CASE WHEN p.phase IN ('succeeded', 'declined', 'failed') THEN coalesce(a.ended_at, t.updated_at) END

@@ -36,6 +36,7 @@ CREATE TABLE operations (
   taken_back      INTEGER NOT NULL CHECK (taken_back IN (0, 1)),
   reference       TEXT    NOT NULL,
   note            TEXT    NOT NULL,
+  resolution      TEXT    NOT NULL,
   due_at_ms       INTEGER,
   requested_at_ms INTEGER NOT NULL,
   sent_at_ms      INTEGER,
@@ -56,7 +57,7 @@ SELECT merchant_id, transaction_id, number, 'authorize', amount_minor, 1, phase,
     WHEN reason = '' THEN ''
     ELSE 'unknown'
   END,
-  0, '', '',
+  0, '', '', '',
   iif(is_last AND is_open, next_action_at_ms, NULL), started_at_ms, started_at_ms,
   iif(phase IN ('requested', 'sent', 'unknown', 'manual_review'), NULL, coalesce(ended_at_ms, updated_at_ms))
 FROM (
