@@ -143,6 +143,8 @@ struct Workload {
   std::optional<Timestamp> oldest_started{};
   // In `manual_review` now, counted up to a bound.
   std::int64_t in_review = 0;
+  // By the store's own clock, where it may be another machine's.
+  std::optional<Timestamp> now{};
 };
 
 struct MerchantBacklog {

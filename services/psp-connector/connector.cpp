@@ -115,7 +115,7 @@ Connector::Connector(const Settings& settings, Executor executor, store::Store& 
       under_way_(executor),
       watch_(executor),
       watch_stop_(executor),
-      monitor_(metrics, clock),
+      monitor_(metrics, clock_),
       room_(executor) {}
 
 void Connector::stop() {
@@ -127,6 +127,8 @@ void Connector::stop() {
 
 Task<void> Connector::run() {
   worker_log_.started();
+  // Before anything is claimed: what time it is.
+  co_await measure();
   watch_.spawn([this] { return watch(); });
   while (!stopping_) {
     if (under_way_.size() >= settings_.in_flight_max) {
@@ -184,16 +186,22 @@ Task<bool> Connector::claim_some(store::DueWork::Which which, milliseconds due_f
   co_return more;
 }
 
-// What cannot be measured the claims fail with, too.
 Task<void> Connector::watch() {
   while (!stopping_) {
-    const auto workload = co_await store_.measure_workload();
-    // While a queue outside the store hands out what is queued, it is given its time.
-    const bool is_taken_at_once = queued_wait_ == milliseconds(0);
-    if (workload)
-      monitor_.measured(*workload, is_taken_at_once ? milliseconds(0) : settings_.take_over_after);
-    if (!stopping_) co_await watch_stop_.wait_until(steady_clock::now() + watch_interval);
+    co_await watch_stop_.wait_until(steady_clock::now() + watch_interval);
+    if (!stopping_) co_await measure();
   }
+}
+
+// What cannot be measured the claims fail with, too.
+Task<void> Connector::measure() {
+  const auto workload = co_await store_.measure_workload();
+  if (!workload) co_return;
+  if (workload->now) clock_.compare(*workload->now);
+  monitor_.clock_is_off(clock_.ahead());
+  // While a queue outside the store hands out what is queued, it is given its time.
+  const bool is_taken_at_once = queued_wait_ == milliseconds(0);
+  monitor_.measured(*workload, is_taken_at_once ? milliseconds(0) : settings_.take_over_after);
 }
 
 void Connector::take_queued_after(std::optional<milliseconds> wait) {

@@ -21,6 +21,7 @@
 #include "base/environment.hpp"
 #include "base/task_group.hpp"
 #include "base/wake_up.hpp"
+#include "psp-connector/store_clock.hpp"
 #include "psp-connector/work_monitor.hpp"
 #include "psp-connector/worker_log.hpp"
 #include "psp/adapter.hpp"
@@ -79,6 +80,9 @@ class Connector {
   // `on_saved` gets each step that was saved; `on_room` is called when an operation is out of hand.
   void observe(std::function<void(const payment::Step&)> on_saved, std::function<void()> on_room);
 
+  // The time that its claims go by, and what the store's own clock said a moment ago.
+  const StoreClock& clock() const { return clock_; }
+  void compare_clock(Timestamp store_now) { clock_.compare(store_now); }
   WorkMonitor& monitor() { return monitor_; }
   const WorkMonitor& monitor() const { return monitor_; }
   // The worker's name in the log and in RQ.
@@ -89,8 +93,9 @@ class Connector {
   Task<bool> claim_due();
   // Of what has been due for so long.
   Task<bool> claim_some(store::DueWork::Which which, std::chrono::milliseconds due_for);
-  // Measures what is left to do, each second.
+  // Measures what is left to do, each second, and what time it is there.
   Task<void> watch();
+  Task<void> measure();
   Task<void> process(payment::Step claimed);
   Task<Attempt> carry_out(payment::Step claimed);
   Task<Attempt::Said> call_psp(const payment::Step& step, psp::Deadline deadline);
@@ -113,7 +118,7 @@ class Connector {
   telemetry::Metrics& metrics_;
   Log& log_;
   LogThrottle rejections_;
-  const Clock& clock_;
+  StoreClock clock_;
   WorkerLog worker_log_;
   prometheus::Histogram& psp_duration_;
   prometheus::Counter& stale_outcomes_;

@@ -788,6 +788,46 @@ TEST_F(ConnectorTest, AnOutcomeIsNotLostBesideAnotherOperationOfTheTransaction) 
   EXPECT_THAT(metrics_.text(), HasSubstr("switchyard_stale_outcomes_total 0"));
 }
 
+// --- A clock that is far off ----------------------------------------------------------------------
+
+TEST(StoreClock, IsThisMachinesUnlessTheStoresIsFarFromIt) {
+  testing::ManualClock own;
+  StoreClock clock(own);
+  for (const auto difference : {seconds(0), seconds(30), seconds(-30)}) {
+    clock.compare(own.now() + difference);
+    EXPECT_EQ(clock.now(), own.now());
+  }
+  for (const auto difference : {seconds(31), seconds(-31), seconds(86'400), seconds(-86'400)}) {
+    clock.compare(own.now() + difference);
+    EXPECT_EQ(clock.now(), own.now() + difference);
+    EXPECT_EQ(clock.ahead(), difference);
+  }
+  own.advance(seconds(86'400));
+  clock.compare(own.now());
+  EXPECT_EQ(clock.now(), own.now()) << "somebody has set it";
+}
+
+// Without the store's clock it would claim the running lease again and again: see StoreClock.
+TEST_F(ConnectorTest, AWorkerWhoseClockIsADayOffLeavesRunningLeasesAlone) {
+  for (const auto off : {std::chrono::hours(24), -std::chrono::hours(24)}) {
+    const auto leased = create();
+    const auto claimed = claim_elsewhere();
+    ASSERT_THAT(claimed, SizeIs(1));
+    testing::ManualClock wrong;
+    wrong.advance(clock_.now() - wrong.now() + off);
+    connector_.emplace(settings_, threads_.executor(0), store_, psp_, wake_up_, metrics_, log(), wrong);
+    connector_->compare_clock(clock_.now());
+    running_ = asio::co_spawn(threads_.executor(0), [this] { return connector_->run(); }, asio::use_future);
+    const auto fresh = create();
+    EXPECT_TRUE(comes_to(fresh, Status::captured));
+    EXPECT_EQ(find(leased).operations.at(0).claims, 1);
+    EXPECT_EQ(status(leased), Status::processing);
+    EXPECT_EQ(find(fresh).operations.at(0).sent_at, clock_.now());
+    stop();
+    save_elsewhere(payment::answered(claimed[0], succeeded("in time"), clock_.now(), settings_.policy));
+  }
+}
+
 // --- What goes wrong with the store ----------------------------------------------------------------
 
 TEST_F(ConnectorTest, AnOutcomeThatCannotBeSavedIsLookedUpAfterTheLease) {

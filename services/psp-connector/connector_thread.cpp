@@ -74,8 +74,8 @@ void ConnectorThread::take_jobs_from(const redis::Url& url, std::function<void()
                                     .lease = settings_.policy.lease,
                                     .amount_max = settings_.amount_max,
                                     .take_over_after = settings_.take_over_after};
-  worker_.emplace(settings, threads_.executor(0), store_, workbench_of(*connector_), metrics_, log_, clock_,
-                  std::move(on_shutdown));
+  worker_.emplace(settings, threads_.executor(0), store_, workbench_of(*connector_), metrics_, log_,
+                  connector_->clock(), std::move(on_shutdown));
 }
 
 std::vector<service::HealthCheck> ConnectorThread::health(bool serves) const {

@@ -64,6 +64,11 @@ void WorkMonitor::measured(const store::Workload& workload, milliseconds queued_
   overdue_ = overdue;
 }
 
+void WorkMonitor::clock_is_off(milliseconds ahead) {
+  const std::lock_guard lock(mutex_);
+  clock_ahead_ = ahead;
+}
+
 void WorkMonitor::queue_trouble(std::string trouble) {
   const std::lock_guard lock(mutex_);
   queue_trouble_ = std::move(trouble);
@@ -108,6 +113,12 @@ std::vector<service::HealthCheck> WorkMonitor::checks(bool serves) const {
       {"connector:work", true, std::move(work), late},
   };
   if (!queue_trouble_.empty()) checks.push_back({"connector:queue", true, queue_trouble_, true});
+  if (clock_ahead_ != milliseconds(0)) {
+    auto clock = fmt::format("this machine's clock is {} s {} the store's, which is gone by",
+                             std::chrono::floor<seconds>(std::chrono::abs(clock_ahead_)).count(),
+                             clock_ahead_ > milliseconds(0) ? "behind" : "ahead of");
+    checks.push_back({"connector:clock", true, std::move(clock), true});
+  }
   return checks;
 }
 

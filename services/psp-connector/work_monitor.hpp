@@ -26,13 +26,16 @@ class WorkMonitor {
   // `queued_patience`: for how long what is queued may be due before that is late, because a queue outside
   // the store hands it out.
   void measured(const store::Workload& workload, std::chrono::milliseconds queued_patience);
+  // What the store's clock is ahead of this machine's; 0 if they are near each other.
+  void clock_is_off(std::chrono::milliseconds ahead);
   // Of the queue outside the store: what cannot be done, or that it is suspended; empty if nothing.
   void queue_trouble(std::string trouble);
   // A call of the PSP reached it, or provably was not sent.
   void psp_reached();
   void psp_not_reached(std::string reason);
 
-  // "connector:claims" and "connector:work"; "connector:queue" while there is something wrong. If the program
+  // "connector:claims" and "connector:work"; "connector:queue" and "connector:clock" while there is something
+  // wrong. If the program
   // `serves` others, whatever is wrong here is a warning: they are served all the same.
   std::vector<service::HealthCheck> checks(bool serves) const;
   // Why the PSP is taken to be out of reach, and since when: several calls in a row were not sent. Empty if
@@ -51,6 +54,7 @@ class WorkMonitor {
   SteadyTime last_look_ = std::chrono::steady_clock::now();
   bool failing_ = false;
   std::chrono::milliseconds overdue_{0};
+  std::chrono::milliseconds clock_ahead_{0};
   std::string queue_trouble_;
   // Calls in a row that were not sent.
   std::int64_t not_sent_ = 0;

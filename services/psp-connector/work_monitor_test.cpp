@@ -84,6 +84,18 @@ TEST_F(WorkMonitorTest, ThreeCallsInARowThatWereNotSentAreToldUntilOneIsSent) {
   EXPECT_EQ(monitor_.psp_trouble(), "") << "it counts anew";
 }
 
+TEST_F(WorkMonitorTest, AClockThatIsFarFromTheStoresIsAWarning) {
+  const auto said = [this](seconds ahead) {
+    monitor_.clock_is_off(ahead);
+    const auto checks = monitor_.checks(false);
+    return checks.size() == 2 ? "" : checks.at(2).output;
+  };
+  EXPECT_EQ(said(seconds(86'400)), "this machine's clock is 86400 s behind the store's, which is gone by");
+  EXPECT_EQ(said(seconds(-31)), "this machine's clock is 31 s ahead of the store's, which is gone by");
+  EXPECT_TRUE(monitor_.checks(false).at(2).passed && monitor_.checks(false).at(2).concern);
+  EXPECT_EQ(said(seconds(0)), "");
+}
+
 TEST_F(WorkMonitorTest, TroubleWithTheQueueIsAWarning) {
   monitor_.queue_trouble("OOM");
   const auto checks = monitor_.checks(false);

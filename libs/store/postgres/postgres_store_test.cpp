@@ -821,6 +821,14 @@ FROM generate_series(1, {}) n)",
   }
 }
 
+TEST_F(PostgresStoreTest, SaysWhatTheServersClockSays) {
+  const auto began = SystemClock().now();
+  const auto workload = run([&] { return store_->measure_workload(); });
+  ASSERT_TRUE(workload && workload->now) << "the same machine's, here";
+  EXPECT_GE(*workload->now, began - seconds(1));
+  EXPECT_LE(*workload->now, SystemClock().now() + seconds(1));
+}
+
 TEST_F(PostgresStoreTest, ADatabaseOfANewerVersionIsRefused) {
   IoThreads thread(1);
   thread.run(0, [&]() -> Task<void> {

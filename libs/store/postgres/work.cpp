@@ -287,9 +287,13 @@ SELECT
   (SELECT min(next_action_at)::timestamptz
    FROM transactions
    WHERE next_action_at IS NOT NULL AND status <> 'queued'),
-  (SELECT count(*) FROM (SELECT FROM transactions WHERE status = 'manual_review' LIMIT 10000) r))");
+  (SELECT count(*) FROM (SELECT FROM transactions WHERE status = 'manual_review' LIMIT 10000) r),
+  clock_timestamp())");
   return query<Workload>(measure, Effect::none, [](const Rows& rows) -> Result<Workload> {
-    return Workload{rows[0].optional_time(0), rows[0].optional_time(1), rows[0].integer(2)};
+    return Workload{.oldest_due = rows[0].optional_time(0),
+                    .oldest_started = rows[0].optional_time(1),
+                    .in_review = rows[0].integer(2),
+                    .now = rows[0].optional_time(3)};
   });
 }
 
