@@ -688,12 +688,12 @@ TEST_F(ConnectorTest, AnOutcomeThatComesTooLateIsDropped) {
   auto claimed = claim_elsewhere();
   ASSERT_THAT(claimed, SizeIs(1));
   ASSERT_EQ(claimed[0].action, payment::Action::look_up);
-  save_elsewhere(payment::found(claimed[0], succeeded("in time"), clock_.now(), settings_.policy));
+  save_elsewhere(payment::found(claimed[0], succeeded("in-time"), clock_.now(), settings_.policy));
   psp_.held = false;
   EXPECT_TRUE(counts("switchyard_stale_outcomes_total 1"));
   const auto found = find(id);
   EXPECT_EQ(found.transaction.status, Status::captured);
-  EXPECT_EQ(found.operations.at(0).psp_reference, "in time");
+  EXPECT_EQ(found.operations.at(0).psp_reference, "in-time");
 }
 
 TEST_F(ConnectorTest, AnOutcomeOfAClaimThatAnotherWorkerHasNowIsDropped) {
@@ -824,7 +824,7 @@ TEST_F(ConnectorTest, AWorkerWhoseClockIsADayOffLeavesRunningLeasesAlone) {
     EXPECT_EQ(status(leased), Status::processing);
     EXPECT_EQ(find(fresh).operations.at(0).sent_at, clock_.now());
     stop();
-    save_elsewhere(payment::answered(claimed[0], succeeded("in time"), clock_.now(), settings_.policy));
+    save_elsewhere(payment::answered(claimed[0], succeeded("in-time"), clock_.now(), settings_.policy));
   }
 }
 
