@@ -21,7 +21,8 @@ class BlockingConnection {
   BlockingConnection(const std::string& url, std::chrono::seconds time) : time_(time) {
     connection_ = thread_.run(0, [&]() -> Task<std::unique_ptr<Connection>> {
       auto made = co_await Connection::connect(thread_.executor(0), url, deadline());
-      co_return value_of(std::move(made));
+      require(made);
+      co_return std::move(*made);
     });
   }
 
@@ -32,9 +33,11 @@ class BlockingConnection {
   }
   Rows run(Statement statement) {
     auto rows = thread_.run(0, [&]() -> Task<std::vector<Rows>> {
-      std::vector<Statement> statements(1, std::move(statement));
+      std::vector<Statement> statements;
+      statements.push_back(std::move(statement));
       auto done = co_await connection_->run(std::move(statements), deadline());
-      co_return value_of(std::move(done));
+      require(done);
+      co_return std::move(*done);
     });
     return std::move(rows.front());
   }
@@ -43,11 +46,9 @@ class BlockingConnection {
  private:
   Deadline deadline() const { return std::chrono::steady_clock::now() + time_; }
 
-  // By reference: g++ 12 warns of a vector that is moved with its std::expected.
   template <class T>
-  static T value_of(Outcome<T>&& outcome) {
+  static void require(const Outcome<T>& outcome) {
     if (!outcome) throw std::runtime_error(fmt::format("PostgreSQL: {}", outcome.error().message));
-    return std::move(*outcome);
   }
 
   IoThreads thread_{1};

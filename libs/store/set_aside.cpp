@@ -26,7 +26,7 @@ void SetAside::note(MerchantId merchant, TransactionId id, const std::string& wh
 }
 
 Result<payment::State> SetAside::readable(MerchantId merchant, TransactionId id,
-                                          std::optional<Readable<payment::State>> found) {
+                                          std::optional<Readable<payment::State>>&& found) {
   if (!found) return fail(ErrorCode::not_found, "there is no transaction with this id");
   if (*found) return std::move(**found);
   const auto& why = found->error();

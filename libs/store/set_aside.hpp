@@ -51,7 +51,7 @@ class SetAside {
   // What was found, if it can be read. Else what somebody is told who asked for it: not_found, or set_aside,
   // and the row is noted.
   Result<payment::State> readable(MerchantId merchant, TransactionId id,
-                                  std::optional<Readable<payment::State>> found);
+                                  std::optional<Readable<payment::State>>&& found);
   Report report() const;
 
  private:

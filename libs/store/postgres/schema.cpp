@@ -46,7 +46,8 @@ Task<postgres::Outcome<std::vector<postgres::Rows>>> try_run(postgres::Connectio
 }
 
 Task<postgres::Rows> run(postgres::Connection& connection, Statement statement) {
-  std::vector<Statement> statements(1, std::move(statement));
+  std::vector<Statement> statements;
+  statements.push_back(std::move(statement));
   auto done = co_await try_run(connection, std::move(statements));
   if (!done) throw std::runtime_error(fmt::format("the schema: {}", done.error().message));
   co_return std::move(done->front());

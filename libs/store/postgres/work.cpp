@@ -245,9 +245,9 @@ Task<std::optional<postgres::Failure>> PostgresStore::try_taking(Taking& taking,
   statements.insert(statements.begin(), Statement("BEGIN"));
   auto locked = co_await (*connection)->run(std::move(statements), deadline);
   RowSets more;
-  if (locked) statements = taking.read_more(*locked);
-  if (locked && !statements.empty()) {
-    auto read = co_await (*connection)->run(std::move(statements), deadline);
+  auto reads = locked ? taking.read_more(*locked) : Statements();
+  if (!reads.empty()) {
+    auto read = co_await (*connection)->run(std::move(reads), deadline);
     if (read) more = std::move(*read);
     if (!read) locked = std::unexpected(std::move(read.error()));
   }
