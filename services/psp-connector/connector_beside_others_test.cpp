@@ -1,0 +1,136 @@
+// Answers to what somebody else has changed since: another worker, or the merchant.
+#include <gmock/gmock.h>
+
+#include "psp-connector/testing.hpp"
+
+namespace switchyard::connector {
+namespace {
+
+using payment::Kind;
+using payment::NoSuchOperation;
+using payment::OutcomeUnknown;
+using payment::Pending;
+using payment::Phase;
+using payment::ReasonKind;
+using payment::Status;
+using std::chrono::milliseconds;
+using switchyard::testing::eventually;
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+
+// --- Outcomes that come late ---------------------------------------------------------------------
+
+TEST_F(ConnectorTest, AnOutcomeThatComesTooLateIsDropped) {
+  // One at a time, so that the test is the worker that takes the transaction over.
+  settings_.in_flight_max = 1;
+  psp_.answers = {declined("51", ReasonKind::hard_decline)};
+  psp_.held = true;
+  const auto id = create();
+  start();
+  ASSERT_TRUE(eventually([this] { return psp_.under_way == 1; }));
+  clock_.advance(settings_.policy.lease);
+  auto claimed = claim_elsewhere();
+  ASSERT_THAT(claimed, SizeIs(1));
+  ASSERT_EQ(claimed[0].action, payment::Action::look_up);
+  save_elsewhere(payment::found(claimed[0], succeeded("in-time"), clock_.now(), settings_.policy));
+  psp_.held = false;
+  EXPECT_TRUE(counts("switchyard_stale_outcomes_total 1"));
+  const auto found = find(id);
+  EXPECT_EQ(found.transaction.status, Status::captured);
+  EXPECT_EQ(found.operations.at(0).psp_reference, "in-time");
+}
+
+TEST_F(ConnectorTest, AnOutcomeOfAClaimThatAnotherWorkerHasNowIsDropped) {
+  settings_.in_flight_max = 1;
+  psp_.answers = {declined("51", ReasonKind::hard_decline)};
+  psp_.held = true;
+  const auto id = create();
+  start();
+  ASSERT_TRUE(eventually([this] { return psp_.under_way == 1; }));
+  clock_.advance(settings_.policy.lease);
+  ASSERT_THAT(claim_elsewhere(), SizeIs(1));
+  psp_.held = false;
+  EXPECT_TRUE(counts("switchyard_stale_outcomes_total 1"));
+  EXPECT_EQ(status(id), Status::unknown) << "whoever has it asks the PSP";
+}
+
+// --- What merchants ask for while a worker is at it ----------------------------------------------
+
+TEST_F(ConnectorTest, ARefundThatIsAskedForBetweenClaimAndSaveCostsNoOutcome) {
+  const auto id = create();
+  start();
+  ASSERT_TRUE(comes_to(id, Status::captured));
+  psp_.held = true;
+  request(id, Kind::refund, 30);
+  ASSERT_TRUE(eventually([this] { return psp_.under_way == 1; }));
+  request(id, Kind::refund, 20);
+  request(id, Kind::refund, 50);
+  psp_.held = false;
+  EXPECT_TRUE(comes_to(id, Status::refunded));
+  stop();
+  const auto found = find(id);
+  EXPECT_EQ(found.transaction.refunded_minor, 100);
+  ASSERT_THAT(found.operations, SizeIs(4));
+  for (const auto& operation : found.operations) {
+    EXPECT_EQ(operation.phase, Phase::succeeded);
+    EXPECT_EQ(operation.sends, 1);
+    EXPECT_EQ(operation.look_ups, 0) << "the lease did not run out";
+  }
+  EXPECT_THAT(metrics_.text(), HasSubstr("switchyard_stale_outcomes_total 0"));
+  EXPECT_THAT(psp_.requests, SizeIs(4));
+}
+
+TEST_F(ConnectorTest, ALookUpAndTheSendBehindItCountThoughTheMerchantAskedForMore) {
+  const auto id = create();
+  start();
+  ASSERT_TRUE(comes_to(id, Status::captured));
+  asio::post(threads_.executor(0), asio::use_future([this] {
+               psp_.answers = {OutcomeUnknown{"time-out"}};
+               psp_.found = {NoSuchOperation{}};
+             }))
+      .get();
+  psp_.look_ups_held = true;
+  request(id, Kind::refund, 30);
+  ASSERT_TRUE(comes_to(id, Status::unknown));
+  ASSERT_TRUE(eventually([&] {
+    clock_.advance(milliseconds(100));
+    return psp_.calls == 3;
+  }));
+  request(id, Kind::refund, 20);
+  psp_.look_ups_held = false;
+  EXPECT_TRUE(comes_to(id, Status::partially_refunded));
+  stop();
+  const auto found = find(id);
+  EXPECT_EQ(found.transaction.refunded_minor, 50);
+  EXPECT_EQ(found.operations.at(1).sends, 2);
+  EXPECT_EQ(found.operations.at(2).sends, 1);
+  EXPECT_THAT(metrics_.text(), HasSubstr("switchyard_stale_outcomes_total 0"));
+}
+
+TEST_F(ConnectorTest, AnOutcomeIsNotLostBesideAnotherOperationOfTheTransaction) {
+  const auto id = create();
+  start();
+  ASSERT_TRUE(comes_to(id, Status::captured));
+  asio::post(threads_.executor(0), asio::use_future([this] { psp_.answers = {Pending{"refund-ref", {}}}; }))
+      .get();
+  request(id, Kind::refund, 30);
+  ASSERT_TRUE(eventually([&] { return find(id).operations.at(1).phase == Phase::pending; }));
+  // Its look-up is under way while the next one is sent, and comes to an end first.
+  psp_.look_ups_held = true;
+  ASSERT_TRUE(eventually([&] {
+    clock_.advance(milliseconds(100));
+    return psp_.calls == 3;
+  }));
+  psp_.held = true;
+  request(id, Kind::refund, 20);
+  ASSERT_TRUE(eventually([this] { return psp_.under_way == 1; }));
+  psp_.look_ups_held = false;
+  ASSERT_TRUE(eventually([&] { return find(id).operations.at(1).phase == Phase::succeeded; }));
+  psp_.held = false;
+  EXPECT_TRUE(comes_to(id, Status::partially_refunded));
+  EXPECT_EQ(find(id).transaction.refunded_minor, 50);
+  EXPECT_THAT(metrics_.text(), HasSubstr("switchyard_stale_outcomes_total 0"));
+}
+
+}  // namespace
+}  // namespace switchyard::connector
