@@ -140,8 +140,9 @@ TEST(Story, OfAReviewHasTheCommandThatEndsIt) {
   const auto resolved =
       payment::resolve(state, 1, {.succeeded = false, .psp_reference = {}, .note = "asked them"}, start + 1h);
   ASSERT_TRUE(resolved);
-  EXPECT_THAT(story_of(*resolved), AllOf(HasSubstr("noted: asked them"), HasSubstr("it did not happen"),
-                                         Not(HasSubstr("transaction resolve"))));
+  EXPECT_THAT(story_of(*resolved),
+              AllOf(HasSubstr("a person ended it: asked them"), HasSubstr("it did not happen"),
+                    Not(HasSubstr("transaction resolve"))));
 }
 
 TEST(Story, OfWhatWasTakenBackSaysThatTheTotalsWereLowered) {
@@ -162,11 +163,11 @@ TEST(Story, OfLaterOperationsSaysWhichOneWaitsForWhich) {
     ASSERT_TRUE(requested);
     state = std::move(*requested);
   }
-  EXPECT_THAT(story_of(state, start + 3s),
-              AllOf(HasSubstr("Operation 2: refund of 1.00 EUR, requested"),
-                    HasSubstr("the merchant's reference: return-17"), HasSubstr("noted: too small"),
-                    HasSubstr("next: a connector sends it now"),
-                    HasSubstr("it waits until operation 2 is resolved")));
+  EXPECT_THAT(story_of(state, start + 3s), AllOf(HasSubstr("Operation 2: refund of 1.00 EUR, requested"),
+                                                 HasSubstr("the merchant's reference: return-17"),
+                                                 HasSubstr("the merchant's reason: too small"),
+                                                 HasSubstr("next: a connector sends it now"),
+                                                 HasSubstr("it waits until operation 2 is resolved")));
   const auto answer = payment::Succeeded{"re_1", Money(100, amount.currency())};
   state = payment::answered(claim(std::move(state), start + 3s), answer, start + 3s, policy).state;
   EXPECT_THAT(story_of(state, start + 3s), HasSubstr("it is over: 1.00 EUR was given back"));

@@ -97,7 +97,7 @@ def test_a_partial_capture_gives_the_rest_back(payer):
     captured = payer.wait_for_status(identifier, "captured")
     assert totals(captured) == (100, 60, 0)
     problem = assert_problem(payer.ask(identifier, "capture", amount=40), 409, POSSIBLE)
-    assert problem["transaction_status"] == "captured" and "refund is possible" in problem["detail"]
+    assert problem["transaction_status"] == "captured" and problem["detail"].endswith("; possible: refund")
     assert book(payer.server, identifier)[:2] == (60, 0)
 
 
@@ -202,7 +202,7 @@ def voided(merchant):
 
 
 @pytest.mark.parametrize("prepare, verbs, possible", [
-    (held, ["refund"], "capture and void are possible"), (taken, ["capture", "void"], "a refund is possible"),
+    (held, ["refund"], "; possible: capture, void"), (taken, ["capture", "void"], "; possible: refund"),
     (voided, VERBS, "nothing more"), (declined, VERBS, "nothing more"), (failed, VERBS, "nothing more")])
 def test_what_the_state_does_not_allow_is_409(payer, prepare, verbs, possible):
     transaction = prepare(payer)
@@ -213,14 +213,16 @@ def test_what_the_state_does_not_allow_is_409(payer, prepare, verbs, possible):
     assert payer.show(transaction["id"]) == transaction
 
 
-def test_nothing_can_be_asked_of_what_is_still_queued(tmp_path, merchant_of):
+def test_nothing_can_be_asked_of_what_is_not_authorized_yet(tmp_path, merchant_of):
     services = ThreeServices(tmp_path).start(without_connector=True)
     try:
         merchant = merchant_of(services)
-        identifier = merchant.created(capture="manual")["id"]
+        created = merchant.created(capture="manual")
+        identifier = created["id"]
+        assert created["status"] == "processing", "what only holds money has its authorization from the start"
         for verb in VERBS:
             problem = assert_problem(merchant.ask(identifier, verb), 409, POSSIBLE)
-            assert problem["transaction_status"] == "queued" and "wait until it is authorized" in problem["detail"]
+            assert problem["transaction_status"] == "processing" and "wait until it is authorized" in problem["detail"]
         [authorization] = merchant.show(identifier)["operations"]
         assert (authorization["number"], authorization["kind"], authorization["status"]) == (1, "authorize", "requested")
         assert (authorization["sends"], "psp" in authorization) == (0, False)

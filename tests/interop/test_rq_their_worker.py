@@ -42,6 +42,23 @@ def test_python_makes_the_transaction(core_api, merchant_of, peer):
     assert peer.job(transaction["id"])["status"] == "finished"
 
 
+def test_a_payment_that_is_only_held_is_not_theirs(core_api, merchant_of, peer, own_redis, start_fleet):
+    """A job cannot say "hold only": their worker would charge it."""
+    merchant = merchant_of(core_api)
+    peer.start_worker()
+    held = merchant.created(4321, "EUR", capture="manual")["id"]
+    taken = [merchant.created(4321, "EUR")["id"] for _ in range(2)]
+    assert [merchant.wait_final(identifier)["status"] for identifier in taken] == ["captured", "captured"]
+    registries = peer.look("registries")
+    assert held not in registries["queued"] and peer.charges() == {identifier: 1 for identifier in taken}
+    assert merchant.show(held)["status"] == "processing"
+
+    start_fleet(auth_apis=0, core_apis=0, REDIS_URL=own_redis.url(), QUEUE_SWEEP_SECONDS=1)
+    merchant.wait_for_status(held, "authorized")
+    assert storage.psps_of(core_api.database, held) == ["simulator"]
+    assert peer.charges() == {identifier: 1 for identifier in taken}
+
+
 def test_a_job_that_fails_in_python_is_a_failed_transaction(core_api, merchant_of, peer):
     merchant = merchant_of(core_api)
     peer.start_worker()
