@@ -1,9 +1,12 @@
 #include "psp-simulator/charge_json.hpp"
 
 #include <algorithm>
+#include <array>
+#include <span>
 
 #include <fmt/format.h>
 
+#include "base/assert.hpp"
 #include "http/characters.hpp"
 #include "http/json.hpp"
 #include "http/problem.hpp"
@@ -52,6 +55,35 @@ std::expected<std::string_view, http::Response> read_key(const http::Request& re
                                        "send 1 to 255 letters, digits and -._: as Idempotency-Key"));
 }
 
+// The members of `kind`; an authorization is a charge.
+std::span<const std::string_view> members_known(payment::Kind kind) {
+  static constexpr std::array<std::string_view, 4> of_charge{"reference", "amount", "currency",
+                                                             "capture_method"};
+  static constexpr std::array<std::string_view, 3> of_capture{"amount", "currency", "final"};
+  switch (kind) {
+    case payment::Kind::authorize:
+      return of_charge;
+    case payment::Kind::capture:
+      return of_capture;
+    case payment::Kind::void_:
+      return {};
+    case payment::Kind::refund:
+      return std::span(of_capture).first(2);
+  }
+  SWITCHYARD_ASSERT(false);
+}
+
+// As JSON, with no other members than those that are known.
+std::expected<boost::json::object, http::Response> read_body(const http::Request& request,
+                                                             payment::Kind kind) {
+  auto body = service::read_json_object(request, {});
+  if (!body) return body;
+  if (auto known = service::refuse_unknown_members(*body, members_known(kind)); !known) {
+    return std::unexpected(std::move(known.error()));
+  }
+  return body;
+}
+
 std::expected<Money, http::Response> read_amount(const boost::json::object& body) {
   const auto* amount = body.if_contains("amount");
   if (amount == nullptr || !amount->is_int64() || amount->get_int64() < 1 ||
@@ -98,7 +130,7 @@ bool is_key(std::string_view text) {
 std::expected<Charge, http::Response> read_charge_request(const http::Request& request) {
   const auto key = read_key(request);
   if (!key) return std::unexpected(key.error());
-  const auto body = service::read_json_object(request, {});
+  const auto body = read_body(request, payment::Kind::authorize);
   if (!body) return std::unexpected(body.error());
   const auto reference = text_member(*body, "reference");
   if (!reference || !is_reference(*reference))
@@ -121,7 +153,7 @@ std::expected<Operation, http::Response> read_operation_request(const http::Requ
   if (!is_key(charge_key)) return std::unexpected(http::problem(404, "No such charge"));
   const auto key = read_key(request);
   if (!key) return std::unexpected(key.error());
-  const auto body = service::read_json_object(request, {});
+  const auto body = read_body(request, kind);
   if (!body) return std::unexpected(body.error());
   Operation operation{.kind = kind,
                       .reference = {},
@@ -135,9 +167,7 @@ std::expected<Operation, http::Response> read_operation_request(const http::Requ
   if (!amount) return std::unexpected(amount.error());
   operation.amount = *amount;
   if (const auto* final_member = body->if_contains("final"); final_member != nullptr) {
-    if (kind != payment::Kind::capture || !final_member->is_bool()) {
-      return wrong("final must be true or false, and of a capture");
-    }
+    if (!final_member->is_bool()) return wrong("final must be true or false");
     operation.is_final = final_member->get_bool();
   }
   return operation;

@@ -87,6 +87,8 @@ TEST(OperationRequest, SaysWhatIsWrong) {
     }
   }
   EXPECT_EQ(status(read_operation(Kind::refund, R"({"amount":1,"currency":"USD","final":true})")), 422);
+  EXPECT_EQ(status(read_operation(Kind::capture, R"({"amount":1,"currency":"USD","x":1})")), 422);
+  EXPECT_EQ(status(read_operation(Kind::void_, R"({"amount":1})")), 422);
   for (const auto kind : {Kind::capture, Kind::void_, Kind::refund}) {
     EXPECT_EQ(status(read_operation(kind, "no JSON")), 400);
     EXPECT_EQ(status(read_operation(kind, "{}", "sim_key-1", "")), 400);
@@ -125,6 +127,7 @@ TEST(ChargeRequest, SaysWhatIsWrong) {
         Row{body(reference, "1", "\"XXZ\"", automatic), "currency"},
         Row{body(reference, "1", "null", automatic), "currency"},
         Row{body(reference, "1", usd, "\"later\""), "capture_method"},
+        Row{body(reference, "1", usd, "\"manual\",\"bogus\":1"), "bogus"},
         Row{body(reference, "1", usd, "null"), "capture_method"}}) {
     const auto charge = read(text);
     ASSERT_FALSE(charge) << text;
