@@ -72,8 +72,8 @@ store::Decide decide_to(payment::Request wanted, Timestamp now) {
           now](payment::State state) -> std::expected<store::Decided, payment::Refusal> {
     auto asked = payment::request(std::move(state), wanted, now);
     if (!asked) return std::unexpected(std::move(asked.error()));
-    auto reply = to_json(asked->transaction);
     const auto index = asked->operations.size() - 1;
+    auto reply = to_json(asked->transaction, asked->operations[index].number);
     return store::Decided{
         .step = {.state = std::move(*asked), .action = payment::Action::none, .index = index},
         .is_changed = true,
@@ -215,7 +215,10 @@ http::Response CoreApi::refuse(MerchantLimits::Refusal refusal) {
     const auto most = limits_.settings().per_second_max;
     return http::try_later(
                429, "Too many transactions",
-               fmt::format("a merchant may send {} transactions a second; this request did nothing", most), 1)
+               fmt::format("a merchant may send {} payments, captures, voids and refunds a second; "
+                           "this request did nothing",
+                           most),
+               1)
         .with("RateLimit-Policy", fmt::format(R"("per-second";q={};w=1)", most))
         .with("RateLimit", R"("per-second";r=0;t=1)");
   }
@@ -372,13 +375,16 @@ Task<http::Response> CoreApi::create(http::Request& request) {
   auto asked = read_transaction(request);
   if (!asked) co_return std::move(asked.error());
   const auto merchant = asked->merchant;
-  auto turn = limits_.enter(merchant, steady_clock::now());
+  const auto now = steady_clock::now();
+  auto turn = limits_.enter(merchant, now);
   if (!turn) co_return refuse(turn.error());
+  const auto rate = limits_.take_one(merchant, now);
+  if (!rate && !asked->key) co_return refuse(rate.error());
   if (!*turn) turn->emplace(co_await limits_.wait_for_turn(merchant));
   const bool has_room = backlog_.has_room_for(merchant);
   // What was accepted once is answered as it was, whatever would be refused today. A new key is looked up in
   // the commit that stores it, so this costs nothing where all is well.
-  const bool look_first = !asked->former_key.empty() || !asked->wanted || !has_room;
+  const bool look_first = !asked->former_key.empty() || !asked->wanted || !has_room || !rate;
   if (look_first && asked->key) {
     auto first = co_await find_first(merchant, *asked->key, asked->former_key);
     if (!first) co_return refuse(first.error());
@@ -387,6 +393,7 @@ Task<http::Response> CoreApi::create(http::Request& request) {
       co_return with_location(replay(std::move(**first)), first_id);
     }
   }
+  if (!rate) co_return refuse(rate.error());
   if (!asked->wanted) co_return std::move(asked->wanted.error());
   if (!has_room) co_return backlog_is_full();
 
@@ -427,15 +434,19 @@ Task<http::Response> CoreApi::operate(http::Request& request, payment::Kind kind
   if (!asked) co_return std::move(asked.error());
   const auto merchant = asked->transaction.merchant;
   const auto id = asked->transaction.id;
-  auto turn = limits_.enter(merchant, steady_clock::now());
+  const auto now = steady_clock::now();
+  auto turn = limits_.enter(merchant, now);
   if (!turn) co_return refuse(turn.error());
+  const auto rate = limits_.take_one(merchant, now);
+  if (!rate && !asked->transaction.key) co_return refuse(rate.error());
   if (!*turn) turn->emplace(co_await limits_.wait_for_turn(merchant));
   const bool has_room = backlog_.has_room_for(merchant);
-  if ((!asked->wanted || !has_room) && asked->transaction.key) {
+  if ((!asked->wanted || !has_room || !rate) && asked->transaction.key) {
     auto first = co_await find_first(merchant, *asked->transaction.key, std::string());
     if (!first) co_return refuse(first.error());
     if (*first) co_return replay(std::move(**first));
   }
+  if (!rate) co_return refuse(rate.error());
   if (!asked->wanted) co_return std::move(asked->wanted.error());
   if (!has_room) co_return backlog_is_full();
 
@@ -446,13 +457,15 @@ Task<http::Response> CoreApi::operate(http::Request& request, payment::Kind kind
   backlog_.add_one(merchant);
   accepted.Increment();
   if (queue_.on_work) queue_.on_work();
-  auto reply = to_json(std::get<store::Decided>(taken).step.state.transaction);
+  const auto& step = std::get<store::Decided>(taken).step;
+  const auto number = step.operation().number;
+  auto reply = to_json(step.state.transaction, number);
   const auto wait = read_wait(request);
   if (wait.count() == 0) co_return shown(std::move(reply));
   turn->reset();
   const auto state = co_await wait_for_result(merchant, id, wait);
   if (!state) co_return shown(std::move(reply));
-  co_return with_wait(shown(to_json(state->transaction)), wait);
+  co_return with_wait(shown(to_json(state->transaction, number)), wait);
 }
 
 Task<http::Response> CoreApi::show(http::Request& request) {

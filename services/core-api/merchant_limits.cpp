@@ -29,10 +29,20 @@ std::expected<std::optional<MerchantLimits::Turn>, MerchantLimits::Refusal> Merc
   auto& known = merchant_in(shard, merchant, now);
   if (known.at_once() >= settings_.at_once_max) return std::unexpected(Refusal::too_many_at_once);
   known.seen = std::max(known.seen, now);
-  if (settings_.per_second_max > 0 && !known.bucket.take(now)) return std::unexpected(Refusal::too_fast);
   if (known.at_work >= settings_.at_work_max) return std::nullopt;
   ++known.at_work;
   return Turn(*this, merchant);
+}
+
+std::expected<void, MerchantLimits::Refusal> MerchantLimits::take_one(MerchantId merchant,
+                                                                      Clock::time_point now) {
+  if (settings_.per_second_max == 0) return {};
+  auto& shard = shard_of(merchant);
+  const std::lock_guard lock(shard.mutex);
+  auto& known = merchant_in(shard, merchant, now);
+  known.seen = std::max(known.seen, now);
+  if (!known.bucket.take(now)) return std::unexpected(Refusal::too_fast);
+  return {};
 }
 
 Task<MerchantLimits::Turn> MerchantLimits::wait_for_turn(MerchantId merchant) {

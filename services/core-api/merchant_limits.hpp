@@ -1,6 +1,5 @@
-// How much of what all merchants share one merchant may take: transactions a second, and requests at once. A
-// few of these are at work, the others wait for their turn: what a commit takes grows with what is at work,
-// for everybody.
+// How much of what all merchants share one merchant may take: requests a second, and at once. A few of these
+// are at work, the others wait for their turn: what a commit takes grows with what is at work, for everybody.
 //
 // Per process. Safe to use from any thread; merchants do not wait for each other, but for a few instructions.
 #pragma once
@@ -55,8 +54,10 @@ class MerchantLimits {
 
   explicit MerchantLimits(Settings settings) : settings_(settings) {}
 
-  // A refused request takes nothing; without a turn, wait_for_turn() is next.
+  // Refused only for what is under way, and then it takes nothing; without a turn, wait_for_turn() is next.
   std::expected<std::optional<Turn>, Refusal> enter(MerchantId merchant, Clock::time_point now);
+  // One of the merchant's second; too_fast if none is left.
+  std::expected<void, Refusal> take_one(MerchantId merchant, Clock::time_point now);
   // In the order of the calls.
   Task<Turn> wait_for_turn(MerchantId merchant);
 

@@ -84,13 +84,19 @@ void append_optional_time(std::string& out, std::string_view name, const std::op
   append_quoted(out, *time);
 }
 
-// What goes to the PSP, bytes and key, is left out.
-void append_operation(std::string& out, TransactionId id, const payment::Operation& operation) {
-  out += R"({"id":")";
+void append_operation_id(std::string& out, TransactionId id, std::int32_t number) {
+  out += '"';
   out += id.value.to_string();
   out += '-';
-  append_number(out, operation.number);
-  out += R"(","number":)";
+  append_number(out, number);
+  out += '"';
+}
+
+// What goes to the PSP, bytes and key, is left out.
+void append_operation(std::string& out, TransactionId id, const payment::Operation& operation) {
+  out += R"({"id":)";
+  append_operation_id(out, id, operation.number);
+  out += R"(,"number":)";
   append_number(out, operation.number);
   out += R"(,"kind":")";
   out += payment::to_string(operation.kind);
@@ -130,6 +136,15 @@ std::string to_json(const payment::Transaction& transaction) {
   std::string out;
   out.reserve(384);
   append_open(out, transaction);
+  out += '}';
+  return out;
+}
+
+std::string to_json(const payment::Transaction& transaction, std::int32_t number) {
+  auto out = to_json(transaction);
+  out.pop_back();
+  out += R"(,"operation":)";
+  append_operation_id(out, transaction.id, number);
   out += '}';
   return out;
 }

@@ -9,6 +9,8 @@ namespace switchyard::core {
 
 // One JSON object; the first three members are those of the original core-api's reply.
 std::string to_json(const payment::Transaction& transaction);
+// The same with "operation", the id of the one of this number: the reply to who asked for it.
+std::string to_json(const payment::Transaction& transaction, std::int32_t number);
 // The same with "operations". A queued transaction shows the authorization that it stands for.
 std::string to_json(const payment::State& state);
 std::string to_json(const store::TransactionPage& page);

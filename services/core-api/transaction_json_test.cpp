@@ -47,6 +47,12 @@ TEST(TransactionJson, ShowsATransaction) {
             R"("created_at":"2023-11-14T22:13:20.007Z","updated_at":"2023-11-14T22:13:21.000Z"})");
 }
 
+TEST(TransactionJson, SaysWhichOperationWasAskedFor) {
+  auto expected = to_json(example());
+  expected.pop_back();
+  EXPECT_EQ(to_json(example(), 2), expected + R"(,"operation":"017f22e2-79b0-7cc3-98c4-dc0c0c07398f-2"})");
+}
+
 TEST(TransactionJson, ShowsTimesOfEachYearOfFourDigits) {
   auto transaction = example();
   transaction.created_at = Timestamp(std::chrono::seconds(-62'167'219'200));

@@ -81,7 +81,7 @@ def test_held_and_captured(payer):
     assert totals(held_one) == (100, 0, 0)
     asked = payer.asked(held_one["id"], "capture")
     assert (asked["status"], totals(asked)) == ("processing", (100, 0, 0)), "asynchronous work shows in its status"
-    assert "operations" not in asked
+    assert "operations" not in asked and asked["operation"] == f"{held_one['id']}-2"
     captured = payer.wait_for_status(held_one["id"], "captured")
     assert totals(captured) == (100, 100, 0)
     assert kinds(captured) == [("authorize", 100, "succeeded"), ("capture", 100, "succeeded")]
@@ -396,6 +396,36 @@ def test_a_replay_does_not_mind_what_became_of_limits(request, start_switchyard,
     identifier = firsts["refund"][0]
     merchant.wait_for_status(identifier, "partially_refunded")
     assert merchant.ask(identifier, "refund", amount=100).status == 200, "MAX_AMOUNT is for new transactions"
+
+
+def test_a_replay_does_not_mind_the_rate_which_counts_all_that_moves_money(start_switchyard, merchant_of):
+    merchant = merchant_of(start_switchyard(MERCHANT_RATE=1))
+    created = eventually(lambda: (r := merchant.create(100, key="one")).status == 200 and r, "the payment")
+    identifier = created.json()["id"]
+    merchant.wait_for_status(identifier, "captured")
+    refunded = eventually(lambda: (r := merchant.ask(identifier, "refund", key="one", amount=1)).status == 200 and r, "the refund")
+    seen = []
+    for _ in range(10):
+        seen.append(merchant.ask(identifier, "refund", key="two", amount=1))
+        again = merchant.create(100, key="one")
+        assert (again.status, again.body, again.header(REPLAYED)) == (200, created.body, "true")
+        again = merchant.ask(identifier, "refund", key="one", amount=1)
+        assert (again.status, again.body, again.header(REPLAYED)) == (200, refunded.body, "true")
+    limited = [reply for reply in seen if reply.status != 200]
+    assert limited and "captures, voids and refunds a second" in assert_problem(limited[0], 429, "Too many transactions")["detail"]
+
+
+def test_a_payment_whose_name_at_the_psp_looks_like_a_card_number_is_like_any_other(server, merchant_of):
+    """The name is made of the merchant's id here; it is kept byte for byte."""
+    merchant = merchant_of(server, user_id=int(VISA))
+    transaction = held(merchant, key="x")
+    assert VISA in transaction["operations"][0]["psp_reference"]
+    identifier = transaction["id"]
+    merchant.asked(identifier, "capture", amount=60)
+    assert totals(merchant.wait_for_status(identifier, "captured")) == (100, 60, 0)
+    merchant.asked(identifier, "refund", amount=10)
+    assert totals(merchant.wait_for_status(identifier, "partially_refunded")) == (100, 60, 10)
+    assert book(server, identifier)[:2] == (60, 10)
 
 
 def test_a_key_at_once_is_one_operation(payer):
