@@ -14,6 +14,7 @@
 #include "service/program.hpp"
 #include "service/settings.hpp"
 #include "switchyard/command_line.hpp"
+#include "switchyard/options.hpp"
 #include "switchyard/replies.hpp"
 
 namespace switchyard::cli {
@@ -232,7 +233,7 @@ void add_demo_command(CLI::App& app, Context& context) {
   command->add_option("--log", options->log, "The connector's log, to show its lines about the payment")
       ->check(CLI::ExistingFile);
   command->add_option("--timeout", options->timeout_s, "Seconds until it must have an outcome")
-      ->check(CLI::PositiveNumber)
+      ->check(whole_number(1, 86'400))
       ->capture_default_str();
   command->footer(
       "\nPrints each request as a command that can be pasted, and its reply; with --json the transaction only.\n"

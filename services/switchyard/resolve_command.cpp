@@ -1,5 +1,6 @@
 // switchyard transaction resolve: a person ends the manual_review of an operation, in the store itself.
 #include <algorithm>
+#include <limits>
 
 #include <fmt/format.h>
 
@@ -10,6 +11,7 @@
 #include "payment/state_machine.hpp"
 #include "service/program.hpp"
 #include "switchyard/command_line.hpp"
+#include "switchyard/options.hpp"
 #include "switchyard/stored_transaction.hpp"
 #include "switchyard/transaction_client.hpp"
 #include "switchyard/transaction_text.hpp"
@@ -102,7 +104,9 @@ int resolve(const Context& context, const ResolveOptions& options) {
   }
   OfflineStore store(context.environment);
   const auto state = resolve_stored(store, options);
-  print_transaction(context, http::parse_json(core::to_json(state)).value());
+  tell_what_was_done(fmt::format("operation {} of transaction {} was ended as {}", options.operation,
+                                 options.id, options.succeeded ? "succeeded" : "what did not happen"),
+                     [&] { print_transaction(context, http::parse_json(core::to_json(state)).value()); });
   return service::exit_ok;
 }
 
@@ -112,12 +116,12 @@ void add_resolve_command(CLI::App& transaction, Context& context) {
   auto options = std::make_shared<ResolveOptions>();
   auto* command = transaction.add_subcommand(
       "resolve", "Say what became of an operation in manual_review, in the store of DATABASE_URL");
-  command->add_option("id", options->id, "The transaction")->required();
+  add_transaction_id(*command, options->id);
   command
       ->add_option("--operation", options->operation,
                    "The operation's number; see: switchyard transaction why")
       ->required()
-      ->check(CLI::PositiveNumber);
+      ->check(whole_number(1, std::numeric_limits<std::int32_t>::max()));
   command->add_flag("--succeeded", options->succeeded, "The PSP did it: the totals are raised by it");
   command->add_flag("--did-not-happen", options->did_not_happen, "The PSP did not do it, and will not");
   command

@@ -7,7 +7,7 @@
 
 namespace switchyard::cli {
 
-// Whose it is. Throws std::runtime_error if the text is no id, or there is no such transaction.
+// Whose it is; the text is an id. Throws std::runtime_error if there is no such transaction.
 store::NamedWork::One find_stored(OfflineStore& store, const std::string& id);
 
 }  // namespace switchyard::cli

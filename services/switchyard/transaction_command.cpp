@@ -7,10 +7,10 @@
 #include <boost/json/serialize.hpp>
 #include <fmt/format.h>
 
-#include "base/id.hpp"
 #include "http/query.hpp"
 #include "service/program.hpp"
 #include "switchyard/command_line.hpp"
+#include "switchyard/options.hpp"
 #include "switchyard/replies.hpp"
 #include "switchyard/transaction_client.hpp"
 #include "switchyard/transaction_text.hpp"
@@ -39,13 +39,12 @@ struct Options {
 };
 
 constexpr std::chrono::milliseconds watch_interval{200};
+constexpr int timeout_s_max = 86'400;
 // What core-api waits at most, and how long a reply takes beside that.
 constexpr int wait_s_max = 30;
 constexpr std::chrono::seconds reply_time{10};
 
 std::string path_of(const std::string& id) {
-  if (!Uuid::parse(id))
-    throw std::runtime_error(fmt::format("'{}' is not a transaction id, which is a UUID", id));
   return "/transaction/" + id;
 }
 
@@ -53,7 +52,21 @@ void add_member(json::object& body, const char* name, const std::string& text) {
   if (!text.empty()) body.emplace(name, text);
 }
 
-int post(const Context& context, const Options& options, const std::string& path, const json::object& body) {
+json::value look_at(const TransactionClient& client, const std::string& id) {
+  return client.call({.url = path_of(id), .body = {}, .headers = {}});
+}
+
+std::string done_text(const Options& options, const char* what, const json::object& reply) {
+  auto text = fmt::format("{} was accepted: transaction {}", what, text_of(reply, "id"));
+  if (const auto operation = text_of(reply, "operation"); !operation.empty())
+    text += ", operation " + operation;
+  if (!options.idempotency_key.empty()) text += ", Idempotency-Key " + options.idempotency_key;
+  return text;
+}
+
+// `what` is asked for, as in "the refund".
+int post(const Context& context, const Options& options, const char* what, const std::string& path,
+         const json::object& body) {
   const TransactionClient client(context, options.caller);
   http::ClientRequest request{.method = "POST",
                               .url = path,
@@ -63,7 +76,18 @@ int post(const Context& context, const Options& options, const std::string& path
     request.headers.push_back("Idempotency-Key: " + options.idempotency_key);
   if (options.wait_s > 0) request.headers.push_back(fmt::format("Prefer: wait={}", options.wait_s));
   request.timeout = reply_time + std::chrono::seconds(options.wait_s);
-  print_transaction(context, client.call(std::move(request)));
+  const auto reply = client.call(std::move(request));
+  std::string bad_end;
+  tell_what_was_done(done_text(options, what, reply.as_object()), [&] {
+    print_transaction(context, reply);
+    service::finish_output();
+    // The transaction does not say what became of one operation.
+    const auto operation = text_of(reply.as_object(), "operation");
+    if (options.wait_s > 0 && !operation.empty()) {
+      bad_end = bad_end_of(look_at(client, options.id), operation);
+    }
+  });
+  if (!bad_end.empty()) throw std::runtime_error(bad_end);
   return service::exit_ok;
 }
 
@@ -72,18 +96,18 @@ int create(const Context& context, const Options& options) {
   add_member(body, "capture", options.capture);
   add_member(body, "reference", options.reference);
   add_member(body, "description", options.description);
-  return post(context, options, "/transaction", body);
+  return post(context, options, "the payment", "/transaction", body);
 }
 
 int capture(const Context& context, const Options& options) {
   json::object body;
   add_member(body, "amount", options.amount);
   if (options.keeps_hold) body.emplace("final", false);
-  return post(context, options, path_of(options.id) + "/capture", body);
+  return post(context, options, "the capture", path_of(options.id) + "/capture", body);
 }
 
 int give_back_hold(const Context& context, const Options& options) {
-  return post(context, options, path_of(options.id) + "/void", {});
+  return post(context, options, "the void", path_of(options.id) + "/void", {});
 }
 
 int refund(const Context& context, const Options& options) {
@@ -91,11 +115,7 @@ int refund(const Context& context, const Options& options) {
   add_member(body, "amount", options.amount);
   add_member(body, "reason", options.reason);
   add_member(body, "reference", options.reference);
-  return post(context, options, path_of(options.id) + "/refund", body);
-}
-
-json::value look_at(const TransactionClient& client, const std::string& id) {
-  return client.call({.url = path_of(id), .body = {}, .headers = {}});
+  return post(context, options, "the refund", path_of(options.id) + "/refund", body);
 }
 
 int show(const Context& context, const Options& options) {
@@ -158,7 +178,7 @@ class Commands {
   CLI::App& add_with_id(const char* name, const char* description,
                         int (*action)(const Context&, const Options&)) {
     auto& command = add(name, description, action);
-    command.add_option("id", options_->id, "The transaction")->required();
+    add_transaction_id(command, options_->id);
     return command;
   }
 
@@ -171,7 +191,7 @@ class Commands {
     command.add_option("--idempotency-key,--key", options_->idempotency_key, "Makes trying again safe")
         ->check(require_header_value);
     command.add_option("--wait", options_->wait_s, "Wait so many seconds for a result")
-        ->check(CLI::Range(1, wait_s_max));
+        ->check(whole_number(1, wait_s_max));
   }
 
   Options& options() { return *options_; }
@@ -227,12 +247,12 @@ void add_looks(Commands& commands) {
   commands.text(list_command, "--currency", &Options::currency, "Only those in this currency");
   commands.text(list_command, "--reference", &Options::reference, "Only those with this reference");
   list_command.add_option("--limit", commands.options().limit, "At most so many")
-      ->check(CLI::Range(1, 100))
+      ->check(whole_number(1, 100))
       ->capture_default_str();
   commands.text(list_command, "--cursor", &Options::cursor, "Go on from an earlier page's cursor");
   auto& watch_command = commands.add_with_id("watch", "Print each new status until it is settled", watch);
   watch_command.add_option("--timeout", commands.options().timeout_s, "Seconds")
-      ->check(CLI::PositiveNumber)
+      ->check(whole_number(1, timeout_s_max))
       ->capture_default_str();
   watch_command.footer("\nExit code: 1 when it is declined, failed or for a person (manual_review), else 0.");
 }

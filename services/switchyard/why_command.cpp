@@ -4,6 +4,7 @@
 #include "http/json.hpp"
 #include "service/program.hpp"
 #include "switchyard/command_line.hpp"
+#include "switchyard/options.hpp"
 #include "switchyard/stored_transaction.hpp"
 #include "switchyard/story.hpp"
 
@@ -42,7 +43,7 @@ void add_why_command(CLI::App& transaction, Context& context) {
   auto id = std::make_shared<std::string>();
   auto* command = transaction.add_subcommand(
       "why", "Tell what became of a transaction, why, and what happens next and when, from the store");
-  command->add_option("id", *id, "The transaction")->required();
+  add_transaction_id(*command, *id);
   command->footer(
       "\nExample:\n  switchyard --env-file .env transaction why 01a203e7-cd8f-7925-813d-9190694d7e2c");
   command->callback([&context, id] { context.action = [&context, id] { return tell(context, *id); }; });

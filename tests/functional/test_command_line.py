@@ -369,9 +369,67 @@ def test_operations_that_are_refused(command):
 def test_an_operation_on_no_transaction(command, kind):
     nowhere = "0190a000-0000-7000-8000-000000000000"
     assert failed(command("transaction", kind, nowhere, "--user", "alice")).startswith("switchyard: 404 ")
-    assert "not a transaction id" in failed(command("transaction", kind, "../token", "--user", "alice"))
     assert command("transaction", kind, nowhere).returncode == 2, "whose?"
     assert command("transaction", kind, "--user", "alice").returncode == 2
+
+
+@pytest.mark.parametrize("identifier", ["nonsense", "../token", "{0190a000-0000-7000-8000-000000000000}", ""])
+@pytest.mark.parametrize("verb, options", [
+    *[(verb, ["--user", "alice"]) for verb in ("show", "watch", "capture", "void", "refund")], ("why", []),
+    ("resolve", ["--operation", "1", "--succeeded", "--note", "x"])])
+def test_what_is_no_transaction_id_is_a_wrong_command_line(offline, verb, options, identifier):
+    done = offline("transaction", verb, identifier, *options)
+    assert done.returncode == 2 and "not a transaction id" in failed(done)
+
+
+@pytest.mark.parametrize("arguments, range_", [
+    (["transaction", "list", "--user", "alice", "--limit"], "1 to 100"), (["demo", "--timeout"], "1 to 86400"),
+    (["transaction", "watch", "0190a000-0000-7000-8000-000000000000", "--user", "alice", "--timeout"], "1 to 86400"),
+    (["transaction", "void", "0190a000-0000-7000-8000-000000000000", "--user", "alice", "--wait"], "1 to 30")])
+def test_a_number_that_is_none_is_told_what_would_be_right(offline, arguments, range_):
+    for number in ("0", "-1", "1e1", "1.5", "soon", "", "99999999999999999999"):
+        done = offline(*arguments, number)
+        assert done.returncode == 2 and f"must be a whole number from {range_}" in failed(done)
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("verb, amount, status", [("capture", amounts.INSUFFICIENT_FUNDS, "declined"),
+                                                  ("refund", amounts.SUSPECTED_FRAUD, "declined"),
+                                                  ("refund", amounts.NETWORK_ERROR_BEFORE_SENDING, "failed")])
+def test_an_operation_that_was_not_done_is_a_failure_of_the_command(command, verb, amount, status):
+    """What the transaction is does not say it: it is what it was before."""
+    identifier = created(command, "--amount", 1_000_000, *(["--capture", "manual"] if verb == "capture" else []))["id"]
+    arguments = ["transaction", verb, identifier, "--user", "alice", "--wait", 20, "--amount", amount]
+    for number, json_flag in ((2, []), (3, ["--json"])):
+        done = command(*json_flag, *arguments, "--key", f"try-{number}")
+        assert done.returncode == 1 and done.stdout.count("\n") == 1 and identifier in done.stdout
+        assert re.search(rf"^switchyard: operation {number}: {verb} \S+ EUR at \S+: {status}  \(.+\)$", done.stderr, re.M), done.stderr
+        if json_flag:
+            assert json.loads(done.stdout)["operation"] == f"{identifier}-{number}"
+        assert command(*arguments, "--key", f"try-{number}").returncode == 1, "a replay says the same"
+
+
+@pytest.mark.quick
+def test_money_that_moved_is_told_also_where_it_cannot_be_printed(command):
+    identifier = created(command, "--amount", 100)["id"]
+
+    def into(output, *arguments):
+        line = " ".join([str(binary("switchyard")), "transaction", *map(str, arguments), output])
+        return subprocess.run(["bash", "-c", line], cwd=command.server.program.folder, capture_output=True, text=True,
+                              env={**inherited_environment(), **command.server.settings}, timeout=60)
+
+    for number, output in enumerate((">/dev/full", "| true", ">/dev/full"), 2):
+        wait = ["--wait", 10] if number == 4 else []
+        said = into(output, "refund", identifier, "--user", "alice", "--amount", 1, "--key", f"return-{number}", *wait).stderr
+        assert "standard output cannot be written" in said and f"operation {identifier}-{number}" in said, said
+        assert f"Idempotency-Key return-{number}" in said and "do not send it again" in said
+    [line] = into(">/dev/full", "create", "--user", "alice", "--amount", 7, "--currency", "EUR").stderr.splitlines()
+    [row] = [row for row in storage.transactions(command.server.database) if row.id != identifier]
+    assert f"the payment was accepted: transaction {row.id};" in line
+    succeeded(command("transaction", "watch", row.id, "--user", "alice"))
+    put_into_review(command.server.database, row.id)
+    said = into(">/dev/full", "resolve", row.id, "--operation", 1, "--did-not-happen", "--note", "x").stderr
+    assert f"operation 1 of transaction {row.id} was ended" in said
 
 
 @pytest.mark.parametrize("kind, option, value", [
@@ -446,6 +504,18 @@ def test_resolve_is_done_once(command, in_review):
     assert json.loads(succeeded(command("--json", "transaction", "show", in_review, "--user", "alice")))["captured_amount"] == 2500
 
 
+def test_resolve_leaves_the_merchants_reason_and_may_correct_the_name_of_what_succeeded(command):
+    identifier = created(command, "--amount", 100)["id"]
+    operate(command, "refund", identifier, "--amount", 10, "--reason", "too small")
+    arguments = ["transaction", "resolve", identifier, "--note", "asked them", "--succeeded"]
+    succeeded(command(*arguments, "--operation", 2, "--psp-reference", "re_17"))
+    shown = json.loads(succeeded(command("--json", "transaction", "show", identifier, "--user", "alice")))
+    assert (shown["refunded_amount"], shown["operations"][1]["psp_reference"]) == (10, "re_17")
+    assert shown["operations"][1]["note"] == "too small"
+    story = succeeded(command("transaction", "why", identifier))
+    assert "the merchant's reason: too small" in story and "a person ended it: asked them" in story
+
+
 def test_a_payment_that_came_about_needs_its_name_at_the_psp(command, in_review):
     """Nothing more could be asked of it."""
     arguments = ["transaction", "resolve", in_review, "--operation", 1, "--note", "asked them"]
@@ -457,7 +527,6 @@ def test_resolve_of_what_is_not_there(command, in_review):
     rest = ["--succeeded", "--note", "asked them"]
     nowhere = "0190a000-0000-7000-8000-000000000000"
     assert f"no transaction {nowhere}" in failed(command("transaction", "resolve", nowhere, "--operation", 1, *rest))
-    assert "not a transaction id" in failed(command("transaction", "resolve", "nonsense", "--operation", 1, *rest))
     message = failed(command("transaction", "resolve", in_review, "--operation", 2, *rest))
     assert "no operation 2" in message and "it has 1" in message
 
@@ -485,8 +554,10 @@ def test_resolve_that_the_totals_leave_no_room_for(command):
     (["--succeeded", "--note", "x" * 256], "255"), (["--succeeded", "--note", "two\nlines"], "control"),
     (["--succeeded", "--note", "card 4111 1111 1111 1111"], "card number"),
     (["--succeeded", "--note", "x", "--psp-reference", ""], "--psp-reference"),
-    (["--succeeded", "--note", "x", "--operation", "0"], "--operation"),
-    (["--succeeded", "--note", "x", "--operation", "one"], "--operation"),
+    (["--succeeded", "--note", "x", "--psp-reference", "ch 17"], "visible ASCII"),
+    (["--succeeded", "--note", "x", "--psp-reference", "chä"], "visible ASCII"),
+    *[(["--succeeded", "--note", "x", "--operation", number], "--operation: must be a whole number from 1")
+      for number in ("0", "-1", "one", "1.5", "0x1", "99999999999999999999")],
 ])
 def test_resolve_with_options_that_say_nothing_changes_nothing(command, in_review, options, said):
     number = [] if "--operation" in options else ["--operation", 1]
@@ -504,18 +575,6 @@ def test_why_tells_the_story_of_a_payment(command):
                  "Operation 1: authorize of 25.00 EUR, succeeded", "first sent to simulator", "sent once in all",
                  "its key at the PSP: ", "rule: it is over: 25.00 EUR was taken",
                  "Operation 2: refund of 5.00 EUR, succeeded", "return-17", "captured 25.00 EUR, refunded 5.00 EUR",
-def test_resolve_leaves_the_merchants_reason_and_may_correct_the_name_of_what_succeeded(command):
-    identifier = created(command, "--amount", 100)["id"]
-    operate(command, "refund", identifier, "--amount", 10, "--reason", "too small")
-    arguments = ["transaction", "resolve", identifier, "--note", "asked them", "--succeeded"]
-    succeeded(command(*arguments, "--operation", 2, "--psp-reference", "re_17"))
-    shown = json.loads(succeeded(command("--json", "transaction", "show", identifier, "--user", "alice")))
-    assert (shown["refunded_amount"], shown["operations"][1]["psp_reference"]) == (10, "re_17")
-    assert shown["operations"][1]["note"] == "too small"
-    story = succeeded(command("transaction", "why", identifier))
-    assert "the merchant's reason: too small" in story and "a person ended it: asked them" in story
-
-
                  "next: nothing, unless the merchant asks for an operation"):
         assert part in story, story
     assert re.search(r"^  20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z  accepted", story, re.MULTILINE), story
@@ -554,7 +613,6 @@ def test_why_as_json_and_without_a_server(command):
 def test_why_of_what_is_not_there(command):
     nowhere = "0190a000-0000-7000-8000-000000000000"
     assert f"no transaction {nowhere}" in failed(command("transaction", "why", nowhere))
-    assert "not a transaction id" in failed(command("transaction", "why", "nonsense"))
     assert command("transaction", "why").returncode == 2
 
 
