@@ -181,6 +181,9 @@ class Store : public Users {
   virtual Task<Result<TransactionPage>> list_transactions(MerchantId merchant, TransactionFilter filter) = 0;
   // Whose they are, of those that there are, in no order. For jobs of an outside queue.
   virtual Task<Result<Owners>> find_owners(std::vector<TransactionId> ids) = 0;
+  // Of the merchants that have a transaction, the one with the lowest id that is not below this one; nothing
+  // if there is none. Not each is a user here.
+  virtual Task<Result<std::optional<MerchantId>>> next_merchant(MerchantId least) = 0;
 
   virtual Task<Result<Workload>> measure_workload() = 0;
   // Rows with a next action, counted up to `most`.

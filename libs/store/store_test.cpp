@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <future>
+#include <limits>
 #include <ostream>
 #include <set>
 
@@ -617,6 +618,23 @@ TEST_P(StoreTest, FindsTheOwnersOfIds) {
   EXPECT_THAT(owners_of({id_number(3), id_number(1), id_number(9)}),
               UnorderedElementsAre(std::pair(id_number(1), alice), std::pair(id_number(3), becky)));
   EXPECT_THAT(owners_of({}), IsEmpty());
+}
+
+TEST_P(StoreTest, WalksTheMerchantsThatHaveTransactions) {
+  const auto next = [this](std::int64_t least) {
+    const auto found = *run([&] { return store_->next_merchant({least}); });
+    return found ? std::optional(found->value) : std::nullopt;
+  };
+  constexpr auto lowest = std::numeric_limits<std::int64_t>::min();
+  constexpr auto highest = std::numeric_limits<std::int64_t>::max();
+  EXPECT_EQ(next(lowest), std::nullopt);
+  ASSERT_TRUE(add_user({.id = UserId{5}, .username = "alice", .password_hash = "h"}));
+  create_numbers(1, 2, {highest});
+  create_numbers(3, 5, {3});
+  EXPECT_EQ(next(lowest), 3);
+  EXPECT_EQ(next(3), 3);
+  EXPECT_EQ(next(4), highest) << "a user without transactions";
+  EXPECT_EQ(next(highest), highest);
 }
 
 TEST_P(StoreTest, ATransactionIsStoredOnce) {

@@ -93,6 +93,15 @@ class TimeReader {
 }  // namespace
 
 std::optional<Timestamp> parse_time(std::string_view text) {
+  return parse_any_time(text).transform(nearest_storable);
+}
+
+Timestamp nearest_storable(Timestamp time) {
+  constexpr std::chrono::sys_days first = std::chrono::year(1970) / 1 / 1;
+  return std::clamp<Timestamp>(time, first, years_end - milliseconds(1));
+}
+
+std::optional<Timestamp> parse_any_time(std::string_view text) {
   TimeReader read(text);
   const auto year = read.number(4, 0, 9999);
   read.one_of("-");
@@ -111,10 +120,8 @@ std::optional<Timestamp> parse_time(std::string_view text) {
   const std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(month),
                                          std::chrono::day(day)};
   if (read.failed() || !read.at_end() || !date.ok()) return std::nullopt;
-  const Timestamp time = std::chrono::sys_days(date) + std::chrono::hours(hour) + minutes(minute) - zone +
-                         std::chrono::seconds(second) + fraction;
-  constexpr std::chrono::sys_days first = std::chrono::year(1970) / 1 / 1;
-  return std::clamp<Timestamp>(time, first, years_end - milliseconds(1));
+  return std::chrono::sys_days(date) + std::chrono::hours(hour) + minutes(minute) - zone +
+         std::chrono::seconds(second) + fraction;
 }
 
 void append_time(std::string& out, Timestamp time) {

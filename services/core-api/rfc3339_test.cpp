@@ -33,6 +33,12 @@ TEST(ParseTime, ReadsWhatRfc3339Has) {
   }
 }
 
+TEST(ParseTime, ATimeThatNothingIsStoredOfIsStillBeforeAnother) {
+  EXPECT_LT(*parse_any_time("0000-01-01T00:00:00Z"), *parse_any_time("0000-01-02T00:00:00Z"));
+  EXPECT_LT(*parse_any_time("9999-12-31T23:59:59Z"), *parse_any_time("9999-12-31T23:59:60Z"));
+  EXPECT_EQ(nearest_storable(*parse_any_time("1937-01-01T12:00:27Z")), Timestamp());
+}
+
 TEST(ParseTime, TakesNothingElse) {
   for (const auto* text : {"",
                            "2000",

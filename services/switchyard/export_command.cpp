@@ -1,14 +1,17 @@
 // switchyard transaction export: all transactions of a time, from the store itself.
 #include <cstdio>
+#include <limits>
 #include <optional>
 
 #include <fmt/format.h>
 
+#include "core-api/rfc3339.hpp"
 #include "core-api/transaction_json.hpp"
 #include "service/program.hpp"
 #include "switchyard/command_line.hpp"
 #include "switchyard/export_format.hpp"
 #include "switchyard/offline.hpp"
+#include "switchyard/options.hpp"
 #include "switchyard/times.hpp"
 #include "switchyard/transaction_client.hpp"
 
@@ -35,8 +38,8 @@ class Export {
  public:
   Export(const Context& context, const ExportOptions& options)
       : options_(options), is_csv_(options.format == "csv"), store_(context.environment) {
-    filter_.created_from = parse_moment(options.from).value();
-    filter_.created_to = parse_moment(options.to).value();
+    filter_.created_from = core::nearest_storable(parse_moment(options.from).value());
+    filter_.created_to = core::nearest_storable(parse_moment(options.to).value());
     filter_.limit = rows_at_once;
   }
 
@@ -55,13 +58,13 @@ class Export {
   const std::string& left_out() const { return left_out_; }
 
  private:
+  // By the transactions that there are: a merchant of another installation's tokens is no user here.
   void write_all() {
-    UserId after{0};
-    for (;;) {
-      const auto users = store_.run([after](store::Store& s) { return s.list_users(after, rows_at_once); });
-      for (const auto& user : users) write_all_of(user.id);
-      if (users.size() < rows_at_once) return;
-      after = users.back().id;
+    std::int64_t least = std::numeric_limits<std::int64_t>::min();
+    while (const auto merchant = store_.run([least](store::Store& s) { return s.next_merchant({least}); })) {
+      write_all_of(*merchant);
+      if (merchant->value == std::numeric_limits<std::int64_t>::max()) return;
+      least = merchant->value + 1;
     }
   }
 
@@ -118,11 +121,13 @@ void add_export_command(CLI::App& transaction, Context& context) {
       ->check(CLI::IsMember({"csv", "jsonl"}));
   auto* user = command->add_option("--user", options->user, "Only those of this user")->check(require_text);
   command->add_option("--user-id", options->user_id, "Only those of this user_id, also if it is no user here")
-      ->excludes(user);
+      ->excludes(user)
+      ->check(
+          whole_number(std::numeric_limits<std::int64_t>::min(), std::numeric_limits<std::int64_t>::max()));
   command->footer(
-      "\nUser by user in the order of their ids, and of each the newest first. Amounts are in minor units. In CSV\n"
-      "a text that begins with = + - @, a tab, a carriage return or an apostrophe gets an apostrophe in front, so\n"
-      "that no spreadsheet takes it for a formula.\n"
+      "\nUser by user in the order of their ids, also who is no user here, and of each the newest first. Amounts\n"
+      "are in minor units. In CSV a text that begins with = + - @, a tab, a carriage return or an apostrophe gets\n"
+      "an apostrophe in front, so that no spreadsheet takes it for a formula.\n"
       "Exit code 1, after all others were printed, if there are rows that this version cannot read.\n"
       "Example:\n  switchyard --env-file .env transaction export --from 2026-11-01 --to 2026-12-01 --format csv");
   command->callback([&context, options] {

@@ -12,8 +12,8 @@ namespace switchyard::cli {
 // "2026-11-22T15:37:32.815Z"
 std::string time_text(Timestamp time);
 
-// A date such as "2026-11-22", which is its first moment in UTC, or a time as core::parse_time() takes it.
-// Nothing if it is neither.
+// A date such as "2026-11-22", which is its first moment in UTC, or a time as core::parse_any_time() takes
+// it, of whatever year. Nothing if it is neither.
 std::optional<Timestamp> parse_moment(std::string_view text);
 
 }  // namespace switchyard::cli

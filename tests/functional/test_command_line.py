@@ -655,6 +655,22 @@ def test_export_has_each_transaction_once_user_by_user_and_the_newest_first(comm
     assert exported(command, *EVER, "--user-id", 77) == []
 
 
+def test_export_has_also_the_merchants_that_are_no_users_here(command, merchant_of):
+    """A token is of whoever has the secret: all that there is must be in the books."""
+    ids = [merchant_of(command.server, user_id=user_id).created(5)["id"] for user_id in (2**63 - 1, 77)]
+    ids.append(created(command, "--amount", 1)["id"])
+    assert [row["id"] for row in exported(command, *EVER)] == ids[::-1]
+
+
+def test_export_of_times_that_nothing_is_stored_of(command):
+    identifier = created(command, "--amount", 1)["id"]
+    for start, end in (("0000-01-01", "0000-01-02"), ("1960-01-01", "1970-01-01"), ("9999-12-31T23:59:59Z", "9999-12-31T23:59:60Z")):
+        assert exported(command, "--from", start, "--to", end) == []
+    assert [row["id"] for row in exported(command, "--from", "0000-01-01", "--to", "9999-12-31")] == [identifier]
+    done = command("transaction", "export", "--format", "csv", "--from", "1960-01-02", "--to", "1960-01-01")
+    assert done.returncode == 2 and "before --to" in failed(done)
+
+
 def test_export_is_csv_of_rfc_4180_without_formulas(command):
     texts = ["=1+1", "+1", "-1", "@x", "'quoted", 'say "hi", and go', "plain"]
     for text in texts:

@@ -45,6 +45,7 @@ class PostgresStore final : public Store {
   Task<Result<payment::State>> find_transaction(MerchantId merchant, TransactionId id) override;
   Task<Result<TransactionPage>> list_transactions(MerchantId merchant, TransactionFilter filter) override;
   Task<Result<Owners>> find_owners(std::vector<TransactionId> ids) override;
+  Task<Result<std::optional<MerchantId>>> next_merchant(MerchantId least) override;
 
   Task<Result<Workload>> measure_workload() override;
   Task<Result<std::int64_t>> count_backlog(std::int64_t most) override;

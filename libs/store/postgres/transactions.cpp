@@ -134,4 +134,21 @@ WHERE id = ANY($1::uuid[]))",
   return query<Owners>(std::move(select), Effect::none, read);
 }
 
+Task<Result<std::optional<MerchantId>>> PostgresStore::next_merchant(MerchantId least) {
+  using Next = std::optional<MerchantId>;
+  // The whole key, so that it is read from its index.
+  Statement select(R"(
+SELECT merchant_id::bigint
+FROM transactions
+WHERE merchant_id >= $1::bigint
+ORDER BY merchant_id, id
+LIMIT 1)",
+                   least.value);
+  const auto read = [](const Rows& rows) -> Result<Next> {
+    if (rows.size() == 0) return std::nullopt;
+    return MerchantId{rows[0].integer(0)};
+  };
+  return query<Next>(std::move(select), Effect::none, read);
+}
+
 }  // namespace switchyard::store

@@ -31,6 +31,7 @@ class SqliteStore final : public Store {
   Task<Result<payment::State>> find_transaction(MerchantId merchant, TransactionId id) override;
   Task<Result<TransactionPage>> list_transactions(MerchantId merchant, TransactionFilter filter) override;
   Task<Result<Owners>> find_owners(std::vector<TransactionId> ids) override;
+  Task<Result<std::optional<MerchantId>>> next_merchant(MerchantId least) override;
 
   Task<Result<void>> note_foreign_worker(Timestamp now) override;
   Task<Result<bool>> has_seen_foreign_worker() override;

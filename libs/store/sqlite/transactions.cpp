@@ -102,4 +102,15 @@ Task<Result<Owners>> SqliteStore::find_owners(std::vector<TransactionId> ids) {
       });
 }
 
+Task<Result<std::optional<MerchantId>>> SqliteStore::next_merchant(MerchantId least) {
+  using Next = std::optional<MerchantId>;
+  return merchants_.run<Next>(ourselves, [least](sqlite::Database& database) -> Result<Next> {
+    auto row = database.query(
+        "SELECT merchant_id FROM transactions WHERE merchant_id >= ? ORDER BY merchant_id LIMIT 1");
+    row.bind(least.value);
+    if (!row.step()) return std::nullopt;
+    return MerchantId{row.integer(0)};
+  });
+}
+
 }  // namespace switchyard::store
