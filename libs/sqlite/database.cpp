@@ -35,11 +35,36 @@ int wait_for_lock(void*, int tries) {
   return 1;
 }
 
-// SQLite would count all that it allocates under one lock of the process, and nobody asks for the sum. Before
-// the first connection only.
-void leave_allocations_uncounted() {
-  static const int done = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
-  static_cast<void>(done);
+// Before the first connection only.
+void configure_sqlite() {
+  // SQLite would count all that it allocates under one lock of the process, and nobody asks for the sum.
+  static const int uncounted = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+  // Debian's SQLite takes a path that begins with "file:" for a URI, also in VACUUM INTO.
+  static const int without_uris = sqlite3_config(SQLITE_CONFIG_URI, 0);
+  SWITCHYARD_ASSERT(uncounted == SQLITE_OK && without_uris == SQLITE_OK);
+}
+
+// As SQLite is given it: ":memory:" and the like are files, too.
+std::string name_of_file(const std::string& path) {
+  if (path.empty()) throw DatabaseError(SQLITE_CANTOPEN, "the name of a file is empty");
+  return path.starts_with(':') ? "./" + path : path;
+}
+
+std::string uri_of(const std::string& path) {
+  std::string uri = "file:";
+  for (const char c : std::filesystem::absolute(path).string()) {
+    if (c == '%' || c == '?' || c == '#') {
+      uri += fmt::format("%{:02x}", static_cast<unsigned>(c));
+    } else {
+      uri += c;
+    }
+  }
+  return uri + "?immutable=1";
+}
+
+bool is_empty_or_missing(const std::string& path) {
+  struct stat status{};
+  return ::stat(path.c_str(), &status) != 0 ? errno == ENOENT : status.st_size == 0;
 }
 
 [[noreturn]] void raise(sqlite3* handle, const std::string& path) {
@@ -212,37 +237,85 @@ void Database::Finalize::operator()(sqlite3_stmt* statement) const {
 
 Database::Database(const std::string& path, Durability durability, Access access)
     : path_(path), durability_(durability) {
+  configure_sqlite();
+  if (access == Access::in_memory) {
+    open_file(":memory:", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
+    return;
+  }
   std::error_code error;
   if (const auto status = std::filesystem::status(path, error);
       std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
     throw DatabaseError(SQLITE_CANTOPEN, fmt::format("{}: is not a file", path));
   }
-  int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
-  flags |= access == Access::read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
-  if (access == Access::create) {
-    create_file(path);
-    flags |= SQLITE_OPEN_CREATE;
-  }
-  leave_allocations_uncounted();
-  sqlite3* handle = nullptr;
-  const int opened = sqlite3_open_v2(path.c_str(), &handle, flags, nullptr);
-  handle_.reset(handle);
-  if (opened != SQLITE_OK) raise(handle, path);
-  // Each text of a row that is read is an allocation. What is prepared keeps its slots for as long as the
-  // connection lives, so that SQLite's own hundred are soon used up.
-  sqlite3_db_config(handle, SQLITE_DBCONFIG_LOOKASIDE, nullptr, lookaside_bytes, lookaside_slots);
-  file_ = file_at(path).value_or(FileId{});
+  const auto name = name_of_file(path);
+  if (access == Access::create) create_file(name);
+  open_file(name.c_str(), access == Access::read_only ? SQLITE_OPEN_READONLY
+                          : access == Access::create  ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
+                                                      : SQLITE_OPEN_READWRITE);
+  file_ = file_at(name).value_or(FileId{});
   // SQLite's own name of it, in which links are followed.
-  const std::string name = sqlite3_db_filename(handle, "main");
-  log_.path = name + "-wal";
-  index_.path = name + "-shm";
-  sqlite3_busy_handler(handle, wait_for_lock, nullptr);
-  if (access == Access::read_only) return;
+  const std::string followed = sqlite3_db_filename(handle(), "main");
+  log_.path = followed + "-wal";
+  index_.path = followed + "-shm";
+  if (access == Access::read_only) read_alone_if_need_be();
+  if (access == Access::read_only || access == Access::recover) return;
   execute(settings_common);
   execute(durability == Durability::synced ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = OFF");
   // Now that it is known to be a database.
   if (access != Access::create) return;
   for (const auto* file : {&path_, &log_.path, &index_.path}) close_to_others(*file);
+}
+
+void Database::open_file(const char* name, int flags) {
+  sqlite3* handle = nullptr;
+  const int opened =
+      sqlite3_open_v2(name, &handle, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nullptr);
+  handle_.reset(handle);
+  if (opened != SQLITE_OK) raise(handle, path_);
+  // Each text of a row that is read is an allocation. What is prepared keeps its slots for as long as the
+  // connection lives, so that SQLite's own hundred are soon used up.
+  sqlite3_db_config(handle, SQLITE_DBCONFIG_LOOKASIDE, nullptr, lookaside_bytes, lookaside_slots);
+  sqlite3_busy_handler(handle, wait_for_lock, nullptr);
+}
+
+// Who reads makes the log's index, too, if nobody has. Where that cannot be, nobody can write either, and
+// without a log all is in the file.
+void Database::read_alone_if_need_be() {
+  if (sqlite3_exec(handle(), "PRAGMA schema_version", nullptr, nullptr, nullptr) == SQLITE_OK) return;
+  const int code = sqlite3_extended_errcode(handle());
+  if ((code & 0xff) == SQLITE_BUSY) raise(handle(), path_);
+  constexpr std::array of_the_place{SQLITE_CANTOPEN, SQLITE_READONLY, SQLITE_IOERR, SQLITE_FULL};
+  if (code == SQLITE_READONLY_ROLLBACK ||
+      std::ranges::find(of_the_place, code & 0xff) == of_the_place.end() || !is_empty_or_missing(log_.path)) {
+    // It comes again with the first read.
+    return;
+  }
+  open_file(uri_of(path_).c_str(), SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
+}
+
+bool Database::lock_out_others() {
+  execute("PRAGMA locking_mode = EXCLUSIVE");
+  try {
+    auto row = query("PRAGMA journal_mode = DELETE");
+    if (row.step() && row.text(0) == "delete") return true;
+  } catch (const DatabaseError& error) {
+    if (!is_busy(error)) throw;
+  }
+  execute("PRAGMA locking_mode = NORMAL");
+  return false;
+}
+
+void Database::become(Database& source) {
+  auto* copy = sqlite3_backup_init(handle(), "main", source.handle(), "main");
+  if (copy == nullptr) raise(handle(), path_);
+  const int stepped = sqlite3_backup_step(copy, -1);
+  const int finished = sqlite3_backup_finish(copy);
+  if (finished != SQLITE_OK) raise(handle(), path_);
+  // Of a lock, only the step tells.
+  if (stepped != SQLITE_DONE) {
+    throw DatabaseError(stepped, fmt::format("{}: {}; it was to be copied from {}", path_,
+                                             sqlite3_errstr(stepped), source.path()));
+  }
 }
 
 void Database::require_in_place() {

@@ -37,9 +37,16 @@ class DatabaseError : public std::runtime_error {
 enum class Durability { synced, process };
 
 enum class Access {
-  read_only,  // leaves the file as it is, down to its journal mode
-  existing,   // fails if there is no file
+  // Leaves the file as it is, down to its journal mode. Works on a disk that is full or read-only, too. Fails
+  // with SQLITE_READONLY_ROLLBACK where a process that was killed has left a write half done.
+  read_only,
+  // The same, but undoes what is half done.
+  recover,
+  // Fails if there is no file.
+  existing,
   create,
+  // A new one that is on no disk: the path is only its name.
+  in_memory,
 };
 
 // A file as the system knows it, whatever its name.
@@ -109,9 +116,10 @@ class Query {
 
 class Database {
  public:
-  // Opens the file, in WAL mode unless it is only read. Throws DatabaseError whose message names the file.
-  // With Access::create it is for its owner only, whatever the umask and whoever made it; one that is made
-  // here belongs to the owner of its folder.
+  // Opens the file, in WAL mode unless it is only read. A path is a path: what SQLite would take for another
+  // notation ("file:x?mode=memory", ":memory:") is the name of a file. Throws DatabaseError whose message
+  // names the file. With Access::create it is for its owner only, whatever the umask and whoever made it; one
+  // that is made here belongs to the owner of its folder.
   Database(const std::string& path, Durability durability, Access access);
   ~Database();
   Database(const Database&) = delete;
@@ -133,12 +141,23 @@ class Database {
   // lock. After a sync that failed, the system may take pages for written that are not.
   void rewrite_log() const;
 
+  // Brings the log into the file and keeps all other connections out until this one is closed: whoever opens
+  // the file meanwhile waits. False if another connection is open. From then on writes go into the file
+  // itself, with a rollback journal.
+  bool lock_out_others();
+  // Every page becomes that of `source`, in one commit. Not if this database's journal mode is WAL and the
+  // sizes of pages differ.
+  void become(Database& source);
+
   const std::string& path() const { return path_; }
   Durability durability() const { return durability_; }
   FileId file() const { return file_; }
   sqlite3* handle() const { return handle_.get(); }
 
  private:
+  void open_file(const char* name, int flags);
+  void read_alone_if_need_be();
+
   struct Close {
     void operator()(sqlite3* handle) const;
   };

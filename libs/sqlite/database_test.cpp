@@ -1,7 +1,9 @@
 #include "sqlite/database.hpp"
 
+#include <filesystem>
 #include <fstream>
 #include <limits>
+#include <memory>
 #include <thread>
 
 #include <gmock/gmock.h>
@@ -301,6 +303,76 @@ TEST_F(DatabaseTest, ReadsWhileAnotherConnectionWrites) {
   EXPECT_EQ(database_.integer("SELECT count(*) FROM t"), 0);
   writer.execute("COMMIT");
   EXPECT_EQ(database_.integer("SELECT count(*) FROM t"), 1);
+}
+
+TEST(DatabaseName, IsThatOfAFileHoweverItLooks) {
+  const testing::TempDir folder;
+  const auto here = std::filesystem::current_path();
+  std::filesystem::current_path(std::filesystem::path(folder.file("x")).parent_path());
+  for (const char* name : {"file:a.db", "file:b.db?mode=memory", ":memory:"}) {
+    Database(name, Durability::process, Access::create).execute("CREATE TABLE t (x)");
+    EXPECT_TRUE(std::filesystem::exists(name)) << name;
+    EXPECT_EQ(Database(name, Durability::process, Access::read_only).integer("SELECT count(*) FROM t"), 0);
+  }
+  EXPECT_THROW(Database("", Durability::process, Access::create), DatabaseError);
+  std::filesystem::current_path(here);
+}
+
+TEST(DatabaseReadOnly, ReadsWhereTheIndexOfTheLogCannotBeMade) {
+  const testing::TempDir folder;
+  const auto path = folder.file("what?%23 100%.db");
+  Database(path, Durability::process, Access::create).execute("CREATE TABLE t (x); INSERT INTO t VALUES (7)");
+  // As on a disk that is read-only: there is no place for it.
+  std::filesystem::create_symlink(folder.file("missing/x"), path + "-shm");
+  EXPECT_EQ(Database(path, Durability::process, Access::read_only).integer("SELECT x FROM t"), 7);
+}
+
+TEST(DatabaseReadOnly, ReadsNothingPastALogThatCannotBeRead) {
+  const testing::TempDir folder;
+  const auto path = folder.file("a.db");
+  const auto copy = folder.file("b.db");
+  {
+    Database database(path, Durability::process, Access::create);
+    database.execute("CREATE TABLE t (x)");
+    for (const char* suffix : {"", "-wal"}) std::filesystem::copy_file(path + suffix, copy + suffix);
+  }
+  std::filesystem::create_symlink(folder.file("missing/x"), copy + "-shm");
+  EXPECT_THROW(Database(copy, Durability::process, Access::read_only).integer("SELECT count(*) FROM t"),
+               DatabaseError);
+}
+
+TEST(DatabaseLock, KeepsOthersOutUntilItIsClosed) {
+  const testing::TempDir folder;
+  const auto path = folder.file("a.db");
+  Database(path, Durability::process, Access::create).execute("CREATE TABLE t (x)");
+  {
+    Database other(path, Durability::process, Access::existing);
+    EXPECT_FALSE(Database(path, Durability::process, Access::existing).lock_out_others());
+    other.execute("INSERT INTO t VALUES (1)");
+  }
+  auto database = std::make_unique<Database>(path, Durability::process, Access::existing);
+  ASSERT_TRUE(database->lock_out_others());
+  EXPECT_FALSE(std::filesystem::exists(path + "-wal"));
+  std::jthread closing([&database] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    database.reset();
+  });
+  const auto read = [&path] {
+    return Database(path, Durability::process, Access::read_only).integer("SELECT x FROM t");
+  };
+  EXPECT_EQ(open_patiently(read), 1);
+}
+
+TEST(DatabaseBecomes, WhatTheOtherIsInOneCommit) {
+  const testing::TempDir folder;
+  Database source(folder.file("a.db"), Durability::process, Access::create);
+  source.execute("CREATE TABLE a (x); INSERT INTO a VALUES (7)");
+  Database database(folder.file("b.db"), Durability::process, Access::create);
+  database.execute("CREATE TABLE b (x)");
+  ASSERT_TRUE(database.lock_out_others());
+  database.become(source);
+  EXPECT_EQ(database.integer("SELECT x FROM a"), 7);
+  EXPECT_EQ(failure_of([&] { database.integer("SELECT count(*) FROM b"); }).code, SQLITE_ERROR);
 }
 
 }  // namespace

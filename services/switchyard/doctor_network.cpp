@@ -1,5 +1,8 @@
 #include "switchyard/doctor_network.hpp"
 
+#include <optional>
+#include <stdexcept>
+
 #include <fmt/format.h>
 
 #include "base/io_threads.hpp"
@@ -54,7 +57,12 @@ Finding check_same_store(const Environment& environment, const std::string& addr
   const auto database_url = service::read_database_url(environment);
   if (store::is_postgres(database_url)) return good("port", "Switchyard answers on " + address);
   const auto path = store::sqlite_path(database_url);
-  const auto process = sqlite::process_that_uses(path);
+  std::optional<pid_t> process;
+  try {
+    process = sqlite::process_that_uses(path);
+  } catch (const std::runtime_error& error) {
+    return bad("port", error.what(), "run doctor as the user that the services run as");
+  }
   if (process) {
     return good("port",
                 fmt::format("Switchyard answers on {}; process {} has the store open", address, *process));
