@@ -1,13 +1,18 @@
 #include "switchyard/backup.hpp"
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
+#include <map>
+#include <memory>
 #include <stdexcept>
 #include <system_error>
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sqlite3.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -66,12 +71,13 @@ class UnfinishedFile {
 
   const std::string& path() const { return path_; }
 
-  // Not over another file, of which the caller has seen that it is not there.
+  // Not over another file.
   void name_new(const std::string& place) {
     if (::renameat2(AT_FDCWD, path_.c_str(), AT_FDCWD, place.c_str(), RENAME_NOREPLACE) != 0) {
-      // Some systems of files know no such call; the caller has looked.
+      // Some systems of files know no such call.
       if (errno != EINVAL) raise_system(place, "cannot be made");
-      if (::rename(path_.c_str(), place.c_str()) != 0) raise_system(place, "cannot be made");
+      if (::link(path_.c_str(), place.c_str()) != 0) raise_system(place, "cannot be made");
+      ::unlink(path_.c_str());
     }
     path_.clear();
     sync(folder_of(place));
@@ -86,86 +92,125 @@ class UnfinishedFile {
   std::string path_;
 };
 
-// Looks at each page and each index.
-Contents check(const std::string& path, const std::string& name) {
-  sqlite::Database database(path, sqlite::Durability::synced, sqlite::Access::read_only);
-  Contents contents;
-  contents.schema_version = store::require_known_schema(database);
-  auto row = database.query("PRAGMA integrity_check(1)");
-  if (!row.step() || row.text(0) != "ok") {
-    throw std::runtime_error(fmt::format(
-        "{}: is damaged ({}): nothing was changed; use another backup, or see: sqlite3 FILE .recover", name,
-        row.text(0)));
-  }
-  contents.transactions = database.integer("SELECT count(*) FROM transactions");
-  contents.users = database.integer("SELECT count(*) FROM users");
-  return contents;
+// --- Whether a store is whole --------------------------------------------------------------------------
+
+[[noreturn]] void refuse(const std::string& name, const std::string& why) {
+  throw std::runtime_error(fmt::format("{}: {}: nothing was changed; use another backup", name, why));
 }
 
-// `from` at one moment, with what stands in its write-ahead log.
-void copy_snapshot(const std::string& from, const std::string& to) try {
-  if (!is_there(from)) throw std::runtime_error(fmt::format("{}: there is no such file", from));
-  sqlite::Database source(from, sqlite::Durability::synced, sqlite::Access::read_only);
-  if (store::require_known_schema(source) == 0) {
-    throw std::runtime_error(fmt::format("{}: is empty, and no store of Switchyard", from));
-  }
-  auto copy = source.query("VACUUM INTO ?");
-  copy.bind(std::string_view(to)).run();
-} catch (const sqlite::DatabaseError& error) {
-  // Its words name the file that is read, also where the disk of the other one is full.
-  throw std::runtime_error(fmt::format("{}; it was to be copied to {}", error.what(), to));
+// SQLite takes a last page that is cut off for one that ends in zeros.
+void require_whole_file(sqlite::Database& database, const std::string& name) {
+  const auto page = database.integer("PRAGMA page_size");
+  const auto should = page * database.integer("PRAGMA page_count");
+  const auto size = static_cast<std::int64_t>(fs::file_size(database.path()));
+  std::error_code none;
+  const auto log = fs::file_size(database.path() + "-wal", none);
+  // What stands in the log is counted, and need not be in the file yet.
+  const bool has_log = !none && log > 0;
+  if (has_log ? size % page == 0 : size == should) return;
+  refuse(name, fmt::format("is damaged (it has {} bytes and should have {}: it was cut off, or something was "
+                           "appended)",
+                           size, should));
 }
+
+// Each table, index and the like, with the columns that it has.
+using Schema = std::map<std::string, std::string>;
+
+Schema schema_of(sqlite::Database& database) {
+  Schema schema;
+  auto row = database.query(R"(
+    SELECT s.type || ' ' || s.name,
+           s.tbl_name || coalesce((
+             SELECT group_concat(name || ' ' || type || ' ' || "notnull" || ' ' || pk) FROM pragma_table_xinfo(s.name)
+           ), '') || coalesce((
+             SELECT group_concat(coalesce(name, '') || ' ' || desc) FROM pragma_index_xinfo(s.name)
+           ), '')
+    FROM sqlite_schema s)");
+  while (row.step()) schema.emplace(row.text(0), row.text(1));
+  return schema;
+}
+
+// What is there besides is somebody's own.
+void require_all_of_schema(sqlite::Database& database, std::int64_t version, const std::string& name) {
+  sqlite::Database fresh("a new store", sqlite::Durability::process, sqlite::Access::in_memory);
+  store::migrate(fresh, version);
+  const auto found = schema_of(database);
+  for (const auto& [what, columns] : schema_of(fresh)) {
+    const auto same = found.find(what);
+    if (same == found.end()) {
+      refuse(name, fmt::format("is damaged (it lacks the {} that schema version {} has)", what, version));
+    }
+    if (same->second != columns) {
+      refuse(name,
+             fmt::format("is damaged (its {} has other columns than schema version {} has)", what, version));
+    }
+  }
+}
+
+void require_sound_rows(sqlite::Database& database, const std::string& name) {
+  auto row = database.query("PRAGMA foreign_key_check");
+  if (!row.step()) return;
+  refuse(name, fmt::format("is damaged (the table {} has rows that belong to rows that {} lacks)",
+                           row.text(0), row.text(2)));
+}
+
+Contents count(sqlite::Database& database, std::int64_t version) {
+  return {.schema_version = version,
+          .transactions = database.integer("SELECT count(*) FROM transactions"),
+          .users = database.integer("SELECT count(*) FROM users")};
+}
+
+// Looks at each page and each index, in the transaction that the caller has begun. `name`: of the file that
+// is to blame.
+Contents check(sqlite::Database& database, const std::string& name) {
+  const auto version = store::require_known_schema(database);
+  if (version == 0) throw std::runtime_error(fmt::format("{}: is empty, and no store of Switchyard", name));
+  require_whole_file(database, name);
+  auto row = database.query("PRAGMA integrity_check(1)");
+  if (row.step() && row.text(0) != "ok") {
+    std::string why(row.text(0));
+    std::ranges::replace(why, '\n', ' ');
+    refuse(name, fmt::format("is damaged ({}), see also: sqlite3 FILE .recover", why));
+  }
+  require_all_of_schema(database, version, name);
+  require_sound_rows(database, name);
+  return count(database, version);
+}
+
+// A file that is only read, as it is at one moment, with what stands in its write-ahead log.
+class Snapshot {
+ public:
+  explicit Snapshot(const std::string& path) {
+    if (!is_there(path)) throw std::runtime_error(fmt::format("{}: there is no such file", path));
+    database_ =
+        std::make_unique<sqlite::Database>(path, sqlite::Durability::synced, sqlite::Access::read_only);
+    database_->execute("BEGIN");
+    contents_ = check(*database_, path);
+  }
+
+  sqlite::Database& database() { return *database_; }
+  const Contents& contents() const { return contents_; }
+
+ private:
+  std::unique_ptr<sqlite::Database> database_;
+  Contents contents_;
+};
 
 Contents copy_checked(const std::string& from, const UnfinishedFile& to) {
-  copy_snapshot(from, to.path());
-  const auto contents = check(to.path(), from);
+  {
+    Snapshot source(from);
+    source.database().execute("COMMIT");
+    try {
+      auto copy = source.database().query("VACUUM INTO ?");
+      copy.bind(std::string_view(to.path())).run();
+    } catch (const sqlite::DatabaseError& error) {
+      // Its words name the file that is read, also where the disk of the other one is full.
+      throw std::runtime_error(fmt::format("{}; it was to be copied to {}", error.what(), to.path()));
+    }
+  }
+  const auto contents = Snapshot(to.path()).contents();
   sync(to.path());
   return contents;
-}
-
-void require_unused(const std::string& store) {
-  if (const auto process = sqlite::process_that_uses(store)) {
-    throw std::runtime_error(
-        fmt::format("process {} has {} open: stop what uses it, and restore then", *process, store));
-  }
-}
-
-// Brings what stands in the log of a store that nobody uses into its file, where it can be read. One that may
-// be damaged, which is why somebody restores, is only looked at: to open it for writing would change its log.
-void empty_log(const std::string& store) {
-  try {
-    {
-      sqlite::Database untouched(store, sqlite::Durability::synced, sqlite::Access::read_only);
-      store::require_known_schema(untouched);
-    }
-    sqlite::Database database(store, sqlite::Durability::synced, sqlite::Access::existing);
-    database.execute("PRAGMA wal_checkpoint(TRUNCATE)");
-  } catch (const sqlite::DatabaseError&) {
-    return;
-  }
-}
-
-// A second name for the file and for its log, if it has one still.
-std::string keep_aside(const std::string& store) {
-  const auto now = std::chrono::floor<std::chrono::seconds>(SystemClock().now());
-  const auto kept = fmt::format("{}.before-restore-{}", store, now.time_since_epoch().count());
-  for (const auto* suffix : {"", "-wal"}) {
-    const auto file = store + suffix;
-    if (*suffix != '\0' && !is_there(file)) continue;
-    if (::link(file.c_str(), (kept + suffix).c_str()) != 0) raise_system(kept + suffix, "cannot be made");
-  }
-  sync(folder_of(store));
-  return kept;
-}
-
-// One that was left would be taken for the new file's.
-void remove_log(const std::string& store) {
-  for (const auto* suffix : {"-wal", "-shm"}) {
-    const auto beside = store + suffix;
-    if (::unlink(beside.c_str()) != 0 && errno != ENOENT) raise_system(beside, "cannot be removed");
-  }
-  // Before the new file is there.
-  sync(folder_of(store));
 }
 
 // As the store that it replaces, or else as its folder: the service, which is not root, must be able to
@@ -176,6 +221,134 @@ void give_to_owner(const std::string& path, const std::string& store) {
   if (::geteuid() != 0 || ::stat(like.c_str(), &status) != 0) return;
   if (::chown(path.c_str(), status.st_uid, status.st_gid) != 0)
     raise_system(path, "cannot be given to the owner");
+}
+
+// --- In the place of a store ---------------------------------------------------------------------------
+
+[[noreturn]] void refuse_while_used(const std::string& who, const std::string& store) {
+  throw std::runtime_error(fmt::format("{} has {} open: stop what uses it, and restore then", who, store));
+}
+
+void require_unused(const std::string& store) {
+  if (const auto process = sqlite::process_that_uses(store))
+    refuse_while_used(fmt::format("process {}", *process), store);
+}
+
+// Whether nobody can start over it, either. It is only looked at: to open it for writing would change its
+// log.
+bool is_unreadable(const std::string& store) try {
+  sqlite::Database untouched(store, sqlite::Durability::synced, sqlite::Access::read_only);
+  untouched.integer("SELECT count(*) FROM sqlite_schema");
+  return false;
+} catch (const sqlite::DatabaseError& error) {
+  const int code = error.code() & 0xff;
+  if (code == SQLITE_NOTADB || code == SQLITE_CORRUPT) return true;
+  if (error.code() == SQLITE_READONLY_ROLLBACK) return false;
+  if (sqlite::is_busy(error)) refuse_while_used("a process", store);
+  throw;
+}
+
+// The store, made if it is not there. Until it is closed nobody else can open it, and it has no log.
+std::unique_ptr<sqlite::Database> lock(const std::string& store) try {
+  auto database =
+      std::make_unique<sqlite::Database>(store, sqlite::Durability::synced, sqlite::Access::create);
+  if (!database->lock_out_others()) refuse_while_used("a process", store);
+  return database;
+} catch (const sqlite::DatabaseError& error) {
+  if (sqlite::is_busy(error)) refuse_while_used("a process", store);
+  throw;
+}
+
+// Into one that is locked. What is left of its journal is of no use any more.
+void copy_into(sqlite::Database& to, sqlite::Database& from) {
+  to.become(from);
+  const auto journal = to.path() + "-journal";
+  if (::unlink(journal.c_str()) != 0 && errno != ENOENT) raise_system(journal, "cannot be removed");
+  sync(folder_of(to.path()));
+}
+
+constexpr std::array beside{"-wal", "-shm", "-journal"};
+
+// The name under which the store that was there stays: `attempt` is 0, and more where that is taken.
+std::string name_kept(const std::string& store, int attempt) {
+  const auto now = std::chrono::floor<std::chrono::seconds>(SystemClock().now());
+  const auto kept = fmt::format("{}.before-restore-{}", store, now.time_since_epoch().count());
+  return attempt == 0 ? kept : fmt::format("{}-{}", kept, attempt + 1);
+}
+
+std::string find_name_to_keep(const std::string& store) {
+  for (int attempt = 0;; ++attempt) {
+    const auto kept = name_kept(store, attempt);
+    if (is_there(kept) || std::ranges::any_of(beside, [&](auto* one) { return is_there(kept + one); }))
+      continue;
+    return kept;
+  }
+}
+
+// A copy of what the locked store holds.
+std::string keep_copy(sqlite::Database& store) {
+  const auto kept = find_name_to_keep(store.path());
+  UnfinishedFile unfinished(kept);
+  {
+    const auto copy = lock(unfinished.path());
+    copy_into(*copy, store);
+  }
+  give_to_owner(unfinished.path(), store.path());
+  sync(unfinished.path());
+  unfinished.name_new(kept);
+  return kept;
+}
+
+// A second name for the file and for what stands beside it.
+std::string keep_files(const std::string& store) {
+  const auto kept = find_name_to_keep(store);
+  for (const auto* suffix : {"", "-wal", "-journal"}) {
+    const auto file = store + suffix;
+    if (*suffix != '\0' && !is_there(file)) continue;
+    if (::link(file.c_str(), (kept + suffix).c_str()) != 0) raise_system(kept + suffix, "cannot be made");
+  }
+  sync(folder_of(store));
+  return kept;
+}
+
+// One that was left would be taken for the new file's.
+void remove_beside(const std::string& store) {
+  for (const auto* suffix : beside) {
+    const auto file = store + suffix;
+    if (::unlink(file.c_str()) != 0 && errno != ENOENT) raise_system(file, "cannot be removed");
+  }
+  // Before the new file is there.
+  sync(folder_of(store));
+}
+
+// A file that no program can start over is replaced by another one.
+std::string replace_unreadable(const std::string& store, Snapshot& backup) {
+  UnfinishedFile unfinished(store);
+  {
+    const auto copy = lock(unfinished.path());
+    copy_into(*copy, backup.database());
+  }
+  give_to_owner(unfinished.path(), store);
+  sync(unfinished.path());
+  auto kept = keep_files(store);
+  remove_beside(store);
+  unfinished.replace(store);
+  return kept;
+}
+
+// The file stays, and what it holds becomes another in one commit. So whoever starts meanwhile waits, and
+// then sees the one or the other; whoever opens it after this process was killed undoes what is half done.
+std::string replace_contents(const std::string& store, Snapshot& backup) {
+  const auto locked = lock(store);
+  std::string kept;
+  if (locked->integer("SELECT count(*) FROM sqlite_schema") > 0) kept = keep_copy(*locked);
+  copy_into(*locked, backup.database());
+  const auto restored = count(*locked, locked->integer("PRAGMA user_version"));
+  if (restored != backup.contents()) {
+    throw std::runtime_error(fmt::format(
+        "{}: does not hold what the backup holds, and the store before is {}; restore again", store, kept));
+  }
+  return kept;
 }
 
 }  // namespace
@@ -200,20 +373,17 @@ Contents back_up(const std::string& store, const std::string& file) {
 Restored restore(const std::string& file, const std::string& place) {
   // Where it is a link, the file that it names is replaced.
   const auto store = is_there(place) ? fs::canonical(place).string() : place;
+  if (is_there(store) && is_there(file) && fs::equivalent(file, store)) {
+    throw std::runtime_error(fmt::format("{}: is the store itself; name a backup of it", file));
+  }
   require_unused(store);
+  Snapshot backup(file);
   fs::create_directories(folder_of(store));
-  UnfinishedFile unfinished(store);
-  Restored restored{.contents = copy_checked(file, unfinished), .kept = {}};
-  give_to_owner(unfinished.path(), store);
+  const bool unreadable = is_there(store) && is_unreadable(store);
   // It took a while: somebody may have started.
   require_unused(store);
-  if (is_there(store)) {
-    empty_log(store);
-    restored.kept = keep_aside(store);
-  }
-  remove_log(store);
-  unfinished.replace(store);
-  return restored;
+  return {.contents = backup.contents(),
+          .kept = unreadable ? replace_unreadable(store, backup) : replace_contents(store, backup)};
 }
 
 }  // namespace switchyard::cli

@@ -1,11 +1,16 @@
 #include "switchyard/backup.hpp"
 
+#include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <sstream>
+#include <thread>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/testing.hpp"
@@ -19,9 +24,12 @@ namespace fs = std::filesystem;
 using sqlite::Access;
 using sqlite::Durability;
 using ::testing::AllOf;
+using ::testing::AnyOf;
+using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 class Backup : public ::testing::Test {
  protected:
@@ -146,7 +154,7 @@ TEST_F(Backup, OfADamagedStoreIsNone) {
   std::fill(bytes.begin() + static_cast<std::ptrdiff_t>(bytes.size() / 2), bytes.end(), 'x');
   write(store_, bytes);
   EXPECT_THAT(why_not([this] { back_up(store_, backup_); }),
-              AllOf(HasSubstr(store_), HasSubstr("malformed")));
+              AllOf(HasSubstr(store_), HasSubstr("is damaged")));
   EXPECT_FALSE(fs::exists(backup_));
 }
 
@@ -229,6 +237,170 @@ TEST_F(Backup, OfANewerVersionIsNotRestored) {
   sqlite::Database(backup_, Durability::process, Access::existing).execute("PRAGMA user_version = 1000");
   EXPECT_THAT(why_not([this] { restore(backup_, store_); }), HasSubstr("schema version 1000"));
   EXPECT_EQ(users_of(store_), 1);
+}
+
+// SQLite reads a last page that was cut off as if it ended in zeros.
+TEST_F(Backup, ThatWasCutOffIsNotRestored) {
+  open_store(1);
+  back_up(store_, backup_);
+  const auto whole = contents_of(backup_);
+  for (const std::size_t cut : {1, 10, 100, 500, 4096, 5000}) {
+    write(backup_, std::string_view(whole).substr(0, whole.size() - cut));
+    EXPECT_THAT(why_not([this] { restore(backup_, store_); }), HasSubstr(backup_)) << cut;
+    EXPECT_THAT(why_not([this] { back_up(backup_, folder_.file("copy.db")); }), HasSubstr(backup_)) << cut;
+  }
+  write(backup_, whole + "and more");
+  EXPECT_THAT(why_not([this] { restore(backup_, store_); }),
+              AllOf(HasSubstr(backup_), HasSubstr(std::to_string(whole.size()))));
+  EXPECT_THAT(files(), Each(Not(AnyOf(HasSubstr("before-restore"), HasSubstr("unfinished")))));
+  EXPECT_EQ(users_of(store_), 1);
+}
+
+TEST_F(Backup, ThatLacksWhatItsSchemaHasIsNotRestored) {
+  open_store(1);
+  for (const auto& [damage, said] : std::initializer_list<std::pair<const char*, const char*>>{
+           {"DROP TABLE idempotency_keys", "idempotency_keys"},
+           {"DROP INDEX transactions_by_reference", "index transactions_by_reference"},
+           {"ALTER TABLE transactions RENAME COLUMN description TO words", "table transactions"},
+           {"PRAGMA user_version = 4", "schema version 4"},
+       }) {
+    fs::remove(backup_);
+    back_up(store_, backup_);
+    sqlite::Database(backup_, Durability::process, Access::existing).execute(damage);
+    EXPECT_THAT(why_not([this] { restore(backup_, store_); }), AllOf(HasSubstr(backup_), HasSubstr(said)))
+        << damage;
+    EXPECT_THAT(files(), Each(Not(AnyOf(HasSubstr("before-restore"), HasSubstr("unfinished")))));
+  }
+  EXPECT_EQ(users_of(store_), 1);
+}
+
+TEST_F(Backup, OfAnOlderVersionAndWithTablesOfSomebodysOwnIsRestored) {
+  open_store(1);
+  for (std::int64_t version = 1; version <= store::newest_version; ++version) {
+    fs::remove(backup_);
+    {
+      sqlite::Database old(backup_, Durability::process, Access::create);
+      store::migrate(old, version);
+      old.execute("CREATE TABLE notes (note)");
+    }
+    EXPECT_EQ(restore(backup_, store_).contents.schema_version, version);
+  }
+}
+
+TEST_F(Backup, WithRowsThatBelongToNoneIsNotRestored) {
+  open_store(1);
+  back_up(store_, backup_);
+  sqlite::Database(backup_, Durability::process, Access::existing)
+      .execute(
+          "CREATE TABLE a (x INTEGER PRIMARY KEY); CREATE TABLE b (x REFERENCES a); INSERT INTO b VALUES (7)");
+  EXPECT_THAT(why_not([this] { restore(backup_, store_); }), AllOf(HasSubstr("table b"), HasSubstr("lacks")));
+}
+
+TEST_F(Backup, WhoseNameLooksLikeAUriIsAFileOfThisName) {
+  const auto database = open_store(2);
+  const auto here = fs::current_path();
+  fs::current_path(fs::path(store_).parent_path());
+  for (const char* name : {"file:backup.db", "file:backup.db?mode=memory", ":memory:", "a%20b?.db#c"}) {
+    EXPECT_EQ(back_up(store_, name).users, 2) << name;
+    EXPECT_GT(fs::file_size(name), 4096U) << name;
+    EXPECT_EQ(restore(name, "other.db").contents.users, 2) << name;
+  }
+  fs::current_path(here);
+}
+
+TEST_F(Backup, IsRestoredAgainInTheSameSecond) {
+  open_store(1);
+  back_up(store_, backup_);
+  std::set<std::string> kept;
+  for (int i = 0; i < 4; ++i) kept.insert(restore(backup_, store_).kept);
+  EXPECT_EQ(kept.size(), 4U);
+  for (const auto& name : kept) EXPECT_EQ(users_of(name), 1);
+}
+
+TEST_F(Backup, IsNotTheStoreItself) {
+  open_store(1);
+  EXPECT_THAT(why_not([this] { restore(store_, store_); }), HasSubstr("the store itself"));
+}
+
+TEST_F(Backup, IsNotRestoredWhileAnotherConnectionIsOpen) {
+  open_store(1);
+  back_up(store_, backup_);
+  const auto database = open_store(1);
+  EXPECT_THAT(why_not([this] { restore(backup_, store_); }), HasSubstr("stop what uses it"));
+  add_user(*database);
+  EXPECT_EQ(users_of(store_), 3);
+  EXPECT_EQ(files().size(), 4U) << "nothing is left of it";
+}
+
+// As when a service manager starts the service again meanwhile.
+TEST_F(Backup, WhoStartsWhileItIsRestoredSeesOneOfTheTwoAndLosesNothing) {
+  open_store(1);
+  back_up(store_, backup_);
+  open_store(9);
+  for (int round = 0; round < 10; ++round) {
+    std::string refused;
+    std::jthread restoring([&] {
+      try {
+        restore(backup_, store_);
+      } catch (const std::exception& error) {
+        refused = error.what();
+      }
+    });
+    std::int64_t before = 0;
+    {
+      const auto started = sqlite::open_patiently([this] { return open_store(0); });
+      started->execute("BEGIN IMMEDIATE");
+      before = started->integer("SELECT count(*) FROM users");
+      add_user(*started);
+      started->execute("COMMIT");
+      started->require_in_place();
+      EXPECT_EQ(started->integer("SELECT count(*) FROM users"), before + 1);
+      if (restoring.joinable()) restoring.join();
+    }
+    const auto users = users_of(store_);
+    EXPECT_TRUE(users == before + 1 || (refused.empty() && users == 1)) << users << ' ' << before << refused;
+    EXPECT_EQ(sqlite::Database(store_, Durability::process, Access::read_only)
+                  .query("PRAGMA integrity_check")
+                  .step(),
+              true);
+  }
+}
+
+// At whatever write of the process: it is ended there as by kill -9.
+TEST_F(Backup, WhoseRestoreIsKilledLeavesTheStoreAsItWasOrRestored) {
+  open_store(1);
+  back_up(store_, backup_);
+  open_store(700);
+  int finished = 0;
+  for (int delay_us = 0; finished < 3 && delay_us < 400'000; delay_us += 3'000) {
+    const auto child = ::fork();
+    if (child == 0) {
+      try {
+        restore(backup_, store_);
+      } catch (const std::exception& error) {
+        fmt::print(stderr, "{}\n", error.what());
+        ::_exit(1);
+      }
+      ::_exit(0);
+    }
+    ::usleep(static_cast<useconds_t>(delay_us));
+    ::kill(child, SIGKILL);
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    EXPECT_FALSE(WIFEXITED(status) && WEXITSTATUS(status) != 0);
+    finished += WIFEXITED(status) ? 1 : 0;
+    sqlite::Database recovered(store_, Durability::process, Access::existing);
+    auto row = recovered.query("PRAGMA integrity_check");
+    ASSERT_TRUE(row.step() && row.text(0) == "ok");
+    const auto users = recovered.integer("SELECT count(*) FROM users");
+    EXPECT_TRUE(users == 701 || users == 1) << users;
+    if (users == 1) {
+      recovered.execute(
+          "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 700) "
+          "INSERT INTO users (username, password_hash, enabled, created_at_ms) SELECT 'again' || i, '', 1, 0 FROM n");
+    }
+  }
+  EXPECT_GT(finished, 0);
 }
 
 }  // namespace
