@@ -30,15 +30,16 @@ std::string sqlite_path(const std::string& database_url) {
   return path;
 }
 
-std::unique_ptr<Store> open(const std::string& database_url, const std::function<void(std::string)>& say) {
+std::unique_ptr<Store> open(const std::string& database_url, const std::function<void(std::string)>& say,
+                            Opening opening) {
   std::unique_ptr<Store> store;
   if (!is_postgres(database_url)) {
-    store = std::make_unique<SqliteStore>(sqlite_path(database_url));
+    store = std::make_unique<SqliteStore>(sqlite_path(database_url), opening);
   } else if (const auto wrong = postgres::why_malformed(database_url)) {
     throw ConfigError("DATABASE_URL", *wrong,
                       "for example DATABASE_URL=postgresql://switchyard@db.example/switchyard");
   } else {
-    store = std::make_unique<PostgresStore>(database_url);
+    store = std::make_unique<PostgresStore>(database_url, opening);
   }
   if (say && !store->made_anew().empty()) {
     say(fmt::format("DATABASE_URL names no store yet: a new, empty one was made: {}", store->made_anew()));

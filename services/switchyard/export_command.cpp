@@ -37,7 +37,9 @@ std::string require_time(const std::string& value) {
 class Export {
  public:
   Export(const Context& context, const ExportOptions& options)
-      : options_(options), is_csv_(options.format == "csv"), store_(context.environment) {
+      : options_(options),
+        is_csv_(options.format == "csv"),
+        store_(context.environment, store::Opening::read_only) {
     filter_.created_from = core::nearest_storable(parse_moment(options.from).value());
     filter_.created_to = core::nearest_storable(parse_moment(options.to).value());
     filter_.limit = rows_at_once;

@@ -22,8 +22,8 @@ inline void say(const std::string& line) {
 
 class OfflineStore {
  public:
-  explicit OfflineStore(const Environment& environment)
-      : store_(store::open(service::read_database_url(environment), say)) {}
+  OfflineStore(const Environment& environment, store::Opening opening)
+      : store_(store::open(service::read_database_url(environment), say, opening)) {}
 
   // Runs `operation`, a callable Task<Result<T>>(store::Store&), to its end. Throws std::runtime_error on
   // failure.

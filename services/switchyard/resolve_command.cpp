@@ -102,7 +102,7 @@ int resolve(const Context& context, const ResolveOptions& options) {
     throw ConfigError("--succeeded", "or --did-not-happen must be given, and only one of them",
                       "as the PSP's own book says");
   }
-  OfflineStore store(context.environment);
+  OfflineStore store(context.environment, store::Opening::existing);
   const auto state = resolve_stored(store, options);
   tell_what_was_done(fmt::format("operation {} of transaction {} was ended as {}", options.operation,
                                  options.id, options.succeeded ? "succeeded" : "what did not happen"),

@@ -10,7 +10,7 @@ namespace switchyard::cli {
 
 std::string mint_token(const Environment& environment, const std::string& username) {
   const auto settings = service::read_token_settings(environment);
-  OfflineStore store(environment);
+  OfflineStore store(environment, store::Opening::read_only);
   const auto user = store.user(username);
   const auto expires_at = std::chrono::floor<std::chrono::seconds>(SystemClock().now()) + settings.ttl;
   return settings.jwt.sign({user.id, user.username, user.enabled, expires_at});

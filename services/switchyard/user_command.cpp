@@ -47,7 +47,7 @@ void require_username(const std::string& username) {
 
 int add(const Context& context, const std::string& username, bool disabled) {
   require_username(username);
-  OfflineStore store(context.environment);
+  OfflineStore store(context.environment, store::Opening::create);
   store::NewUser user{std::nullopt, username, hash_new_password(context), !disabled};
   const auto added = store.run([&user](store::Store& s) { return s.add_user(user, SystemClock().now()); });
   print_user(context, added, "Added");
@@ -55,7 +55,7 @@ int add(const Context& context, const std::string& username, bool disabled) {
 }
 
 int list(const Context& context) {
-  OfflineStore store(context.environment);
+  OfflineStore store(context.environment, store::Opening::read_only);
   UserId after{0};
   bool first = true;
   if (context.json) fmt::print("[");
@@ -77,14 +77,14 @@ int list(const Context& context) {
 }
 
 int set_enabled(const Context& context, const std::string& username, bool enabled) {
-  OfflineStore store(context.environment);
+  OfflineStore store(context.environment, store::Opening::existing);
   store.run([&](store::Store& s) { return s.set_user_enabled(username, enabled); });
   print_user(context, store.user(username), enabled ? "Enabled" : "Disabled");
   return service::exit_ok;
 }
 
 int set_password(const Context& context, const std::string& username) {
-  OfflineStore store(context.environment);
+  OfflineStore store(context.environment, store::Opening::existing);
   // Before the prompt: nobody types a password twice to learn of a typing error in the name.
   const auto user = store.user(username);
   const auto hash = hash_new_password(context);

@@ -19,7 +19,7 @@ std::string merchant_text(OfflineStore& store, MerchantId merchant) {
 }
 
 int tell(const Context& context, const std::string& id) {
-  OfflineStore store(context.environment);
+  OfflineStore store(context.environment, store::Opening::read_only);
   const auto found = find_stored(store, id);
   const auto state =
       store.run([&found](store::Store& s) { return s.find_transaction(found.merchant, found.id); });

@@ -866,6 +866,35 @@ def test_store_migrate_makes_the_store_ready(offline, tmp_path):
     assert "0 users" in offline("doctor", DATABASE_URL=f"sqlite:{store}").stdout
 
 
+ONLY_READ = [["user", "list"], ["token", "alice"], ["transaction", "list", "--user", "alice"],
+             ["transaction", "why", "01a203e7-cd8f-7925-813d-9190694d7e2c"],
+             ["transaction", "export", "--from", "2026-01-01", "--to", "2027-01-01", "--format", "csv"]]
+CHANGE_WHAT_IS_THERE = [["user", "enable", "alice"], ["user", "passwd", "alice"],
+                        ["transaction", "resolve", "01a203e7-cd8f-7925-813d-9190694d7e2c", "--operation", "1",
+                         "--succeeded", "--note", "x"]]
+
+
+@pytest.mark.parametrize("arguments", [*ONLY_READ, *CHANGE_WHAT_IS_THERE], ids=" ".join)
+def test_a_store_that_is_not_there_is_named_and_not_made(offline, tmp_path, arguments):
+    done = offline(*arguments, DATABASE_URL=f"sqlite:{tmp_path}/mistyped/store.db")
+    message = failed(done)
+    assert done.returncode == 1 and f"{tmp_path}/mistyped/store.db" in message and "DATABASE_URL" in message
+    assert not (tmp_path / "mistyped").exists()
+
+
+@pytest.mark.parametrize("arguments", [*ONLY_READ, *CHANGE_WHAT_IS_THERE, ["user", "add", "dora"]], ids=" ".join)
+def test_a_store_of_an_older_schema_is_left_to_those_who_migrate(offline, tmp_path, arguments):
+    """A server of that version may run over it, and could not go on."""
+    succeeded(offline("store", "migrate"))
+    store = tmp_path / "switchyard.db"
+    with closing(sqlite3.connect(store)) as database:
+        database.execute("PRAGMA user_version = 4")
+    done = offline(*arguments, stdin="correct horse battery\n")
+    message = failed(done)
+    assert done.returncode == 1 and "schema version 4" in message and "switchyard store migrate" in message
+    assert storage.query(store, "PRAGMA user_version") == [(4,)]
+
+
 def test_store_migrate_refuses_what_is_no_store(offline, tmp_path):
     (tmp_path / "letter.db").write_text("Dear Sir or Madam, " * 100)
     message = failed(offline("store", "migrate", DATABASE_URL=f"sqlite:{tmp_path}/letter.db"))

@@ -45,7 +45,7 @@ def test_an_argument_that_is_not_known_starts_nothing(tmp_path, program, argumen
 
 @pytest.mark.parametrize("program, arguments", [
     *[(program, [argument]) for program in [*SERVICES, "switchyard"] for argument in ("--help", "--version")],
-    ("switchyard", ["user", "list", "--json"]),
+    ("switchyard", ["store", "migrate"]),
 ])
 def test_output_that_cannot_be_written_is_a_failure(tmp_path, program, arguments):
     """A result that never arrived is none, and a script must see that."""

@@ -50,7 +50,7 @@ struct Prepared {
 
 // Waits a while for a server that is starting. One that goes down meanwhile comes back; what it refuses, it
 // refuses again.
-Task<Prepared> prepare_database(Executor executor, std::string url) {
+Task<Prepared> prepare_database(Executor executor, std::string url, Opening opening) {
   const auto deadline = steady_clock::now() + start_time;
   Prepared prepared;
   for (;;) {
@@ -62,7 +62,7 @@ Task<Prepared> prepare_database(Executor executor, std::string url) {
       may_pass = may_be_starting(connection.error());
     } else {
       try {
-        const auto version = co_await migrate(**connection);
+        const auto version = co_await open_schema(**connection, opening);
         prepared.is_new = prepared.is_new || version == 0;
         co_await require_finished_copy(**connection);
         prepared.installation = co_await read_installation(**connection);
@@ -80,7 +80,7 @@ Task<Prepared> prepare_database(Executor executor, std::string url) {
 
 }  // namespace
 
-PostgresStore::PostgresStore(const std::string& url)
+PostgresStore::PostgresStore(const std::string& url, Opening opening)
     : pool_(thread_.executor(0), url, connections_max),
       tasks_(thread_.executor(0)),
       creations_(thread_.executor(0), tasks_, write_limits, together_or_alone(&PostgresStore::create)),
@@ -92,8 +92,9 @@ PostgresStore::PostgresStore(const std::string& url)
               [this](std::size_t in_use) { return pool_.share_has_room(in_use, logins_part); }),
       merchants_(thread_.executor(0), tasks_, merchants_limits,
                  [this](std::size_t in_use) { return pool_.share_has_room(in_use, merchants_part); }) {
-  auto prepared =
-      thread_.run(0, [this, url]() -> Task<Prepared> { return prepare_database(thread_.executor(0), url); });
+  auto prepared = thread_.run(0, [this, url, opening]() -> Task<Prepared> {
+    return prepare_database(thread_.executor(0), url, opening);
+  });
   installation_ = std::move(prepared.installation);
   if (prepared.is_new) made_anew_ = "tables in an empty PostgreSQL database";
 }

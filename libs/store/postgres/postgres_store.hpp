@@ -17,15 +17,16 @@
 #include "postgres/batcher.hpp"
 #include "postgres/pool.hpp"
 #include "postgres/turns.hpp"
+#include "store/opening.hpp"
 #include "store/store.hpp"
 
 namespace switchyard::store {
 
 class PostgresStore final : public Store {
  public:
-  // Connects and migrates; waits a while for a server that is starting. Throws std::runtime_error with a line
-  // for the operator, which never holds the URL's password.
-  explicit PostgresStore(const std::string& url);
+  // Connects and migrates, as `opening` says; waits a while for a server that is starting. Throws
+  // std::runtime_error with a line for the operator, which never holds the URL's password.
+  explicit PostgresStore(const std::string& url, Opening opening = Opening::migrate);
   // Nothing may be under way any more.
   ~PostgresStore() override;
 

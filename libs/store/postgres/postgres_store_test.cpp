@@ -794,6 +794,24 @@ TEST_F(PostgresStoreTest, ADatabaseOfAnyOlderVersionIsBroughtToThisOne) {
   }
 }
 
+// Servers of that version may run, and could not go on over a newer schema.
+TEST_F(PostgresStoreTest, OnlyThoseWhoMigrateChangeTheSchemaOfADatabase) {
+  const auto url = old_database(3);
+  const auto empty = testing::postgres_schema_url(schema_ + "_empty");
+  for (const auto opening : {Opening::read_only, Opening::existing, Opening::create}) {
+    EXPECT_THAT([&] { PostgresStore store(url, opening); },
+                ThrowsMessage<std::runtime_error>(AllOf(
+                    HasSubstr("schema version 3"), HasSubstr("needs version"), HasSubstr("store migrate"))));
+    if (opening == Opening::create) continue;
+    EXPECT_THAT([&] { PostgresStore store(empty, opening); },
+                ThrowsMessage<std::runtime_error>(AllOf(HasSubstr("no tables"), HasSubstr("DATABASE_URL"))));
+  }
+  EXPECT_NE(PostgresStore(empty, Opening::create).made_anew(), "");
+  for (const auto opening : {Opening::read_only, Opening::existing, Opening::create}) {
+    EXPECT_EQ(PostgresStore(empty, opening).made_anew(), "");
+  }
+}
+
 // While an outside queue holds very many queued ones, all of them due.
 TEST_F(PostgresStoreTest, WhatHasBeenStartedIsFoundWithoutPassingOverWhatIsQueued) {
   const auto fill = [this](const char* status, const char* next_action_at, int count) {

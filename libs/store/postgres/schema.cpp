@@ -94,6 +94,17 @@ void require_known(std::int64_t version) {
                   version, newest_postgres_version));
 }
 
+// For all but those who migrate.
+void require_suitable(std::int64_t version, Opening opening) {
+  if (version == newest_postgres_version || (version == 0 && opening == Opening::create)) return;
+  if (version == 0) {
+    throw std::runtime_error(
+        "the database has no tables of Switchyard; a server makes them at its start, or: switchyard store "
+        "migrate; see DATABASE_URL");
+  }
+  throw std::runtime_error("the database " + why_too_old(version, newest_postgres_version));
+}
+
 Task<void> require_privileges(postgres::Connection& connection) {
   const auto found = co_await run(connection, look_for_privileges());
   if (const auto missing = missing_privilege(found)) throw std::runtime_error(*missing);
@@ -167,6 +178,17 @@ Task<std::int64_t> migrate(postgres::Connection& connection, std::int64_t to) {
   if (version < to) version = co_await migrate_in_turn(connection, to);
   if (to == newest_postgres_version) co_await require_privileges(connection);
   co_return version;
+}
+
+Task<std::int64_t> open_schema(postgres::Connection& connection, Opening opening) {
+  if (opening != Opening::migrate) {
+    const auto version = co_await look_at_version(connection);
+    require_known(version);
+    require_suitable(version, opening);
+    if (opening == Opening::read_only) co_return version;
+  }
+  const auto before = co_await migrate(connection);
+  co_return before;
 }
 
 }  // namespace switchyard::store

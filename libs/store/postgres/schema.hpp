@@ -5,6 +5,7 @@
 #include <string>
 
 #include "postgres/connection.hpp"
+#include "store/opening.hpp"
 
 namespace switchyard::store {
 
@@ -16,6 +17,9 @@ inline constexpr std::int64_t newest_postgres_version = 4;
 // this one, is not UTF-8, or its tables may not be used by this role. Returns the version that it had, 0 if
 // there was none. `to`: tests make databases as older programs did.
 Task<std::int64_t> migrate(postgres::Connection& connection, std::int64_t to = newest_postgres_version);
+
+// The same as far as `opening` lets it: otherwise the database must be at this version, or it throws.
+Task<std::int64_t> open_schema(postgres::Connection& connection, Opening opening);
 
 // Whether the role may use each table as the program must, without waiting for anybody's lock. It fails if a
 // table is not there.

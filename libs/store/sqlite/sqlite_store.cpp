@@ -50,18 +50,53 @@ void create_parent_folder(const std::string& path) {
   }
 }
 
-std::unique_ptr<sqlite::Database> open_migrated(const std::string& path, std::string& made_anew) {
-  create_parent_folder(path);
+bool is_there(const std::string& path) {
   std::error_code error;
-  const bool is_there = std::filesystem::exists(path, error);
+  const bool found = std::filesystem::exists(path, error);
   if (error) throw sqlite::DatabaseError(SQLITE_CANTOPEN, fmt::format("{}: {}", path, error.message()));
-  if (is_there) {
-    // Before it is opened for use, which alone would change another program's file: its journal mode.
-    sqlite::Database untouched(path, sqlite::Durability::synced, sqlite::Access::read_only);
-    require_known_schema(untouched);
+  return found;
+}
+
+// Before it is opened for use, which alone would change another program's file: its journal mode.
+std::int64_t look_at_version(const std::string& path, Opening opening) try {
+  sqlite::Database untouched(path, sqlite::Durability::synced, sqlite::Access::read_only);
+  return require_known_schema(untouched);
+} catch (const sqlite::DatabaseError& error) {
+  if (error.code() != SQLITE_READONLY_ROLLBACK) throw;
+  if (opening == Opening::read_only) {
+    throw sqlite::DatabaseError(
+        SQLITE_BUSY_RECOVERY,
+        fmt::format("{}: a program that was killed has left a write half done; start the "
+                    "server, or run: switchyard store migrate, which undo it",
+                    path));
   }
-  auto database =
-      std::make_unique<sqlite::Database>(path, sqlite::Durability::synced, sqlite::Access::create);
+  sqlite::Database undone(path, sqlite::Durability::synced, sqlite::Access::recover);
+  return require_known_schema(undone);
+}
+
+// For all but those who migrate.
+void require_suitable(const std::string& path, std::int64_t version, Opening opening) {
+  if (version == newest_version || (version == 0 && opening == Opening::create)) return;
+  const auto why = version == 0
+                       ? "there is no store; a server makes one at its start, or: switchyard store migrate"
+                       : why_too_old(version, newest_version);
+  throw sqlite::DatabaseError(version == 0 ? SQLITE_CANTOPEN : SQLITE_MISMATCH,
+                              fmt::format("{}: {}", path, why));
+}
+
+sqlite::Access access_for(Opening opening) {
+  if (opening == Opening::read_only) return sqlite::Access::read_only;
+  return opening == Opening::existing ? sqlite::Access::existing : sqlite::Access::create;
+}
+
+std::unique_ptr<sqlite::Database> open_migrated(const std::string& path, Opening opening,
+                                                std::string& made_anew) {
+  const auto version = is_there(path) ? look_at_version(path, opening) : 0;
+  if (opening != Opening::migrate) require_suitable(path, version, opening);
+  const auto access = access_for(opening);
+  if (access == sqlite::Access::create) create_parent_folder(path);
+  auto database = std::make_unique<sqlite::Database>(path, sqlite::Durability::synced, access);
+  if (access == sqlite::Access::read_only) return database;
   if (migrate(*database) == 0) made_anew = std::filesystem::absolute(path).string();
   // Opening does not show whether the file can be written; a start that could only answer 503 is no start.
   note_health(*database, Timestamp());
@@ -69,9 +104,10 @@ std::unique_ptr<sqlite::Database> open_migrated(const std::string& path, std::st
 }
 
 // A file that cannot be had, or is none of SQLite's, was named by somebody: by which setting is said, too.
-std::unique_ptr<sqlite::Database> open_naming_the_setting(const std::string& path, std::string& made_anew) {
+std::unique_ptr<sqlite::Database> open_naming_the_setting(const std::string& path, Opening opening,
+                                                          std::string& made_anew) {
   try {
-    return open_migrated(path, made_anew);
+    return open_migrated(path, opening, made_anew);
   } catch (const sqlite::DatabaseError& error) {
     constexpr std::array codes{SQLITE_CANTOPEN, SQLITE_READONLY, SQLITE_PERM, SQLITE_NOTADB};
     if (std::ranges::find(codes, error.code() & 0xff) == codes.end()) throw;
@@ -79,8 +115,10 @@ std::unique_ptr<sqlite::Database> open_naming_the_setting(const std::string& pat
   }
 }
 
-std::unique_ptr<sqlite::Database> open_existing(const std::string& path) {
-  return std::make_unique<sqlite::Database>(path, sqlite::Durability::synced, sqlite::Access::existing);
+std::unique_ptr<sqlite::Database> open_reader(const std::string& path, Opening opening) {
+  return std::make_unique<sqlite::Database>(
+      path, sqlite::Durability::synced,
+      opening == Opening::read_only ? sqlite::Access::read_only : sqlite::Access::existing);
 }
 
 std::string installation_of(sqlite::Database& database) {
@@ -94,15 +132,15 @@ std::string installation_of(sqlite::Database& database) {
 
 }  // namespace
 
-SqliteStore::SqliteStore(const std::string& path)
-    : writer_(sqlite::open_patiently([this, &path] {
-                auto database = open_naming_the_setting(path, made_anew_);
+SqliteStore::SqliteStore(const std::string& path, Opening opening)
+    : writer_(sqlite::open_patiently([this, &path, opening] {
+                auto database = open_naming_the_setting(path, opening, made_anew_);
                 installation_ = installation_of(*database);
                 return database;
               }),
               writes_waiting_max),
-      logins_(open_existing(path), logins_waiting_max),
-      merchants_(open_existing(path), merchants_waiting_max) {}
+      logins_(open_reader(path, opening), logins_waiting_max),
+      merchants_(open_reader(path, opening), merchants_waiting_max) {}
 
 Task<Result<void>> SqliteStore::check_writable(Timestamp now) {
   return writer_.run<void>([now](sqlite::Database& database) -> Result<void> {

@@ -5,15 +5,17 @@
 
 #include "sqlite/lane.hpp"
 #include "sqlite/read_lane.hpp"
+#include "store/opening.hpp"
 #include "store/store.hpp"
 
 namespace switchyard::store {
 
 class SqliteStore final : public Store {
  public:
-  // Opens or creates the file and its folder, and migrates it. Throws sqlite::DatabaseError with a line for
-  // the operator if the file is damaged, read-only, another program's, or of a newer version.
-  explicit SqliteStore(const std::string& path);
+  // Opens the file, or creates it and its folder, and migrates it, as `opening` says. Throws
+  // sqlite::DatabaseError with a line for the operator if the file is damaged, read-only, another program's,
+  // of a version that does not suit, or not there.
+  explicit SqliteStore(const std::string& path, Opening opening = Opening::migrate);
 
   Task<Result<std::optional<User>>> find_user(std::string username) override;
   Task<Result<std::vector<User>>> find_users(std::vector<UserId> ids) override;
