@@ -86,7 +86,8 @@ void check_text(const std::string& text) {
 }
 
 void check_stored(const Step& step) {
-  check_text(step.operation().psp_reference);
+  const auto& name = step.operation().psp_reference;
+  SWITCHYARD_ASSERT(name.empty() || payment::is_psp_name(name));
   check_text(step.operation().reason.code);
   check_text(step.operation().reason.message);
   check_text(step.state.transaction.reason);

@@ -116,6 +116,8 @@ TEST_F(SchemaTest, AFileOfAnotherProgramIsRefused) {
 }
 
 TEST_F(SchemaTest, AFileOfAnotherProgramIsNotChanged) {
+  // SQLite is configured before it is first used.
+  const sqlite::Database ours(folder_.file("ours.db"), sqlite::Durability::synced, sqlite::Access::create);
   sqlite3* other = nullptr;
   ASSERT_EQ(sqlite3_open(path_.c_str(), &other), SQLITE_OK);
   sqlite3_exec(other, "CREATE TABLE notes (a)", nullptr, nullptr, nullptr);
