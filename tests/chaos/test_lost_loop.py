@@ -14,7 +14,7 @@ SOURCE = Path(__file__).resolve().parents[1] / "support" / "no_memory.c"
 @pytest.fixture
 def shim(tmp_path):
     library = tmp_path / "no_memory.so"
-    subprocess.run(["gcc", "-O1", "-shared", "-fPIC", "-o", library, SOURCE, "-ldl"], check=True)
+    subprocess.run(["gcc", "-O1", "-shared", "-fPIC", "-fexceptions", "-o", library, SOURCE, "-ldl"], check=True)
     return library
 
 

@@ -26,10 +26,14 @@ static int is_the_thread(void) {
   return wanted != NULL && strcmp(name, wanted) == 0;
 }
 
-void* malloc(size_t size) {
+// Of libstdc++: std::__throw_bad_alloc().
+void _ZSt17__throw_bad_allocv(void);
+
+// operator new(unsigned long): an allocator brings its own, which does not call malloc().
+void* _Znwm(size_t size) {
   static void* (*next)(size_t);
-  if (next == NULL) next = (void* (*)(size_t))dlsym(RTLD_NEXT, "malloc");
+  if (next == NULL) next = (void* (*)(size_t))dlsym(RTLD_NEXT, "_Znwm");
   int expected = 1;
-  if (atomic_load(&armed) && is_the_thread() && atomic_compare_exchange_strong(&armed, &expected, 0)) return NULL;
+  if (atomic_load(&armed) && is_the_thread() && atomic_compare_exchange_strong(&armed, &expected, 0)) _ZSt17__throw_bad_allocv();
   return next(size);
 }
