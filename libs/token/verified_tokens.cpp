@@ -11,6 +11,7 @@ namespace switchyard::token {
 
 VerifiedTokens::VerifiedTokens(Verify verify) : verify_(std::move(verify)), slots_(slots) {
   SWITCHYARD_ASSERT(sodium_init() >= 0);
+  static_assert(std::tuple_size_v<decltype(key_)> == crypto_shorthash_siphashx24_KEYBYTES);
   randombytes_buf(key_.data(), key_.size());
 }
 
@@ -35,8 +36,8 @@ std::expected<Claims, TokenError> VerifiedTokens::verify(std::string_view token,
 VerifiedTokens::Hash VerifiedTokens::hash_of(std::string_view token) const {
   Hash hash;
   const auto* bytes = reinterpret_cast<const unsigned char*>(token.data());
-  SWITCHYARD_ASSERT(
-      crypto_generichash(hash.data(), hash.size(), bytes, token.size(), key_.data(), key_.size()) == 0);
+  static_assert(std::tuple_size_v<Hash> == crypto_shorthash_siphashx24_BYTES);
+  SWITCHYARD_ASSERT(crypto_shorthash_siphashx24(hash.data(), bytes, token.size(), key_.data()) == 0);
   return hash;
 }
 

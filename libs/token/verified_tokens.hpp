@@ -1,6 +1,7 @@
 // Remembers tokens that were verified lately, so that one that comes again, as a merchant's does with each
-// request for an hour, costs a hash and a comparison. A token is kept as its BLAKE2b hash under a random key
-// that never leaves this process, with what it says.
+// request for an hour, costs a hash and a comparison. A token is kept, with what it says, as its hash under a
+// random key that never leaves this process: SipHash-2-4 with 128 bits, a pseudorandom function, so that
+// nobody without the key can make another token that passes for it.
 //
 // What is remembered is never more than what Jwt::verify() would say now: only what it let in is kept, and
 // that counts from the time it was let in until the token expires.
@@ -36,7 +37,7 @@ class VerifiedTokens {
   std::expected<Claims, TokenError> verify(std::string_view token, Timestamp now) const;
 
  private:
-  using Hash = std::array<unsigned char, 32>;
+  using Hash = std::array<unsigned char, 16>;
   // Empty: verified_at is later than any time.
   struct Slot {
     Hash hash{};
@@ -47,7 +48,7 @@ class VerifiedTokens {
   Hash hash_of(std::string_view token) const;
 
   Verify verify_;
-  Hash key_{};
+  std::array<unsigned char, 16> key_{};
   // One for each so many slots.
   mutable std::array<std::mutex, 64> locks_;
   mutable std::vector<Slot> slots_;
