@@ -149,9 +149,8 @@ Task<void> Connector::run() {
 
 Task<bool> Connector::claim_due() {
   using Which = store::DueWork::Which;
-  constexpr milliseconds at_once{0};
-  const bool all_at_once = queued_wait_ == at_once;
-  const bool more = co_await claim_some(all_at_once ? Which::all : Which::started, at_once);
+  const bool all_at_once = takes_queued_at_once();
+  const bool more = co_await claim_some(all_at_once ? Which::all : Which::started, milliseconds(0));
   if (all_at_once || !queued_wait_ || room() == 0) co_return more;
   const bool more_queued = co_await claim_some(Which::queued, *queued_wait_);
   co_return more || more_queued;
@@ -200,8 +199,7 @@ Task<void> Connector::measure() {
   if (workload->now) clock_.compare(*workload->now);
   monitor_.clock_is_off(clock_.ahead());
   // While a queue outside the store hands out what is queued, it is given its time.
-  const bool is_taken_at_once = queued_wait_ == milliseconds(0);
-  monitor_.measured(*workload, is_taken_at_once ? milliseconds(0) : settings_.take_over_after);
+  monitor_.measured(*workload, takes_queued_at_once() ? milliseconds(0) : settings_.take_over_after);
 }
 
 void Connector::take_queued_after(std::optional<milliseconds> wait) {

@@ -91,6 +91,7 @@ class Connector {
  private:
   // Whether more may be due than there was room for.
   Task<bool> claim_due();
+  bool takes_queued_at_once() const { return queued_wait_ == std::chrono::milliseconds(0); }
   // Of what has been due for so long.
   Task<bool> claim_some(store::DueWork::Which which, std::chrono::milliseconds due_for);
   // Measures what is left to do, each second, and what time it is there.
@@ -127,6 +128,7 @@ class Connector {
   TaskGroup watch_;
   Event watch_stop_;
   WorkMonitor monitor_;
+  // 0: at once. Nothing: never.
   std::optional<std::chrono::milliseconds> queued_wait_{0};
   Event room_;
   std::function<void(const payment::Step&)> on_saved_;

@@ -20,38 +20,42 @@ using ::testing::SizeIs;
 
 // --- Outcomes that come late ---------------------------------------------------------------------
 
-TEST_F(ConnectorTest, AnOutcomeThatComesTooLateIsDropped) {
-  // One at a time, so that the test is the worker that takes the transaction over.
-  settings_.in_flight_max = 1;
-  psp_.answers = {declined("51", ReasonKind::hard_decline)};
-  psp_.held = true;
-  const auto id = create();
-  start();
-  ASSERT_TRUE(eventually([this] { return psp_.under_way == 1; }));
-  clock_.advance(settings_.policy.lease);
+class LateOutcomeTest : public ConnectorTest {
+ protected:
+  // The PSP declines, and its answer is held back until the lease is over.
+  void outlast_the_lease() {
+    // One at a time, so that the test is the worker that takes the transaction over.
+    settings_.in_flight_max = 1;
+    psp_.answers = {declined("51", ReasonKind::hard_decline)};
+    psp_.held = true;
+    id_ = create();
+    start();
+    ASSERT_TRUE(eventually([this] { return psp_.under_way == 1; }));
+    clock_.advance(settings_.policy.lease);
+  }
+
+  TransactionId id_{};
+};
+
+TEST_F(LateOutcomeTest, ThatComesTooLateIsDropped) {
+  ASSERT_NO_FATAL_FAILURE(outlast_the_lease());
   auto claimed = claim_elsewhere();
   ASSERT_THAT(claimed, SizeIs(1));
   ASSERT_EQ(claimed[0].action, payment::Action::look_up);
   save_elsewhere(payment::found(claimed[0], succeeded("in-time"), clock_.now(), settings_.policy));
   psp_.held = false;
   EXPECT_TRUE(counts("switchyard_stale_outcomes_total 1"));
-  const auto found = find(id);
+  const auto found = find(id_);
   EXPECT_EQ(found.transaction.status, Status::captured);
   EXPECT_EQ(found.operations.at(0).psp_reference, "in-time");
 }
 
-TEST_F(ConnectorTest, AnOutcomeOfAClaimThatAnotherWorkerHasNowIsDropped) {
-  settings_.in_flight_max = 1;
-  psp_.answers = {declined("51", ReasonKind::hard_decline)};
-  psp_.held = true;
-  const auto id = create();
-  start();
-  ASSERT_TRUE(eventually([this] { return psp_.under_way == 1; }));
-  clock_.advance(settings_.policy.lease);
+TEST_F(LateOutcomeTest, OfAClaimThatAnotherWorkerHasNowIsDropped) {
+  ASSERT_NO_FATAL_FAILURE(outlast_the_lease());
   ASSERT_THAT(claim_elsewhere(), SizeIs(1));
   psp_.held = false;
   EXPECT_TRUE(counts("switchyard_stale_outcomes_total 1"));
-  EXPECT_EQ(status(id), Status::unknown) << "whoever has it asks the PSP";
+  EXPECT_EQ(status(id_), Status::unknown) << "whoever has it asks the PSP";
 }
 
 // --- What merchants ask for while a worker is at it ----------------------------------------------
