@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/assert.hpp"
+#include "sqlite/gathered_log.hpp"
 
 namespace switchyard::sqlite {
 namespace {
@@ -268,8 +269,8 @@ Database::Database(const std::string& path, Durability durability, Access access
 
 void Database::open_file(const char* name, int flags) {
   sqlite3* handle = nullptr;
-  const int opened =
-      sqlite3_open_v2(name, &handle, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nullptr);
+  const char* vfs = durability_ == Durability::synced ? gathering_vfs() : nullptr;
+  const int opened = sqlite3_open_v2(name, &handle, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, vfs);
   handle_.reset(handle);
   if (opened != SQLITE_OK) raise(handle, path_);
   // Each text of a row that is read is an allocation. What is prepared keeps its slots for as long as the

@@ -10,6 +10,7 @@
 
 #include "base/io_threads.hpp"
 #include "base/testing.hpp"
+#include "sqlite/faulty_disk.hpp"
 
 namespace switchyard::sqlite {
 namespace {
@@ -320,61 +321,6 @@ TEST_F(LaneTest, LooksForTheLogWhereALinkLeads) {
 }
 
 // --- A disk that fails --------------------------------------------------------------------------
-
-// SQLite's own files, whose write-ahead log fails when it is told to. The default for all connections that
-// are opened while it lives.
-class FaultyDisk {
- public:
-  enum class Fault { none, sync, write, full };
-
-  FaultyDisk() {
-    real_ = sqlite3_vfs_find(nullptr);
-    vfs_ = *real_;
-    vfs_.zName = "faulty";
-    vfs_.xOpen = open;
-    sqlite3_vfs_register(&vfs_, 1);
-  }
-  ~FaultyDisk() {
-    sqlite3_vfs_register(real_, 1);
-    sqlite3_vfs_unregister(&vfs_);
-    fault_ = Fault::none;
-  }
-  FaultyDisk(const FaultyDisk&) = delete;
-  FaultyDisk& operator=(const FaultyDisk&) = delete;
-
-  // The next `times` calls of this kind fail.
-  static void fail(Fault fault, int times) {
-    left_ = times;
-    fault_ = fault;
-  }
-
- private:
-  static bool fails(Fault fault) { return fault_ == fault && left_ > 0 && left_-- > 0; }
-
-  static int open(sqlite3_vfs*, const char* name, sqlite3_file* file, int flags, int* out_flags) {
-    const int opened = real_->xOpen(real_, name, file, flags, out_flags);
-    if (opened != SQLITE_OK || (flags & SQLITE_OPEN_WAL) == 0) return opened;
-    methods_of_log_ = file->pMethods;
-    faulty_ = *methods_of_log_;
-    faulty_.xSync = [](sqlite3_file* log, int how) {
-      return fails(Fault::sync) ? SQLITE_IOERR_FSYNC : methods_of_log_->xSync(log, how);
-    };
-    faulty_.xWrite = [](sqlite3_file* log, const void* bytes, int size, sqlite3_int64 offset) {
-      if (fails(Fault::write)) return SQLITE_IOERR_WRITE;
-      if (fails(Fault::full)) return SQLITE_FULL;
-      return methods_of_log_->xWrite(log, bytes, size, offset);
-    };
-    file->pMethods = &faulty_;
-    return opened;
-  }
-
-  static inline sqlite3_vfs* real_ = nullptr;
-  static inline const sqlite3_io_methods* methods_of_log_ = nullptr;
-  static inline sqlite3_io_methods faulty_{};
-  static inline std::atomic<Fault> fault_ = Fault::none;
-  static inline std::atomic<int> left_ = 0;
-  sqlite3_vfs vfs_{};
-};
 
 class LaneOnAFaultyDiskTest : public LaneTest {
  protected:
