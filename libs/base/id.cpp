@@ -82,11 +82,11 @@ std::optional<Uuid> Uuid::parse(std::string_view text) {
 
 std::string Uuid::to_string() const {
   std::string text(36, '-');
-  std::size_t position = 0;
-  for (const std::uint8_t byte : bytes) {
-    if (hyphen_at(position)) ++position;
-    text[position++] = hex_digits[byte >> 4];
-    text[position++] = hex_digits[byte & 0xf];
+  char* out = text.data();
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    if (i == 4 || i == 6 || i == 8 || i == 10) ++out;
+    *out++ = hex_digits[bytes[i] >> 4];
+    *out++ = hex_digits[bytes[i] & 0xf];
   }
   return text;
 }

@@ -24,7 +24,11 @@ namespace {
 
 using std::chrono::steady_clock;
 
-constexpr std::chrono::seconds backlog_interval{1};
+// Between two measurements of the backlog. Counting millions takes a while, which is to be no more than a
+// hundredth of the time.
+constexpr std::chrono::milliseconds backlog_interval{1'000};
+constexpr std::chrono::milliseconds backlog_interval_max{10'000};
+constexpr int backlog_share = 100;
 constexpr int retry_after_full_s = 5;
 // A refusal costs an io thread nearly as much as a payment. Who sends on at once on many connections,
 // whatever Retry-After says, gets no more of them than this allows.
@@ -149,11 +153,16 @@ CoreApi::~CoreApi() {
 }
 
 Task<void> CoreApi::watch_backlog() {
+  auto pause = backlog_interval;
   while (!stopping_) {
-    co_await stop_.wait_until(steady_clock::now() + backlog_interval);
-    if (const auto measured = co_await backlog_.measure(); !measured) {
+    co_await stop_.wait_until(steady_clock::now() + pause);
+    const auto begun = steady_clock::now();
+    const auto measured = co_await backlog_.measure();
+    if (!measured) {
       log_.warning(fmt::format("The backlog cannot be measured: {}", measured.error().detail));
     }
+    const auto took = std::chrono::floor<std::chrono::milliseconds>(steady_clock::now() - begun);
+    pause = std::clamp(backlog_share * took, backlog_interval, backlog_interval_max);
   }
 }
 

@@ -58,7 +58,10 @@ std::string why_unfit_member(const json::key_value_pair& member) {
 }  // namespace
 
 std::string why_unfit(std::string_view text, TextBounds bounds) {
-  std::size_t characters = 0;
+  // Mostly there are no others.
+  const auto is_plain = [](char c) { return c >= 0x20 && c < 0x7f; };
+  auto characters = static_cast<std::size_t>(std::ranges::find_if_not(text, is_plain) - text.begin());
+  text.remove_prefix(characters);
   while (!text.empty()) {
     const auto size = utf8_size_of_first(text);
     if (size == 0) return "it is not UTF-8";
