@@ -35,6 +35,8 @@ struct Pending {
 struct ActionRequired {
   std::string psp_reference;
   std::optional<Money> amount;
+  // Where the customer is to be sent.
+  std::string url{};
 };
 // The request provably did not reach the PSP, or was turned away unread: name not found, connection refused,
 // too many requests.
