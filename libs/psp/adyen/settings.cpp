@@ -1,0 +1,74 @@
+#include "psp/adyen/settings.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "http/async_client.hpp"
+
+namespace switchyard::psp::adyen {
+namespace {
+
+constexpr std::size_t hmac_key_digits = 64;
+
+// As the value of a header, or a name in JSON that a person typed.
+bool is_printable_ascii(std::string_view text) {
+  return !text.empty() && std::ranges::all_of(text, [](char c) { return c > ' ' && c <= '~'; });
+}
+
+int digit_of(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+bool is_web_address(std::string_view text) {
+  return is_printable_ascii(text) && (text.starts_with("https://") || text.starts_with("http://"));
+}
+
+}  // namespace
+
+std::string live_url(std::string_view prefix) {
+  return fmt::format("https://{}-checkout-live.adyenpayments.com/checkout/v71", prefix);
+}
+
+std::string hmac_key_bytes(std::string_view hex) {
+  if (hex.size() != hmac_key_digits) return {};
+  std::string bytes;
+  for (std::size_t i = 0; i < hex.size(); i += 2) {
+    const int high = digit_of(hex[i]);
+    const int low = digit_of(hex[i + 1]);
+    if (high < 0 || low < 0) return {};
+    bytes.push_back(static_cast<char>(high * 16 + low));
+  }
+  return bytes;
+}
+
+std::string problem_of(const Settings& settings) {
+  const std::array<std::pair<std::string_view, const std::string&>, 3> texts{
+      {{"account", settings.account},
+       {"api_key", settings.api_key},
+       {"merchant_account", settings.merchant_account}}};
+  for (const auto& [name, text] : texts) {
+    if (!is_printable_ascii(text)) {
+      return fmt::format("{} is empty, or holds a blank or what is no ASCII character", name);
+    }
+  }
+  if (const auto problem = http::problem_of_base_url(settings.url); !problem.empty()) {
+    return "url " + problem;
+  }
+  // The API key and what stands for a card would go over it in the clear.
+  if (settings.is_live && !settings.url.starts_with("https://")) return "url of a live account is not https";
+  if (!is_web_address(settings.return_url)) return "return_url is no http or https address";
+  if (hmac_key_bytes(settings.hmac_key).empty()) return "hmac_key is not 64 hexadecimal digits";
+  if (!settings.hmac_key_previous.empty() && hmac_key_bytes(settings.hmac_key_previous).empty()) {
+    return "hmac_key_previous is not 64 hexadecimal digits";
+  }
+  return {};
+}
+
+}  // namespace switchyard::psp::adyen
