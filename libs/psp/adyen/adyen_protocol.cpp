@@ -1,0 +1,61 @@
+#include "psp/adyen/adyen_protocol.hpp"
+
+#include <utility>
+
+#include "base/assert.hpp"
+#include "psp/adyen/answer_headers.hpp"
+#include "psp/adyen/answers.hpp"
+#include "psp/adyen/requests.hpp"
+
+namespace switchyard::psp::adyen {
+namespace {
+
+// http::ClientResponse keeps no headers: nothing is concluded from them.
+AnswerHeaders headers_of(const http::CallResult&) {
+  return {};
+}
+
+}  // namespace
+
+AdyenProtocol::AdyenProtocol(Settings settings) : settings_(std::move(settings)) {
+  SWITCHYARD_ASSERT(problem_of(settings_).empty());
+}
+
+Capabilities AdyenProtocol::capabilities() const {
+  return {.look_up = LookUp::by_resend,
+          .key_held_for = key_held_for,
+          .partial_capture = true,
+          .several_captures = settings_.several_captures,
+          .late_results = true};
+}
+
+std::expected<std::string, payment::Rejected> AdyenProtocol::encode(
+    const payment::State& state, const payment::Operation& operation) const {
+  return adyen::encode(settings_, state, operation);
+}
+
+http::ClientRequest AdyenProtocol::send(const payment::Step& step) const {
+  return request_of(settings_, step);
+}
+
+payment::Answer AdyenProtocol::read(const payment::Step& step, const http::CallResult& result) const {
+  return read_answer(settings_, step, result, headers_of(result));
+}
+
+std::optional<http::ClientRequest> AdyenProtocol::look_up(const payment::Step& step, Timestamp now) const {
+  const auto& operation = step.operation();
+  const bool is_answered =
+      operation.phase == payment::Phase::pending || operation.phase == payment::Phase::action_required;
+  // Not identical, or perhaps beyond what Adyen remembers: it would be another payment.
+  const bool is_safe =
+      !operation.request.empty() && operation.sent_at && now < *operation.sent_at + key_held_for;
+  if (is_answered || !is_safe) return std::nullopt;
+  return request_of(settings_, step);
+}
+
+payment::Found AdyenProtocol::read_look_up(const payment::Step& step, const http::ClientRequest&,
+                                           const http::CallResult& result) const {
+  return read_answer_to_resend(settings_, step, result, headers_of(result));
+}
+
+}  // namespace switchyard::psp::adyen
