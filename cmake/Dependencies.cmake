@@ -19,6 +19,8 @@ endif()
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc>=2.6)
 pkg_check_modules(SODIUM REQUIRED IMPORTED_TARGET libsodium>=1.0.18)
+# Its header only.
+pkg_check_modules(TOMLPLUSPLUS REQUIRED tomlplusplus>=3.3)
 find_package(ZLIB REQUIRED)
 # The sanitizers bring allocators of their own.
 if(NOT SWITCHYARD_SANITIZE)

@@ -21,7 +21,7 @@ build_packages() {
   echo g++ cmake ninja-build pkg-config ccache
   boost_packages
   echo libssl-dev libsodium-dev libsqlite3-dev libcurl4-openssl-dev libpq-dev libhiredis-dev libutf8proc-dev libjemalloc-dev zlib1g-dev
-  echo libfmt-dev libcli11-dev prometheus-cpp-dev
+  echo libfmt-dev libcli11-dev prometheus-cpp-dev libtomlplusplus-dev
   # CMake looks for GoogleTest in every configuration, also where only the programs are built.
   echo libgtest-dev libgmock-dev
   # The table of currencies is read when the server starts; certificates are for the calls to providers.

@@ -1,0 +1,21 @@
+// What a routing file leaves out of TOML, so that toml++ is given nothing that it is not made for: 3.3 takes
+// a letter beyond ASCII outside of quotes for one that cannot be there (undefined behaviour), and a name with
+// dots without end uses up the stack (pull request 242 there, which no release in a distribution has).
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "routing/finding.hpp"
+
+namespace switchyard::routing {
+
+inline constexpr int dots_per_line_max = 100;
+
+// The first place, in the order of the file, of: a byte that is no UTF-8, a control character, a character
+// beyond ASCII outside of quotes and comments, a text over several lines (""" or '''), the 101st point of a
+// line that is not in quotes or a comment. Nothing of it is TOML, but for texts over several lines and long
+// names.
+std::optional<Finding> why_not_plain(std::string_view text);
+
+}  // namespace switchyard::routing
