@@ -1,0 +1,41 @@
+// What a webhook's event says (Stripe API reference, Events; documentation, "Types of events"). Pure.
+//
+// Events come late, twice and in any order, and as the object was then: what concerns an operation of ours is
+// asked for at Stripe, and the event only says that it is time to.
+//
+// | type                                                      | notice                                   |
+// |-----------------------------------------------------------|------------------------------------------|
+// | payment_intent.succeeded, .amount_capturable_updated,     | AskAgain                                 |
+// |   .payment_failed, .processing, .requires_action,         |                                          |
+// |   .canceled                                               |                                          |
+// | charge.captured, charge.refunded                          | AskAgain                                 |
+// | refund.created, refund.updated, charge.refund.updated     | AskAgain; TakenBack where it has failed  |
+// | refund.failed                                             | TakenBack                                |
+// | charge.expired: the hold ran out                          | Attention                                |
+// | charge.dispute.created, charge.dispute.closed             | Attention                                |
+// | any other                                                 | Ignored                                  |
+//
+// The operation is found by the metadata that went with it. Where the object has none of its own, there is
+// the key of the request that led to the event; that may be one of the dashboard's, which is none of ours.
+// What is read has had one form in all versions of the API, so that an endpoint of another version than ours
+// is no harm.
+#pragma once
+
+#include <cstddef>
+#include <expected>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "psp/notice.hpp"
+
+namespace switchyard::psp::stripe {
+
+inline constexpr std::size_t event_bytes_max = 256 * 1024;
+
+// The body must be known to be Stripe's (signature.hpp). `is_live`: whether real money is meant; an event of
+// the other kind is Ignored. Empty if that is not known.
+std::expected<std::vector<Notice>, EventRefusal> read_event(std::string_view body,
+                                                            std::optional<bool> is_live);
+
+}  // namespace switchyard::psp::stripe
