@@ -1,0 +1,51 @@
+// Stripe, with PaymentIntents: what goes out stands in requests.hpp, what its answers mean in answers.hpp and
+// outcomes.hpp, how a lost outcome is learned in look_ups.hpp, its webhook in signature.hpp and events.hpp.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "psp/notice.hpp"
+#include "psp/protocol.hpp"
+#include "token/hmac_sha256.hpp"
+
+namespace switchyard::psp::stripe {
+
+struct Settings {
+  // The name that operations carry.
+  std::string account{};
+  // "sk_live_...", "sk_test_..." or a restricted "rk_...".
+  std::string secret_key{};
+  // Where Stripe's paths begin.
+  std::string base_url = "https://api.stripe.com";
+  // "whsec_..."; while it is replaced, the one before, too. Empty: no event is believed.
+  std::string webhook_secret{};
+  std::string webhook_secret_previous{};
+};
+
+// Secrets stand in the headers of requests and in nothing else that leaves this.
+class StripeProtocol final : public Protocol {
+ public:
+  explicit StripeProtocol(Settings settings);
+
+  std::string_view name() const override { return settings_.account; }
+  Capabilities capabilities() const override;
+  std::expected<std::string, payment::Rejected> encode(const payment::State& state,
+                                                       const payment::Operation& operation) const override;
+  http::ClientRequest send(const payment::Step& step) const override;
+  payment::Answer read(const payment::Step& step, const http::CallResult& result) const override;
+  std::optional<http::ClientRequest> look_up(const payment::Step& step, Timestamp now) const override;
+  payment::Found read_look_up(const payment::Step& step, const http::ClientRequest& asked,
+                              const http::CallResult& result) const override;
+
+  // A webhook's request: its header Stripe-Signature, and its body as it came. Safe to call from any thread.
+  std::expected<std::vector<Notice>, EventRefusal> read_events(std::string_view signature,
+                                                               std::string_view body, Timestamp now) const;
+
+ private:
+  const Settings settings_;
+  const std::vector<token::HmacSha256> webhook_keys_;
+};
+
+}  // namespace switchyard::psp::stripe

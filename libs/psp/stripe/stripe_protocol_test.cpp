@@ -1,0 +1,127 @@
+#include "psp/stripe/stripe_protocol.hpp"
+
+#include <gmock/gmock.h>
+
+#include "psp/stripe/events.hpp"
+#include "psp/stripe/testing.hpp"
+
+namespace switchyard::psp::stripe {
+namespace {
+
+using payment::Kind;
+using payment::Phase;
+using std::chrono::hours;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+constexpr const char* vector_secret = "whsec_switchyardTest0123456789abcdef";
+constexpr std::string_view vector_body =
+    R"({"id":"evt_sy_0001","object":"event","type":"payment_intent.succeeded",)"
+    R"("data":{"object":{"id":"pi_sy_0001","amount":1234}}})";
+constexpr std::string_view vector_header =
+    "t=1760000000,v1=71ff4837ead4d2e765094b6885e9a708d431ed4ee9c95a8c5b78a1e95d8560cd";
+
+StripeProtocol protocol(std::string base_url = "http://127.0.0.1:12111//") {
+  return StripeProtocol({.account = "acme",
+                         .secret_key = "sk_test_FAKE",
+                         .base_url = std::move(base_url),
+                         .webhook_secret = "whsec_new",
+                         .webhook_secret_previous = vector_secret});
+}
+
+TEST(StripeProtocol, SendsTheStoredBytesUnderTheKey) {
+  const std::pair<Kind, const char*> paths[] = {{Kind::authorize, "/v1/payment_intents"},
+                                                {Kind::capture, "/v1/payment_intents/pi_1/capture"},
+                                                {Kind::void_, "/v1/payment_intents/pi_1/cancel"},
+                                                {Kind::refund, "/v1/refunds"}};
+  for (const auto& [kind, path] : paths) {
+    const auto request = protocol().send(sent_step(kind));
+    EXPECT_EQ(request.method, "POST");
+    EXPECT_EQ(request.url, std::string("http://127.0.0.1:12111") + path);
+    EXPECT_EQ(request.body, "what=was&stored");
+    EXPECT_THAT(request.headers,
+                ElementsAre("Authorization: Bearer sk_test_FAKE", "Stripe-Version: 2026-08-26.dahlia",
+                            "Idempotency-Key: key-2", "Content-Type: application/x-www-form-urlencoded"));
+    EXPECT_EQ(http::problem_of(request), "");
+  }
+}
+
+TEST(StripeProtocol, IsStripeUnlessSaidOtherwise) {
+  EXPECT_EQ(StripeProtocol({.account = "acme"}).send(sent_step(Kind::authorize)).url,
+            "https://api.stripe.com/v1/payment_intents");
+  EXPECT_EQ(protocol().name(), "acme");
+}
+
+TEST(StripeProtocol, WhatIsStoredHoldsNoSecret) {
+  for (const auto kind : kinds) {
+    const auto step = sent_step(kind);
+    const auto body = protocol().encode(step.state, step.operation());
+    ASSERT_TRUE(body);
+    EXPECT_THAT(*body, Not(HasSubstr("sk_test")));
+    EXPECT_THAT(*body, Not(::testing::IsEmpty()));
+  }
+}
+
+TEST(StripeProtocol, ALookUpIsTheSameRequestOrAQuestion) {
+  auto step = in_phase(sent_step(Kind::refund), Phase::unknown);
+  const auto again = protocol().look_up(step, sent_at + hours(1));
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->body, protocol().send(step).body);
+  EXPECT_EQ(again->url, protocol().send(step).url);
+  EXPECT_EQ(again->headers, protocol().send(step).headers);
+  const auto question = protocol().look_up(step, sent_at + hours(23));
+  ASSERT_TRUE(question);
+  EXPECT_EQ(question->method, "GET");
+  EXPECT_EQ(question->url, "http://127.0.0.1:12111/v1/refunds?payment_intent=pi_1&limit=100");
+  EXPECT_EQ(question->body, "");
+  EXPECT_THAT(question->headers,
+              ElementsAre("Authorization: Bearer sk_test_FAKE", "Stripe-Version: 2026-08-26.dahlia"));
+  EXPECT_EQ(http::problem_of(*question), "");
+  step.state.operations[0].psp_reference = "";
+  EXPECT_FALSE(protocol().look_up(step, sent_at + hours(48)));
+}
+
+TEST(StripeProtocol, TheAnswerIsReadByWhatWasAsked) {
+  const auto step = in_phase(sent_step(Kind::refund), Phase::unknown);
+  const auto again = *protocol().look_up(step, sent_at);
+  EXPECT_TRUE(is<payment::Succeeded>(protocol().read_look_up(step, again, answer_with(200, text(refund())))));
+  const auto list = *protocol().look_up(step, sent_at + hours(48));
+  const auto body = R"({"object":"list","has_more":false,"data":[)" + text(refund()) + "]}";
+  EXPECT_TRUE(is<payment::Succeeded>(protocol().read_look_up(step, list, answer_with(200, body))));
+  EXPECT_TRUE(is<payment::OutcomeUnknown>(protocol().read_look_up(step, again, answer_with(200, body))));
+  EXPECT_TRUE(is<payment::Succeeded>(protocol().read(step, answer_with(200, text(refund())))));
+}
+
+TEST(StripeProtocol, SaysWhatItCanDo) {
+  const auto can = protocol().capabilities();
+  EXPECT_EQ(can.look_up, LookUp::by_resend);
+  EXPECT_EQ(can.key_held_for, hours(23));
+  EXPECT_TRUE(can.partial_capture && can.late_results);
+  EXPECT_FALSE(can.several_captures);
+}
+
+TEST(StripeProtocol, BelievesAnEventUnderEitherSecret) {
+  const auto notices = protocol().read_events(vector_header, vector_body, sent_at);
+  ASSERT_TRUE(notices) << notices.error().reason;
+  ASSERT_EQ(notices->size(), 1U);
+  EXPECT_EQ(notices->front().event, "evt_sy_0001");
+  EXPECT_EQ(notices->front().payment, "pi_sy_0001");
+}
+
+TEST(StripeProtocol, AnEventThatIsNotSignedIsNotRead) {
+  const auto refusal = [](const StripeProtocol& reader, std::string_view header, std::string_view body) {
+    const auto notices = reader.read_events(header, body, sent_at);
+    EXPECT_FALSE(notices);
+    return notices ? EventRefusal{} : notices.error();
+  };
+  EXPECT_TRUE(refusal(protocol(), "", vector_body).is_signature);
+  EXPECT_TRUE(refusal(protocol(), vector_header, "not even JSON").is_signature);
+  EXPECT_TRUE(refusal(StripeProtocol({.account = "acme"}), vector_header, vector_body).is_signature);
+  EXPECT_THAT(refusal(protocol(), vector_header, "x").reason, Not(HasSubstr("whsec")));
+  const auto large = refusal(protocol(), vector_header, std::string(event_bytes_max + 1, ' '));
+  EXPECT_FALSE(large.is_signature);
+}
+
+}  // namespace
+}  // namespace switchyard::psp::stripe
