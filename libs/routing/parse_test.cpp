@@ -14,8 +14,9 @@
 namespace switchyard::routing {
 namespace {
 
+using switchyard::testing::routes_of;
 using switchyard::testing::routing_example;
-using switchyard::testing::with_two_accounts;
+using switchyard::testing::with_accounts;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -27,12 +28,6 @@ std::vector<std::string> findings_of(std::string_view text) {
   if (routes) return lines;
   for (const auto& finding : routes.error()) lines.push_back(to_string(finding));
   return lines;
-}
-
-Routes routes_of(std::string_view text) {
-  auto routes = parse(text);
-  for (const auto& line : findings_of(text)) ADD_FAILURE() << line;
-  return routes ? std::move(*routes) : only_simulator();
 }
 
 TEST(RoutingFile, NamesAccountsWithTheirSettingsAndNoSecrets) {
@@ -101,7 +96,7 @@ struct Wrong {
 
 // A rule for accounts a and b; it begins in line 5.
 Wrong rule_with(std::string_view members, std::vector<std::string> findings) {
-  return {with_two_accounts(fmt::format("[[rule]]\n{}\n", members)), std::move(findings)};
+  return {with_accounts("a b", fmt::format("[[rule]]\n{}\n", members)), std::move(findings)};
 }
 // A `when`, from column 8 of line 6 on.
 Wrong when_with(std::string_view members, std::vector<std::string> findings) {
@@ -131,11 +126,11 @@ TEST(RoutingFile, SaysWhatIsWrongWithTheWhole) {
        {"line 1, column 7: psp is a whole number; add [psp.NAME] with adapter = \"stripe\", \"adyen\" or "
         "\"simulator\"",
         "line 2, column 8: there is no rule, so nothing would be sent; add [[rule]] with psp = \"NAME\""}},
-      {with_two_accounts("[rule]\npsp = \"a\"\n"),
+      {with_accounts("a b", "[rule]\npsp = \"a\"\n"),
        {"line 5, column 1: rule is a table; write [[rule]], with two brackets"}},
-      {with_two_accounts("[[rule]]\npsp = \"a\"\n[limits]\n"),
+      {with_accounts("a b", "[[rule]]\npsp = \"a\"\n[limits]\n"),
        {"line 7, column 2: unknown member 'limits' of the file; known are psp, rule"}},
-      {"rule = [1]\n" + with_two_accounts(""),
+      {"rule = [1]\n" + with_accounts("a b", ""),
        {"line 1, column 9: rule is a whole number; write [[rule]] and its members below"}},
   });
 }
@@ -163,11 +158,12 @@ TEST(RoutingFile, IsPlainText) {
       {"a = 1\n[\u00a0b]\n", {"line 2, column 2: " + not_ascii}},
       {"a = \"\"\"\n\"\"\"\n", {"line 1, column 5: " + several}},
       {"a = '''\n'''\n", {"line 1, column 5: " + several}},
+      {"a = 7\"ü\"\n", {"line 1, column 6: a quote in the middle of a word; put the whole text into quotes"}},
       {"a = 1 # \f\n", {"line 1, column 9: " + control}},
       {"a = 1\rb = 2\n", {"line 1, column 6: " + control}},
   });
   EXPECT_THAT(routes_of("\xef\xbb\xbf# ü \"\"\" " + std::string(200, '.') + "\r\n" +
-                        with_two_accounts("[[rule]]\r\nname = \"ü, and \\\"ä\\\"\"\r\npsp = \"a\""))
+                        with_accounts("a b", "[[rule]]\r\nname = \"ü, and \\\"ä\\\"\"\r\npsp = \"a\""))
                   .rules,
               SizeIs(1));
 }
@@ -190,12 +186,12 @@ TEST(RoutingFile, HasBounds) {
   std::string rules;
   for (int i = 0; i < 1'001; ++i)
     rules += fmt::format("[[rule]]\nwhen = {{ merchant = {} }}\npsp = \"a\"\n", i);
-  EXPECT_THAT(findings_of(with_two_accounts(rules)),
+  EXPECT_THAT(findings_of(with_accounts("a b", rules)),
               ElementsAre("line 3005, column 1: there are 1001 rules; at most 1000 are read"));
 
   std::string many = "[[rule]]\npsp = \"a\"\nfallback = [";
   for (int i = 0; i < 130; ++i) many += "\"c\",\n";
-  const auto findings = findings_of(with_two_accounts(many + "]\n"));
+  const auto findings = findings_of(with_accounts("a b", many + "]\n"));
   ASSERT_THAT(findings, SizeIs(101));
   EXPECT_EQ(findings.back(), "line 106, column 1: and 30 more; mend those above first");
 }
@@ -283,12 +279,12 @@ TEST(RoutingFile, NeverRepeatsASecret) {
   });
   // Wherever it stands.
   for (const auto& text :
-       {with_two_accounts("[[rule]]\npsp = \"sk_live_51H8abcDEF\"\n"),
-        with_two_accounts("[[rule]]\nname = \"sk_live_51H8abcDEF\"\npsp = \"a\"\n"),
-        with_two_accounts("[[rule]]\npsp = { sk_live_51H8abcDEF = 1 }\n"),
-        with_two_accounts("[[rule]]\nsk_live_51H8abcDEF = 1\npsp = \"a\"\n"),
-        with_two_accounts("[[rule]]\nwhen = { currency = \"sk_live_51H8abcDEF\" }\npsp = \"a\"\n"),
-        with_two_accounts("[[rule]]\nwhen.metadata.\"sk_live_51H8abcDEF\" = 1\npsp = \"a\"\n"),
+       {with_accounts("a b", "[[rule]]\npsp = \"sk_live_51H8abcDEF\"\n"),
+        with_accounts("a b", "[[rule]]\nname = \"sk_live_51H8abcDEF\"\npsp = \"a\"\n"),
+        with_accounts("a b", "[[rule]]\npsp = { sk_live_51H8abcDEF = 1 }\n"),
+        with_accounts("a b", "[[rule]]\nsk_live_51H8abcDEF = 1\npsp = \"a\"\n"),
+        with_accounts("a b", "[[rule]]\nwhen = { currency = \"sk_live_51H8abcDEF\" }\npsp = \"a\"\n"),
+        with_accounts("a b", "[[rule]]\nwhen.metadata.\"sk_live_51H8abcDEF\" = 1\npsp = \"a\"\n"),
         std::string("[psp.sk_live_51H8abcDEF]\n"), std::string("x = [[{ a = \"sk_live_51H8abcDEF\" }]]\n"),
         std::string("[psp.a]\nadapter = \"sk_live_51H8abcDEF\"\n"),
         std::string("[psp.a]\nadapter = sk_live_51H8abcDEF\n"),

@@ -1,5 +1,7 @@
 #include "routing/plain_text.hpp"
 
+#include <utility>
+
 #include <fmt/format.h>
 
 #include "base/utf8.hpp"
@@ -66,11 +68,16 @@ class LineScanner {
   }
 
   std::optional<Complaint> bare(char c) {
+    constexpr std::string_view before_a_quote = " \t=.,[{";
+    const char previous = std::exchange(previous_, c);
     is_comment_ = c == '#';
     if (c == '"' || c == '\'') {
       quote_ = c;
       if (rest_.starts_with("\"\"\"") || rest_.starts_with("'''")) {
         return Complaint{"a text over several lines", "write it in one pair of quotes; none here is long"};
+      }
+      if (before_a_quote.find(previous) == std::string_view::npos) {
+        return Complaint{"a quote in the middle of a word", "put the whole text into quotes"};
       }
     }
     if (c != '.' || ++dots_ <= dots_per_line_max) return std::nullopt;
@@ -81,6 +88,8 @@ class LineScanner {
   std::string_view rest_;
   std::uint32_t column_ = 1;
   int dots_ = 0;
+  // The last one that was not in quotes.
+  char previous_ = ' ';
   // The one that is open, or 0.
   char quote_ = 0;
   bool is_escaped_ = false;

@@ -12,10 +12,10 @@ namespace switchyard::routing {
 
 inline constexpr int dots_per_line_max = 100;
 
-// The first place, in the order of the file, of: a byte that is no UTF-8, a control character, a character
-// beyond ASCII outside of quotes and comments, a text over several lines (""" or '''), the 101st point of a
-// line that is not in quotes or a comment. Nothing of it is TOML, but for texts over several lines and long
-// names.
+// The first place, in the order of the file, of a byte that is no UTF-8, a control character, or outside of
+// comments and quotes: a character beyond ASCII, a text over several lines (""" or '''), a quote in the
+// middle of a word, the 101st point of a line. But for the texts over several lines and the points, none of
+// it is TOML.
 std::optional<Finding> why_not_plain(std::string_view text);
 
 }  // namespace switchyard::routing

@@ -31,7 +31,7 @@ std::optional<std::size_t> Routes::find_account(std::string_view name) const {
 }
 
 Routes only_simulator() {
-  Routes routes{.accounts = {{.name = "simulator"}}, .rules = {{.name = "no routing file"}}};
+  Routes routes{.accounts = {{.name = "simulator"}}, .rules = {{.name = "no routing file", .line = 0}}};
   routes.rules.front().psp = {{.account = 0, .weight = 1}};
   return routes;
 }

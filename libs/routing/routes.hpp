@@ -80,7 +80,7 @@ struct Weighted {
 struct Rule {
   // Empty where it has none.
   std::string name{};
-  // From 1, in the order of the file, and where it begins there.
+  // From 1, in the order of the file, and where it begins there; line 0: in no file.
   std::size_t number = 1;
   std::uint32_t line = 1;
   When when{};

@@ -1,8 +1,15 @@
 // For unit tests only: a whole routing file, and questions to it.
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <string_view>
+#include <utility>
+
+#include <gtest/gtest.h>
+
+#include "routing/asked.hpp"
+#include "routing/parse.hpp"
 
 namespace switchyard::testing {
 
@@ -61,9 +68,36 @@ psp = { stripe_eu = 3, stripe_us = 2, adyen_main = 1 }
 fallback = ["sim"]
 )";
 
-// Two accounts, a and b, at the simulator, which every rule may name.
-inline std::string with_two_accounts(std::string_view rules) {
-  return "[psp.a]\nadapter = \"simulator\"\n[psp.b]\nadapter = \"simulator\"\n" + std::string(rules);
+// Accounts at the simulator, whose names stand one blank apart, and rules that may name them.
+inline std::string with_accounts(std::string_view names, std::string_view rules) {
+  std::string text;
+  while (!names.empty()) {
+    const auto name = names.substr(0, names.find(' '));
+    names.remove_prefix(std::min(name.size() + 1, names.size()));
+    text += "[psp." + std::string(name) + "]\nadapter = \"simulator\"\n";
+  }
+  return text.append(rules);
+}
+
+// With nothing wrong in it.
+inline routing::Routes routes_of(std::string_view text) {
+  auto routes = routing::parse(text);
+  if (routes) return std::move(*routes);
+  for (const auto& finding : routes.error()) ADD_FAILURE() << to_string(finding);
+  return routing::only_simulator();
+}
+
+inline Money money_of(std::int64_t minor, std::string_view currency) {
+  return {minor, *Currency::parse(currency)};
+}
+
+// 10.00 USD of merchant 1 on a Wednesday, 12:00 UTC.
+inline routing::Asked asked_at_noon() {
+  return {.id = {*Uuid::parse("017f22e2-79b0-7cc3-98c4-dc0c0c07398f")},
+          .merchant = {1},
+          .amount = money_of(1000, "USD"),
+          .created_at =
+              Timestamp(std::chrono::sys_days(std::chrono::year(2026) / 1 / 7) + std::chrono::hours(12))};
 }
 
 }  // namespace switchyard::testing
