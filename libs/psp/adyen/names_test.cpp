@@ -29,14 +29,15 @@ TEST(AdyenNames, AreMadeAsEver) {
   const auto* const hash = "635361c48bb9eab14198e76ea8ab7f1a41685d6ad62aa9146d301d4f17eb0ae0";
   EXPECT_EQ(header_key_of(std::string(64, 'a')), std::string(64, 'a'));
   EXPECT_EQ(header_key_of(std::string(65, 'a')), hash);
-  EXPECT_EQ(reference_of(std::string(65, 'a')), std::string(65, 'a'));
+  EXPECT_EQ(reference_of(std::string(72, 'a')), std::string(72, 'a'));
+  EXPECT_EQ(reference_of(std::string(73, 'a')), header_key_of(std::string(73, 'a')));
 }
 
 TEST(AdyenNames, FitAdyensLimitsWhateverTheKey) {
   const auto longest = payment::numbered_key(transaction_of(std::numeric_limits<std::int64_t>::max(), {}),
                                              std::numeric_limits<std::int32_t>::max());
-  for (const auto& key : {longest, std::string(1'000, 'k'), std::string("a_b"), std::string("a:b\r\n"),
-                          std::string(), std::string("\xff")}) {
+  for (const auto& key : {longest, std::string(72, 'k'), std::string(80, 'k'), std::string(1'000, 'k'),
+                          std::string("a_b"), std::string("a:b\r\n"), std::string(), std::string("\xff")}) {
     for (const auto& name : {reference_of(key), cancel_reference_of(key)}) {
       EXPECT_LE(name.size(), 80U) << key;
       EXPECT_EQ(name.find_first_not_of("0123456789abcdefghijklmnopqrstuvwxyz_"), std::string::npos) << name;
