@@ -20,7 +20,6 @@ using std::chrono::minutes;
 using switchyard::testing::asked_at_noon;
 using switchyard::testing::money_of;
 using switchyard::testing::routes_of;
-using switchyard::testing::routing_example;
 using switchyard::testing::with_accounts;
 using ::testing::ElementsAre;
 using ::testing::Pair;

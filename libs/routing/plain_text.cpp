@@ -22,9 +22,10 @@ class LineScanner {
   std::optional<Complaint> scan() {
     while (!rest_.empty()) {
       const auto size = utf8_size_of_first(rest_);
-      if (auto complaint = size == 0 ? not_utf8() : size > 1 ? beyond_ascii() : ascii(rest_.front())) {
+      if (auto complaint = size == 0 ? not_utf8() : size == 1 ? ascii(rest_.front()) : std::nullopt) {
         return complaint;
       }
+      if (size > 1) is_escaped_ = false;
       rest_.remove_prefix(size);
       ++column_;
     }
@@ -36,12 +37,6 @@ class LineScanner {
  private:
   static std::optional<Complaint> not_utf8() {
     return Complaint{"a byte that belongs to no character", "save the file as UTF-8"};
-  }
-
-  std::optional<Complaint> beyond_ascii() {
-    is_escaped_ = false;
-    if (is_comment_ || quote_ != 0) return std::nullopt;
-    return Complaint{"a character that is not ASCII outside of quotes", "put the text into quotes"};
   }
 
   std::optional<Complaint> ascii(char c) {
@@ -68,16 +63,11 @@ class LineScanner {
   }
 
   std::optional<Complaint> bare(char c) {
-    constexpr std::string_view before_a_quote = " \t=.,[{";
-    const char previous = std::exchange(previous_, c);
     is_comment_ = c == '#';
     if (c == '"' || c == '\'') {
       quote_ = c;
       if (rest_.starts_with("\"\"\"") || rest_.starts_with("'''")) {
         return Complaint{"a text over several lines", "write it in one pair of quotes; none here is long"};
-      }
-      if (before_a_quote.find(previous) == std::string_view::npos) {
-        return Complaint{"a quote in the middle of a word", "put the whole text into quotes"};
       }
     }
     if (c != '.' || ++dots_ <= dots_per_line_max) return std::nullopt;
@@ -88,8 +78,6 @@ class LineScanner {
   std::string_view rest_;
   std::uint32_t column_ = 1;
   int dots_ = 0;
-  // The last one that was not in quotes.
-  char previous_ = ' ';
   // The one that is open, or 0.
   char quote_ = 0;
   bool is_escaped_ = false;

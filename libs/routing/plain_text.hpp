@@ -1,6 +1,5 @@
-// What a routing file leaves out of TOML, so that toml++ is given nothing that it is not made for: 3.3 takes
-// a letter beyond ASCII outside of quotes for one that cannot be there (undefined behaviour), and a name with
-// dots without end uses up the stack (pull request 242 there, which no release in a distribution has).
+// What a routing file leaves out of TOML, so that toml++ is given nothing that it is not made for: a name
+// with dots without end uses up its stack (pull request 242 there, which no release in a distribution has).
 #pragma once
 
 #include <optional>
@@ -13,9 +12,7 @@ namespace switchyard::routing {
 inline constexpr int dots_per_line_max = 100;
 
 // The first place, in the order of the file, of a byte that is no UTF-8, a control character, or outside of
-// comments and quotes: a character beyond ASCII, a text over several lines (""" or '''), a quote in the
-// middle of a word, the 101st point of a line. But for the texts over several lines and the points, none of
-// it is TOML.
+// comments and quotes: a text over several lines (""" or '''), the 101st point of a line.
 std::optional<Finding> why_not_plain(std::string_view text);
 
 }  // namespace switchyard::routing
