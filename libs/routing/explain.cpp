@@ -20,6 +20,7 @@ std::string line_of_rule(const RuleVerdict& verdict, const Routes& routes) {
 
 std::string line_of_weights(const Rule& rule, const Routes& routes) {
   std::vector<std::string> weights;
+  weights.reserve(rule.psp.size());
   for (const auto& share : rule.psp) {
     weights.push_back(fmt::format("{} {}", routes.accounts[share.account].name, share.weight));
   }
@@ -73,6 +74,7 @@ Explanation explain(const Routes& routes, const Asked& asked, const AccountSet& 
 
 std::vector<std::string> lines_of(const Explanation& explanation, const Routes& routes) {
   std::vector<std::string> lines;
+  lines.reserve(explanation.rules.size() + explanation.candidates.size() + 2);
   for (const auto& verdict : explanation.rules) lines.push_back(line_of_rule(verdict, routes));
   if (!explanation.candidates.empty()) {
     const auto& rule = routes.rules[explanation.rules.back().rule];
