@@ -35,6 +35,11 @@ struct RetryPolicy {
   // doubles from look_up_delay up to the longest.
   std::chrono::hours elsewhere_max{24 * 7};
   std::chrono::milliseconds elsewhere_delay_max{60'000};
+
+  // How long an authorization waits while no account takes it, before it fails.
+  std::chrono::minutes no_account_max{10};
+  // How long after it was sent an authorization may be made again at another account.
+  std::chrono::minutes fail_over_max{5};
 };
 
 // The longest that a claim or an answer puts a next action off. One that is farther ahead was written by a

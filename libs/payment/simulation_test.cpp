@@ -6,6 +6,7 @@
 //
 // Everything comes from one seed, which is printed; SIMULATION_SEED=<n> runs that simulation again, and
 // SIMULATION_PAYMENTS=<n> a larger one.
+#include <algorithm>
 #include <cstdlib>
 #include <iostream>
 #include <memory>
@@ -64,8 +65,32 @@ struct Payment {
   bool is_catching_up = false;
 };
 
+// One book each. A payment goes to one of them, by its id, and where it may to the other.
+class SomeAccounts final : public Accounts {
+ public:
+  explicit SomeAccounts(std::vector<std::string> names) : names_(std::move(names)) {}
+
+  std::expected<std::string, NoAccount> choose(const State& state, Timestamp) const override {
+    const std::size_t first = state.transaction.id.value.bytes.back() % names_.size();
+    for (std::size_t i = 0; i < names_.size(); ++i) {
+      const auto& name = names_[(first + i) % names_.size()];
+      if (!was_asked(state, name)) return name;
+    }
+    return std::unexpected(NoAccount{"all were asked"});
+  }
+  bool has(std::string_view account) const override {
+    return std::ranges::find(names_, account) != names_.end();
+  }
+  std::expected<std::string, Rejected> encode(const State& state, const Operation& operation) const override {
+    return encode_for_model(state, operation);
+  }
+
+ private:
+  std::vector<std::string> names_;
+};
+
 struct Worker {
-  Psp psp;
+  SomeAccounts accounts;
   // What its clock is ahead.
   milliseconds skew{0};
   // Raised by its death: what an earlier life left behind does nothing any more.
@@ -99,11 +124,13 @@ class Simulation {
       psp->notify = [this](const std::string& key) { notify_twice(key); };
     }
     store_.notify_person = [this](TransactionId id, std::int32_t number) { give_to_a_person(id, number); };
-    for (const int skew_s : {0, 0, 180, -240, 0}) {
-      workers_.push_back({.psp = {"psp", encode_for_model}, .skew = seconds(skew_s)});
-    }
-    // Two PSPs with one book each: after a restore the choice of one would have to be the same again.
-    if (!options.restores) workers_.back().psp.name = "other";
+    // Two PSPs: after a restore the choice of one would have to be the same again. Some know one only.
+    const std::vector<std::string> one{"psp"};
+    const auto most = options.restores ? one : std::vector<std::string>{"psp", "other"};
+    const auto last = options.restores ? one : std::vector<std::string>{"other"};
+    for (const int skew_s : {0, 0, 180}) workers_.push_back({SomeAccounts(most), seconds(skew_s)});
+    workers_.push_back({SomeAccounts(one), seconds(-240)});
+    workers_.push_back({SomeAccounts(last), seconds(0)});
   }
 
   void run() {
@@ -286,7 +313,7 @@ class Simulation {
   void poll_again_and_again(Worker& worker) {
     poll(worker);
     if (timeline_.is_quiet() && store_.is_settled()) return;
-    const bool other = worker.psp.name == "other";
+    const bool other = !worker.accounts.has("psp");
     timeline_.in_the_background(random_.time_between(other ? seconds(20) : seconds(2), seconds(40)),
                                 [this, &worker] { poll_again_and_again(worker); });
   }
@@ -306,8 +333,9 @@ class Simulation {
     const auto room = std::max(calls_max - worker.calls, 0);
     const auto limit =
         std::min(static_cast<std::size_t>(random_.between(1, 16)), static_cast<std::size_t>(room));
-    auto steps = store_.take_due(
-        now, ahead, limit, [&](State state) { return claim(std::move(state), worker.psp, now, policy_); });
+    auto steps = store_.take_due(now, ahead, limit, [&](State state) {
+      return claim(std::move(state), worker.accounts, now, policy_);
+    });
     for (auto& step : steps) {
       // After the commit of the intent, and before the effect.
       if (dies_now(worker)) return;
@@ -354,7 +382,7 @@ class Simulation {
   void send(Worker& worker, const std::shared_ptr<Call>& call, milliseconds takes) {
     const auto& operation = call->step.operation();
     EXPECT_FALSE(operation.request.empty());
-    EXPECT_EQ(operation.psp, worker.psp.name);
+    EXPECT_TRUE(worker.accounts.has(operation.psp));
     const auto dice = is_unanswered(*call) ? 90 : random_.between(1, 100);
     auto& psp = psp_of(operation.psp);
     if (dice <= 12) return hear(worker, call, Answer(NotSent{"connection refused"}), takes);
@@ -393,10 +421,11 @@ class Simulation {
     });
   }
 
-  Step apply(Step step, const std::variant<Answer, Found>& said, Timestamp now) const {
+  Step apply(const Worker& worker, Step step, const std::variant<Answer, Found>& said) const {
+    const auto now = time_of(worker);
     if (const auto* answer = std::get_if<Answer>(&said))
-      return answered(std::move(step), *answer, now, policy_);
-    return found(std::move(step), std::get<Found>(said), now, policy_);
+      return answered(std::move(step), *answer, worker.accounts, now, policy_);
+    return found(std::move(step), std::get<Found>(said), worker.accounts, now, policy_);
   }
 
   void hear(Worker& worker, const std::shared_ptr<Call>& call, std::variant<Answer, Found> said,
@@ -404,7 +433,7 @@ class Simulation {
     timeline_.after(after, [this, &worker, call, said = std::move(said)] {
       if (worker.life != call->life || dies_now(worker)) return;
       call->said.push_back(said);
-      call->step = apply(std::move(call->step), said, time_of(worker));
+      call->step = apply(worker, std::move(call->step), said);
       if (call->step.action != Action::none) return call_psp(worker, call);
       --worker.calls;
       save(worker, call);
@@ -419,6 +448,7 @@ class Simulation {
       ++unsaved_;
       return;
     }
+    if (has_failed_over(*call)) return save_late(worker, *call);
     const bool is_saved = store_.commit(call->step.state);
     if (!is_saved) return save_late(worker, *call);
     if (!random_.happens(50)) return;
@@ -429,13 +459,19 @@ class Simulation {
     });
   }
 
+  // Another operation has been added, which needs the lock.
+  static bool has_failed_over(const Call& call) {
+    return call.step.state.operations.size() > call.claimed.state.operations.size();
+  }
+
   void save_late(const Worker& worker, const Call& call) {
+    if (has_failed_over(call)) ++failed_over_;
     bool is_heard = false;
     store_.take(call.step.state.transaction.id, {}, By::worker, [&](State state) {
       auto step = caught_up(std::move(state), claim_of(call.claimed));
       is_heard = step.has_value();
       for (std::size_t i = 0; is_heard && i < call.said.size(); ++i) {
-        step = apply(std::move(*step), call.said[i], time_of(worker));
+        step = apply(worker, std::move(*step), call.said[i]);
       }
       return step;
     });
@@ -615,6 +651,7 @@ class Simulation {
   void check_operation(const Operation& operation) const;
   void note_loss(const Operation& operation);
   bool is_hold_unsure(const State& state) const;
+  void check_charged_once(const State& state) const;
   void check_totals_with_the_book(const State& state) const;
   void check_book(const PspModel& psp, const std::string& name);
   int count(Status status) const {
@@ -660,6 +697,7 @@ class Simulation {
   int unsaved_ = 0;
   int saved_twice_ = 0;
   int saved_late_ = 0;
+  int failed_over_ = 0;
   int stale_ = 0;
   int settled_elsewhere_ = 0;
   int taken_back_ = 0;
@@ -681,8 +719,20 @@ void Simulation::check() {
       check_operation(operation);
       note_loss(operation);
     }
+    check_charged_once(state);
     check_totals_with_the_book(state);
   }
+}
+
+// Over both books.
+void Simulation::check_charged_once(const State& state) const {
+  const auto charges = std::ranges::count_if(state.operations, [this](const Operation& operation) {
+    if (operation.kind != Kind::authorize || operation.psp.empty() || operation.psp == "rq-worker")
+      return false;
+    const auto* effect = psp_of(operation.psp).find(operation.idempotency_key);
+    return effect != nullptr && effect->result != PspModel::Result::declined;
+  });
+  EXPECT_LE(charges, 1) << "it was charged twice";
 }
 
 // All that a PSP has done somebody has asked for, and we know of it.
@@ -780,6 +830,7 @@ void Simulation::check_that_it_was_hard() const {
       {"answers that were saved twice", saved_twice_},
       {"answers that were saved late", saved_late_},
       {"answers that came too late", stale_},
+      {"authorizations that were made again elsewhere", options_.restores ? 1 : failed_over_},
       {"what was taken back", taken_back_},
       {"what was taken back and had happened after all", psp_.put_back},
       {"resolved as succeeded", resolved_as_succeeded_},

@@ -60,18 +60,20 @@ class Machine {
 
   Action action() const { return action_; }
 
-  void claim(const State& state, const Psp& psp) {
+  void claim(const State& state, const Accounts& accounts) {
     ++operation_.claims;
     operation_.due_at = now_ + policy_.lease;
-    if (operation_.psp.empty()) operation_.psp = psp.name;
+    if (operation_.psp.empty()) {
+      auto account = accounts.choose(state, now_);
+      if (!account) return leave_to_nobody(account.error());
+      operation_.psp = std::move(*account);
+    }
     if (operation_.phase == Phase::requested && !can_be_named(state)) {
       return reject(fmt::format("what {} calls the charge is not known", operation_.psp));
     }
-    if (operation_.psp != psp.name) {
-      return leave_to_its_psp();
-    }
+    if (!accounts.has(operation_.psp)) return leave_to_its_psp();
     if (operation_.phase == Phase::requested) {
-      if (const auto refused = write(psp.encode, state)) return reject(refused->reason);
+      if (const auto refused = write(accounts, state)) return reject(refused->reason);
       operation_.phase = Phase::sent;
       return send();
     }
@@ -162,9 +164,9 @@ class Machine {
 
  private:
   // The request, once. Or why it cannot be.
-  std::optional<Rejected> write(const Encode& encode, const State& state) {
+  std::optional<Rejected> write(const Accounts& accounts, const State& state) {
     if (!operation_.request.empty()) return std::nullopt;
-    auto written = encode(state, operation_);
+    auto written = accounts.encode(state, operation_);
     if (!written) return std::move(written.error());
     SWITCHYARD_ASSERT(!written->empty());
     operation_.request = std::move(*written);
@@ -184,15 +186,24 @@ class Machine {
     return operation_.kind == Kind::authorize || !find_authorization(state)->psp_reference.empty();
   }
 
-  // No other PSP is asked, and nothing is sent to one: so this uses up no send and no look-up, and it waits
-  // for a worker that has its PSP.
+  void leave_to_nobody(const NoAccount& none) {
+    if (!none.may_pass) return reject(none.reason);
+    wait_unsent(reason_of(none.reason, ReasonKind::configuration), policy_.no_account_max);
+  }
+
+  // No other PSP is asked, and it waits for a worker that has its own.
   void leave_to_its_psp() {
     if (operation_.phase == Phase::sent) operation_.phase = Phase::unknown;
-    auto reason = reason_of(fmt::format("it belongs to {}, which is not configured here", operation_.psp),
-                            ReasonKind::configuration);
+    wait_unsent(reason_of(fmt::format("it belongs to {}, which is not configured here", operation_.psp),
+                          ReasonKind::configuration),
+                policy_.elsewhere_max);
+  }
+
+  // Nothing is sent to anybody, so this uses up no send and no look-up.
+  void wait_unsent(Reason reason, milliseconds longest) {
     // However long every worker stood still, its own has a chance to come first.
     const auto waited = now_ - operation_.sent_at.value_or(operation_.requested_at);
-    const bool is_given_up = waited > policy_.elsewhere_max && operation_.claims > policy_.look_ups_max;
+    const bool is_given_up = waited > longest && operation_.claims > policy_.look_ups_max;
     if (is_given_up && operation_.phase == Phase::requested) return end(Phase::failed, std::move(reason));
     operation_.reason = std::move(reason);
     if (is_given_up) return ask_a_person();
@@ -265,13 +276,48 @@ class Machine {
   Action action_ = Action::none;
 };
 
+// Another authorization, if an account takes it that has not been asked yet.
+bool add_authorization(State& state, const Accounts& accounts, Timestamp now) {
+  state.operations.push_back(authorization_of(state.transaction, ++state.transaction.operation_count, now));
+  if (accounts.choose(state, now)) return true;
+  state.operations.pop_back();
+  --state.transaction.operation_count;
+  return false;
+}
+
+// Whether the customer still waits for this authorization.
+bool is_recent(const Operation& operation, Timestamp now, const RetryPolicy& policy) {
+  return operation.kind == Kind::authorize && now - operation.sent_at.value_or(now) <= policy.fail_over_max;
+}
+
+// It is proven that nothing reached this account: another one is asked at once, if there is one.
+bool go_elsewhere(Step& step, std::string_view reason, const Accounts& accounts, Timestamp now,
+                  const RetryPolicy& policy) {
+  if (step.operation().phase != Phase::sent || !is_recent(step.operation(), now, policy)) return false;
+  auto next = step.state;
+  Machine(next, step.index, now, policy).end(Phase::failed, reason_of(reason, ReasonKind::unknown));
+  if (!add_authorization(next, accounts, now)) return false;
+  step.state = std::move(next);
+  step.action = Action::none;
+  return true;
+}
+
 template <class What>
-Step after(Step step, const What& what, Timestamp now, const RetryPolicy& policy) {
+Step after(Step step, const What& what, const Accounts& accounts, Timestamp now, const RetryPolicy& policy) {
   const auto phase = step.operation().phase;
   SWITCHYARD_ASSERT(is_open(phase) && phase != Phase::requested && phase != Phase::manual_review);
-  Machine machine(step.state, step.index, now, policy);
-  std::visit(machine, what);
-  step.action = machine.action();
+  const auto* not_sent = std::get_if<NotSent>(&what);
+  if (not_sent == nullptr || !go_elsewhere(step, not_sent->reason, accounts, now, policy)) {
+    Machine machine(step.state, step.index, now, policy);
+    std::visit(machine, what);
+    step.action = machine.action();
+    // The issuer may say yes to another.
+    const auto& operation = step.operation();
+    if (operation.phase == Phase::declined && operation.reason.kind == ReasonKind::soft_decline &&
+        is_recent(operation, now, policy)) {
+      add_authorization(step.state, accounts, now);
+    }
+  }
   settle_schedule(step.state, now);
   return step;
 }
@@ -341,22 +387,34 @@ State accepted(Transaction transaction) {
   return state;
 }
 
-Step claim(State state, const Psp& psp, Timestamp now, const RetryPolicy& policy) {
+std::expected<std::string, NoAccount> OneAccount::choose(const State& state, Timestamp) const {
+  if (!was_asked(state, name_)) return name_;
+  return std::unexpected(NoAccount{"there is no other account to ask"});
+}
+
+bool was_asked(const State& state, std::string_view account) {
+  return std::ranges::any_of(state.operations, [account](const Operation& operation) {
+    return operation.kind == Kind::authorize && operation.psp == account;
+  });
+}
+
+Step claim(State state, const Accounts& accounts, Timestamp now, const RetryPolicy& policy) {
   ++state.transaction.version;
   const auto index = choose_due(state, now);
   Machine machine(state, index, now, policy);
-  machine.claim(state, psp);
+  machine.claim(state, accounts);
   settle_schedule(state, now);
   return {std::move(state), machine.action(), index};
 }
 
-Step answered(Step step, const Answer& answer, Timestamp now, const RetryPolicy& policy) {
+Step answered(Step step, const Answer& answer, const Accounts& accounts, Timestamp now,
+              const RetryPolicy& policy) {
   SWITCHYARD_ASSERT(is_unresolved(step.operation().phase));
-  return after(std::move(step), answer, now, policy);
+  return after(std::move(step), answer, accounts, now, policy);
 }
 
-Step found(Step step, const Found& what, Timestamp now, const RetryPolicy& policy) {
-  return after(std::move(step), what, now, policy);
+Step found(Step step, const Found& what, const Accounts& accounts, Timestamp now, const RetryPolicy& policy) {
+  return after(std::move(step), what, accounts, now, policy);
 }
 
 Claim claim_of(const Step& claimed) {

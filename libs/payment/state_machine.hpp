@@ -11,6 +11,9 @@
 //    ones do not hold others up.
 //  - An operation that may have reached its PSP is asked for there before anything is sent, and nobody else
 //    is asked: another PSP would say that it knows nothing, which is no answer.
+//  - Another account is asked for the same money only after a soft decline, or where it is proven that
+//  nothing
+//    reached the one before: by another authorization, with a key of its own.
 //  - A resend is the same bytes under the same key, and goes out only while the PSP keeps the key.
 //  - The amount that a PSP speaks of is held against the one that was asked for.
 #pragma once
@@ -43,15 +46,47 @@ struct Step {
   const Operation& operation() const { return state.operations.at(index); }
 };
 
-// Writes the bytes that go to the PSP, which are not empty; or says why the PSP cannot be asked for it, and
-// then nothing is sent. Called at most once for an operation that is sent, from whatever thread claims.
-using Encode =
-    std::function<std::expected<std::string, Rejected>(const State& state, const Operation& operation)>;
+// Why an authorization goes to no account now.
+struct NoAccount {
+  std::string reason;
+  // One could take it, and may do so later.
+  bool may_pass = false;
+};
 
-// Where authorizations go, and how requests to it are written.
-struct Psp {
-  std::string name;
-  Encode encode;
+// The accounts at PSPs that a worker can reach. Called from whatever thread claims.
+class Accounts {
+ public:
+  virtual ~Accounts() = default;
+
+  // Where the last authorization of `state` goes, which belongs to no account yet.
+  virtual std::expected<std::string, NoAccount> choose(const State& state, Timestamp now) const = 0;
+  virtual bool has(std::string_view account) const = 0;
+  // Writes the bytes that go to the PSP, which are not empty; or says why the PSP cannot be asked for it, and
+  // then nothing is sent. Called at most once for an operation that is sent. has(operation.psp) holds.
+  virtual std::expected<std::string, Rejected> encode(const State& state,
+                                                      const Operation& operation) const = 0;
+};
+
+// Whether an authorization of the transaction went there, and ended without money.
+bool was_asked(const State& state, std::string_view account);
+
+// One account, to which all goes.
+class OneAccount final : public Accounts {
+ public:
+  using Encode =
+      std::function<std::expected<std::string, Rejected>(const State& state, const Operation& operation)>;
+
+  OneAccount(std::string name, Encode encode) : name_(std::move(name)), encode_(std::move(encode)) {}
+
+  std::expected<std::string, NoAccount> choose(const State& state, Timestamp now) const override;
+  bool has(std::string_view account) const override { return account == name_; }
+  std::expected<std::string, Rejected> encode(const State& state, const Operation& operation) const override {
+    return encode_(state, operation);
+  }
+
+ private:
+  std::string name_;
+  Encode encode_;
 };
 
 // A new transaction as it is stored first. One that captures automatically is queued: any worker takes it,
@@ -60,12 +95,13 @@ struct Psp {
 State accepted(Transaction transaction);
 
 // A worker takes over the operation that has been due longest. A transaction with nothing due is a bug.
-Step claim(State state, const Psp& psp, Timestamp now, const RetryPolicy& policy);
+Step claim(State state, const Accounts& accounts, Timestamp now, const RetryPolicy& policy);
 
 // The PSP's answer to Action::send.
-Step answered(Step step, const Answer& answer, Timestamp now, const RetryPolicy& policy);
+Step answered(Step step, const Answer& answer, const Accounts& accounts, Timestamp now,
+              const RetryPolicy& policy);
 // What Action::look_up found. May yield Action::send.
-Step found(Step step, const Found& what, Timestamp now, const RetryPolicy& policy);
+Step found(Step step, const Found& what, const Accounts& accounts, Timestamp now, const RetryPolicy& policy);
 
 // What claim() gave to a worker, and by which it is known again.
 struct Claim {

@@ -26,7 +26,7 @@ using ::testing::StartsWith;
 
 const Succeeded ten_dollars_taken{"psp-ref", dollars(1000)};
 const Declined no_money{{"51", "not sufficient funds", ReasonKind::soft_decline}, "psp-ref", dollars(1000)};
-const Psp the_psp{"psp", encode_for_test};
+const OneAccount the_psp{"psp", encode_for_test};
 
 // --- Claims ------------------------------------------------------------------------------------
 
@@ -56,7 +56,7 @@ TEST(Claim, OfWhatCannotBeWrittenRejectsItBeforeAnythingIsSent) {
   auto journey = paid_journey(CaptureMethod::manual);
   journey.ask(Kind::capture, 400, false);
   journey.ask(Kind::capture, 600);
-  const auto step = claim(journey.state(), {"psp", refuse}, journey.now(), {});
+  const auto step = claim(journey.state(), OneAccount("psp", refuse), journey.now(), {});
   EXPECT_EQ(step.action, Action::none);
   const auto& operation = step.operation();
   EXPECT_EQ(operation.phase, Phase::rejected);
@@ -69,7 +69,7 @@ TEST(Claim, OfWhatCannotBeWrittenRejectsItBeforeAnythingIsSent) {
   EXPECT_EQ(step.state.operations.at(2).due_at, journey.now()) << "the next has its turn";
   EXPECT_EQ(left_to_capture(step.state), 0) << "which is final";
 
-  const auto queued = claim({queued_transaction(), {}}, {"psp", refuse}, payment_start, {});
+  const auto queued = claim({queued_transaction(), {}}, OneAccount("psp", refuse), payment_start, {});
   EXPECT_EQ(queued.state.transaction.status, Status::failed);
   EXPECT_EQ(queued.state.transaction.reason, "it takes whole captures only");
 }
@@ -127,14 +127,14 @@ TEST(Claim, TakesWhatHasBeenDueLongest) {
 
 TEST(Claim, WritesTheRequestOnce) {
   int encoded = 0;
-  const Psp counting{"psp", [&encoded](const State& state, const Operation& operation) {
-                       ++encoded;
-                       return encode_for_test(state, operation);
-                     }};
+  const OneAccount counting{"psp", [&encoded](const State& state, const Operation& operation) {
+                              ++encoded;
+                              return encode_for_test(state, operation);
+                            }};
   auto step = claim({queued_transaction(), {}}, counting, payment_start, {});
   for (int again = 0; again < 3; ++again) {
     step = claim(std::move(step.state), counting, payment_start + hours(1), {});
-    step = found(std::move(step), NoSuchOperation{}, payment_start + hours(1), {});
+    step = found(std::move(step), NoSuchOperation{}, counting, payment_start + hours(1), {});
     EXPECT_EQ(step.action, Action::send);
   }
   EXPECT_EQ(encoded, 1);
@@ -482,7 +482,7 @@ TEST(NotSent, DelaysNeverOverflow) {
   policy.retry_delay = milliseconds(1);
   auto step = claim({queued_transaction(), {}}, the_psp, payment_start, policy);
   for (int sends = 1; sends < 100; ++sends) {
-    step = answered(std::move(step), NotSent{"connection refused"}, payment_start, policy);
+    step = answered(std::move(step), NotSent{"connection refused"}, the_psp, payment_start, policy);
     ASSERT_GT(*step.state.transaction.next_action_at, payment_start) << sends;
     step = claim(std::move(step.state), the_psp, payment_start, policy);
     ASSERT_EQ(step.action, Action::send);
@@ -582,7 +582,7 @@ TEST(NoSuchOperationFound, OfARequestThatNobodyWroteDownIsLeftToAPerson) {
   journey.lose_the_answer();
   auto step = journey.step();
   step.state.operations[0].request.clear();
-  const auto after = found(std::move(step), NoSuchOperation{}, journey.now(), {});
+  const auto after = found(std::move(step), NoSuchOperation{}, the_psp, journey.now(), {});
   EXPECT_EQ(after.action, Action::none);
   EXPECT_EQ(after.state.transaction.status, Status::manual_review);
   EXPECT_THAT(after.state.transaction.reason, HasSubstr("would not be identical"));
@@ -786,7 +786,8 @@ TEST(AnotherPsp, WhoseNameForTheChargeIsNotKnownIsAskedForNothingMore) {
 TEST(AnotherPsp, GivesNothingUpBecauseAllWorkersStoodStill) {
   auto journey = paid_journey();
   journey.ask(Kind::refund);
-  auto step = claim(journey.state(), {"another", encode_for_test}, journey.now() + hours(24 * 30), {});
+  auto step =
+      claim(journey.state(), OneAccount("another", encode_for_test), journey.now() + hours(24 * 30), {});
   EXPECT_EQ(step.operation().phase, Phase::requested);
   step = claim(std::move(step.state), the_psp, *step.state.transaction.next_action_at, {});
   EXPECT_EQ(step.action, Action::send);
@@ -803,7 +804,7 @@ TEST(CaughtUp, AppliesToTheStateAsItIsNow) {
   auto step = caught_up(journey.state(), claim_of(claimed));
   ASSERT_TRUE(step);
   EXPECT_EQ(step->state.transaction.version, journey.transaction().version + 1) << "nobody saves over it";
-  const auto after = answered(std::move(*step), Succeeded{"", dollars(100)}, journey.now(), {});
+  const auto after = answered(std::move(*step), Succeeded{"", dollars(100)}, the_psp, journey.now(), {});
   EXPECT_EQ(after.state.transaction.refunded_minor, 100);
   EXPECT_EQ(after.state.operations.at(2).due_at, journey.now())
       << "the other request is kept, and its turn comes";
@@ -1261,17 +1262,188 @@ TEST(InvariantsDeathTest, WhatIsBrokenIsNotWritten) {
 TEST(StateMachineDeathTest, AnEventThatTheStateDoesNotAllowIsABug) {
   const auto over = paid_journey();
   EXPECT_DEATH(claim(over.state(), the_psp, payment_start, {}), "invariant broken");
-  EXPECT_DEATH(answered(over.step(), ten_dollars_taken, payment_start, {}), "invariant broken")
+  EXPECT_DEATH(answered(over.step(), ten_dollars_taken, the_psp, payment_start, {}), "invariant broken")
       << "booked twice";
-  EXPECT_DEATH(found(over.step(), ten_dollars_taken, payment_start, {}), "invariant broken");
+  EXPECT_DEATH(found(over.step(), ten_dollars_taken, the_psp, payment_start, {}), "invariant broken");
   EXPECT_DEATH(settle(over.state(), "rq-worker", ChargedElsewhere{}, payment_start), "invariant broken");
   auto requested = paid_journey();
   requested.ask(Kind::refund);
   const Step never_sent{requested.state(), Action::none, 1};
-  EXPECT_DEATH(answered(never_sent, Succeeded{"", dollars(1000)}, payment_start, {}), "invariant broken");
+  EXPECT_DEATH(answered(never_sent, Succeeded{"", dollars(1000)}, the_psp, payment_start, {}),
+               "invariant broken");
   const auto pending = journey_to(Asked::pending);
-  EXPECT_DEATH(answered(pending.step(), ten_dollars_taken, payment_start, {}), "invariant broken")
+  EXPECT_DEATH(answered(pending.step(), ten_dollars_taken, the_psp, payment_start, {}), "invariant broken")
       << "nothing was sent";
+}
+
+// --- Failover ----------------------------------------------------------------------------------
+
+// Two accounts, in this order.
+class FirstThenSecond final : public Accounts {
+ public:
+  std::expected<std::string, NoAccount> choose(const State& state, Timestamp) const override {
+    if (none) return std::unexpected(*none);
+    for (const char* name : {"first", "second"}) {
+      if (!was_asked(state, name)) return name;
+    }
+    return std::unexpected(NoAccount{"all were asked"});
+  }
+  bool has(std::string_view account) const override { return account == "first" || account == "second"; }
+  std::expected<std::string, Rejected> encode(const State& state, const Operation& operation) const override {
+    return encode_for_test(state, operation) + " at " + operation.psp;
+  }
+
+  std::optional<NoAccount> none;
+};
+
+class FailoverTest : public ::testing::Test {
+ protected:
+  void claim_next() {
+    now_ = step_.state.transaction.next_action_at.value();
+    step_ = claim(std::move(step_.state), accounts_, now_, policy_);
+  }
+  void answer(const Answer& answer, milliseconds after = milliseconds(1000)) {
+    now_ += after;
+    step_ = answered(std::move(step_), answer, accounts_, now_, policy_);
+    EXPECT_EQ(why_broken(step_.state), std::nullopt);
+  }
+  const Operation& operation(std::size_t number) const { return step_.state.operations.at(number - 1); }
+  std::size_t operations() const { return step_.state.operations.size(); }
+  const Transaction& transaction() const { return step_.state.transaction; }
+
+  RetryPolicy policy_;
+  FirstThenSecond accounts_;
+  Timestamp now_ = payment_start;
+  Step step_{{queued_transaction(), {}}, Action::none, 0};
+};
+
+TEST_F(FailoverTest, AfterASoftDeclineAnotherAccountIsAskedUnderAKeyOfItsOwn) {
+  claim_next();
+  EXPECT_EQ(operation(1).psp, "first");
+  answer(no_money);
+  ASSERT_EQ(operations(), 2U);
+  EXPECT_EQ(step_.action, Action::none) << "the intent is stored first";
+  EXPECT_EQ(operation(1).phase, Phase::declined);
+  EXPECT_EQ(operation(2).phase, Phase::requested);
+  EXPECT_EQ(operation(2).due_at, now_);
+  EXPECT_EQ(transaction().status, Status::processing);
+  claim_next();
+  EXPECT_EQ(step_.action, Action::send);
+  EXPECT_EQ(operation(2).psp, "second");
+  EXPECT_EQ(operation(2).amount, dollars(1000));
+  EXPECT_THAT(operation(2).request, ::testing::EndsWith("at second"));
+  EXPECT_NE(operation(2).idempotency_key, operation(1).idempotency_key);
+  answer(ten_dollars_taken);
+  EXPECT_EQ(transaction().status, Status::captured);
+  EXPECT_EQ(transaction().captured_minor, 1000);
+}
+
+TEST_F(FailoverTest, EachAccountIsAskedOnce) {
+  claim_next();
+  answer(no_money);
+  claim_next();
+  answer(no_money);
+  EXPECT_EQ(operations(), 2U);
+  EXPECT_EQ(transaction().status, Status::declined);
+  EXPECT_EQ(transaction().reason, "51");
+}
+
+TEST_F(FailoverTest, WhereNothingReachedTheFirstItFailsAndAnotherIsAskedAtOnce) {
+  claim_next();
+  answer(NotSent{"connection refused"});
+  ASSERT_EQ(operations(), 2U);
+  EXPECT_EQ(operation(1).phase, Phase::failed);
+  EXPECT_EQ(operation(1).psp, "first");
+  EXPECT_EQ(operation(1).reason.message, "connection refused");
+  EXPECT_EQ(operation(2).due_at, now_);
+  claim_next();
+  EXPECT_EQ(operation(2).psp, "second");
+  answer(NotSent{"connection refused"});
+  EXPECT_EQ(operations(), 2U) << "both were asked: the second is tried again, as one account is";
+  EXPECT_EQ(operation(2).phase, Phase::requested);
+}
+
+TEST_F(FailoverTest, NeverAfterWhatMayHaveReachedThePsp) {
+  for (const Answer& said :
+       {Answer(OutcomeUnknown{"time-out"}), Answer(Pending{"ref", {}}), Answer(ActionRequired{"ref", {}}),
+        Answer(Contradicted{"another's", "ref"}), Answer(Rejected{"wrong key"}),
+        Answer(Declined{{"14", "no such card", ReasonKind::hard_decline}, "ref", {}})}) {
+    step_ = {{queued_transaction(), {}}, Action::none, 0};
+    now_ = payment_start;
+    claim_next();
+    answer(said);
+    EXPECT_EQ(operations(), 1U) << said.index();
+  }
+  step_ = {{queued_transaction(), {}}, Action::none, 0};
+  claim_next();
+  answer(OutcomeUnknown{"time-out"});
+  claim_next();
+  step_ = found(std::move(step_), NoSuchOperation{}, accounts_, now_, policy_);
+  ASSERT_EQ(step_.action, Action::send);
+  answer(NotSent{"connection refused"});
+  EXPECT_EQ(operations(), 1U) << "the first may still be on its way";
+  claim_next();
+  step_ = found(std::move(step_), NotSent{"connection refused"}, accounts_, now_, policy_);
+  EXPECT_EQ(operations(), 1U) << "which is the question's own failure";
+}
+
+TEST_F(FailoverTest, NotForACustomerWhoHasGone) {
+  claim_next();
+  answer(no_money, policy_.fail_over_max + milliseconds(1));
+  EXPECT_EQ(operations(), 1U);
+  EXPECT_EQ(transaction().status, Status::declined);
+}
+
+TEST_F(FailoverTest, ADeclineThatIsLearnedByAskingFreesForAnotherToo) {
+  claim_next();
+  answer(OutcomeUnknown{"time-out"});
+  claim_next();
+  step_ = found(std::move(step_), no_money, accounts_, now_, policy_);
+  EXPECT_EQ(operations(), 2U);
+}
+
+TEST_F(FailoverTest, OnlyAuthorizationsHaveAnotherAccountToGoTo) {
+  claim_next();
+  answer(ten_dollars_taken);
+  Request wanted;
+  wanted.kind = Kind::refund;
+  step_.state = request(step_.state, wanted, now_).value();
+  claim_next();
+  EXPECT_EQ(operation(2).psp, "first");
+  answer(no_money);
+  EXPECT_EQ(operations(), 2U);
+  EXPECT_EQ(transaction().status, Status::captured);
+}
+
+TEST_F(FailoverTest, WaitsForAnAccountThatMayBeBackAndFailsInTheEnd) {
+  accounts_.none = NoAccount{"the breaker of first is open", true};
+  claim_next();
+  EXPECT_EQ(step_.action, Action::none);
+  EXPECT_EQ(operation(1).phase, Phase::requested);
+  EXPECT_EQ(operation(1).sends, 0);
+  EXPECT_EQ(transaction().reason, "the breaker of first is open");
+  const auto begun = now_;
+  while (transaction().status == Status::processing) claim_next();
+  EXPECT_EQ(transaction().status, Status::failed);
+  EXPECT_GT(now_ - begun, policy_.no_account_max);
+  EXPECT_LT(now_ - begun, policy_.no_account_max * 2);
+}
+
+TEST_F(FailoverTest, TakesTheAccountOnceItIsBack) {
+  accounts_.none = NoAccount{"the breaker of first is open", true};
+  claim_next();
+  accounts_.none.reset();
+  claim_next();
+  EXPECT_EQ(step_.action, Action::send);
+  EXPECT_EQ(operation(1).psp, "first");
+}
+
+TEST_F(FailoverTest, WhatNoAccountCanEverTakeIsRejected) {
+  accounts_.none = NoAccount{"no rule matches"};
+  claim_next();
+  EXPECT_EQ(operation(1).phase, Phase::rejected);
+  EXPECT_EQ(transaction().status, Status::failed);
+  EXPECT_EQ(transaction().reason, "no rule matches");
 }
 
 TEST(RetryPolicyTest, KnowsTheLongestItPutsAnythingOff) {

@@ -46,18 +46,18 @@ class PaymentJourney {
   // At the moment at which it is due.
   payment::Action claim(std::string name = "psp") {
     now_ = *transaction().next_action_at;
-    const payment::Psp psp{std::move(name), encode_for_test};
-    step_ = payment::claim(std::move(step_.state), psp, now_, policy_);
+    account_ = payment::OneAccount(std::move(name), encode_for_test);
+    step_ = payment::claim(std::move(step_.state), account_, now_, policy_);
     return step_.action;
   }
   payment::Action answer(const payment::Answer& answer) {
     now_ += std::chrono::milliseconds(1000);
-    step_ = answered(std::move(step_), answer, now_, policy_);
+    step_ = answered(std::move(step_), answer, account_, now_, policy_);
     return step_.action;
   }
   payment::Action find(const payment::Found& what) {
     now_ += std::chrono::milliseconds(1000);
-    step_ = found(std::move(step_), what, now_, policy_);
+    step_ = found(std::move(step_), what, account_, now_, policy_);
     return step_.action;
   }
   // Claims what is due, and it succeeds.
@@ -104,6 +104,7 @@ class PaymentJourney {
 
  private:
   payment::RetryPolicy policy_;
+  payment::OneAccount account_{"psp", encode_for_test};
   payment::Step step_;
   Timestamp now_ = payment_start;
 };

@@ -73,8 +73,8 @@ struct Transaction {
   std::string reference{};
   std::string description{};
   std::string metadata{};
-  // What the customer pays with, by adapter: a JSON object such as {"stripe":"pm_1"}, never a card number; and
-  // where the customer comes back to. Empty where not given.
+  // What the customer pays with, by adapter: a JSON object such as {"stripe":"pm_1"}, never a card number;
+  // and where the customer comes back to. Empty where not given.
   std::string payment_method{};
   std::string return_url{};
 

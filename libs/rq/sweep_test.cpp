@@ -554,7 +554,7 @@ class JanitorTest : public SweepTest {
       store::Work one = store::NamedWork{{{.merchant = transaction.merchant_id, .id = transaction.id}}};
       store::Decide decide =
           [now = clock_.now()](payment::State state) -> std::expected<store::Decided, payment::Refusal> {
-        const payment::Psp psp{"psp", [](const auto&, const auto&) { return "{}"; }};
+        const payment::OneAccount psp{"psp", [](const auto&, const auto&) { return "{}"; }};
         return store::Decided{.step = payment::claim(std::move(state), psp, now, payment::RetryPolicy())};
       };
       auto claimed = co_await store_.take(std::move(one), std::move(decide));

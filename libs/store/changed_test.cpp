@@ -18,7 +18,7 @@ using ::testing::ElementsAre;
 using ::testing::IsSupersetOf;
 
 const payment::RetryPolicy few_tries{.sends_max = 3, .look_ups_max = 3};
-const payment::Psp some_psp{"psp",
+const payment::OneAccount some_psp{"psp",
                             [](const State&, const payment::Operation&) { return std::string("request"); }};
 
 // A life at random: a merchant asks for operations while workers claim, and PSPs say whatever they may.
@@ -59,7 +59,7 @@ class RandomLife {
       const std::vector<payment::Found> all{payment::Succeeded{"ref", amount},   payment::Declined{},
                                             payment::Pending{"ref", {}},         payment::NotSent{"refused"},
                                             payment::OutcomeUnknown{"time-out"}, payment::NoSuchOperation{}};
-      return state_ = payment::found(step, all.at(one_of(all.size())), now_, few_tries).state;
+      return state_ = payment::found(step, all.at(one_of(all.size())), some_psp, now_, few_tries).state;
     }
     const std::vector<payment::Answer> all{payment::Succeeded{"ref", amount},
                                            payment::Succeeded{"ref", amount},
@@ -70,7 +70,7 @@ class RandomLife {
                                            payment::NotSent{"refused"},
                                            payment::OutcomeUnknown{"time-out"},
                                            payment::Contradicted{"other", ""}};
-    return state_ = payment::answered(step, all.at(one_of(all.size())), now_, few_tries).state;
+    return state_ = payment::answered(step, all.at(one_of(all.size())), some_psp, now_, few_tries).state;
   }
 
   std::size_t one_of(std::size_t count) {

@@ -12,6 +12,8 @@
 namespace switchyard::store {
 namespace {
 
+const payment::OneAccount psp{"psp", [](const auto&, const auto&) { return "request"; }};
+
 using switchyard::testing::TempDir;
 using ::testing::ElementsAre;
 using ::testing::Field;
@@ -47,7 +49,7 @@ class CopyTest : public ::testing::Test {
       const auto save_one = [&](int number) -> Task<void> {
         const auto& step = claimed[static_cast<std::size_t>(number)];
         const payment::Succeeded succeeded{"ref", step.operation().amount};
-        Change answer{.state = payment::answered(step, succeeded, written_at, policy_).state};
+        Change answer{.state = payment::answered(step, succeeded, psp, written_at, policy_).state};
         const auto saved = co_await store.commit(std::move(answer));
         EXPECT_TRUE(saved && std::holds_alternative<Done>(*saved));
       };
@@ -78,8 +80,6 @@ class CopyTest : public ::testing::Test {
   Task<std::vector<payment::Step>> claim(Store& store, std::size_t limit) {
     const DueWork due{.by = written_at, .ahead = written_at + std::chrono::hours(1), .limit = limit};
     Decide decide = [this](payment::State state) {
-      const payment::Psp psp{"psp",
-                             [](const payment::State&, const payment::Operation&) { return "request"; }};
       return Decided{payment::claim(std::move(state), psp, written_at, policy_)};
     };
     auto taken = co_await store.take(due, std::move(decide));

@@ -56,7 +56,7 @@ constexpr Timestamp start{milliseconds(1'700'000'000'000)};
 constexpr MerchantId alice{1};
 constexpr MerchantId becky{2};
 const payment::RetryPolicy policy;
-const payment::Psp psp{"psp", [](const State&, const payment::Operation& operation) {
+const payment::OneAccount psp{"psp", [](const State&, const payment::Operation& operation) {
                          return fmt::format("'request' of {} \xc3\xa9", to_string(operation.kind));
                        }};
 
@@ -148,7 +148,7 @@ payment::Declined declined() {
 // As it is when its authorization has been answered.
 State settled(Transaction transaction, const payment::Answer& answer) {
   auto claimed = payment::claim({std::move(transaction), {}}, psp, start, policy);
-  return payment::answered(std::move(claimed), answer, start, policy).state;
+  return payment::answered(std::move(claimed), answer, psp, start, policy).state;
 }
 State captured(std::uint64_t number, MerchantId merchant = alice) {
   return settled(transaction_number(number, merchant), succeeded());
@@ -1144,7 +1144,7 @@ TEST_P(StoreTest, AnAnswerIsStaleOnceAMerchantHasAskedForMoreAndCountsWithWhatWa
 
   const auto late = take_one(1, [&claimed](State state) {
     auto current = *payment::caught_up(std::move(state), payment::claim_of(claimed));
-    return Decided{payment::answered(std::move(current), succeeded(30), start + seconds(1), policy)};
+    return Decided{payment::answered(std::move(current), succeeded(30), psp, start + seconds(1), policy)};
   });
   const auto& state = std::get<Decided>(late).step.state;
   EXPECT_EQ(found(id_number(1)), describe(state));

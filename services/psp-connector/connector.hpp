@@ -114,7 +114,7 @@ class Connector {
   store::Store& store_;
   psp::Adapter& psp_;
   // The same, as claims know it.
-  const payment::Psp authorizes_at_;
+  const payment::OneAccount authorizes_at_;
   WakeUp& wake_up_;
   telemetry::Metrics& metrics_;
   Log& log_;

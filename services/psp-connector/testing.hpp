@@ -181,7 +181,7 @@ class ConnectorTest : public ::testing::Test {
       store::Work due = store::DueWork{.by = clock_.now(), .ahead = clock_.now() + std::chrono::hours(1)};
       store::Decide decide = [this, now = clock_.now()](
                                  payment::State state) -> std::expected<store::Decided, payment::Refusal> {
-        const payment::Psp psp{"scripted", [this](const auto& whole, const auto& operation) {
+        const payment::OneAccount psp{"scripted", [this](const auto& whole, const auto& operation) {
                                  return psp_.encode(whole, operation);
                                }};
         return store::Decided{.step = payment::claim(std::move(state), psp, now, settings_.policy)};

@@ -31,7 +31,7 @@ State queued(payment::CaptureMethod method = payment::CaptureMethod::automatic) 
 }
 
 Step claim(State state, Timestamp now = start) {
-  const payment::Psp psp{"simulator",
+  const payment::OneAccount psp{"simulator",
                          [](const State&, const payment::Operation&) { return std::string("{}"); }};
   return payment::claim(std::move(state), psp, now, policy);
 }

@@ -279,12 +279,13 @@ std::optional<Money> amount_of(const payment::Answer& answer) {
 }
 
 TEST(Answer, AnotherAmountIsPassedOnAndFoundByTheMachine) {
+  const payment::OneAccount psp("psp", [](const auto&, const auto&) { return "request"; });
   for (const auto kind : kinds) {
     for (const auto& said : {good(kind), declined_body(kind), pending_body(kind)}) {
       for (const auto& [body, amount] : other_amounts(said)) {
         const auto outcome = read(kind, 201, body);
         ASSERT_EQ(amount_of(outcome), amount) << body;
-        const auto step = payment::answered(sent(kind), outcome, Timestamp(), {});
+        const auto step = payment::answered(sent(kind), outcome, psp, Timestamp(), {});
         EXPECT_EQ(step.operation().phase, payment::Phase::manual_review) << body;
         EXPECT_EQ(step.operation().psp_reference, "sim_2");
         EXPECT_THAT(step.operation().reason.message, HasSubstr("where 100 USD was asked for"));

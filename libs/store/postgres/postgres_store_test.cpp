@@ -50,7 +50,7 @@ Change creation_with_key(const std::string& key) {
 }
 
 const payment::RetryPolicy policy;
-const payment::Psp psp{"psp", [](const payment::State&, const payment::Operation&) { return "request"; }};
+const payment::OneAccount psp{"psp", [](const payment::State&, const payment::Operation&) { return "request"; }};
 
 Decide claim_at(Timestamp now) {
   return [now](payment::State state) { return Decided{payment::claim(std::move(state), psp, now, policy)}; };
