@@ -91,9 +91,16 @@ int Call::before_sending(void* call, char*, char*, int, int) {
 std::size_t Call::on_header(char* bytes, std::size_t, std::size_t count, void* call) {
   auto& self = *static_cast<Call*>(call);
   self.header_bytes_ += count;
+  std::string_view line(bytes, count);
+  line = line.substr(0, line.find_last_not_of("\r\n") + 1);
   // The empty line; after an interim answer (100) another header follows.
-  self.header_is_whole_ = std::string_view(bytes, count).find_first_not_of("\r\n") == std::string_view::npos;
+  self.header_is_whole_ = line.empty();
   self.too_large_ = self.too_large_ || self.header_bytes_ > response_header_bytes_max;
+  if (line.starts_with("HTTP/")) {
+    self.response_.headers.clear();
+  } else if (!line.empty() && !self.too_large_) {
+    self.response_.headers.emplace_back(line);
+  }
   return self.too_large_ ? 0 : count;
 }
 

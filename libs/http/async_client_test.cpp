@@ -262,6 +262,22 @@ TEST_F(AsyncClientTest, AnyStatusIsAnAnswer) {
   EXPECT_EQ(send(request(server.port()))->status, 404);
 }
 
+TEST_F(AsyncClientTest, AnAnswerComesWithItsHeadersAndNotThoseOfAnInterimOne) {
+  RawServer server({[](Peer& peer) {
+    peer.read_request();
+    peer.send("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n");
+    peer.answer("{}", "200 OK", "transient-error: true\r\nIdempotency-Key:  key 1 \r\nEmpty:\r\n");
+    peer.read_request();
+    peer.answer("{}");
+  }});
+  const auto first = send(request(server.port(), "x"));
+  ASSERT_TRUE(first);
+  EXPECT_THAT(first->headers, ::testing::ElementsAre("Content-Length: 2", "transient-error: true",
+                                                     "Idempotency-Key:  key 1 ", "Empty:"));
+  EXPECT_THAT(send(request(server.port(), "x"))->headers, ::testing::ElementsAre("Content-Length: 2"))
+      << "over the same connection";
+}
+
 TEST_F(AsyncClientTest, ARedirectIsAnAnswerAndNotFollowed) {
   RawServer server({[](Peer& peer) {
     peer.read_request();

@@ -21,6 +21,8 @@ struct ClientRequest {
 struct ClientResponse {
   long status = 0;
   std::string body;
+  // Lines such as "Content-Type: text/html", in order. AsyncClient keeps them, send() does not.
+  std::vector<std::string> headers{};
 };
 
 // Why the request must not be sent, in words that do not repeat it, for it may hold a secret: a method that

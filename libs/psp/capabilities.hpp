@@ -13,7 +13,7 @@ namespace switchyard::psp {
 
 // How an outcome that was lost is learned.
 enum class LookUp {
-  by_key,     // the PSP can be asked what it has under our key, and its no is believed
+  by_key,     // Protocol::look_up() knows what to ask, and where it reads a no, that is believed
   by_resend,  // it answers the same request under the same key as the first time, while it keeps the key
   none,       // it can only be waited for
 };

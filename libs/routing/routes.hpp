@@ -36,6 +36,8 @@ struct Account {
   // Empty, or false, where it is not given.
   std::string_view text(std::string_view setting) const;
   bool flag(std::string_view setting) const;
+
+  friend bool operator==(const Account&, const Account&) = default;
 };
 
 struct MetadataIs {

@@ -21,56 +21,10 @@ constexpr std::size_t claim_max = 256;
 constexpr milliseconds pause_after_failure{500};
 constexpr milliseconds watch_interval{1'000};
 
-// The calls and the results of the metrics, in the order of their counters.
-constexpr std::array<std::string_view, 5> calls{"authorize", "capture", "void", "refund", "look_up"};
-constexpr std::array<std::string_view, 10> results{
-    "approved",        "soft_decline", "hard_decline", "rejected",     "pending",
-    "action_required", "not_sent",     "unknown",      "contradicted", "no_such_charge"};
-
-// An index of `results`.
-struct ResultOf {
-  std::size_t operator()(const payment::Succeeded&) const { return 0; }
-  std::size_t operator()(const payment::Declined& declined) const {
-    return declined.reason.kind == payment::ReasonKind::soft_decline ? 1 : 2;
-  }
-  std::size_t operator()(const payment::Rejected&) const { return 3; }
-  std::size_t operator()(const payment::Pending&) const { return 4; }
-  std::size_t operator()(const payment::ActionRequired&) const { return 5; }
-  std::size_t operator()(const payment::NotSent&) const { return 6; }
-  std::size_t operator()(const payment::OutcomeUnknown&) const { return 7; }
-  std::size_t operator()(const payment::Contradicted&) const { return 8; }
-  std::size_t operator()(const payment::NoSuchOperation&) const { return 9; }
-};
-
 template <class What>
 const What* find_in(const Attempt::Said& said) {
   if (const auto* answer = std::get_if<payment::Answer>(&said)) return std::get_if<What>(answer);
   return std::get_if<What>(&std::get<payment::Found>(said));
-}
-
-payment::Step hear(payment::Step step, const Attempt::Said& said, Timestamp now,
-                   const payment::RetryPolicy& policy) {
-  if (const auto* answer = std::get_if<payment::Answer>(&said)) {
-    return payment::answered(std::move(step), *answer, now, policy);
-  }
-  return payment::found(std::move(step), std::get<payment::Found>(said), now, policy);
-}
-
-// What was said, applied to the transaction as somebody else has made it since. Nothing changes if the claim
-// is not the latest any more, or what was said is known already; nor if something would have to be sent.
-store::Decided hear_late(const Attempt& attempt, payment::State state, Timestamp now,
-                         const payment::RetryPolicy& policy) {
-  auto caught_up = payment::caught_up(state, attempt.claim);
-  if (!caught_up) return {.step = {std::move(state), payment::Action::none, 0}, .is_changed = false};
-  auto step = std::move(*caught_up);
-  for (const auto& said : attempt.said) step = hear(std::move(step), said, now, policy);
-  const bool is_over = step.action == payment::Action::none;
-  return {.step = std::move(step), .is_changed = is_over};
-}
-
-Settings with_key_of(const psp::Adapter& psp, Settings settings) {
-  settings.policy.key_held_for = psp.capabilities().key_held_for;
-  return settings;
 }
 
 std::string id_of(const payment::Step& step) {
@@ -91,22 +45,17 @@ Settings read_settings(const Environment& environment) {
   return settings;
 }
 
-Connector::Connector(const Settings& settings, Executor executor, store::Store& store, psp::Adapter& psp,
+Connector::Connector(const Settings& settings, Executor executor, store::Store& store, Psps& psps,
                      WakeUp& wake_up, telemetry::Metrics& metrics, Log& log, const Clock& clock)
-    : settings_(with_key_of(psp, settings)),
+    : settings_(settings),
       store_(store),
-      psp_(psp),
-      authorizes_at_{std::string(psp.name()),
-                     [&psp](const payment::State& state, const payment::Operation& operation) {
-                       return psp.encode(state, operation);
-                     }},
+      psps_(psps),
       wake_up_(wake_up),
       metrics_(metrics),
       log_(log),
       clock_(clock),
       worker_log_(log),
-      psp_duration_(metrics.histogram("switchyard_psp_request_duration_seconds",
-                                      "Calls of a PSP, by its name.", {{"psp", std::string(psp.name())}})),
+      psp_metrics_(metrics),
       stale_outcomes_(
           metrics.counter("switchyard_stale_outcomes_total",
                           "Outcomes dropped because another worker had taken the operation over.")),
@@ -198,6 +147,7 @@ Task<void> Connector::measure() {
   if (!workload) co_return;
   if (workload->now) clock_.compare(*workload->now);
   monitor_.clock_is_off(clock_.ahead());
+  psp_metrics_.show(psps_.standings(clock_.now()));
   // While a queue outside the store hands out what is queued, it is given its time.
   monitor_.measured(*workload, takes_queued_at_once() ? milliseconds(0) : settings_.take_over_after);
 }
@@ -208,7 +158,31 @@ void Connector::take_queued_after(std::optional<milliseconds> wait) {
 }
 
 payment::Step Connector::claim(payment::State state, Timestamp now) const {
-  return payment::claim(std::move(state), authorizes_at_, now, settings_.policy);
+  auto step = payment::claim(std::move(state), psps_, now, settings_.policy);
+  if (step.action == payment::Action::send && step.operation().kind == payment::Kind::authorize) {
+    psps_.is_sent(step.operation().psp, now);
+  }
+  return step;
+}
+
+payment::Step Connector::hear(payment::Step step, const Attempt::Said& said, Timestamp now) const {
+  auto policy = settings_.policy;
+  policy.key_held_for = psps_.at(step.operation().psp).capabilities().key_held_for;
+  if (const auto* answer = std::get_if<payment::Answer>(&said)) {
+    return payment::answered(std::move(step), *answer, psps_, now, policy);
+  }
+  return payment::found(std::move(step), std::get<payment::Found>(said), psps_, now, policy);
+}
+
+// What was said, applied to the transaction as somebody else has made it since. Nothing changes if the claim
+// is not the latest any more, or what was said is known already; nor if something would have to be sent.
+store::Decided Connector::hear_late(const Attempt& attempt, payment::State state, Timestamp now) const {
+  auto caught_up = payment::caught_up(state, attempt.claim);
+  if (!caught_up) return {.step = {std::move(state), payment::Action::none, 0}, .is_changed = false};
+  auto step = std::move(*caught_up);
+  for (const auto& said : attempt.said) step = hear(std::move(step), said, now);
+  const bool is_over = step.action == payment::Action::none;
+  return {.step = std::move(step), .is_changed = is_over};
 }
 
 // Once each time that there are more of them.
@@ -258,10 +232,11 @@ Task<void> Connector::process(payment::Step claimed) {
 Task<Attempt> Connector::carry_out(payment::Step claimed) {
   // One for all calls of this claim, so that they end before its lease does.
   const auto deadline = steady_clock::now() + settings_.psp_timeout;
-  Attempt attempt{.claim = payment::claim_of(claimed), .step = std::move(claimed)};
+  const auto operations = claimed.state.operations.size();
+  Attempt attempt{.claim = payment::claim_of(claimed), .operations = operations, .step = std::move(claimed)};
   while (attempt.step.action != payment::Action::none) {
     auto said = co_await call_psp(attempt.step, deadline);
-    attempt.step = hear(std::move(attempt.step), said, clock_.now(), settings_.policy);
+    attempt.step = hear(std::move(attempt.step), said, clock_.now());
     attempt.said.push_back(std::move(said));
   }
   co_return attempt;
@@ -269,20 +244,21 @@ Task<Attempt> Connector::carry_out(payment::Step claimed) {
 
 Task<Attempt::Said> Connector::call_psp(const payment::Step& step, psp::Deadline deadline) {
   const bool is_question = step.action == payment::Action::look_up;
+  auto& psp = psps_.at(step.operation().psp);
   const auto started = steady_clock::now();
   Attempt::Said said = payment::Answer(payment::OutcomeUnknown{});
   try {
     if (is_question) {
-      auto found = co_await psp_.look_up(step, deadline);
+      auto found = co_await psp.look_up(step, deadline);
       said = std::move(found);
     } else {
       worker_log_.making(step);
-      auto answer = co_await psp_.send(step, deadline);
+      auto answer = co_await psp.send(step, deadline);
       said = std::move(answer);
     }
   } catch (const std::exception& error) {
     // One answer that an adapter chokes on must not end the process, which would ask for it again and again.
-    log_.error(fmt::format("The adapter of {} failed: {}", psp_.name(), error.what()));
+    log_.error(fmt::format("The adapter of {} failed: {}", psp.name(), error.what()));
     payment::OutcomeUnknown unknown{fmt::format("the adapter failed: {}", error.what())};
     if (is_question) {
       said = payment::Found(std::move(unknown));
@@ -290,12 +266,17 @@ Task<Attempt::Said> Connector::call_psp(const payment::Step& step, psp::Deadline
       said = payment::Answer(std::move(unknown));
     }
   }
-  psp_duration_.Observe(std::chrono::duration<double>(steady_clock::now() - started).count());
+  psp_metrics_.took(psp.name(), steady_clock::now() - started);
   note_said(step, said);
+  note_heard(step, said);
   co_return said;
 }
 
 Task<void> Connector::save(Attempt attempt) {
+  // Another operation has come to it, which needs the lock.
+  if (attempt.step.state.operations.size() > attempt.operations) {
+    co_return co_await save_beside_others(std::move(attempt));
+  }
   store::Change change{.state = attempt.step.state};
   const auto committed = co_await store_.commit(std::move(change));
   if (!committed) {
@@ -312,9 +293,9 @@ Task<void> Connector::save(Attempt attempt) {
 Task<void> Connector::save_beside_others(Attempt attempt) {
   const auto& transaction = attempt.step.state.transaction;
   store::Work one = store::NamedWork{{{.merchant = transaction.merchant_id, .id = transaction.id}}};
-  store::Decide decide = [&attempt, now = clock_.now(), policy = settings_.policy](
+  store::Decide decide = [this, &attempt, now = clock_.now()](
                              payment::State state) -> std::expected<store::Decided, payment::Refusal> {
-    return hear_late(attempt, std::move(state), now, policy);
+    return hear_late(attempt, std::move(state), now);
   };
   const auto taken = co_await store_.take(std::move(one), std::move(decide));
   if (!taken) {
@@ -345,38 +326,43 @@ void Connector::note_unsaved(const payment::Step& step, const Error& error) {
 
 void Connector::note_said(const payment::Step& step, const Attempt::Said& said) {
   const bool is_question = step.action == payment::Action::look_up;
-  const auto call = is_question ? calls.size() - 1 : static_cast<std::size_t>(step.operation().kind);
-  const auto result = std::visit([](const auto& one) { return std::visit(ResultOf{}, one); }, said);
-  auto& counter = call_counters_.at(call).at(result);
-  if (counter == nullptr) {
-    counter =
-        &metrics_.counter("switchyard_psp_calls_total", "Calls of a PSP, by its name and what came of them.",
-                          {{"psp", std::string(psp_.name())},
-                           {"call", std::string(calls.at(call))},
-                           {"result", std::string(results.at(result))}});
-  }
-  counter->Increment();
+  std::visit([&](const auto& one) { psp_metrics_.add(step, one); }, said);
 
   const auto* not_sent = find_in<payment::NotSent>(said);
   // An adapter need not know whether a question without an answer got there.
   const bool says_nothing = is_question && find_in<payment::OutcomeUnknown>(said) != nullptr;
   if (not_sent != nullptr) {
-    monitor_.psp_not_reached(not_sent->reason);
+    monitor_.psp_not_reached(step.operation().psp, not_sent->reason);
   } else if (!says_nothing) {
-    monitor_.psp_reached();
+    monitor_.psp_reached(step.operation().psp);
   }
   const auto* answer = std::get_if<payment::Answer>(&said);
   const auto* rejected = answer == nullptr ? nullptr : std::get_if<payment::Rejected>(answer);
   if (rejected != nullptr) note_rejected(step, printable(rejected->reason));
 }
 
+void Connector::note_heard(const payment::Step& step, const Attempt::Said& said) {
+  const auto what = std::visit([](const auto& one) { return routing::heard_of(one); }, said);
+  const auto& name = step.operation().psp;
+  const auto state = psps_.heard(name, what, clock_.now());
+  if (!state) return;
+  if (*state == routing::BreakerState::closed) {
+    log_.info(fmt::format("{} answers again: its breaker is closed", name), {{"psp", name}});
+  } else {
+    log_.warning(fmt::format("{} does not answer: its breaker is open, and new payments pass it by", name),
+                 {{"psp", name}});
+  }
+}
+
 void Connector::note_rejected(const payment::Step& step, std::string_view reason) {
   if (!rejections_.allow()) return;
   const auto& operation = step.operation();
   const auto what = operation.sends > 0 ? "refuses what it is sent" : "cannot be asked for something";
-  log_.error(
-      fmt::format("{} {}, which is a fault of ours or of its configuration: {}", operation.psp, what, reason),
-      {{"transaction_id", id_of(step)}, {"operation", payment::to_string(operation.kind)}});
+  log_.error(operation.psp.empty()
+                 ? fmt::format("A payment goes to no account: {}", reason)
+                 : fmt::format("{} {}, which is a fault of ours or of its configuration: {}", operation.psp,
+                               what, reason),
+             {{"transaction_id", id_of(step)}, {"operation", payment::to_string(operation.kind)}});
 }
 
 void Connector::count(const payment::Transaction& transaction) {

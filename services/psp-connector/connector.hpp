@@ -21,10 +21,11 @@
 #include "base/environment.hpp"
 #include "base/task_group.hpp"
 #include "base/wake_up.hpp"
+#include "psp-connector/psp_metrics.hpp"
+#include "psp-connector/psps.hpp"
 #include "psp-connector/store_clock.hpp"
 #include "psp-connector/work_monitor.hpp"
 #include "psp-connector/worker_log.hpp"
-#include "psp/adapter.hpp"
 #include "store/store.hpp"
 #include "telemetry/log_throttle.hpp"
 #include "telemetry/metrics.hpp"
@@ -53,6 +54,8 @@ struct Attempt {
   using Said = std::variant<payment::Answer, payment::Found>;
 
   payment::Claim claim;
+  // So many were there then.
+  std::size_t operations = 0;
   // As all that was said has made it.
   payment::Step step;
   // In order: a look-up and the send that followed it, or one of them.
@@ -61,8 +64,8 @@ struct Attempt {
 
 class Connector {
  public:
-  Connector(const Settings& settings, Executor executor, store::Store& store, psp::Adapter& psp,
-            WakeUp& wake_up, telemetry::Metrics& metrics, Log& log, const Clock& clock);
+  Connector(const Settings& settings, Executor executor, store::Store& store, Psps& psps, WakeUp& wake_up,
+            telemetry::Metrics& metrics, Log& log, const Clock& clock);
 
   // Until stop(); then waits for the operations under way.
   Task<void> run();
@@ -109,19 +112,20 @@ class Connector {
   void count(const payment::Transaction& transaction);
   void note_said(const payment::Step& step, const Attempt::Said& said);
   void note_set_aside();
+  void note_heard(const payment::Step& step, const Attempt::Said& said);
+  payment::Step hear(payment::Step step, const Attempt::Said& said, Timestamp now) const;
+  store::Decided hear_late(const Attempt& attempt, payment::State state, Timestamp now) const;
 
   const Settings settings_;
   store::Store& store_;
-  psp::Adapter& psp_;
-  // The same, as claims know it.
-  const payment::OneAccount authorizes_at_;
+  Psps& psps_;
   WakeUp& wake_up_;
   telemetry::Metrics& metrics_;
   Log& log_;
   LogThrottle rejections_;
   StoreClock clock_;
   WorkerLog worker_log_;
-  prometheus::Histogram& psp_duration_;
+  PspMetrics psp_metrics_;
   prometheus::Counter& stale_outcomes_;
   prometheus::Gauge& set_aside_;
   TaskGroup under_way_;
@@ -135,8 +139,6 @@ class Connector {
   std::function<void()> on_room_;
   // By status, made when first needed.
   std::array<prometheus::Counter*, 16> counters_{};
-  // By call and result; made when first needed.
-  std::array<std::array<prometheus::Counter*, 10>, 5> call_counters_{};
   bool stopping_ = false;
 };
 

@@ -42,7 +42,7 @@ TEST_F(LateOutcomeTest, ThatComesTooLateIsDropped) {
   auto claimed = claim_elsewhere();
   ASSERT_THAT(claimed, SizeIs(1));
   ASSERT_EQ(claimed[0].action, payment::Action::look_up);
-  save_elsewhere(payment::found(claimed[0], succeeded("in-time"), clock_.now(), settings_.policy));
+  save_elsewhere(payment::found(claimed[0], succeeded("in-time"), psps_, clock_.now(), settings_.policy));
   psp_.held = false;
   EXPECT_TRUE(counts("switchyard_stale_outcomes_total 1"));
   const auto found = find(id_);

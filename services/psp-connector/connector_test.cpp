@@ -224,7 +224,7 @@ TEST_F(ConnectorTest, AWorkerWhoseClockIsADayOffLeavesRunningLeasesAlone) {
     ASSERT_THAT(claimed, SizeIs(1));
     testing::ManualClock wrong;
     wrong.advance(clock_.now() - wrong.now() + off);
-    connector_.emplace(settings_, threads_.executor(0), store_, psp_, wake_up_, metrics_, log(), wrong);
+    connector_.emplace(settings_, threads_.executor(0), store_, psps_, wake_up_, metrics_, log(), wrong);
     connector_->compare_clock(clock_.now());
     running_ = asio::co_spawn(threads_.executor(0), [this] { return connector_->run(); }, asio::use_future);
     const auto fresh = create();
@@ -233,7 +233,8 @@ TEST_F(ConnectorTest, AWorkerWhoseClockIsADayOffLeavesRunningLeasesAlone) {
     EXPECT_EQ(status(leased), Status::processing);
     EXPECT_EQ(find(fresh).operations.at(0).sent_at, clock_.now());
     stop();
-    save_elsewhere(payment::answered(claimed[0], succeeded("in-time"), clock_.now(), settings_.policy));
+    save_elsewhere(
+        payment::answered(claimed[0], succeeded("in-time"), psps_, clock_.now(), settings_.policy));
   }
 }
 

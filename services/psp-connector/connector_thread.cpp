@@ -2,25 +2,14 @@
 
 #include <fmt/format.h>
 
-#include "http/async_client.hpp"
 #include "psp-connector/rq_workbench.hpp"
-#include "psp/http_adapter.hpp"
-#include "psp/simulator/simulator.hpp"
-#include "psp/simulator/simulator_protocol.hpp"
-#include "service/settings.hpp"
-#include "store/open.hpp"
 
 namespace switchyard::connector {
 namespace {
 
 constexpr auto never = std::chrono::steady_clock::time_point::max();
 
-std::unique_ptr<psp::Adapter> make_psp(Executor executor, const PspSettings& settings,
-                                       std::size_t connections_max, const Clock& clock) {
-  if (settings.url.empty()) return std::make_unique<psp::simulator::Simulator>(settings.ledger_path, clock);
-  auto protocol = std::make_unique<psp::simulator::SimulatorProtocol>(settings.url);
-  return std::make_unique<psp::HttpAdapter>(executor, std::move(protocol), connections_max, clock);
-}
+constexpr std::chrono::seconds routing_file_interval{1};
 
 constexpr std::string_view simulated = "The PSP is simulated: nothing is charged";
 
@@ -35,39 +24,71 @@ void say_what_the_psp_is(Log& log, bool production) {
 
 }  // namespace
 
-PspSettings read_psp_settings(const Environment& environment) {
-  const bool production = service::is_production(environment);
-  if (auto url = environment.find("PSP_URL")) {
-    const auto problem = http::problem_of_base_url(*url);
-    if (!problem.empty()) {
-      throw ConfigError("PSP_URL", problem, "for example PSP_URL=http://127.0.0.1:5003");
-    }
-    return {.url = std::move(*url), .ledger_path = {}, .production = production};
-  }
-  if (auto path = environment.find("PSP_SIMULATOR_LEDGER")) {
-    return {.url = {}, .ledger_path = std::move(*path), .production = production};
-  }
-  const auto database_url = service::read_database_url(environment);
-  if (store::is_postgres(database_url))
-    return {.url = {}, .ledger_path = "data/psp-simulator.db", .production = production};
-  return {.url = {},
-          .ledger_path = store::sqlite_path(database_url) + ".psp-simulator",
-          .production = production};
-}
-
-// As many connections as calls: one that waited for a connection until its deadline would count as a try.
 ConnectorThread::ConnectorThread(IoThreads& threads, const Settings& settings,
                                  const PspSettings& psp_settings, store::Store& store,
                                  telemetry::Metrics& metrics, Log& log, const Clock& clock)
     : threads_(threads),
       settings_(settings),
-      production_(psp_settings.production),
+      psp_settings_(psp_settings),
       store_(store),
       metrics_(metrics),
       log_(log),
-      clock_(clock),
-      psp_(make_psp(threads.executor(0), psp_settings, settings.in_flight_max, clock)),
-      connector_(std::in_place, settings, threads.executor(0), store, *psp_, wake_up_, metrics, log, clock) {}
+      clock_(clock) {
+  make_psps();
+  connector_.emplace(settings, threads.executor(0), store, *psps_, wake_up_, metrics, log, clock);
+}
+
+void ConnectorThread::make_psps() {
+  const PspParts parts{psp_settings_, threads_.executor(0), settings_.in_flight_max, clock_};
+  if (psp_settings_.routing_file.empty()) {
+    psp_ = make_simulated_psp(parts);
+    psps_.emplace(*psp_);
+    return;
+  }
+  routing_file_.emplace(psp_settings_.routing_file);
+  auto routes = routing_file_->read_if_changed().value();
+  if (!routes) {
+    throw ConfigError("ROUTING_FILE", routes.error(), "switchyard route check FILE says all that is wrong");
+  }
+  psps_.emplace(std::move(*routes),
+                [parts](const routing::Account& account) { return make_psp(account, parts); });
+  routing_trouble_gauge_ =
+      &metrics_.gauge("switchyard_routing_file_refused",
+                      "Whether the routing file cannot be followed, and the rules from before are kept.");
+}
+
+Task<void> ConnectorThread::watch_routing_file() {
+  while (!stopping_) {
+    co_await stop_.wait_until(std::chrono::steady_clock::now() + routing_file_interval);
+    if (!stopping_) follow_routing_file();
+  }
+}
+
+void ConnectorThread::follow_routing_file() {
+  auto read = routing_file_->read_if_changed();
+  if (!read) return;
+  std::string trouble;
+  try {
+    if (*read) {
+      psps_->change(std::move(**read));
+    } else {
+      trouble = read->error();
+    }
+  } catch (const std::exception& error) {
+    trouble = error.what();
+  }
+  if (trouble.empty()) {
+    log_.info(fmt::format("The rules of {} are followed from now on", routing_file_->path()));
+    // What no account took may have one now.
+    wake_up_.notify();
+  } else {
+    log_.error(
+        fmt::format("The routing file cannot be followed, and the rules from before are kept: {}", trouble));
+  }
+  routing_trouble_gauge_->Set(trouble.empty() ? 0 : 1);
+  const std::lock_guard lock(mutex_);
+  routing_trouble_ = std::move(trouble);
+}
 
 void ConnectorThread::take_jobs_from(const redis::Url& url, std::function<void()> on_shutdown) {
   const rq::WorkerSettings settings{.url = url,
@@ -82,17 +103,22 @@ std::vector<service::HealthCheck> ConnectorThread::health(bool serves) const {
   auto checks = connector_->monitor().checks(serves);
   const auto trouble = connector_->monitor().psp_trouble();
   const bool concern = !trouble.empty();
-  auto output = concern ? fmt::format("{}; {}", simulated, trouble) : std::string(simulated);
-  checks.push_back({"connector:psp", true, std::move(output), concern});
+  auto output = psps_->is_simulated() ? std::string(simulated) : std::string();
+  if (!output.empty() && concern) output += "; ";
+  checks.push_back({"connector:psp", true, output + trouble, concern});
+  if (!routing_file_) return checks;
+  const std::lock_guard lock(mutex_);
+  checks.push_back({"connector:routing", true, routing_trouble_, !routing_trouble_.empty()});
   return checks;
 }
 
 void ConnectorThread::start() {
   started_ = true;
-  say_what_the_psp_is(log_, production_);
+  if (psps_->is_simulated()) say_what_the_psp_is(log_, psp_settings_.production);
   threads_.run(0, [this]() -> Task<void> {
     running_.spawn([this] { return connector_->run(); });
     if (worker_) taking_.spawn([this] { return worker_->run(); });
+    if (routing_file_) watching_.spawn([this] { return watch_routing_file(); });
     co_return;
   });
 }
@@ -102,6 +128,7 @@ ConnectorThread::~ConnectorThread() {
   threads_.run(0, [this]() -> Task<void> {
     worker_.reset();
     connector_.reset();
+    psps_.reset();
     psp_.reset();
     co_return;
   });
@@ -110,10 +137,13 @@ ConnectorThread::~ConnectorThread() {
 void ConnectorThread::stop() {
   if (!std::exchange(started_, false)) return;
   threads_.run(0, [this]() -> Task<void> {
+    stopping_ = true;
+    stop_.set();
     if (worker_) worker_->stop();
     co_await taking_.join_until(never);
     connector_->stop();
     co_await running_.join_until(never);
+    co_await watching_.join_until(never);
     if (worker_) co_await worker_->sign_off();
   });
 }

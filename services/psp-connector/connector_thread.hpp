@@ -1,33 +1,25 @@
-// A connector on an io thread with the PSP it goes to, from start() to stop().
+// A connector on an io thread with the PSPs it goes to, from start() to stop(). Follows the routing file, if
+// there is one: a wrong new one is told, and the rules from before are kept.
 #pragma once
 
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 
 #include "base/io_threads.hpp"
 #include "psp-connector/connector.hpp"
+#include "psp-connector/make_psp.hpp"
+#include "psp-connector/routing_file.hpp"
 #include "rq/worker.hpp"
 
 namespace switchyard::connector {
 
-struct PspSettings {
-  // PSP_URL: where psp-simulator answers. Empty: the simulated PSP in this process. May hold a password.
-  std::string url;
-  // Of the one in this process: PSP_SIMULATOR_LEDGER, or beside the store's file if it has one.
-  std::string ledger_path;
-  // SWITCHYARD_ENV.
-  bool production = false;
-};
-
-// Throws ConfigError.
-PspSettings read_psp_settings(const Environment& environment);
-
 class ConnectorThread {
  public:
   // Works on the first of `threads`. What it is given outlives it; the threads outlive the store, too
-  // (lane.hpp).
+  // (lane.hpp). Throws ConfigError.
   ConnectorThread(IoThreads& threads, const Settings& settings, const PspSettings& psp_settings,
                   store::Store& store, telemetry::Metrics& metrics, Log& log, const Clock& clock);
   ~ConnectorThread();
@@ -39,28 +31,41 @@ class ConnectorThread {
   void start();
   // From any thread, also before the start: there may be work.
   void notify() { wake_up_.notify(); }
-  // How the work goes, for health; from any thread. `serves`: WorkMonitor. With a note that the PSP is
-  // simulated, and a warning while it cannot be reached.
+  // How the work goes, for health; from any thread. `serves`: WorkMonitor. With a note that a PSP is
+  // simulated, and a warning while one cannot be reached, or the routing file not be followed.
   std::vector<service::HealthCheck> health(bool serves) const;
   // Waits for the operations under way, which are bounded by the PSP's time-out. Blocks.
   void stop();
 
  private:
+  void make_psps();
+  Task<void> watch_routing_file();
+  void follow_routing_file();
+
   IoThreads& threads_;
   WakeUp wake_up_{threads_.executor(0)};
   const Settings settings_;
-  const bool production_;
+  const PspSettings psp_settings_;
   store::Store& store_;
   telemetry::Metrics& metrics_;
   Log& log_;
   const Clock& clock_;
+  std::optional<RoutingFile> routing_file_;
+  prometheus::Gauge* routing_trouble_gauge_ = nullptr;
+  mutable std::mutex mutex_;
+  // Why the routing file as it is now cannot be followed.
+  std::string routing_trouble_;
   // Destroyed on the thread, to which they belong.
   std::unique_ptr<psp::Adapter> psp_;
+  std::optional<Psps> psps_;
   std::optional<Connector> connector_;
   std::optional<rq::Worker> worker_;
   // An exception that leaves one of them ends the process.
   TaskGroup running_{threads_.executor(0)};
   TaskGroup taking_{threads_.executor(0)};
+  TaskGroup watching_{threads_.executor(0)};
+  Event stop_{threads_.executor(0)};
+  bool stopping_ = false;
   bool started_ = false;
 };
 

@@ -124,7 +124,7 @@ TEST_F(ConnectorTest, TheThreadGoesToThePspAtTheUrlAndOpensNoLedger) {
     EXPECT_TRUE(comes_to_in_time(id, Status::failed));
     const auto note = thread.health(false).back();
     EXPECT_TRUE(note.passed && note.concern);
-    EXPECT_THAT(note.output, HasSubstr("the last 3 calls of the PSP were not sent, since"));
+    EXPECT_THAT(note.output, HasSubstr("the last 3 calls of psp-simulator were not sent, since"));
   }
   const auto found = find(id);
   ASSERT_THAT(found.operations, SizeIs(1));

@@ -87,7 +87,7 @@ class Worker {
  public:
   Worker(const std::string& url, store::Store& store, psp::Adapter& psp, Log& log, const Clock& clock,
          const Settings& settings)
-      : connector_(settings, threads_.executor(0), store, psp, wake_up_, metrics_, log, clock) {
+      : psps_(psp), connector_(settings, threads_.executor(0), store, psps_, wake_up_, metrics_, log, clock) {
     const rq::WorkerSettings of_worker{.url = redis::parse_url(url),
                                        .lease = settings.policy.lease,
                                        .amount_max = settings.amount_max,
@@ -124,6 +124,7 @@ class Worker {
   IoThreads threads_{1};
   telemetry::Metrics metrics_;
   WakeUp wake_up_{threads_.executor(0)};
+  Psps psps_;
   Connector connector_;
   std::optional<rq::Worker> worker_;
   std::future<void> running_;

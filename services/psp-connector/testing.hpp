@@ -49,7 +49,9 @@ inline const Money cannot_be_done = dollars(77);
 // Answers as the test wrote it down, and does what it said nothing about.
 class ScriptedPsp final : public psp::Adapter {
  public:
-  std::string_view name() const override { return "scripted"; }
+  explicit ScriptedPsp(std::string name = "scripted") : name_(std::move(name)) {}
+
+  std::string_view name() const override { return name_; }
   psp::Capabilities capabilities() const override { return psp::everything; }
   std::expected<std::string, payment::Rejected> encode(const payment::State& state,
                                                        const payment::Operation& operation) const override {
@@ -106,6 +108,9 @@ class ScriptedPsp final : public psp::Adapter {
   std::atomic<int> most_under_way = 0;
   std::atomic<bool> held = false;
   std::atomic<bool> look_ups_held = false;
+
+ private:
+  const std::string name_;
 };
 
 class ConnectorTest : public ::testing::Test {
@@ -117,7 +122,7 @@ class ConnectorTest : public ::testing::Test {
   }
 
   void start() {
-    connector_.emplace(settings_, threads_.executor(0), store_, psp_, wake_up_, metrics_, log(), clock_);
+    connector_.emplace(settings_, threads_.executor(0), store_, psps_, wake_up_, metrics_, log(), clock_);
     running_ = asio::co_spawn(threads_.executor(0), [this] { return connector_->run(); }, asio::use_future);
   }
   // A claim that began before is ahead of whatever is stored after this.
@@ -182,8 +187,8 @@ class ConnectorTest : public ::testing::Test {
       store::Decide decide = [this, now = clock_.now()](
                                  payment::State state) -> std::expected<store::Decided, payment::Refusal> {
         const payment::OneAccount psp{"scripted", [this](const auto& whole, const auto& operation) {
-                                 return psp_.encode(whole, operation);
-                               }};
+                                        return psp_.encode(whole, operation);
+                                      }};
         return store::Decided{.step = payment::claim(std::move(state), psp, now, settings_.policy)};
       };
       auto taken = co_await store_.take(std::move(due), std::move(decide));
@@ -248,6 +253,7 @@ class ConnectorTest : public ::testing::Test {
   IoThreads helper_{1};
   store::SqliteStore store_{path_};
   ScriptedPsp psp_;
+  Psps psps_{psp_};
   telemetry::Metrics metrics_;
   std::optional<Log> log_;
   Settings settings_;

@@ -74,22 +74,28 @@ void WorkMonitor::queue_trouble(std::string trouble) {
   queue_trouble_ = std::move(trouble);
 }
 
-void WorkMonitor::psp_reached() {
+void WorkMonitor::psp_reached(const std::string& psp) {
   const std::lock_guard lock(mutex_);
-  not_sent_ = 0;
+  not_sent_.erase(psp);
 }
 
-void WorkMonitor::psp_not_reached(std::string reason) {
+void WorkMonitor::psp_not_reached(const std::string& psp, std::string reason) {
   const std::lock_guard lock(mutex_);
-  if (not_sent_++ == 0) not_sent_since_ = clock_.now();
-  not_sent_reason_ = std::move(reason);
+  auto& not_sent = not_sent_[psp];
+  if (not_sent.calls++ == 0) not_sent.since = clock_.now();
+  not_sent.reason = std::move(reason);
 }
 
 std::string WorkMonitor::psp_trouble() const {
   const std::lock_guard lock(mutex_);
-  if (not_sent_ < not_sent_in_a_row_max) return {};
-  return fmt::format("the last {} calls of the PSP were not sent, since {}: {}", not_sent_,
-                     rq::format_time(not_sent_since_), not_sent_reason_);
+  std::string trouble;
+  for (const auto& [psp, not_sent] : not_sent_) {
+    if (not_sent.calls < not_sent_in_a_row_max) continue;
+    if (!trouble.empty()) trouble += "; ";
+    trouble += fmt::format("the last {} calls of {} were not sent, since {}: {}", not_sent.calls, psp,
+                           rq::format_time(not_sent.since), not_sent.reason);
+  }
+  return trouble;
 }
 
 std::vector<service::HealthCheck> WorkMonitor::checks(bool serves) const {

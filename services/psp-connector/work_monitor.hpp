@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -31,15 +32,15 @@ class WorkMonitor {
   // Of the queue outside the store: what cannot be done, or that it is suspended; empty if nothing.
   void queue_trouble(std::string trouble);
   // A call of the PSP reached it, or provably was not sent.
-  void psp_reached();
-  void psp_not_reached(std::string reason);
+  void psp_reached(const std::string& psp);
+  void psp_not_reached(const std::string& psp, std::string reason);
 
   // "connector:claims" and "connector:work"; "connector:queue" and "connector:clock" while there is something
   // wrong. If the program
   // `serves` others, whatever is wrong here is a warning: they are served all the same.
   std::vector<service::HealthCheck> checks(bool serves) const;
-  // Why the PSP is taken to be out of reach, and since when: several calls in a row were not sent. Empty if
-  // it is not.
+  // Why PSPs are taken to be out of reach, and since when: several calls in a row were not sent. Empty if
+  // none is.
   std::string psp_trouble() const;
 
  private:
@@ -57,9 +58,12 @@ class WorkMonitor {
   std::chrono::milliseconds clock_ahead_{0};
   std::string queue_trouble_;
   // Calls in a row that were not sent.
-  std::int64_t not_sent_ = 0;
-  Timestamp not_sent_since_;
-  std::string not_sent_reason_;
+  struct NotSent {
+    std::int64_t calls = 0;
+    Timestamp since;
+    std::string reason;
+  };
+  std::map<std::string, NotSent> not_sent_;
 };
 
 }  // namespace switchyard::connector

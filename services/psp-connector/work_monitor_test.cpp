@@ -70,17 +70,17 @@ TEST_F(WorkMonitorTest, WhatIsQueuedHasItsTimeWithAQueueOutsideTheStore) {
 
 TEST_F(WorkMonitorTest, ThreeCallsInARowThatWereNotSentAreToldUntilOneIsSent) {
   const auto since = clock_.now();
-  monitor_.psp_not_reached("connection refused");
+  monitor_.psp_not_reached("psp", "connection refused");
   clock_.advance(seconds(5));
-  monitor_.psp_not_reached("connection refused");
+  monitor_.psp_not_reached("psp", "connection refused");
   EXPECT_EQ(monitor_.psp_trouble(), "");
-  monitor_.psp_not_reached("name not found");
+  monitor_.psp_not_reached("psp", "name not found");
   EXPECT_THAT(monitor_.psp_trouble(), HasSubstr("the last 3 calls"));
   EXPECT_THAT(monitor_.psp_trouble(), HasSubstr("since " + rq::format_time(since)));
   EXPECT_THAT(monitor_.psp_trouble(), HasSubstr("name not found"));
-  monitor_.psp_reached();
+  monitor_.psp_reached("psp");
   EXPECT_EQ(monitor_.psp_trouble(), "");
-  monitor_.psp_not_reached("connection refused");
+  monitor_.psp_not_reached("psp", "connection refused");
   EXPECT_EQ(monitor_.psp_trouble(), "") << "it counts anew";
 }
 

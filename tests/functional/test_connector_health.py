@@ -103,7 +103,7 @@ def test_a_psp_that_cannot_be_reached_is_a_warning_until_a_call_is_sent(start_fl
     merchant = merchant_of(fleet)
     psp.stop()
     assert merchant.wait_final(merchant.created(100)["id"])["status"] == "failed"
-    words = r"the last \d+ calls of the PSP were not sent, since 20\d\d-"
+    words = r"the last \d+ calls of psp-simulator were not sent, since 20\d\d-"
     eventually(lambda: re.search(words, output(connector(fleet), "connector:psp") or ""), "health to tell")
     assert health_of(connector(fleet))[0] == 200
     psp.start()

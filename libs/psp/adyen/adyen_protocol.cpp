@@ -10,9 +10,8 @@
 namespace switchyard::psp::adyen {
 namespace {
 
-// http::ClientResponse keeps no headers: nothing is concluded from them.
-AnswerHeaders headers_of(const http::CallResult&) {
-  return {};
+AnswerHeaders headers_of(const http::CallResult& result) {
+  return result ? read_headers(result->headers) : AnswerHeaders();
 }
 
 }  // namespace
@@ -22,7 +21,7 @@ AdyenProtocol::AdyenProtocol(Settings settings) : settings_(std::move(settings))
 }
 
 Capabilities AdyenProtocol::capabilities() const {
-  return {.look_up = LookUp::by_resend,
+  return {.look_up = LookUp::by_key,
           .key_held_for = key_held_for,
           .partial_capture = true,
           .several_captures = settings_.several_captures,

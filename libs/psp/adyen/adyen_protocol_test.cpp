@@ -24,7 +24,7 @@ TEST(AdyenProtocol, SaysWhatItCanDo) {
   auto settings = test_settings();
   EXPECT_EQ(AdyenProtocol(settings).name(), "adyen-eu");
   const auto can = AdyenProtocol(settings).capabilities();
-  EXPECT_EQ(can.look_up, LookUp::by_resend);
+  EXPECT_EQ(can.look_up, LookUp::by_key);
   EXPECT_EQ(can.key_held_for, hours(167));
   EXPECT_TRUE(can.partial_capture && can.late_results);
   EXPECT_FALSE(can.several_captures);

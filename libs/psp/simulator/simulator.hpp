@@ -10,9 +10,11 @@ namespace switchyard::psp::simulator {
 
 class Simulator final : public Adapter {
  public:
-  Simulator(const std::string& ledger_path, const Clock& clock) : ledger_(ledger_path), clock_(clock) {}
+  // `account`: the name that operations carry.
+  Simulator(const std::string& ledger_path, const Clock& clock, std::string account = "simulator")
+      : account_(std::move(account)), ledger_(ledger_path), clock_(clock) {}
 
-  std::string_view name() const override { return "simulator"; }
+  std::string_view name() const override { return account_; }
   Capabilities capabilities() const override { return everything; }
   std::expected<std::string, payment::Rejected> encode(const payment::State& state,
                                                        const payment::Operation& operation) const override;
@@ -22,6 +24,7 @@ class Simulator final : public Adapter {
  private:
   Task<Result<std::optional<Report>>> book(const payment::Step& step, Behaviour behaviour);
 
+  const std::string account_;
   Ledger ledger_;
   const Clock& clock_;
 };

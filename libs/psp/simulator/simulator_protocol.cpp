@@ -37,7 +37,8 @@ std::string path_of(const payment::Step& step) {
 
 }  // namespace
 
-SimulatorProtocol::SimulatorProtocol(std::string url) : url_(without_slash_at_end(std::move(url))) {}
+SimulatorProtocol::SimulatorProtocol(std::string url, std::string account)
+    : url_(without_slash_at_end(std::move(url))), account_(std::move(account)) {}
 
 std::expected<std::string, payment::Rejected> SimulatorProtocol::encode(
     const payment::State& state, const payment::Operation& operation) const {

@@ -10,10 +10,11 @@ namespace switchyard::psp::simulator {
 
 class SimulatorProtocol final : public Protocol {
  public:
-  // `url`: where the PSP's paths begin, such as "http://127.0.0.1:5000".
-  explicit SimulatorProtocol(std::string url);
+  // `url`: where the PSP's paths begin, such as "http://127.0.0.1:5000". `account`: the name that operations
+  // carry.
+  explicit SimulatorProtocol(std::string url, std::string account = "psp-simulator");
 
-  std::string_view name() const override { return "psp-simulator"; }
+  std::string_view name() const override { return account_; }
   Capabilities capabilities() const override { return everything; }
   std::expected<std::string, payment::Rejected> encode(const payment::State& state,
                                                        const payment::Operation& operation) const override;
@@ -25,6 +26,7 @@ class SimulatorProtocol final : public Protocol {
 
  private:
   const std::string url_;
+  const std::string account_;
 };
 
 }  // namespace switchyard::psp::simulator

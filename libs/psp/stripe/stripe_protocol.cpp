@@ -44,7 +44,7 @@ StripeProtocol::StripeProtocol(Settings settings)
     : settings_(with_plain_base(std::move(settings))), webhook_keys_(keys_of(settings_)) {}
 
 Capabilities StripeProtocol::capabilities() const {
-  return {.look_up = LookUp::by_resend,
+  return {.look_up = LookUp::by_key,
           .key_held_for = key_held_for,
           .partial_capture = true,
           .several_captures = false,

@@ -95,7 +95,7 @@ TEST(StripeProtocol, TheAnswerIsReadByWhatWasAsked) {
 
 TEST(StripeProtocol, SaysWhatItCanDo) {
   const auto can = protocol().capabilities();
-  EXPECT_EQ(can.look_up, LookUp::by_resend);
+  EXPECT_EQ(can.look_up, LookUp::by_key);
   EXPECT_EQ(can.key_held_for, hours(23));
   EXPECT_TRUE(can.partial_capture && can.late_results);
   EXPECT_FALSE(can.several_captures);

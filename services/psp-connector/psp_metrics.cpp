@@ -1,0 +1,78 @@
+#include "psp-connector/psp_metrics.hpp"
+
+#include <variant>
+
+namespace switchyard::connector {
+namespace {
+
+// The calls and the results of the metrics, in the order of their counters.
+constexpr std::array<std::string_view, 5> calls{"authorize", "capture", "void", "refund", "look_up"};
+constexpr std::array<std::string_view, 10> results{
+    "approved",        "soft_decline", "hard_decline", "rejected",     "pending",
+    "action_required", "not_sent",     "unknown",      "contradicted", "no_such_charge"};
+
+// An index of `results`.
+struct ResultOf {
+  std::size_t operator()(const payment::Succeeded&) const { return 0; }
+  std::size_t operator()(const payment::Declined& declined) const {
+    return declined.reason.kind == payment::ReasonKind::soft_decline ? 1 : 2;
+  }
+  std::size_t operator()(const payment::Rejected&) const { return 3; }
+  std::size_t operator()(const payment::Pending&) const { return 4; }
+  std::size_t operator()(const payment::ActionRequired&) const { return 5; }
+  std::size_t operator()(const payment::NotSent&) const { return 6; }
+  std::size_t operator()(const payment::OutcomeUnknown&) const { return 7; }
+  std::size_t operator()(const payment::Contradicted&) const { return 8; }
+  std::size_t operator()(const payment::NoSuchOperation&) const { return 9; }
+};
+
+}  // namespace
+
+PspMetrics::OfPsp& PspMetrics::of(std::string_view psp) {
+  const auto found = by_psp_.find(psp);
+  return found == by_psp_.end() ? by_psp_[std::string(psp)] : found->second;
+}
+
+void PspMetrics::add(const payment::Step& step, const payment::Answer& answer) {
+  count(step.operation().psp, static_cast<std::size_t>(step.operation().kind),
+        std::visit(ResultOf{}, answer));
+}
+
+void PspMetrics::add(const payment::Step& step, const payment::Found& found) {
+  count(step.operation().psp, calls.size() - 1, std::visit(ResultOf{}, found));
+}
+
+void PspMetrics::count(std::string_view psp, std::size_t call, std::size_t result) {
+  auto*& counter = of(psp).calls.at(call).at(result);
+  if (counter == nullptr) {
+    counter =
+        &metrics_.counter("switchyard_psp_calls_total", "Calls of a PSP, by its name and what came of them.",
+                          {{"psp", std::string(psp)},
+                           {"call", std::string(calls.at(call))},
+                           {"result", std::string(results.at(result))}});
+  }
+  counter->Increment();
+}
+
+void PspMetrics::took(std::string_view psp, std::chrono::duration<double> time) {
+  auto*& duration = of(psp).duration;
+  if (duration == nullptr) {
+    duration = &metrics_.histogram("switchyard_psp_request_duration_seconds", "Calls of a PSP, by its name.",
+                                   {{"psp", std::string(psp)}});
+  }
+  duration->Observe(time.count());
+}
+
+void PspMetrics::show(const std::vector<Psps::Standing>& standings) {
+  for (const auto& standing : standings) {
+    auto*& breaker = of(standing.name).breaker;
+    if (breaker == nullptr) {
+      breaker = &metrics_.gauge("switchyard_psp_breaker_open",
+                                "Whether new payments pass an account by, because its PSP does not answer.",
+                                {{"psp", standing.name}});
+    }
+    breaker->Set(standing.breaker == routing::BreakerState::closed ? 0 : 1);
+  }
+}
+
+}  // namespace switchyard::connector
