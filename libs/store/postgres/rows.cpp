@@ -103,7 +103,7 @@ void add_operations(std::vector<FoundState>& found, std::span<const postgres::Ro
       const auto known = states.find(place_of(row));
       if (known == states.end() || !*known->second) continue;
       auto& state = *known->second;
-      auto operation = get_operation(row, state->transaction.amount.currency());
+      auto operation = get_operation(row, state->transaction);
       if (operation) {
         state->operations.push_back(std::move(*operation));
       } else {

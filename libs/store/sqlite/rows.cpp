@@ -62,7 +62,7 @@ std::optional<Readable<payment::State>> read_state(sqlite::Database& database, M
     auto operations = database.query(of_operations.c_str());
     operations.bind(merchant.value, id.value);
     while (operations.step()) {
-      auto operation = get_operation(operations, state.transaction.amount.currency());
+      auto operation = get_operation(operations, state.transaction);
       if (!operation) return std::unexpected(operation.error());
       state.operations.push_back(std::move(*operation));
     }
