@@ -185,14 +185,23 @@ consteval int position_of(std::string_view name, std::span<const ColumnName> col
   return static_cast<int>(position);
 }
 
-// `text(column, number)` of each column, its number from 1, with commas between; empty ones are left out.
-template <class Text>
-std::string list_of(std::span<const ColumnName> columns, Text text) {
+inline constexpr bool only_changing = true;
+
+// `each` of the columns, with commas between. In it {name} and {type} are PostgreSQL's, {sqlite_name} is
+// SQLite's, {collation} is what PostgreSQL needs to order as SQLite does, {number} counts from 1.
+inline std::string list_of(std::span<const ColumnName> columns, fmt::string_view each,
+                           bool leave_out_fixed = false) {
+  constexpr std::array types{"bigint", "boolean", "uuid", "text", "bytea", "timestamptz"};
   std::string list;
   for (std::size_t i = 0; i < columns.size(); ++i) {
-    const auto one = text(columns[i], i + 1);
-    if (!list.empty() && !one.empty()) list += ", ";
-    list += one;
+    const auto& [name, type, is_fixed] = columns[i];
+    if (leave_out_fixed && is_fixed) continue;
+    if (!list.empty()) list += ", ";
+    list += fmt::format(
+        fmt::runtime(each), fmt::arg("name", name),
+        fmt::arg("type", types.at(static_cast<std::size_t>(type))),
+        fmt::arg("sqlite_name", fmt::format("{}{}", name, type == ColumnType::timestamptz ? "_ms" : "")),
+        fmt::arg("collation", type == ColumnType::text ? R"( COLLATE "C")" : ""), fmt::arg("number", i + 1));
   }
   return list;
 }
