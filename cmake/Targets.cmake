@@ -103,10 +103,12 @@ function(switchyard_openapi program name_space)
   configure_file("${PROJECT_SOURCE_DIR}/cmake/openapi.cpp.in" openapi.cpp @ONLY)
 endfunction()
 
-# Makes <database>_migrations.cpp from libs/store/<database>/schema/1.sql to <newest>.sql: the statements of each, for
-# store/migrations.hpp. A statement ends with a semicolon at the end of a line.
+# Makes <database>_migrations.cpp from all of libs/store/<database>/schema/, 1.sql and so on: the statements of each, and their
+# number as <newest>, for store/migrations.hpp. A statement ends with a semicolon at the end of a line.
 function(switchyard_migrations database newest)
-  foreach(version RANGE 1 ${newest})
+  file(GLOB files CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/libs/store/${database}/schema/*.sql")
+  list(LENGTH files count)
+  foreach(version RANGE 1 ${count})
     set(file "${PROJECT_SOURCE_DIR}/libs/store/${database}/schema/${version}.sql")
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${file}")
     file(READ "${file}" statements)

@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
 #include <fmt/format.h>
@@ -40,63 +41,126 @@ struct TableName {
   }
 };
 
+inline constexpr bool fixed = true;
+
+// The second column of an amount. The first one is the Money itself.
+struct CurrencyOf {
+  const Money& amount;
+};
+
+// Each column in order, as visit(name, value) or visit(name, value, fixed).
+template <class Transaction, class Visit>
+constexpr void each_column(Transaction& transaction, Visit&& visit) {
+  const CurrencyOf currency{transaction.amount};
+  visit("merchant_id", transaction.merchant_id, fixed);
+  visit("id", transaction.id, fixed);
+  visit("amount_minor", transaction.amount, fixed);
+  visit("currency", currency, fixed);
+  visit("capture_method", transaction.capture_method, fixed);
+  visit("status", transaction.status);
+  visit("authorized_minor", transaction.authorized_minor);
+  visit("captured_minor", transaction.captured_minor);
+  visit("refunded_minor", transaction.refunded_minor);
+  visit("held_minor", transaction.held_minor);
+  visit("version", transaction.version);
+  visit("operation_count", transaction.operation_count);
+  visit("next_action_at", transaction.next_action_at);
+  visit("reason", transaction.reason);
+  visit("derived_reference", transaction.derived_reference, fixed);
+  visit("reference", transaction.reference, fixed);
+  visit("description", transaction.description, fixed);
+  visit("metadata", transaction.metadata, fixed);
+  visit("created_at", transaction.created_at, fixed);
+  visit("updated_at", transaction.updated_at);
+}
+
+template <class Operation, class Visit>
+constexpr void each_column(const payment::Transaction& transaction, Operation& operation, Visit&& visit) {
+  visit("merchant_id", transaction.merchant_id, fixed);
+  visit("transaction_id", transaction.id, fixed);
+  visit("number", operation.number, fixed);
+  visit("kind", operation.kind, fixed);
+  visit("amount_minor", operation.amount, fixed);
+  visit("is_final", operation.is_final, fixed);
+  visit("phase", operation.phase);
+  visit("psp", operation.psp);
+  visit("idempotency_key", operation.idempotency_key, fixed);
+  visit("request", operation.request);
+  visit("claims", operation.claims);
+  visit("sends", operation.sends);
+  visit("look_ups", operation.look_ups);
+  visit("psp_reference", operation.psp_reference);
+  visit("reason_code", operation.reason.code);
+  visit("reason", operation.reason.message);
+  visit("reason_kind", operation.reason.kind);
+  visit("taken_back", operation.taken_back);
+  visit("reference", operation.reference, fixed);
+  visit("note", operation.note, fixed);
+  visit("resolution", operation.resolution);
+  visit("due_at", operation.due_at);
+  visit("requested_at", operation.requested_at, fixed);
+  visit("sent_at", operation.sent_at);
+  visit("ended_at", operation.ended_at);
+}
+
+// A value as columns hold it: std::int64_t, bool, Uuid, std::string_view, Timestamp,
+// std::optional<Timestamp>. Lives as long as `value`.
+template <class Value>
+decltype(auto) stored(const Value& value) {
+  if constexpr (std::is_enum_v<Value>) {
+    return payment::to_string(value);
+  } else if constexpr (std::is_same_v<Value, std::string>) {
+    return std::string_view(value);
+  } else if constexpr (std::is_same_v<Value, std::int32_t>) {
+    return std::int64_t{value};
+  } else if constexpr (std::is_same_v<Value, MerchantId> || std::is_same_v<Value, TransactionId>) {
+    return (value.value);
+  } else if constexpr (std::is_same_v<Value, Money>) {
+    return value.minor();
+  } else if constexpr (std::is_same_v<Value, CurrencyOf>) {
+    return value.amount.currency().code();
+  } else {
+    return (value);
+  }
+}
+
+// Rows that nobody makes: what of them is asked for is what each_column() says of any.
+extern const payment::Transaction any_transaction;
+extern const payment::Operation any_operation;
+
+template <class Stored>
+consteval ColumnType type_of() {
+  return std::is_same_v<Stored, std::int64_t>       ? ColumnType::bigint
+         : std::is_same_v<Stored, bool>             ? ColumnType::boolean
+         : std::is_same_v<Stored, Uuid>             ? ColumnType::uuid
+         : std::is_same_v<Stored, std::string_view> ? ColumnType::text
+                                                    : ColumnType::timestamptz;
+}
+
+template <const auto&... any>
+consteval auto columns_of() {
+  constexpr std::size_t size = [] {
+    std::size_t count = 0;
+    each_column(any..., [&count](const auto&...) { ++count; });
+    return count;
+  }();
+  std::array<ColumnName, size> columns;
+  auto* column = columns.data();
+  each_column(any..., [&column](std::string_view name, const auto& value, bool is_fixed = false) {
+    *column++ = {name, type_of<std::remove_cvref_t<decltype(stored(value))>>(), is_fixed};
+  });
+  return columns;
+}
+
+inline constexpr auto transaction_columns = columns_of<any_transaction>();
+inline constexpr auto operation_columns = columns_of<any_transaction, any_operation>();
+
 inline constexpr std::array<ColumnName, 5> user_columns{{
     {"id", ColumnType::bigint},
     {"username", ColumnType::text},
     {"password_hash", ColumnType::text},
     {"enabled", ColumnType::boolean},
     {"created_at", ColumnType::timestamptz},
-}};
-
-inline constexpr std::array<ColumnName, 20> transaction_columns{{
-    {"merchant_id", ColumnType::bigint, true},
-    {"id", ColumnType::uuid, true},
-    {"amount_minor", ColumnType::bigint, true},
-    {"currency", ColumnType::text, true},
-    {"capture_method", ColumnType::text, true},
-    {"status", ColumnType::text},
-    {"authorized_minor", ColumnType::bigint},
-    {"captured_minor", ColumnType::bigint},
-    {"refunded_minor", ColumnType::bigint},
-    {"held_minor", ColumnType::bigint},
-    {"version", ColumnType::bigint},
-    {"operation_count", ColumnType::bigint},
-    {"next_action_at", ColumnType::timestamptz},
-    {"reason", ColumnType::text},
-    {"derived_reference", ColumnType::text, true},
-    {"reference", ColumnType::text, true},
-    {"description", ColumnType::text, true},
-    {"metadata", ColumnType::text, true},
-    {"created_at", ColumnType::timestamptz, true},
-    {"updated_at", ColumnType::timestamptz},
-}};
-
-inline constexpr std::array<ColumnName, 25> operation_columns{{
-    {"merchant_id", ColumnType::bigint, true},
-    {"transaction_id", ColumnType::uuid, true},
-    {"number", ColumnType::bigint, true},
-    {"kind", ColumnType::text, true},
-    {"amount_minor", ColumnType::bigint, true},
-    {"is_final", ColumnType::boolean, true},
-    {"phase", ColumnType::text},
-    {"psp", ColumnType::text},
-    {"idempotency_key", ColumnType::text, true},
-    {"request", ColumnType::text},
-    {"claims", ColumnType::bigint},
-    {"sends", ColumnType::bigint},
-    {"look_ups", ColumnType::bigint},
-    {"psp_reference", ColumnType::text},
-    {"reason_code", ColumnType::text},
-    {"reason", ColumnType::text},
-    {"reason_kind", ColumnType::text},
-    {"taken_back", ColumnType::boolean},
-    {"reference", ColumnType::text, true},
-    {"note", ColumnType::text, true},
-    {"resolution", ColumnType::text},
-    {"due_at", ColumnType::timestamptz},
-    {"requested_at", ColumnType::timestamptz, true},
-    {"sent_at", ColumnType::timestamptz},
-    {"ended_at", ColumnType::timestamptz},
 }};
 
 inline constexpr std::array<ColumnName, 7> idempotency_key_columns{{
@@ -114,14 +178,30 @@ inline constexpr TableName transactions_table{"transactions", transaction_column
 inline constexpr TableName operations_table{"operations", operation_columns, 3};
 inline constexpr TableName idempotency_keys_table{"idempotency_keys", idempotency_key_columns, 3};
 
-// `text(column, number)` of each column, its number from 1, with commas between; empty ones are left out.
-template <class Text>
-std::string list_of(std::span<const ColumnName> columns, Text text) {
+// Which of the columns has this name, from 0. One that none has does not compile.
+consteval int position_of(std::string_view name, std::span<const ColumnName> columns) {
+  std::size_t position = 0;
+  while (columns[position].name != name) ++position;
+  return static_cast<int>(position);
+}
+
+inline constexpr bool only_changing = true;
+
+// `each` of the columns, with commas between. In it {name} and {type} are PostgreSQL's, {sqlite_name} is
+// SQLite's, {collation} is what PostgreSQL needs to order as SQLite does, {number} counts from 1.
+inline std::string list_of(std::span<const ColumnName> columns, fmt::string_view each,
+                           bool leave_out_fixed = false) {
+  constexpr std::array types{"bigint", "boolean", "uuid", "text", "bytea", "timestamptz"};
   std::string list;
   for (std::size_t i = 0; i < columns.size(); ++i) {
-    const auto one = text(columns[i], i + 1);
-    if (!list.empty() && !one.empty()) list += ", ";
-    list += one;
+    const auto& [name, type, is_fixed] = columns[i];
+    if (leave_out_fixed && is_fixed) continue;
+    if (!list.empty()) list += ", ";
+    list += fmt::format(
+        fmt::runtime(each), fmt::arg("name", name),
+        fmt::arg("type", types.at(static_cast<std::size_t>(type))),
+        fmt::arg("sqlite_name", fmt::format("{}{}", name, type == ColumnType::timestamptz ? "_ms" : "")),
+        fmt::arg("collation", type == ColumnType::text ? R"( COLLATE "C")" : ""), fmt::arg("number", i + 1));
   }
   return list;
 }
@@ -130,151 +210,86 @@ std::string list_of(std::span<const ColumnName> columns, Text text) {
 inline constexpr Uuid last_id{
     {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
 
-// Gives each value to `put`, in the order of the columns: std::int64_t, bool, Uuid, std::string_view,
-// Timestamp, std::optional<Timestamp>.
+// Gives each value to `put`, in the order of the columns, as stored() has it.
 template <class Put>
 void put_columns(const payment::Transaction& transaction, Put&& put) {
-  put(transaction.merchant_id.value);
-  put(transaction.id.value);
-  put(transaction.amount.minor());
-  put(std::string_view(transaction.amount.currency().code()));
-  put(payment::to_string(transaction.capture_method));
-  put(payment::to_string(transaction.status));
-  put(transaction.authorized_minor);
-  put(transaction.captured_minor);
-  put(transaction.refunded_minor);
-  put(transaction.held_minor);
-  put(transaction.version);
-  put(std::int64_t{transaction.operation_count});
-  put(transaction.next_action_at);
-  put(std::string_view(transaction.reason));
-  put(std::string_view(transaction.derived_reference));
-  put(std::string_view(transaction.reference));
-  put(std::string_view(transaction.description));
-  put(std::string_view(transaction.metadata));
-  put(transaction.created_at);
-  put(transaction.updated_at);
+  each_column(transaction, [&](std::string_view, const auto& value, auto...) { put(stored(value)); });
 }
-
 template <class Put>
 void put_columns(const payment::Transaction& transaction, const payment::Operation& operation, Put&& put) {
-  put(transaction.merchant_id.value);
-  put(transaction.id.value);
-  put(std::int64_t{operation.number});
-  put(payment::to_string(operation.kind));
-  put(operation.amount.minor());
-  put(operation.is_final);
-  put(payment::to_string(operation.phase));
-  put(std::string_view(operation.psp));
-  put(std::string_view(operation.idempotency_key));
-  put(std::string_view(operation.request));
-  put(std::int64_t{operation.claims});
-  put(std::int64_t{operation.sends});
-  put(std::int64_t{operation.look_ups});
-  put(std::string_view(operation.psp_reference));
-  put(std::string_view(operation.reason.code));
-  put(std::string_view(operation.reason.message));
-  put(payment::to_string(operation.reason.kind));
-  put(operation.taken_back);
-  put(std::string_view(operation.reference));
-  put(std::string_view(operation.note));
-  put(std::string_view(operation.resolution));
-  put(operation.due_at);
-  put(operation.requested_at);
-  put(operation.sent_at);
-  put(operation.ended_at);
+  each_column(transaction, operation,
+              [&](std::string_view, const auto& value, auto...) { put(stored(value)); });
 }
 
-// Reads what a row may hold and this version not know. What is read counts if nothing was unknown.
+// Reads a row through each_column(), with what it may hold and this version not know. What is read counts if
+// nothing was unknown. A Row has integer(i), boolean(i), uuid(i), text(i), time(i) and optional_time(i), from
+// 0.
 template <class Row>
 struct ReadKnown {
   const Row& row;
+  int column = 0;
   // Why the row cannot be read: the first word or number of them.
   std::string unknown{};
 
-  template <class Word>
-  std::optional<Word> word(int column, std::string_view what,
-                           std::optional<Word> (*parse)(std::string_view)) {
-    const auto known = parse(row.text(column));
-    if (!known && unknown.empty())
-      unknown = fmt::format("this version knows no {} \"{}\"", what, row.text(column).substr(0, 32));
-    return known;
+  // What is const is known already.
+  template <class Value>
+  void operator()(std::string_view, Value& value, auto...) {
+    if constexpr (!std::is_const_v<Value>) read(value);
+    ++column;
   }
+
+  void read(std::int64_t& to) { to = row.integer(column); }
+  void read(bool& to) { to = row.boolean(column); }
+  void read(std::string& to) { to = row.text(column); }
+  void read(Timestamp& to) { to = row.time(column); }
+  void read(std::optional<Timestamp>& to) { to = row.optional_time(column); }
+  void read(MerchantId& to) { to.value = row.integer(column); }
+  void read(TransactionId& to) { to.value = row.uuid(column); }
+  void read(Money& to) { to = Money(row.integer(column), to.currency()); }
+  void read(std::optional<Currency>& to) { word(to, "currency", Currency::parse_stored); }
+  void read(payment::CaptureMethod& to) { word(to, "capture method", payment::parse_capture_method); }
+  void read(payment::Status& to) { word(to, "status", payment::parse_status); }
+  void read(payment::Kind& to) { word(to, "kind of operation", payment::parse_kind); }
+  void read(payment::Phase& to) { word(to, "phase of an operation", payment::parse_phase); }
+  void read(payment::ReasonKind& to) { word(to, "kind of reason", payment::parse_reason_kind); }
   // Of operations, claims, sends.
-  std::int32_t count(int column) {
+  void read(std::int32_t& to) {
     const auto value = row.integer(column);
     const bool is_known = value >= 0 && std::in_range<std::int32_t>(value);
     if (!is_known && unknown.empty()) unknown = fmt::format("{} is no number of operations", value);
-    return static_cast<std::int32_t>(value);
+    to = static_cast<std::int32_t>(value);
+  }
+  template <class Word>
+  void word(auto& to, std::string_view what, std::optional<Word> (*parse)(std::string_view)) {
+    if (const auto known = parse(row.text(column))) {
+      to = *known;
+    } else if (unknown.empty()) {
+      unknown = fmt::format("this version knows no {} \"{}\"", what, row.text(column).substr(0, 32));
+    }
   }
 };
 
-// What a row of transaction_columns, or of operation_columns, holds. A Row has integer(i), boolean(i),
-// uuid(i), text(i), time(i) and optional_time(i), from 0.
+// What a row of transaction_columns, or of operation_columns, holds.
 template <class Row>
 Readable<payment::Transaction> get_transaction(const Row& row) {
-  ReadKnown<Row> read{row};
-  const auto currency = read.word(3, "currency", Currency::parse_stored);
-  const auto capture_method = read.word(4, "capture method", payment::parse_capture_method);
-  const auto status = read.word(5, "status", payment::parse_status);
-  const auto operation_count = read.count(11);
-  if (!read.unknown.empty()) return std::unexpected(std::move(read.unknown));
-  payment::Transaction transaction{
-      .id = {row.uuid(1)},
-      .merchant_id = {row.integer(0)},
-      .amount = Money(row.integer(2), *currency),
-      .capture_method = *capture_method,
-      .status = *status,
-      .authorized_minor = row.integer(6),
-      .captured_minor = row.integer(7),
-      .refunded_minor = row.integer(8),
-      .held_minor = row.integer(9),
-      .version = row.integer(10),
-      .operation_count = operation_count,
-      .next_action_at = row.optional_time(12),
-      .reason = std::string(row.text(13)),
-      .derived_reference = std::string(row.text(14)),
-      .reference = std::string(row.text(15)),
-      .description = std::string(row.text(16)),
-      .metadata = std::string(row.text(17)),
-      .created_at = row.time(18),
-      .updated_at = row.time(19),
-  };
+  ReadKnown<Row> known{row, position_of("currency", transaction_columns)};
+  std::optional<Currency> currency;
+  known.read(currency);
+  if (!currency) return std::unexpected(std::move(known.unknown));
+  payment::Transaction transaction{.id = {}, .merchant_id = {}, .amount = Money(0, *currency)};
+  known.column = 0;
+  each_column(transaction, known);
+  if (!known.unknown.empty()) return std::unexpected(std::move(known.unknown));
   return sound(std::move(transaction));
 }
 
-// `currency`: of its transaction.
 template <class Row>
-Readable<payment::Operation> get_operation(const Row& row, Currency currency) {
-  ReadKnown<Row> read{row};
-  const auto kind = read.word(3, "kind of operation", payment::parse_kind);
-  const auto phase = read.word(6, "phase of an operation", payment::parse_phase);
-  const auto reason_kind = read.word(16, "kind of reason", payment::parse_reason_kind);
-  const std::array counts{read.count(2), read.count(10), read.count(11), read.count(12)};
-  if (!read.unknown.empty()) return std::unexpected(std::move(read.unknown));
-  return payment::Operation{
-      .number = counts[0],
-      .kind = *kind,
-      .amount = Money(row.integer(4), currency),
-      .is_final = row.boolean(5),
-      .phase = *phase,
-      .psp = std::string(row.text(7)),
-      .idempotency_key = std::string(row.text(8)),
-      .request = std::string(row.text(9)),
-      .claims = counts[1],
-      .sends = counts[2],
-      .look_ups = counts[3],
-      .psp_reference = std::string(row.text(13)),
-      .reason = {std::string(row.text(14)), std::string(row.text(15)), *reason_kind},
-      .taken_back = row.boolean(17),
-      .reference = std::string(row.text(18)),
-      .note = std::string(row.text(19)),
-      .resolution = std::string(row.text(20)),
-      .due_at = row.optional_time(21),
-      .requested_at = row.time(22),
-      .sent_at = row.optional_time(23),
-      .ended_at = row.optional_time(24),
-  };
+Readable<payment::Operation> get_operation(const Row& row, const payment::Transaction& transaction) {
+  ReadKnown<Row> known{row};
+  payment::Operation operation{.amount = transaction.amount};
+  each_column(transaction, operation, known);
+  if (!known.unknown.empty()) return std::unexpected(std::move(known.unknown));
+  return operation;
 }
 
 // Its id, its name, its password's hash, whether it is enabled.

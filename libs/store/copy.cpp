@@ -42,26 +42,19 @@ struct Table : TableName {
   std::string sums;
 };
 
-// SQLite orders text by its bytes.
-std::string in_order(ColumnNames key, std::string_view how) {
-  return list_of(key, [how](const ColumnName& column, std::size_t) {
-    const bool is_text = column.type == ColumnType::text && !how.empty();
-    return fmt::format("{}{}{}", column.name, is_text ? R"( COLLATE "C")" : "", how);
-  });
-}
-
 Table::Table(const TableName& table, std::string_view group, std::string_view more_to_sum)
     : TableName(table) {
   const auto key = columns.first(key_size);
   const auto all = column_list(table);
-  const auto places = list_of(key, [](const ColumnName&, std::size_t) { return std::string("?"); });
+  const auto order = list_of(key, "{name}");
   count = fmt::format("SELECT count(*) FROM {}", name);
-  last = fmt::format("SELECT {} FROM {} ORDER BY {} LIMIT 1", reads_of(key), name, in_order(key, " DESC"));
-  first_rows = fmt::format("SELECT {} FROM {} ORDER BY {} LIMIT ?", all, name, in_order(key, ""));
-  next_rows = fmt::format("SELECT {0} FROM {1} WHERE ({2}) > ({3}) ORDER BY {2} LIMIT ?", all, name,
-                          in_order(key, ""), places);
-  insert = fmt::format("INSERT INTO {} ({}) SELECT * FROM unnest({})", name, names_of(columns),
-                       arrays_of(columns));
+  last = fmt::format("SELECT {} FROM {} ORDER BY {} LIMIT 1", list_of(key, as_read), name,
+                     list_of(key, "{name}{collation} DESC"));
+  first_rows = fmt::format("SELECT {} FROM {} ORDER BY {} LIMIT ?", all, name, order);
+  next_rows = fmt::format("SELECT {0} FROM {1} WHERE ({2}) > ({3}) ORDER BY {2} LIMIT ?", all, name, order,
+                          list_of(key, "?"));
+  insert = fmt::format("INSERT INTO {} ({}) SELECT * FROM unnest({})", name, list_of(columns, "{name}"),
+                       list_of(columns, as_array));
   std::vector<std::string_view> summed;
   for (const auto& column : columns) {
     if (column.type == ColumnType::bigint) summed.push_back(column.name);

@@ -26,7 +26,7 @@ WHERE {}
 ORDER BY next_action_at
 LIMIT $2::bigint
 FOR UPDATE SKIP LOCKED)",
-                     reads_of(transaction_columns), condition);
+                     list_of(transaction_columns, as_read), condition);
 }
 
 inline const DueStatements lock_all{
@@ -53,7 +53,7 @@ FROM (
 JOIN transactions t USING (merchant_id, id)
 WHERE t.status = 'queued' AND t.next_action_at > $1::timestamptz
 FOR UPDATE OF t SKIP LOCKED)",
-                reads_of(transaction_columns, "t.")),
+                list_of(transaction_columns, "t.{name}::{type}")),
 };
 
 inline const DueStatements& due_statements(DueWork::Which which) {

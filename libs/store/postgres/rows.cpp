@@ -10,50 +10,12 @@
 namespace switchyard::store {
 namespace {
 
-struct SqlType {
-  std::string_view name;
-  postgres::Type element;
-};
 // In the order of ColumnType.
-constexpr std::array<SqlType, 6> sql_types{{
-    {"bigint", postgres::Type::bigint},
-    {"boolean", postgres::Type::boolean},
-    {"uuid", postgres::Type::uuid},
-    {"text", postgres::Type::text},
-    {"bytea", postgres::Type::bytea},
-    {"timestamptz", postgres::Type::timestamptz},
-}};
-static_assert(static_cast<std::size_t>(ColumnType::timestamptz) + 1 == sql_types.size());
-
-const SqlType& sql_type(const ColumnName& column) {
-  return sql_types.at(static_cast<std::size_t>(column.type));
-}
+constexpr std::array element_types{postgres::Type::bigint, postgres::Type::boolean,
+                                   postgres::Type::uuid,   postgres::Type::text,
+                                   postgres::Type::bytea,  postgres::Type::timestamptz};
 
 }  // namespace
-
-std::string names_of(ColumnNames columns, std::string_view prefix) {
-  return list_of(columns, [prefix](const ColumnName& column, std::size_t) {
-    return fmt::format("{}{}", prefix, column.name);
-  });
-}
-
-std::string reads_of(ColumnNames columns, std::string_view prefix) {
-  return list_of(columns, [prefix](const ColumnName& column, std::size_t) {
-    return fmt::format("{}{}::{}", prefix, column.name, sql_type(column).name);
-  });
-}
-
-std::string arrays_of(ColumnNames columns) {
-  return list_of(columns, [](const ColumnName& column, std::size_t number) {
-    return fmt::format("${}::{}[]", number, sql_type(column).name);
-  });
-}
-
-std::string assignments_of(ColumnNames columns, std::string_view from) {
-  return list_of(columns, [from](const ColumnName& column, std::size_t) {
-    return column.is_fixed ? "" : fmt::format("{0} = {1}{0}", column.name, from);
-  });
-}
 
 std::vector<ColumnName> changing_columns(const TableName& table) {
   std::vector<ColumnName> changing;
@@ -103,7 +65,7 @@ void add_operations(std::vector<FoundState>& found, std::span<const postgres::Ro
       const auto known = states.find(place_of(row));
       if (known == states.end() || !*known->second) continue;
       auto& state = *known->second;
-      auto operation = get_operation(row, state->transaction.amount.currency());
+      auto operation = get_operation(row, state->transaction);
       if (operation) {
         state->operations.push_back(std::move(*operation));
       } else {
@@ -118,7 +80,8 @@ void add_operations(std::vector<FoundState>& found, std::span<const postgres::Ro
 
 PostgresColumns::PostgresColumns(const TableName& table) : table_(table) {
   columns_.reserve(table.columns.size());
-  for (const auto& column : table.columns) columns_.emplace_back(sql_type(column).element);
+  for (const auto& column : table.columns)
+    columns_.emplace_back(element_types.at(static_cast<std::size_t>(column.type)));
 }
 
 postgres::Column& PostgresColumns::next() {
@@ -126,26 +89,6 @@ postgres::Column& PostgresColumns::next() {
   if (column == 0) ++rows_;
   next_ = (next_ + 1) % columns_.size();
   return columns_[column];
-}
-
-postgres::Statement PostgresColumns::insert(const std::string& sql) const {
-  postgres::Statement statement(sql);
-  for (const auto& column : columns_) statement.bind(column);
-  return statement;
-}
-
-postgres::Statement PostgresColumns::select(const std::string& sql) const {
-  postgres::Statement statement(sql);
-  for (std::size_t i = 0; i < table_.key_size; ++i) statement.bind(columns_[i]);
-  return statement;
-}
-
-postgres::Statement PostgresColumns::update(const std::string& sql) const {
-  postgres::Statement statement(sql);
-  for (std::size_t i = 0; i < columns_.size(); ++i) {
-    if (table_.is_in_update(i)) statement.bind(columns_[i]);
-  }
-  return statement;
 }
 
 }  // namespace switchyard::store

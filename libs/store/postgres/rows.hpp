@@ -14,17 +14,10 @@
 
 namespace switchyard::store {
 
-using ColumnNames = std::span<const ColumnName>;
-
-// "t.merchant_id, t.id, ..."; the prefix names the table.
-std::string names_of(ColumnNames columns, std::string_view prefix = "");
-// "t.merchant_id::bigint, ...": cast to the type that it is read as, so that a column that an operator has
-// altered is no wrong number.
-std::string reads_of(ColumnNames columns, std::string_view prefix = "");
-// "$1::bigint[], ...": what PostgresColumns binds.
-std::string arrays_of(ColumnNames columns);
-// "status = i.status, ...", of those columns that are not fixed.
-std::string assignments_of(ColumnNames columns, std::string_view from);
+// For list_of(): a column cast to the type that it is read as, so that one that an operator has altered is no
+// wrong number; and what PostgresColumns binds.
+inline constexpr const char* as_read = "{name}::{type}";
+inline constexpr const char* as_array = "${number}::{type}[]";
 // The key, and those that are not fixed: what an UPDATE needs.
 std::vector<ColumnName> changing_columns(const TableName& table);
 
@@ -73,12 +66,26 @@ class PostgresColumns {
   bool empty() const { return rows_ == 0; }
   const postgres::Column& column(std::size_t number) const { return columns_[number]; }
   // A statement whose first parameters are all columns, those of the key, or changing_columns().
-  postgres::Statement insert(const std::string& sql) const;
-  postgres::Statement select(const std::string& sql) const;
-  postgres::Statement update(const std::string& sql) const;
+  postgres::Statement insert(const std::string& sql) const {
+    return with(sql, [](std::size_t) { return true; });
+  }
+  postgres::Statement select(const std::string& sql) const {
+    return with(sql, [this](std::size_t number) { return number < table_.key_size; });
+  }
+  postgres::Statement update(const std::string& sql) const {
+    return with(sql, [this](std::size_t number) { return table_.is_in_update(number); });
+  }
 
  private:
   postgres::Column& next();
+  template <class Wanted>
+  postgres::Statement with(const std::string& sql, Wanted is_wanted) const {
+    postgres::Statement statement(sql);
+    for (std::size_t i = 0; i < columns_.size(); ++i) {
+      if (is_wanted(i)) statement.bind(columns_[i]);
+    }
+    return statement;
+  }
 
   TableName table_;
   std::vector<postgres::Column> columns_;

@@ -4,8 +4,6 @@
 
 #include <fmt/format.h>
 
-#include "store/migrations.hpp"
-
 namespace switchyard::store {
 namespace {
 

@@ -5,11 +5,10 @@
 #include <string>
 
 #include "postgres/connection.hpp"
+#include "store/migrations.hpp"
 #include "store/opening.hpp"
 
 namespace switchyard::store {
-
-inline constexpr std::int64_t newest_postgres_version = 4;
 
 // Brings the database to this program's version. Processes that start at once take turns. A database that is
 // at this version is only looked at, so a role that may not create anything can serve from it. Throws

@@ -11,29 +11,29 @@ namespace {
 constexpr std::int64_t users_lock = 0x53575955;
 
 const auto select_user =
-    fmt::format("SELECT {} FROM users WHERE username = $1::text", reads_of(read_user_columns));
+    fmt::format("SELECT {} FROM users WHERE username = $1::text", list_of(read_user_columns, as_read));
 const auto select_users =
-    fmt::format("SELECT {} FROM users WHERE id = ANY($1::bigint[])", reads_of(read_user_columns));
+    fmt::format("SELECT {} FROM users WHERE id = ANY($1::bigint[])", list_of(read_user_columns, as_read));
 const auto list_page = fmt::format(R"(
 SELECT {}
 FROM users
 WHERE id > $1::bigint
 ORDER BY id
 LIMIT $2::bigint)",
-                                   reads_of(read_user_columns));
+                                   list_of(read_user_columns, as_read));
 const auto insert_user = fmt::format(R"(
 INSERT INTO users ({})
 SELECT coalesce($1::bigint, coalesce(max(id), 0) + 1), $2::text, $3::text, $4::boolean, $5::timestamptz
 FROM users
 ON CONFLICT DO NOTHING
 RETURNING {})",
-                                     names_of(user_columns), reads_of(read_user_columns));
+                                     list_of(user_columns, "{name}"), list_of(read_user_columns, as_read));
 const auto import_into_users = fmt::format(R"(
 INSERT INTO users ({})
 SELECT i.*
 FROM unnest({}) i
 WHERE NOT EXISTS (SELECT FROM users))",
-                                           names_of(user_columns), arrays_of(user_columns));
+                                           list_of(user_columns, "{name}"), list_of(user_columns, as_array));
 
 constexpr const char* take_users_lock = "SELECT pg_advisory_xact_lock($1::bigint)";
 

@@ -33,7 +33,7 @@ FROM transactions
 WHERE (merchant_id, id) IN (SELECT * FROM unnest($1::bigint[], $2::uuid[]))
 ORDER BY merchant_id, id
 FOR UPDATE)",
-                                    reads_of(transaction_columns));
+                                    list_of(transaction_columns, as_read));
 
 }  // namespace
 

@@ -8,15 +8,15 @@ namespace {
 using postgres::Statement;
 using Statements = std::vector<Statement>;
 
-const auto transaction_names = names_of(transaction_columns);
-const auto key_names = names_of(idempotency_key_columns);
+const auto transaction_names = list_of(transaction_columns, "{name}");
+const auto key_names = list_of(idempotency_key_columns, "{name}");
 
 const auto select_operations_sql = fmt::format(R"(
 SELECT {}
 FROM operations
 WHERE (merchant_id, transaction_id) IN (SELECT * FROM unnest($1::bigint[], $2::uuid[]))
 ORDER BY merchant_id, transaction_id, number)",
-                                               reads_of(operation_columns));
+                                               list_of(operation_columns, as_read));
 
 const std::string select_keys_sql = R"(
 SELECT k.request_fingerprint::bytea, k.transaction_id::uuid, k.reply::text
@@ -33,10 +33,10 @@ FROM unnest({1}) AS i ({0})
 ORDER BY merchant_id, id
 ON CONFLICT (merchant_id, id) DO NOTHING
 RETURNING merchant_id::bigint, id::uuid)",
-                                             transaction_names, arrays_of(transaction_columns));
+                                             transaction_names, list_of(transaction_columns, as_array));
 
-const auto insert_transactions_with_keys =
-    fmt::format(R"(
+const auto insert_transactions_with_keys = fmt::format(
+    R"(
 INSERT INTO transactions ({0})
 SELECT {1}
 FROM unnest({2}, ${3}::text[], ${4}::text[]) AS i ({0}, kind, key)
@@ -44,8 +44,8 @@ JOIN idempotency_keys k
   ON k.merchant_id = i.merchant_id AND k.kind = i.kind AND k.key = i.key AND k.transaction_id = i.id
 ON CONFLICT (merchant_id, id) DO NOTHING
 RETURNING merchant_id::bigint, id::uuid)",
-                transaction_names, names_of(transaction_columns, "i."), arrays_of(transaction_columns),
-                transaction_columns.size() + 1, transaction_columns.size() + 2);
+    transaction_names, list_of(transaction_columns, "i.{name}"), list_of(transaction_columns, as_array),
+    transaction_columns.size() + 1, transaction_columns.size() + 2);
 
 const auto insert_keys_of_new = fmt::format(R"(
 INSERT INTO idempotency_keys ({0})
@@ -56,14 +56,14 @@ WHERE NOT EXISTS (
   WHERE t.merchant_id = i.merchant_id AND t.id = i.transaction_id)
 ORDER BY i.merchant_id, i.kind, i.key
 ON CONFLICT (merchant_id, kind, key) DO NOTHING)",
-                                            key_names, arrays_of(idempotency_key_columns));
+                                            key_names, list_of(idempotency_key_columns, as_array));
 
 const auto insert_keys = fmt::format(R"(
 INSERT INTO idempotency_keys ({0})
 SELECT *
 FROM unnest({1}) AS i ({0})
 ORDER BY merchant_id, kind, key)",
-                                     key_names, arrays_of(idempotency_key_columns));
+                                     key_names, list_of(idempotency_key_columns, as_array));
 
 // One that was claimed since, or by somebody else, is no longer what the try has stored.
 const auto select_own = fmt::format(R"(
@@ -72,7 +72,7 @@ FROM unnest({1}) AS i ({0})
 JOIN transactions t ON t.merchant_id = i.merchant_id AND t.id = i.id
 WHERE t.created_at = i.created_at AND t.amount_minor = i.amount_minor
   AND (i.version = 0 OR t.version = i.version AND t.updated_at = i.updated_at))",
-                                    transaction_names, arrays_of(transaction_columns));
+                                    transaction_names, list_of(transaction_columns, as_array));
 
 const auto changing_transaction_columns = changing_columns(transactions_table);
 
@@ -82,8 +82,9 @@ UPDATE transactions t
 SET {0}
 FROM unnest({1}) AS i ({2})
 WHERE t.merchant_id = i.merchant_id AND t.id = i.id{3})",
-                     assignments_of(transaction_columns, "i."), arrays_of(changing_transaction_columns),
-                     names_of(changing_transaction_columns), condition);
+                     list_of(transaction_columns, "{name} = i.{name}", only_changing),
+                     list_of(changing_transaction_columns, as_array),
+                     list_of(changing_transaction_columns, "{name}"), condition);
 }
 const auto update_locked = update_transactions("");
 const auto update_of_same_version = update_transactions(R"( AND t.version = i.version
@@ -96,12 +97,14 @@ SELECT {1}
 FROM unnest({2}, ${3}::bigint[]) AS i ({0}, version)
 {4}
 ON CONFLICT (merchant_id, transaction_id, number) DO {5})",
-                     names_of(operation_columns), names_of(operation_columns, "i."),
-                     arrays_of(operation_columns), operation_columns.size() + 1, condition, on_conflict);
+                     list_of(operation_columns, "{name}"), list_of(operation_columns, "i.{name}"),
+                     list_of(operation_columns, as_array), operation_columns.size() + 1, condition,
+                     on_conflict);
 }
 constexpr std::string_view join_same_version = R"(JOIN transactions t
   ON t.merchant_id = i.merchant_id AND t.id = i.transaction_id AND t.version = i.version)";
-const auto update_operation = "UPDATE SET " + assignments_of(operation_columns, "excluded.");
+const auto update_operation =
+    "UPDATE SET " + list_of(operation_columns, "{name} = excluded.{name}", only_changing);
 // Whoever has stored the transaction before, at this version, has stored its operations, too.
 const auto insert_operations_of_new = insert_operations(join_same_version, "NOTHING");
 const auto upsert_operations_of_locked = insert_operations("", update_operation);
@@ -143,8 +146,9 @@ Statements Writes::of_new() const {
   if (has_keys()) {
     statements.push_back(keys_.insert(insert_keys_of_new));
     statements.push_back(transactions_.insert(insert_transactions_with_keys));
-    // Their kinds and keys.
-    statements.back().bind(keys_.column(1)).bind(keys_.column(2));
+    statements.back()
+        .bind(keys_.column(position_of("kind", idempotency_key_columns)))
+        .bind(keys_.column(position_of("key", idempotency_key_columns)));
   } else {
     statements.push_back(transactions_.insert(insert_transactions));
   }

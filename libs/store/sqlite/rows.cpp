@@ -9,21 +9,14 @@
 namespace switchyard::store {
 namespace {
 
-std::string sqlite_name(const ColumnName& column) {
-  return fmt::format("{}{}", column.name, column.type == ColumnType::timestamptz ? "_ms" : "");
-}
-
 std::string insert_into(const TableName& table) {
-  const auto parameters = list_of(
-      table.columns, [](const ColumnName&, std::size_t number) { return fmt::format("?{}", number); });
-  return fmt::format("INSERT INTO {} ({}) VALUES ({})", table.name, column_list(table), parameters);
+  return fmt::format("INSERT INTO {} ({}) VALUES ({})", table.name, column_list(table),
+                     list_of(table.columns, "?{number}"));
 }
 
 std::string update(const TableName& table) {
-  const auto changes = list_of(table.columns, [](const ColumnName& column, std::size_t number) {
-    return column.is_fixed ? "" : fmt::format("{} = ?{}", sqlite_name(column), number);
-  });
-  return fmt::format("UPDATE {} SET {}", table.name, changes);
+  return fmt::format("UPDATE {} SET {}", table.name,
+                     list_of(table.columns, "{sqlite_name} = ?{number}", only_changing));
 }
 
 // Of put_columns(). What is bound lives until the query ends.
@@ -41,7 +34,7 @@ auto bind_changing_to(sqlite::Query& query, const TableName& table) {
 }  // namespace
 
 std::string column_list(const TableName& table) {
-  return list_of(table.columns, [](const ColumnName& column, std::size_t) { return sqlite_name(column); });
+  return list_of(table.columns, "{sqlite_name}");
 }
 
 std::optional<Readable<payment::State>> read_state(sqlite::Database& database, MerchantId merchant,
@@ -62,7 +55,7 @@ std::optional<Readable<payment::State>> read_state(sqlite::Database& database, M
     auto operations = database.query(of_operations.c_str());
     operations.bind(merchant.value, id.value);
     while (operations.step()) {
-      auto operation = get_operation(operations, state.transaction.amount.currency());
+      auto operation = get_operation(operations, state.transaction);
       if (!operation) return std::unexpected(operation.error());
       state.operations.push_back(std::move(*operation));
     }

@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 #include <sqlite3.h>
 
-#include "store/migrations.hpp"
-
 namespace switchyard::store {
 namespace {
 

@@ -4,10 +4,9 @@
 #include <cstdint>
 
 #include "sqlite/database.hpp"
+#include "store/migrations.hpp"
 
 namespace switchyard::store {
-
-inline constexpr std::int64_t newest_version = 5;
 
 // The file's version, 0 for an empty one. Throws sqlite::DatabaseError, with a message for the operator, if
 // the file is another program's or of a newer version.

@@ -24,10 +24,13 @@ Result<Committed> write_change(sqlite::Database& database, const Change& change)
 
 // Before the row is read as a whole, which costs more than to pass over it.
 bool matches(const sqlite::Query& row, const TransactionFilter& filter) {
-  return (!filter.status || row.text(5) == payment::to_string(*filter.status)) &&
-         (!filter.currency || row.text(3) == filter.currency->code()) &&
-         (!filter.created_from || row.time(18) >= *filter.created_from) &&
-         (!filter.created_to || row.time(18) < *filter.created_to);
+  constexpr int status = position_of("status", transaction_columns);
+  constexpr int currency = position_of("currency", transaction_columns);
+  constexpr int created_at = position_of("created_at", transaction_columns);
+  return (!filter.status || row.text(status) == payment::to_string(*filter.status)) &&
+         (!filter.currency || row.text(currency) == filter.currency->code()) &&
+         (!filter.created_from || row.time(created_at) >= *filter.created_from) &&
+         (!filter.created_to || row.time(created_at) < *filter.created_to);
 }
 
 TransactionPage read_page(sqlite::Database& database, SetAside& set_aside, MerchantId merchant,
