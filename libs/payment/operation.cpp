@@ -8,6 +8,8 @@
 namespace switchyard::payment {
 namespace {
 
+constexpr std::size_t web_address_bytes_max = 2'048;
+
 constexpr Names<Kind, 4> kind_names{{
     {Kind::authorize, "authorize"},
     {Kind::capture, "capture"},
@@ -80,6 +82,12 @@ bool is_open(Phase phase) {
 
 bool is_unresolved(Phase phase) {
   return phase == Phase::sent || phase == Phase::unknown;
+}
+
+bool is_web_address(std::string_view text) {
+  return text.starts_with("https://") && !text.starts_with("https:///") &&
+         text.size() <= web_address_bytes_max &&
+         std::ranges::all_of(text, [](char c) { return c > 0x20 && c < 0x7f; });
 }
 
 bool is_psp_name(std::string_view text) {

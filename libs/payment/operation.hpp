@@ -71,6 +71,9 @@ struct Reason {
 // 1 to 255 visible ASCII characters. What else a PSP may call something cannot be kept without changing it.
 bool is_psp_name(std::string_view text);
 
+// Where a customer may be sent: https, 2048 printable ASCII characters at most.
+bool is_web_address(std::string_view text);
+
 struct Operation {
   // Within its transaction, from 1. A queued transaction has none yet: its authorization is made from it when
   // it is first claimed.
@@ -98,6 +101,8 @@ struct Operation {
   // The PSP's own name for it, byte for byte: captures, voids and refunds are asked for under that of the
   // authorization. is_psp_name() holds, or it is empty.
   std::string psp_reference{};
+  // Where the customer is to be sent; empty unless the PSP waits for them.
+  std::string action_url{};
   Reason reason{};
   // The PSP said that it succeeded and took that back: the totals have been lowered again.
   bool taken_back = false;

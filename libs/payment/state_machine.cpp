@@ -105,6 +105,9 @@ class Machine {
   void operator()(const Pending& pending) { wait(Phase::pending, pending.psp_reference, pending.amount); }
   void operator()(const ActionRequired& required) {
     wait(Phase::action_required, required.psp_reference, required.amount);
+    if (operation_.phase == Phase::action_required && is_web_address(required.url)) {
+      operation_.action_url = required.url;
+    }
   }
 
   void operator()(const NotSent& not_sent) {
@@ -150,6 +153,7 @@ class Machine {
 
   void end(Phase phase, Reason reason) {
     operation_.phase = phase;
+    operation_.action_url.clear();
     operation_.reason = std::move(reason);
     operation_.due_at.reset();
     operation_.ended_at = now_;
@@ -158,6 +162,7 @@ class Machine {
   // It is not over: whoever ends it says when.
   void ask_a_person() {
     operation_.phase = Phase::manual_review;
+    operation_.action_url.clear();
     operation_.due_at.reset();
     operation_.ended_at.reset();
   }
@@ -234,6 +239,7 @@ class Machine {
     if (cannot_be_named(psp_reference) || contradicts(amount, psp_reference)) return;
     note_reference(psp_reference);
     if (operation_.phase != phase) {
+      operation_.action_url.clear();
       // Asked for from the beginning again, however often it was while it was unknown.
       operation_.look_ups = 0;
       operation_.phase = phase;
@@ -380,7 +386,10 @@ std::chrono::milliseconds longest_delay(const RetryPolicy& policy) {
 
 State accepted(Transaction transaction) {
   State state{std::move(transaction), {}};
-  if (state.transaction.capture_method == CaptureMethod::automatic) return state;
+  if (state.transaction.capture_method == CaptureMethod::automatic &&
+      state.transaction.payment_method.empty()) {
+    return state;
+  }
   const auto now = state.transaction.created_at;
   state.operations.push_back(authorization_of(state.transaction, ++state.transaction.operation_count, now));
   settle_schedule(state, now);
@@ -427,6 +436,18 @@ std::optional<Step> caught_up(State state, const Claim& claim) {
   if (operation.claims != claim.claims || operation.phase != claim.phase) return std::nullopt;
   ++state.transaction.version;
   return Step{std::move(state), Action::none, claim.index};
+}
+
+std::optional<State> ask_now(State state, Timestamp now) {
+  const auto waits = std::ranges::find_if(state.operations, [](const Operation& operation) {
+    return operation.phase == Phase::pending || operation.phase == Phase::action_required;
+  });
+  if (waits == state.operations.end()) return std::nullopt;
+  ++state.transaction.version;
+  waits->look_ups = 0;
+  waits->due_at = now;
+  settle_schedule(state, now);
+  return state;
 }
 
 bool may_settle(const State& state, std::string_view worker, const Elsewhere& outcome) {

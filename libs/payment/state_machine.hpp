@@ -90,8 +90,9 @@ class OneAccount final : public Accounts {
 };
 
 // A new transaction as it is stored first. One that captures automatically is queued: any worker takes it,
-// one that is not ours, too, and its authorization is made then. One that only holds the money has it from
-// the start: a job of a queue outside the store cannot say so much, and whoever took it would take the money.
+// one that is not ours, too, and its authorization is made then. One that only holds the money, or says what
+// it is paid with, has it from the start: a job of a queue outside the store cannot say so much, and whoever
+// took it would take the money, or not this money.
 State accepted(Transaction transaction);
 
 // A worker takes over the operation that has been due longest. A transaction with nothing due is a bug.
@@ -115,6 +116,10 @@ Claim claim_of(const Step& claimed);
 // to it and stored under lock. The version is raised, so that nobody who works on another operation of it
 // saves over this. Nothing if somebody has claimed it since, or an answer to it is stored already.
 std::optional<Step> caught_up(State state, const Claim& claim);
+
+// Somebody says that the PSP knows more by now: a customer who is back, or the PSP itself. What waits for it
+// is asked for at once, and again as often as from the beginning. Nothing if nothing waits.
+std::optional<State> ask_now(State state, Timestamp now);
 
 // --- Workers that are not ours -----------------------------------------------------------------
 

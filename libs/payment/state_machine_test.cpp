@@ -1276,6 +1276,84 @@ TEST(StateMachineDeathTest, AnEventThatTheStateDoesNotAllowIsABug) {
       << "nothing was sent";
 }
 
+// --- The customer acts -------------------------------------------------------------------------
+
+TEST(CustomerAction, WhereToSendThemIsKeptWhileThePspWaitsForThem) {
+  PaymentJourney journey;
+  journey.claim();
+  journey.answer(ActionRequired{"psp-ref", dollars(1000), "https://bank.example/3ds?a=1"});
+  EXPECT_EQ(journey.status(), Status::action_required);
+  EXPECT_EQ(journey.operation(1).action_url, "https://bank.example/3ds?a=1");
+  journey.claim();
+  journey.find(ActionRequired{"psp-ref", dollars(1000)});
+  EXPECT_EQ(journey.operation(1).action_url, "https://bank.example/3ds?a=1") << "not said again";
+  journey.claim();
+  journey.find(ten_dollars_taken);
+  EXPECT_EQ(journey.status(), Status::captured);
+  EXPECT_EQ(journey.operation(1).action_url, "");
+}
+
+TEST(CustomerAction, IsForgottenHoweverItEnds) {
+  for (const auto& what :
+       {Found(no_money), Found(Pending{"psp-ref", {}}), Found(Contradicted{"another", {}})}) {
+    PaymentJourney journey;
+    journey.claim();
+    journey.answer(ActionRequired{"psp-ref", {}, "https://bank.example"});
+    journey.claim();
+    journey.find(what);
+    EXPECT_EQ(journey.operation(1).action_url, "") << what.index();
+  }
+}
+
+TEST(CustomerAction, WhatIsNoAddressIsNotPassedOn) {
+  for (const std::string url : {"", "http://bank.example", "javascript:alert(1)", "https://bank.example/a b",
+                                "https://bank.example/\n", "https://b\xc3\xa9.example"}) {
+    PaymentJourney journey;
+    journey.claim();
+    journey.answer(ActionRequired{"psp-ref", {}, url});
+    EXPECT_EQ(journey.status(), Status::action_required);
+    EXPECT_EQ(journey.operation(1).action_url, "") << url;
+  }
+}
+
+TEST(CustomerAction, WhoIsBackHasThePspAskedAtOnce) {
+  PaymentJourney journey;
+  journey.claim();
+  journey.answer(ActionRequired{"psp-ref", {}, "https://bank.example"});
+  for (int i = 0; i < 5; ++i) {
+    journey.claim();
+    journey.find(ActionRequired{"psp-ref", {}, "https://bank.example"});
+  }
+  EXPECT_GT(journey.until_next_action(), milliseconds(10'000));
+  const auto asked = ask_now(journey.state(), journey.now());
+  ASSERT_TRUE(asked);
+  EXPECT_EQ(asked->transaction.next_action_at, journey.now());
+  EXPECT_EQ(asked->transaction.version, journey.transaction().version + 1);
+  EXPECT_EQ(asked->operations.front().look_ups, 0);
+  EXPECT_EQ(asked->transaction.status, Status::action_required);
+  EXPECT_EQ(why_broken(*asked), std::nullopt);
+}
+
+TEST(CustomerAction, NothingIsAskedForWhereNothingWaits) {
+  EXPECT_EQ(ask_now(paid_journey().state(), payment_start), std::nullopt);
+  EXPECT_EQ(ask_now({queued_transaction(), {}}, payment_start), std::nullopt);
+  PaymentJourney journey;
+  journey.claim();
+  EXPECT_EQ(ask_now(journey.state(), payment_start), std::nullopt) << "its answer is on its way";
+  journey.answer(OutcomeUnknown{"time-out"});
+  EXPECT_EQ(ask_now(journey.state(), payment_start), std::nullopt) << "it is being asked for";
+}
+
+TEST(Accepted, WhatSaysWhatItIsPaidWithIsNotForWorkersThatCannotKnowIt) {
+  auto transaction = queued_transaction();
+  transaction.payment_method = R"({"stripe":"pm_1"})";
+  const auto state = accepted(std::move(transaction));
+  EXPECT_EQ(state.transaction.status, Status::processing);
+  ASSERT_EQ(state.operations.size(), 1U);
+  EXPECT_EQ(state.operations.front().psp, "");
+  EXPECT_EQ(why_broken(state), std::nullopt);
+}
+
 // --- Failover ----------------------------------------------------------------------------------
 
 // Two accounts, in this order.

@@ -552,10 +552,10 @@ class JanitorTest : public SweepTest {
   void claim(const payment::Transaction& transaction) {
     helper_.run(0, [&]() -> Task<void> {
       store::Work one = store::NamedWork{{{.merchant = transaction.merchant_id, .id = transaction.id}}};
-      store::Decide decide =
-          [now = clock_.now()](payment::State state) -> std::expected<store::Decided, payment::Refusal> {
-        const payment::OneAccount psp{"psp", [](const auto&, const auto&) { return "{}"; }};
-        return store::Decided{.step = payment::claim(std::move(state), psp, now, payment::RetryPolicy())};
+      store::Decide decide = [this, now = clock_.now()](
+                                 payment::State state) -> std::expected<store::Decided, payment::Refusal> {
+        return store::Decided{.step =
+                                  payment::claim(std::move(state), some_psp_, now, payment::RetryPolicy())};
       };
       auto claimed = co_await store_.take(std::move(one), std::move(decide));
       claimed_ = std::get<store::Decided>(std::move(claimed->front())).step;
@@ -563,7 +563,8 @@ class JanitorTest : public SweepTest {
   }
   void capture() {
     const payment::Answer succeeded = payment::Succeeded{"ref", claimed_->operation().amount};
-    claimed_ = payment::answered(*std::move(claimed_), succeeded, clock_.now(), payment::RetryPolicy());
+    claimed_ =
+        payment::answered(*std::move(claimed_), succeeded, some_psp_, clock_.now(), payment::RetryPolicy());
     save();
   }
   // A merchant asks for a refund, which is under way.
@@ -587,6 +588,7 @@ class JanitorTest : public SweepTest {
   }
 
   std::optional<Janitor> janitor_;
+  const payment::OneAccount some_psp_{"psp", [](const auto&, const auto&) { return "{}"; }};
   std::optional<payment::Step> claimed_;
 };
 

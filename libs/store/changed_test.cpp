@@ -18,8 +18,8 @@ using ::testing::ElementsAre;
 using ::testing::IsSupersetOf;
 
 const payment::RetryPolicy few_tries{.sends_max = 3, .look_ups_max = 3};
-const payment::OneAccount some_psp{"psp",
-                            [](const State&, const payment::Operation&) { return std::string("request"); }};
+const payment::OneAccount some_psp{
+    "psp", [](const State&, const payment::Operation&) { return std::string("request"); }};
 
 // A life at random: a merchant asks for operations while workers claim, and PSPs say whatever they may.
 class RandomLife {

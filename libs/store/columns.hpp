@@ -70,6 +70,8 @@ constexpr void each_column(Transaction& transaction, Visit&& visit) {
   visit("reference", transaction.reference, fixed);
   visit("description", transaction.description, fixed);
   visit("metadata", transaction.metadata, fixed);
+  visit("payment_method", transaction.payment_method, fixed);
+  visit("return_url", transaction.return_url, fixed);
   visit("created_at", transaction.created_at, fixed);
   visit("updated_at", transaction.updated_at);
 }
@@ -90,6 +92,7 @@ constexpr void each_column(const payment::Transaction& transaction, Operation& o
   visit("sends", operation.sends);
   visit("look_ups", operation.look_ups);
   visit("psp_reference", operation.psp_reference);
+  visit("action_url", operation.action_url);
   visit("reason_code", operation.reason.code);
   visit("reason", operation.reason.message);
   visit("reason_kind", operation.reason.kind);

@@ -12,7 +12,7 @@
 namespace switchyard::store {
 namespace {
 
-const payment::OneAccount psp{"psp", [](const auto&, const auto&) { return "request"; }};
+const payment::OneAccount copy_psp{"psp", [](const auto&, const auto&) { return "request"; }};
 
 using switchyard::testing::TempDir;
 using ::testing::ElementsAre;
@@ -49,7 +49,7 @@ class CopyTest : public ::testing::Test {
       const auto save_one = [&](int number) -> Task<void> {
         const auto& step = claimed[static_cast<std::size_t>(number)];
         const payment::Succeeded succeeded{"ref", step.operation().amount};
-        Change answer{.state = payment::answered(step, succeeded, psp, written_at, policy_).state};
+        Change answer{.state = payment::answered(step, succeeded, copy_psp, written_at, policy_).state};
         const auto saved = co_await store.commit(std::move(answer));
         EXPECT_TRUE(saved && std::holds_alternative<Done>(*saved));
       };
@@ -80,7 +80,7 @@ class CopyTest : public ::testing::Test {
   Task<std::vector<payment::Step>> claim(Store& store, std::size_t limit) {
     const DueWork due{.by = written_at, .ahead = written_at + std::chrono::hours(1), .limit = limit};
     Decide decide = [this](payment::State state) {
-      return Decided{payment::claim(std::move(state), psp, written_at, policy_)};
+      return Decided{payment::claim(std::move(state), copy_psp, written_at, policy_)};
     };
     auto taken = co_await store.take(due, std::move(decide));
     EXPECT_TRUE(taken);

@@ -57,8 +57,8 @@ constexpr MerchantId alice{1};
 constexpr MerchantId becky{2};
 const payment::RetryPolicy policy;
 const payment::OneAccount psp{"psp", [](const State&, const payment::Operation& operation) {
-                         return fmt::format("'request' of {} \xc3\xa9", to_string(operation.kind));
-                       }};
+                                return fmt::format("'request' of {} \xc3\xa9", to_string(operation.kind));
+                              }};
 
 const Currency usd = *Currency::parse("USD");
 const Currency jpy = *Currency::parse("JPY");
@@ -327,7 +327,7 @@ class StoreTest : public ::testing::TestWithParam<StoreFactory> {
     return run([&] { return store_->commit(change); });
   }
   Result<Committed> save(const Step& claimed, const payment::Answer& answer, Timestamp now) {
-    return save(payment::answered(claimed, answer, now, policy).state);
+    return save(payment::answered(claimed, answer, psp, now, policy).state);
   }
   std::int64_t backlog(std::int64_t most = 1000) {
     return *run([&] { return store_->count_backlog(most); });
@@ -1007,7 +1007,7 @@ TEST_P(StoreTest, TwoProcessesNeverClaimTheSameTransaction) {
 
 TEST_P(StoreTest, SavesWhatCameOfAnOperation) {
   create_numbers(1, 1);
-  const auto done = payment::answered(claim_one(start), succeeded(), start + seconds(1), policy).state;
+  const auto done = payment::answered(claim_one(start), succeeded(), psp, start + seconds(1), policy).state;
   EXPECT_EQ(done.transaction.status, Status::captured);
   ASSERT_TRUE(is<Done>(save(done)));
   EXPECT_TRUE(is<Done>(save(done))) << "a commit whose answer was lost is sent again";
@@ -1019,11 +1019,12 @@ TEST_P(StoreTest, SavesWhatCameOfAnOperation) {
 TEST_P(StoreTest, KeepsWhatWasTriedBefore) {
   create_numbers(1, 1);
   auto now = start;
-  const auto refused = payment::answered(claim_one(now), payment::NotSent{"connection refused"}, now, policy);
+  const auto refused =
+      payment::answered(claim_one(now), payment::NotSent{"connection refused"}, psp, now, policy);
   ASSERT_TRUE(is<Done>(save(refused.state)));
   EXPECT_EQ(found(id_number(1)), describe(refused.state));
   now = *refused.state.transaction.next_action_at;
-  const auto over = payment::answered(claim_one(now), declined(), now + seconds(1), policy);
+  const auto over = payment::answered(claim_one(now), declined(), psp, now + seconds(1), policy);
   ASSERT_TRUE(is<Done>(save(over.state)));
   EXPECT_EQ(over.operation().sends, 2);
   EXPECT_EQ(found(id_number(1)), describe(over.state));
@@ -1034,7 +1035,7 @@ TEST_P(StoreTest, CountsTheLookUpsOfAnOperation) {
   auto now = start;
   for (int look_ups = 1; look_ups <= 3; ++look_ups) {
     const auto unknown =
-        payment::found(claim_one(now), payment::OutcomeUnknown{"time-out"}, now, policy).state;
+        payment::found(claim_one(now), payment::OutcomeUnknown{"time-out"}, psp, now, policy).state;
     ASSERT_TRUE(is<Done>(save(unknown)));
     now = *unknown.transaction.next_action_at;
     EXPECT_EQ(unknown.operations.at(0).look_ups, look_ups);
@@ -1087,7 +1088,7 @@ TEST_P(StoreTest, KeepsOperationsOfEveryKindWhole) {
     const auto claimed = claim_one(now);
     EXPECT_EQ(claimed.operation().kind, asked.kind);
     EXPECT_EQ(found(id_number(1)), describe(claimed.state));
-    const auto answered = payment::answered(claimed, answer, now + seconds(1), policy);
+    const auto answered = payment::answered(claimed, answer, psp, now + seconds(1), policy);
     ASSERT_TRUE(is<Done>(save(answered.state)));
     EXPECT_EQ(found(id_number(1)), describe(answered.state));
   };
@@ -1123,7 +1124,7 @@ TEST_P(StoreTest, TheNextOperationIsDueWithTheAnswerToTheOneBefore) {
     EXPECT_EQ(backlog(), 1);
     const auto claimed = claim_one(now);
     EXPECT_THAT(claim(now), IsEmpty()) << "one at a time";
-    const auto answered = payment::answered(claimed, succeeded(10), ++now, policy);
+    const auto answered = payment::answered(claimed, succeeded(10), psp, ++now, policy);
     ASSERT_TRUE(is<Done>(save(answered.state)));
     EXPECT_EQ(found(id_number(1)), describe(answered.state));
   }

@@ -1,7 +1,7 @@
 // How much accepted work is waiting, and whether more may be accepted.
 //
-// Measured in the store once a second, or less often where there is much to count, because other processes add to it and work it off too; what this
-// process accepts in between is added. Safe to use from any thread.
+// Measured in the store once a second, or less often where there is much to count, because other processes
+// add to it and work it off too; what this process accepts in between is added. Safe to use from any thread.
 //
 // No merchant can fill it alone: a merchant may have four times as much waiting as there is room left
 // (dynamic thresholds, as switches share a buffer: Choudhury and Hahne, 1998). So one alone gets four fifths,

@@ -85,6 +85,22 @@ store::Decide decide_to(payment::Request wanted, Timestamp now) {
   };
 }
 
+// Has the PSP asked what became of what waits for it.
+store::Decide decide_to_ask(Timestamp now) {
+  return [now](payment::State state) -> std::expected<store::Decided, payment::Refusal> {
+    const auto status = state.transaction.status;
+    auto asked = payment::ask_now(std::move(state), now);
+    if (asked) return store::Decided{.step = {std::move(*asked), payment::Action::none, 0}};
+    return std::unexpected(
+        payment::Refusal{.why = payment::Refusal::Why::wrong_state,
+                         .status = status,
+                         .left_minor = 0,
+                         .detail = fmt::format("nothing of the transaction waits for its PSP while it is {}; "
+                                               "GET shows what became of it",
+                                               payment::to_string(status))});
+  };
+}
+
 Task<http::Response> show_openapi(const http::Request&) {
   http::Response response;
   response.body = openapi_document;
@@ -183,6 +199,8 @@ http::Router CoreApi::router() {
     router.add(http::Method::post, fmt::format("/transaction/{{id}}/{}", name),
                [this, kind, &accepted](http::Request& request) { return operate(request, kind, accepted); });
   }
+  router.add(http::Method::post, "/transaction/{id}/confirm",
+             [this](http::Request& request) { return confirm(request); });
   router.add(http::Method::get, "/openapi.json", show_openapi);
   router.add(http::Method::get, "/health",
              [this](const http::Request& request) { return health_.handle(request); });
@@ -299,6 +317,24 @@ std::expected<CoreApi::AskedOperation, http::Response> CoreApi::read_operation_o
   return asked;
 }
 
+std::expected<store::NamedWork::One, http::Response> CoreApi::read_confirmation(
+    http::Request& request) const {
+  static constexpr std::string_view members[] = {"token"};
+  const auto body = request.body.empty() ? boost::json::object() : service::read_json_object(request, {});
+  if (!body) return std::unexpected(body.error());
+  if (auto checked = refuse_card_numbers(*body); !checked) return std::unexpected(std::move(checked.error()));
+  const auto claims = identify(request, &*body);
+  if (!claims) return std::unexpected(claims.error());
+  const auto id = Uuid::parse(request.parameter);
+  if (!id) return std::unexpected(no_transaction());
+  if (!claims->enabled) return std::unexpected(not_enabled());
+  if (auto known = service::refuse_unknown_members(*body, members); !known)
+    return std::unexpected(std::move(known.error()));
+  if (auto none = service::read_query(request.query, {}); !none)
+    return std::unexpected(std::move(none.error()));
+  return store::NamedWork::One{.merchant = claims->user_id, .id = {*id}, .key = std::nullopt};
+}
+
 store::Change CoreApi::make_transaction(AskedTransaction asked) const {
   const auto now = clock_.now();
   auto& wanted = *asked.wanted;
@@ -310,6 +346,8 @@ store::Change CoreApi::make_transaction(AskedTransaction asked) const {
                                    .reference = std::move(wanted.reference),
                                    .description = std::move(wanted.description),
                                    .metadata = std::move(wanted.metadata),
+                                   .payment_method = std::move(wanted.payment_method),
+                                   .return_url = std::move(wanted.return_url),
                                    .created_at = now,
                                    .updated_at = now};
   if (asked.key) {
@@ -423,7 +461,7 @@ Task<http::Response> CoreApi::create(http::Request& request) {
   turn->reset();
   const auto state = co_await wait_for_result(merchant, id, wait);
   if (!state) co_return with_location(shown(std::move(reply)), id);
-  co_return with_location(with_wait(shown(to_json(state->transaction)), wait), id);
+  co_return with_location(with_wait(shown(to_json_without_operations(*state)), wait), id);
 }
 
 Task<store::Taken> CoreApi::add_operation(AskedOperation asked) {
@@ -475,6 +513,28 @@ Task<http::Response> CoreApi::operate(http::Request& request, payment::Kind kind
   const auto state = co_await wait_for_result(merchant, id, wait);
   if (!state) co_return shown(std::move(reply));
   co_return with_wait(shown(to_json(state->transaction, number)), wait);
+}
+
+Task<http::Response> CoreApi::confirm(http::Request& request) {
+  auto asked = read_confirmation(request);
+  if (!asked) co_return std::move(asked.error());
+  const auto merchant = asked->merchant;
+  const auto now = steady_clock::now();
+  auto turn = limits_.enter(merchant, now);
+  if (!turn) co_return refuse(turn.error());
+  // A PSP is called for each.
+  const auto rate = limits_.take_one(merchant, now);
+  if (!rate) co_return refuse(rate.error());
+  if (!*turn) turn->emplace(co_await limits_.wait_for_turn(merchant));
+  store::NamedWork named;
+  named.all.push_back(std::move(*asked));
+  store::Work work(std::move(named));
+  auto taken = co_await store_.take(std::move(work), decide_to_ask(clock_.now()));
+  if (!taken) co_return refuse(taken.error());
+  if (auto* error = std::get_if<Error>(&taken->front())) co_return refuse(*error);
+  if (auto* refusal = std::get_if<payment::Refusal>(&taken->front())) co_return refuse_operation(*refusal);
+  if (queue_.on_work) queue_.on_work();
+  co_return shown(to_json(std::get<store::Decided>(taken->front()).step.state));
 }
 
 Task<http::Response> CoreApi::show(http::Request& request) {

@@ -60,6 +60,8 @@ class CoreApi {
  private:
   Task<http::Response> create(http::Request& request);
   Task<http::Response> operate(http::Request& request, payment::Kind kind, prometheus::Counter& accepted);
+  // The customer is back: the PSP is asked now.
+  Task<http::Response> confirm(http::Request& request);
   // Only what is on disk is told.
   Task<Result<store::Committed>> store_and_tell(store::Change change);
   Task<http::Response> show(http::Request& request);
@@ -100,6 +102,7 @@ class CoreApi {
   std::expected<AskedTransaction, http::Response> read_transaction(http::Request& request) const;
   std::expected<AskedOperation, http::Response> read_operation_of(http::Request& request,
                                                                   payment::Kind kind) const;
+  std::expected<store::NamedWork::One, http::Response> read_confirmation(http::Request& request) const;
   store::Change make_transaction(AskedTransaction asked) const;
   http::Response replay(store::Replayed replayed);
   Task<store::Taken> add_operation(AskedOperation asked);

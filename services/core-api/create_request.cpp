@@ -7,6 +7,7 @@
 #include <boost/json/serialize.hpp>
 #include <fmt/format.h>
 
+#include "core-api/payment_method.hpp"
 #include "core-api/text_member.hpp"
 #include "http/characters.hpp"
 #include "http/json.hpp"
@@ -173,8 +174,9 @@ std::expected<Money, http::Response> read_money(const json::object& body, std::i
 std::expected<NewTransaction, http::Response> read_new_transaction(const json::object& body,
                                                                    std::string_view query,
                                                                    std::int64_t amount_max) {
-  static constexpr std::string_view members[] = {"amount",    "currency",    "token",   "capture",
-                                                 "reference", "description", "metadata"};
+  static constexpr std::string_view members[] = {"amount",   "currency",       "token",
+                                                 "capture",  "reference",      "description",
+                                                 "metadata", "payment_method", "return_url"};
   const auto money = read_money(body, amount_max);
   if (!money) return std::unexpected(money.error());
   if (auto known = service::refuse_unknown_members(body, members); !known)
@@ -184,6 +186,12 @@ std::expected<NewTransaction, http::Response> read_new_transaction(const json::o
   if (!method) return std::unexpected(method.error());
   wanted.capture_method = *method;
   if (auto read = read_merchants_own(wanted, body); !read) return std::unexpected(std::move(read.error()));
+  auto payment_method = read_payment_method(body);
+  if (!payment_method) return std::unexpected(std::move(payment_method.error()));
+  wanted.payment_method = std::move(*payment_method);
+  auto return_url = read_return_url(body);
+  if (!return_url) return std::unexpected(std::move(return_url.error()));
+  wanted.return_url = std::move(*return_url);
   if (auto none = service::read_query(query, {}); !none) return std::unexpected(std::move(none.error()));
   return wanted;
 }

@@ -30,6 +30,8 @@ struct NewTransaction {
   std::string reference{};
   std::string description{};
   std::string metadata{};
+  std::string payment_method{};
+  std::string return_url{};
 };
 
 // All that a new transaction is made of, checked in the order in which it is told: amount, currency, what is

@@ -285,6 +285,7 @@ TEST(ReadNewTransaction, TakesWhatIsOptional) {
   ASSERT_TRUE(plain);
   EXPECT_EQ(plain->capture_method, payment::CaptureMethod::automatic);
   EXPECT_EQ(plain->reference + plain->description + plain->metadata, "");
+  EXPECT_EQ(plain->payment_method + plain->return_url, "");
   const auto full = with_member(
       R"("capture":"manual","reference":"order 7","description":"two \u00fc\"","metadata":{"b":"1","a":""})");
   ASSERT_TRUE(full);
@@ -295,6 +296,8 @@ TEST(ReadNewTransaction, TakesWhatIsOptional) {
   EXPECT_EQ(full->metadata, R"({"b":"1","a":""})") << "in the order in which it was sent";
   EXPECT_EQ(with_member(R"("capture":"automatic")")->capture_method, payment::CaptureMethod::automatic);
   EXPECT_EQ(with_member(R"("metadata":{})")->metadata, "{}");
+  EXPECT_EQ(with_member(R"("payment_method":{"stripe":"pm_1"})")->payment_method, R"({"stripe":"pm_1"})");
+  EXPECT_EQ(with_member(R"("return_url":"https://shop.example")")->return_url, "https://shop.example");
 }
 
 TEST(ReadNewTransaction, SaysWhatIsWrongWithTheOtherMembers) {
@@ -310,8 +313,9 @@ TEST(ReadNewTransaction, SaysWhatIsWrongWithTheOtherMembers) {
            {R"("metadata":"x")", "422 Invalid metadata"},
            {R"("metadata":{"a":1})", "422 Invalid metadata"},
            {R"("metadata":{"":"x"})", "422 Invalid metadata"},
-           {R"("payment_method":{})", "422 Unknown member"},
-           {R"("return_url":"https://example.com")", "422 Unknown member"},
+           {R"("payment_method":{})", "422 Invalid payment_method"},
+           {R"("return_url":"http://example.com")", "422 Invalid return_url"},
+           {R"("next_action":{})", "422 Unknown member"},
        }) {
     EXPECT_EQ(refusal(with_member(member)), expected) << member;
   }

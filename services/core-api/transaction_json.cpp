@@ -132,6 +132,14 @@ payment::Operation implied_authorization(const payment::Transaction& transaction
 
 }  // namespace
 
+// What the customer has to do.
+void append_next_action(std::string& out, const payment::State& state) {
+  const auto* authorization = payment::find_authorization(state);
+  if (authorization == nullptr || authorization->action_url.empty()) return;
+  append_text(out, R"(,"next_action":{"type":"redirect","url":)", authorization->action_url);
+  out += '}';
+}
+
 std::string to_json(const payment::Transaction& transaction) {
   std::string out;
   out.reserve(384);
@@ -149,11 +157,20 @@ std::string to_json(const payment::Transaction& transaction, std::int32_t number
   return out;
 }
 
+std::string to_json_without_operations(const payment::State& state) {
+  auto out = to_json(state.transaction);
+  out.pop_back();
+  append_next_action(out, state);
+  out += '}';
+  return out;
+}
+
 std::string to_json(const payment::State& state) {
   const auto& [transaction, operations] = state;
   std::string out;
   out.reserve(320 + 320 * std::max<std::size_t>(operations.size(), 1));
   append_open(out, transaction);
+  append_next_action(out, state);
   out += R"(,"operations":[)";
   if (operations.empty()) append_operation(out, transaction.id, implied_authorization(transaction));
   for (const auto& operation : operations) {

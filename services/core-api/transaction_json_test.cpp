@@ -53,6 +53,17 @@ TEST(TransactionJson, SaysWhichOperationWasAskedFor) {
   EXPECT_EQ(to_json(example(), 2), expected + R"(,"operation":"017f22e2-79b0-7cc3-98c4-dc0c0c07398f-2"})");
 }
 
+TEST(TransactionJson, SaysWhereTheCustomerIsToBeSent) {
+  payment::State state{example(), {{.amount = example().amount}}};
+  EXPECT_EQ(to_json_without_operations(state), to_json(example()));
+  state.operations.front().action_url = "https://bank.example/3ds?a=\"b";
+  const auto next = R"(,"next_action":{"type":"redirect","url":"https://bank.example/3ds?a=\"b"})";
+  auto expected = to_json(example());
+  expected.pop_back();
+  EXPECT_EQ(to_json_without_operations(state), expected + next + "}");
+  EXPECT_THAT(to_json(state), HasSubstr(next + std::string(R"(,"operations":[)")));
+}
+
 TEST(TransactionJson, ShowsTimesOfEachYearOfFourDigits) {
   auto transaction = example();
   transaction.created_at = Timestamp(std::chrono::seconds(-62'167'219'200));

@@ -30,16 +30,16 @@ State queued(payment::CaptureMethod method = payment::CaptureMethod::automatic) 
   return {std::move(transaction), {}};
 }
 
+const payment::OneAccount simulator{"simulator", [](const auto&, const auto&) { return "{}"; }};
+
 Step claim(State state, Timestamp now = start) {
-  const payment::OneAccount psp{"simulator",
-                         [](const State&, const payment::Operation&) { return std::string("{}"); }};
-  return payment::claim(std::move(state), psp, now, policy);
+  return payment::claim(std::move(state), simulator, now, policy);
 }
 
 // After one answer to its authorization.
 State after(const payment::Answer& answer,
             payment::CaptureMethod method = payment::CaptureMethod::automatic) {
-  return payment::answered(claim(queued(method)), answer, start + 1s, policy).state;
+  return payment::answered(claim(queued(method)), answer, simulator, start + 1s, policy).state;
 }
 
 std::string story_of(const State& state, Timestamp now = start + 1s) {
@@ -109,9 +109,9 @@ TEST(Story, OfWhatDidNotArriveSaysWhenItIsSentAgain) {
                     HasSubstr("rule: what provably did not arrive is sent again, under the same key"),
                     HasSubstr("next: a connector sends it again at 2023-11-14T22:13:21.500Z")));
   for (auto now = start + 2s; payment::is_open(state.transaction.status); now += 1min) {
-    state =
-        payment::answered(claim(std::move(state), now), payment::NotSent{"connection refused"}, now, policy)
-            .state;
+    state = payment::answered(claim(std::move(state), now), payment::NotSent{"connection refused"}, simulator,
+                              now, policy)
+                .state;
   }
   EXPECT_THAT(story_of(state), AllOf(HasSubstr("sent 3 times in all"), HasSubstr("it did not happen")));
 }
@@ -169,7 +169,7 @@ TEST(Story, OfLaterOperationsSaysWhichOneWaitsForWhich) {
                                                  HasSubstr("next: a connector sends it now"),
                                                  HasSubstr("it waits until operation 2 is resolved")));
   const auto answer = payment::Succeeded{"re_1", Money(100, amount.currency())};
-  state = payment::answered(claim(std::move(state), start + 3s), answer, start + 3s, policy).state;
+  state = payment::answered(claim(std::move(state), start + 3s), answer, simulator, start + 3s, policy).state;
   EXPECT_THAT(story_of(state, start + 3s), HasSubstr("it is over: 1.00 EUR was given back"));
 }
 

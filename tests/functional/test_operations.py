@@ -690,3 +690,19 @@ def test_a_list_of_what_needs_attention(start_switchyard, merchant_of):
     assert merchant.walk(status="action_required") == []
     problem = assert_problem(merchant.ask(wanted, "refund"), 409, POSSIBLE)
     assert problem["transaction_status"] == "manual_review" and "a person" in problem["detail"]
+
+
+# --- What waits for its PSP ---------------------------------------------------------------------
+
+
+def test_who_is_back_has_the_psp_asked_at_once(payer):
+    identifier = payer.created(SUCCEEDS_LATER)["id"]
+    payer.wait_for_status(identifier, "processing")
+
+    # Not before it was sent, and perhaps not any more.
+    eventually(lambda: payer.ask(identifier, "confirm").status == 200 or payer.show(identifier)["status"] == "captured",
+               "the PSP to be asked")
+    payer.wait_for_status(identifier, "captured")
+    assert_problem(payer.ask(identifier, "confirm"), 409, POSSIBLE)
+    assert_problem(payer.ask(UNKNOWN_ID, "confirm"), 404, "Not found")
+    assert_problem(payer.ask(identifier, "confirm", amount=1), 422, "Unknown member")

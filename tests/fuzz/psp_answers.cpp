@@ -85,6 +85,8 @@ void check_text(const std::string& text) {
   SWITCHYARD_ASSERT(text.size() <= printable_bytes_max && printable(text) == text);
 }
 
+const payment::OneAccount only_psp{"psp", [](const auto&, const auto&) { return "request"; }};
+
 void check_stored(const Step& step) {
   const auto& name = step.operation().psp_reference;
   SWITCHYARD_ASSERT(name.empty() || payment::is_psp_name(name));
@@ -102,7 +104,7 @@ bool is(const Variant& variant) {
 void check_answer(Kind kind, const http::CallResult& result) {
   const auto step = asked(kind);
   const auto answer = psp::simulator::read_answer(step, result);
-  const auto after = payment::answered(step, answer, Timestamp(), {});
+  const auto after = payment::answered(step, answer, only_psp, Timestamp(), {});
   check_stored(after);
   if (!result) {
     SWITCHYARD_ASSERT(is<payment::NotSent>(answer) == !result.error().perhaps_sent);
@@ -124,7 +126,7 @@ void check_look_up(Kind kind, const http::CallResult& result) {
   auto step = asked(kind);
   step.state.operations[step.index].phase = Phase::unknown;
   const auto answer = psp::simulator::read_look_up_answer(step, result);
-  const auto after = payment::found(step, answer, Timestamp(), {});
+  const auto after = payment::found(step, answer, only_psp, Timestamp(), {});
   check_stored(after);
   if (!result) return;
   const auto list = parsed(result->body);

@@ -552,7 +552,7 @@ TEST(StripeAnswer, AContradictionSaysWhatStripeSaysAndWhatWasAsked) {
 TEST(StripeAnswer, AnotherAmountIsFoundByTheMachine) {
   const auto review = [](payment::Step step, const boost::json::object& object) {
     const auto answer = answered(step, 200, text(object));
-    const auto next = payment::answered(std::move(step), answer, sent_at, {});
+    const auto next = payment::answered(std::move(step), answer, only_stripe, sent_at, {});
     EXPECT_THAT(next.operation().reason.message, HasSubstr("where 2000 EUR was asked for"));
     return next.operation().phase;
   };

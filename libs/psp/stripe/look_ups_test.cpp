@@ -348,14 +348,16 @@ TEST(StripeLookUp, OfASecretKeyNothingIsRepeated) {
 TEST(StripeLookUp, ACaptureThatWasNotDoneIsSentAgain) {
   const auto still_held = canceled_intent(R"({"status":"requires_capture"})");
   const auto step = unknown_step(Kind::capture, 5);
-  const auto next = payment::found(step, looked_up(step, Question::payment, text(still_held)), sent_at, {});
+  const auto next =
+      payment::found(step, looked_up(step, Question::payment, text(still_held)), only_stripe, sent_at, {});
   EXPECT_EQ(next.action, payment::Action::send);
 }
 
 TEST(StripeLookUp, AnAuthorizationThatIsNotFoundIsForAPersonInTheEnd) {
   const payment::RetryPolicy policy;
   const auto step = unknown_step(Kind::authorize, policy.look_ups_max);
-  const auto next = payment::found(step, looked_up(step, Question::list, list_of({})), sent_at, policy);
+  const auto next =
+      payment::found(step, looked_up(step, Question::list, list_of({})), only_stripe, sent_at, policy);
   EXPECT_EQ(next.operation().phase, Phase::manual_review);
 }
 

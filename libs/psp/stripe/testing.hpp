@@ -17,6 +17,7 @@
 namespace switchyard::psp::stripe {
 
 inline constexpr Timestamp sent_at{std::chrono::seconds(1'760'000'000)};
+inline const payment::OneAccount only_stripe{"stripe_eu", [](const auto&, const auto&) { return "request"; }};
 
 struct Wanted {
   payment::Kind kind = payment::Kind::authorize;

@@ -50,7 +50,8 @@ Change creation_with_key(const std::string& key) {
 }
 
 const payment::RetryPolicy policy;
-const payment::OneAccount psp{"psp", [](const payment::State&, const payment::Operation&) { return "request"; }};
+const payment::OneAccount psp{"psp",
+                              [](const payment::State&, const payment::Operation&) { return "request"; }};
 
 Decide claim_at(Timestamp now) {
   return [now](payment::State state) { return Decided{payment::claim(std::move(state), psp, now, policy)}; };
@@ -60,7 +61,7 @@ DueWork due_by(Timestamp time, std::size_t limit = 1) {
 }
 payment::Step captured(const payment::Step& claimed) {
   const payment::Succeeded succeeded{"ref", claimed.operation().amount};
-  return payment::answered(claimed, succeeded, start, policy);
+  return payment::answered(claimed, succeeded, psp, start, policy);
 }
 
 // A tenth of it.
@@ -945,7 +946,7 @@ TEST_F(PostgresStoreTest, AWrongPasswordIsToldAtOnceAndNotRepeated) {
 TEST_F(PostgresStoreTest, WordsOfAPspThatAreNoTextDoNotKeepAnAnswerFromBeingSaved) {
   const auto claimed = create_and_claim();
   const payment::Declined declined{{"51", {}, payment::ReasonKind::soft_decline}, "ref", {}};
-  auto state = payment::answered(claimed, declined, start, policy).state;
+  auto state = payment::answered(claimed, declined, psp, start, policy).state;
   // The state machine makes such words printable; the store does not count on it.
   state.transaction.reason = std::string("5\0001", 3);
   state.operations[0].psp_reference = "\xff\xfe";
