@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 
 #include "http/async_client.hpp"
-#include "psp/adyen/adyen_protocol.hpp"
 #include "psp/http_adapter.hpp"
 #include "psp/simulator/simulator.hpp"
 #include "psp/simulator/simulator_protocol.hpp"
@@ -56,30 +55,6 @@ std::unique_ptr<psp::Adapter> make_stripe(const routing::Account& account, const
   return over_http(std::make_unique<psp::stripe::StripeProtocol>(std::move(settings)), parts);
 }
 
-std::string adyen_url_of(const routing::Account& account) {
-  if (const auto url = account.text("base_url"); !url.empty()) return std::string(url);
-  if (const auto prefix = account.text("live_prefix"); !prefix.empty()) return psp::adyen::live_url(prefix);
-  return std::string(psp::adyen::test_url);
-}
-
-std::unique_ptr<psp::Adapter> make_adyen(const routing::Account& account, const PspParts& parts) {
-  const auto& environment = parts.settings.environment;
-  psp::adyen::Settings settings{.account = account.name,
-                                .url = adyen_url_of(account),
-                                .api_key = secret_of(account, "api_key_env", environment),
-                                .merchant_account = std::string(account.text("merchant_account")),
-                                .hmac_key = secret_of(account, "hmac_key_env", environment),
-                                .hmac_key_previous = secret_of(account, "hmac_key_previous_env", environment),
-                                .is_live = account.flag("live"),
-                                .several_captures = account.flag("several_captures")};
-  if (const auto url = account.text("return_url"); !url.empty()) settings.return_url = url;
-  if (const auto problem = psp::adyen::problem_of(settings); !problem.empty()) {
-    throw ConfigError("ROUTING_FILE", fmt::format("has an account {}, whose {}", account.name, problem),
-                      "docs/psps.md shows a whole one");
-  }
-  return over_http(std::make_unique<psp::adyen::AdyenProtocol>(std::move(settings)), parts);
-}
-
 std::unique_ptr<psp::Adapter> make_simulator(const routing::Account& account, const PspParts& parts) {
   if (const auto url = account.text("base_url"); !url.empty()) {
     return over_http(std::make_unique<psp::simulator::SimulatorProtocol>(std::string(url), account.name),
@@ -122,7 +97,12 @@ std::unique_ptr<psp::Adapter> make_psp(const routing::Account& account, const Ps
     case routing::Adapter::stripe:
       return make_stripe(account, parts);
     case routing::Adapter::adyen:
-      return make_adyen(account, parts);
+      throw ConfigError(
+          "ROUTING_FILE",
+          fmt::format("has an account {} at Adyen, which says what became of captures, voids and "
+                      "refunds by its webhook only, and this version takes none",
+                      account.name),
+          "take stripe or simulator");
     case routing::Adapter::simulator:
       return make_simulator(account, parts);
   }
