@@ -11,6 +11,7 @@
 namespace switchyard::store {
 
 using postgres::Column;
+using postgres::Row;
 using postgres::Rows;
 using postgres::Statement;
 using postgres::Type;
@@ -67,6 +68,20 @@ inline bool is_of_the_data(const postgres::Failure& failure) {
   constexpr std::array<std::string_view, 4> classes{"21", "22", "23", "54"};
   return failure.kind == postgres::Failure::Kind::refused &&
          std::ranges::any_of(classes, [&](auto one) { return failure.sqlstate.starts_with(one); });
+}
+
+// What `one` makes of each row, or of the first one if there is any: for query().
+template <class One>
+auto each_row(One one) {
+  return [one](const Rows& rows) {
+    std::vector<std::invoke_result_t<One, Row>> all;
+    for (const auto row : rows.all()) all.push_back(one(row));
+    return all;
+  };
+}
+template <class One>
+auto first_row(One one) {
+  return [one](const Rows& rows) { return rows.size() == 0 ? std::nullopt : std::optional(one(rows[0])); };
 }
 
 template <class Input, class Output>

@@ -126,16 +126,12 @@ SELECT merchant_id::bigint, id::uuid
 FROM transactions
 WHERE id = ANY($1::uuid[]))",
                    wanted);
-  const auto read = [](const Rows& rows) -> Result<Owners> {
-    Owners owners;
-    for (const auto row : rows.all()) owners.emplace_back(row.uuid(1), row.integer(0));
-    return owners;
-  };
+  const auto read = each_row(
+      [](const Row& row) { return std::pair(TransactionId{row.uuid(1)}, MerchantId{row.integer(0)}); });
   return query<Owners>(std::move(select), Effect::none, read);
 }
 
 Task<Result<std::optional<MerchantId>>> PostgresStore::next_merchant(MerchantId least) {
-  using Next = std::optional<MerchantId>;
   // The whole key, so that it is read from its index.
   Statement select(R"(
 SELECT merchant_id::bigint
@@ -144,11 +140,8 @@ WHERE merchant_id >= $1::bigint
 ORDER BY merchant_id, id
 LIMIT 1)",
                    least.value);
-  const auto read = [](const Rows& rows) -> Result<Next> {
-    if (rows.size() == 0) return std::nullopt;
-    return MerchantId{rows[0].integer(0)};
-  };
-  return query<Next>(std::move(select), Effect::none, read);
+  const auto read = first_row([](const Row& row) { return MerchantId{row.integer(0)}; });
+  return query<std::optional<MerchantId>>(std::move(select), Effect::none, read);
 }
 
 }  // namespace switchyard::store

@@ -47,12 +47,6 @@ Error no_name() {
   return {ErrorCode::invalid_argument, "a user's name must be UTF-8 without NUL"};
 }
 
-std::vector<User> read_users(const Rows& rows) {
-  std::vector<User> users;
-  for (const auto row : rows.all()) users.push_back(get_user(row));
-  return users;
-}
-
 Result<bool> has_changed_one(const Rows& rows) {
   return rows.changed() == 1;
 }
@@ -67,25 +61,20 @@ Column texts_of(const std::vector<std::string>& subjects) {
 
 Task<Result<std::optional<User>>> PostgresStore::find_user(std::string username) {
   if (!can_be_a_name(username)) co_return std::nullopt;
-  const auto read = [](const Rows& rows) -> Result<std::optional<User>> {
-    if (rows.size() == 0) return std::nullopt;
-    return get_user(rows[0]);
-  };
   Statement select(select_user, username);
-  co_return co_await query_in_turn<std::optional<User>>(logins_, anybody, std::move(select), read);
+  co_return co_await query_in_turn<std::optional<User>>(logins_, anybody, std::move(select),
+                                                        first_row(get_user<Row>));
 }
 
 Task<Result<std::vector<User>>> PostgresStore::find_users(std::vector<UserId> ids) {
   Column wanted(Type::bigint);
   for (const auto& id : ids) wanted.add(id.value);
-  const auto read = [](const Rows& rows) -> Result<std::vector<User>> { return read_users(rows); };
-  return query<std::vector<User>>(Statement(select_users, wanted), Effect::none, read);
+  return query<std::vector<User>>(Statement(select_users, wanted), Effect::none, each_row(get_user<Row>));
 }
 
 Task<Result<std::vector<User>>> PostgresStore::list_users(UserId after, std::size_t limit) {
   Statement select(list_page, after.value, static_cast<std::int64_t>(limit));
-  const auto read = [](const Rows& rows) -> Result<std::vector<User>> { return read_users(rows); };
-  return query_in_turn<std::vector<User>>(logins_, anybody, std::move(select), read);
+  return query_in_turn<std::vector<User>>(logins_, anybody, std::move(select), each_row(get_user<Row>));
 }
 
 Task<Result<User>> PostgresStore::add_user(NewUser user, Timestamp now) {
@@ -147,7 +136,6 @@ WHERE username = $1::text AND password_hash = $2::text)",
 Task<Result<std::vector<LoginFailures>>> PostgresStore::login_failures(std::vector<std::string> subjects,
                                                                        Timestamp now,
                                                                        std::chrono::milliseconds window) {
-  using All = std::vector<LoginFailures>;
   Statement select(R"(
 SELECT f.count::bigint, f.window_ends_at::timestamptz
 FROM unnest($1::text[]) WITH ORDINALITY AS i (subject, position)
@@ -156,14 +144,10 @@ LEFT JOIN login_failures f
   AND f.window_ends_at > $2::timestamptz AND f.window_ends_at <= $3::timestamptz
 ORDER BY i.position)",
                    texts_of(subjects), now, now + window + clock_skew_max);
-  const auto read = [](const Rows& rows) -> Result<All> {
-    All all;
-    for (const auto row : rows.all()) {
-      all.push_back(row.is_null(0) ? LoginFailures{} : LoginFailures{row.integer(0), row.time(1)});
-    }
-    return all;
-  };
-  return query_in_turn<All>(logins_, anybody, std::move(select), read);
+  const auto read = each_row([](const Row& row) {
+    return row.is_null(0) ? LoginFailures{} : LoginFailures{row.integer(0), row.time(1)};
+  });
+  return query_in_turn<std::vector<LoginFailures>>(logins_, anybody, std::move(select), read);
 }
 
 Task<Result<void>> PostgresStore::record_login_failure(std::vector<std::string> subjects, Timestamp now,

@@ -40,6 +40,7 @@ FOR UPDATE)",
 // One take, from the lock to what is written; each try begins with lock().
 class PostgresStore::Taking {
  public:
+  explicit Taking(SetAside& set_aside) : set_aside_(set_aside) {}
   virtual ~Taking() = default;
   virtual Statements lock() = 0;
   // What is to be read of what has been locked, if anything: a statement of its own sees what was committed
@@ -47,12 +48,56 @@ class PostgresStore::Taking {
   virtual Statements read_more(const RowSets&) { return {}; }
   // What is to be written.
   virtual Statements decide(const RowSets& locked, const RowSets& more) = 0;
+
+ protected:
+  // What there is to decide about.
+  void hold(std::vector<FoundState>& found) {
+    held_.clear();
+    writes_ = {};
+    for (auto& [place, state] : found) held_.emplace(place, Held{std::move(state)});
+  }
+
+  Taken decide_one(const NamedWork::One& one, const Decide& decide) {
+    const auto found = held_.find({one.merchant, one.id});
+    auto state = set_aside_.readable(one.merchant, one.id,
+                                     found == held_.end() ? std::nullopt : std::optional(found->second.now));
+    if (!state) return std::move(state.error());
+    auto& held = found->second;
+    auto decided = decide(std::move(*state));
+    if (!decided) return std::move(decided.error());
+    if (decided->is_changed) {
+      payment::assert_invariants(decided->step.state);
+      if (!held.before) held.before = std::move(held.now->operations);
+      held.now = decided->step.state;
+    }
+    if (one.key) writes_.add_key(held.now->transaction, *one.key, decided->reply);
+    return std::move(*decided);
+  }
+
+  // What has been decided.
+  Statements written() {
+    for (const auto& [place, held] : held_) {
+      if (held.before) writes_.add(*held.now, changed_operations(*held.before, *held.now));
+    }
+    return writes_.of_locked();
+  }
+
+ private:
+  struct Held {
+    Readable<payment::State> now;
+    // Its operations before it was changed, if it was.
+    std::optional<std::vector<payment::Operation>> before{};
+  };
+
+  SetAside& set_aside_;
+  std::map<Place, Held> held_;
+  Writes writes_;
 };
 
 class PostgresStore::DueTaking final : public Taking {
  public:
   DueTaking(const DueWork& work, std::size_t limit, const Decide& decide, SetAside& set_aside)
-      : work_(work), limit_(limit), decide_(decide), set_aside_(set_aside) {}
+      : Taking(set_aside), work_(work), limit_(limit), decide_(decide) {}
 
   Takens& taken() { return taken_; }
   // The number of rows that could not be read.
@@ -80,29 +125,19 @@ class PostgresStore::DueTaking final : public Taking {
 
   Statements decide(const RowSets&, const RowSets& more) override {
     add_operations(found_, more);
+    hold(found_);
     taken_.clear();
     aside_.clear();
-    Writes writes;
-    for (auto& [place, state] : found_) {
+    for (const auto& [place, state] : found_) {
       if (taken_.size() == limit_) break;
-      if (!state) {
-        set_aside_.note(place.first, place.second, state.error());
+      auto taken = decide_one({place.first, place.second}, decide_);
+      if (std::holds_alternative<Error>(taken)) {
         aside_.push_back(place);
-        continue;
+      } else {
+        taken_.push_back(std::move(taken));
       }
-      auto decided = decide_(*state);
-      if (!decided) {
-        taken_.emplace_back(std::move(decided.error()));
-        continue;
-      }
-      const auto& after = decided->step.state;
-      if (decided->is_changed) {
-        payment::assert_invariants(after);
-        writes.add(after, changed_operations(state->operations, after));
-      }
-      taken_.emplace_back(std::move(*decided));
     }
-    auto statements = writes.of_locked();
+    auto statements = written();
     if (!aside_.empty()) statements.push_back(about(put_off, aside_).bind(work_.by + set_aside_time));
     return statements;
   }
@@ -111,7 +146,6 @@ class PostgresStore::DueTaking final : public Taking {
   const DueWork& work_;
   std::size_t limit_;
   const Decide& decide_;
-  SetAside& set_aside_;
   std::vector<FoundState> found_;
   Takens taken_;
   std::vector<Place> aside_;
@@ -120,8 +154,7 @@ class PostgresStore::DueTaking final : public Taking {
 // Several at once. A transaction that more than one of them takes is decided about one after the other.
 class PostgresStore::NamedTaking final : public Taking {
  public:
-  NamedTaking(const std::vector<NamedTake>& takes, SetAside& set_aside)
-      : takes_(takes), set_aside_(set_aside) {}
+  NamedTaking(const std::vector<NamedTake>& takes, SetAside& set_aside) : Taking(set_aside), takes_(takes) {}
 
   std::vector<Result<Takens>>& results() { return results_; }
 
@@ -143,10 +176,8 @@ class PostgresStore::NamedTaking final : public Taking {
     // Behind BEGIN.
     auto found = read_transactions(locked.at(1));
     add_operations(found, std::span(locked).subspan(2, 1));
-    held_.clear();
-    for (auto& one : found) held_.emplace(one.place, Held{one.state, std::move(one.state)});
+    hold(found);
     results_.clear();
-    writes_ = {};
     int key_row = 0;
     for (const auto& take : takes_) {
       Takens taken;
@@ -157,40 +188,11 @@ class PostgresStore::NamedTaking final : public Taking {
       }
       results_.emplace_back(std::move(taken));
     }
-    for (const auto& [place, held] : held_) {
-      if (held.is_changed) writes_.add(*held.now, changed_operations(held.before->operations, *held.now));
-    }
-    return writes_.of_locked();
+    return written();
   }
 
  private:
-  struct Held {
-    Readable<payment::State> before;
-    Readable<payment::State> now;
-    bool is_changed = false;
-  };
-
-  Taken decide_one(const NamedWork::One& one, const Decide& decide) {
-    const auto found = held_.find({one.merchant, one.id});
-    auto state = set_aside_.readable(one.merchant, one.id,
-                                     found == held_.end() ? std::nullopt : std::optional(found->second.now));
-    if (!state) return std::move(state.error());
-    auto& held = found->second;
-    auto decided = decide(std::move(*state));
-    if (!decided) return std::move(decided.error());
-    if (decided->is_changed) {
-      payment::assert_invariants(decided->step.state);
-      held.now = decided->step.state;
-      held.is_changed = true;
-    }
-    if (one.key) writes_.add_key(held.now->transaction, *one.key, decided->reply);
-    return std::move(*decided);
-  }
-
   const std::vector<NamedTake>& takes_;
-  SetAside& set_aside_;
-  std::map<Place, Held> held_;
-  Writes writes_;
   std::vector<Result<Takens>> results_;
 };
 
@@ -277,7 +279,7 @@ ON CONFLICT DO NOTHING)",
 
 Task<Result<bool>> PostgresStore::has_seen_foreign_worker() {
   const Statement look("SELECT EXISTS (SELECT FROM foreign_workers)");
-  return query<bool>(look, Effect::none, [](const Rows& rows) -> Result<bool> { return rows[0].boolean(0); });
+  return query<bool>(look, Effect::none, [](const Rows& rows) { return rows[0].boolean(0); });
 }
 
 Task<Result<Workload>> PostgresStore::measure_workload() {
@@ -289,7 +291,7 @@ SELECT
    WHERE next_action_at IS NOT NULL AND status <> 'queued'),
   (SELECT count(*) FROM (SELECT FROM transactions WHERE status = 'manual_review' LIMIT 10000) r),
   clock_timestamp())");
-  return query<Workload>(measure, Effect::none, [](const Rows& rows) -> Result<Workload> {
+  return query<Workload>(measure, Effect::none, [](const Rows& rows) {
     return Workload{.oldest_due = rows[0].optional_time(0),
                     .oldest_started = rows[0].optional_time(1),
                     .in_review = rows[0].integer(2),
@@ -302,13 +304,11 @@ Task<Result<std::int64_t>> PostgresStore::count_backlog(std::int64_t most) {
 SELECT count(*)
 FROM (SELECT FROM transactions WHERE next_action_at IS NOT NULL LIMIT $1::bigint) b)",
                         most);
-  return query<std::int64_t>(count, Effect::none,
-                             [](const Rows& rows) -> Result<std::int64_t> { return rows[0].integer(0); });
+  return query<std::int64_t>(count, Effect::none, [](const Rows& rows) { return rows[0].integer(0); });
 }
 
 Task<Result<std::vector<MerchantBacklog>>> PostgresStore::largest_backlogs(std::int64_t most,
                                                                            std::size_t merchants) {
-  using Largest = std::vector<MerchantBacklog>;
   const Statement select(R"(
 SELECT merchant_id, count(*) AS waiting
 FROM (SELECT merchant_id FROM transactions WHERE next_action_at IS NOT NULL LIMIT $1::bigint) b
@@ -316,11 +316,9 @@ GROUP BY merchant_id
 ORDER BY waiting DESC, merchant_id
 LIMIT $2::bigint)",
                          most, static_cast<std::int64_t>(merchants));
-  return query<Largest>(select, Effect::none, [](const Rows& rows) -> Result<Largest> {
-    Largest largest;
-    for (const auto row : rows.all()) largest.push_back({{row.integer(0)}, row.integer(1)});
-    return largest;
-  });
+  const auto read =
+      each_row([](const Row& row) { return MerchantBacklog{{row.integer(0)}, row.integer(1)}; });
+  return query<std::vector<MerchantBacklog>>(select, Effect::none, read);
 }
 
 }  // namespace switchyard::store
