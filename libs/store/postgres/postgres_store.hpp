@@ -111,9 +111,6 @@ class PostgresStore final : public Store {
 
   // False if it has changed nobody.
   Task<Result<bool>> change_user(std::string username, postgres::Statement update);
-  // Runs a callable that returns Task<Result<T>> on the store's own thread.
-  template <class T, class Operation>
-  Task<Result<T>> on_own_thread(Operation operation);
   // One statement, whose rows `read` turns into a Result<T>; or Statements as one transaction, whose RowSets
   // it turns into one.
   template <class T, class Asked, class Read>
@@ -128,13 +125,14 @@ class PostgresStore final : public Store {
   IoThreads thread_{1, "store"};
   postgres::Pool pool_;
   TaskGroup tasks_;
-  std::atomic<std::size_t> under_way_{0};
   postgres::Batcher<Change, Committed> creations_;
   postgres::Batcher<Change, Committed> creations_with_keys_;
   postgres::Batcher<Change, Committed> answers_;
   postgres::Batcher<NamedTake, std::vector<Taken>> takes_;
   postgres::Turns logins_;
   postgres::Turns merchants_;
+  // For what is neither a batch's nor theirs.
+  postgres::Turns others_;
 };
 
 }  // namespace switchyard::store

@@ -103,29 +103,6 @@ auto PostgresStore::together_or_alone(
   };
 }
 
-template <class T, class Operation>
-Task<Result<T>> PostgresStore::on_own_thread(Operation operation) {
-  constexpr std::size_t under_way_max = 1024;
-  if (under_way_.fetch_add(1) >= under_way_max) {
-    --under_way_;
-    co_return fail(ErrorCode::overloaded, "too many operations are waiting for the store");
-  }
-  const auto initiate = [this](auto handler, Operation moved) {
-    auto& home = home_of(handler);
-    auto run = [this, &home, operation = std::move(moved),
-                handler = std::move(handler)]() mutable -> Task<void> {
-      auto result = co_await operation();
-      --under_way_;
-      asio::post(home, [handler = std::move(handler), result = std::move(result)]() mutable {
-        std::move(handler)(std::move(result));
-      });
-    };
-    asio::post(thread_.executor(0), [this, run = std::move(run)]() mutable { tasks_.spawn(std::move(run)); });
-  };
-  co_return co_await asio::async_initiate<const asio::use_awaitable_t<Executor>, void(Result<T>)>(
-      initiate, use_task, std::move(operation));
-}
-
 template <class T, class Asked, class Read>
 auto PostgresStore::transaction_of(Asked asked, Effect effect, Read read) {
   return [this, asked = std::move(asked), effect, read = std::move(read)]() mutable -> Task<Result<T>> {
@@ -148,15 +125,13 @@ auto PostgresStore::transaction_of(Asked asked, Effect effect, Read read) {
 
 template <class T, class Asked, class Read>
 Task<Result<T>> PostgresStore::query(Asked asked, Effect effect, Read read) {
-  auto operation = transaction_of<T>(std::move(asked), effect, std::move(read));
-  co_return co_await on_own_thread<T>(std::move(operation));
+  return others_.run<T>(anybody, transaction_of<T>(std::move(asked), effect, std::move(read)));
 }
 
 template <class T, class Asked, class Read>
 Task<Result<T>> PostgresStore::query_in_turn(postgres::Turns& turns, std::int64_t asker, Asked asked,
                                              Read read) {
-  auto operation = transaction_of<T>(std::move(asked), Effect::none, std::move(read));
-  co_return co_await turns.run<T>(asker, std::move(operation));
+  return turns.run<T>(asker, transaction_of<T>(std::move(asked), Effect::none, std::move(read)));
 }
 
 }  // namespace switchyard::store

@@ -211,7 +211,7 @@ Task<Result<Takens>> PostgresStore::take_due(DueWork work, Decide decide) {
     }
     co_return taken;
   };
-  co_return co_await on_own_thread<Takens>(std::move(operation));
+  return others_.run<Takens>(anybody, std::move(operation));
 }
 
 Task<Result<Takens>> PostgresStore::take_named(NamedWork work, Decide decide) {
