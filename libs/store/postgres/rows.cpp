@@ -34,13 +34,9 @@ Place place_of(const payment::Transaction& transaction) {
 }
 
 postgres::Statement about(const std::string& sql, std::span<const Place> places) {
-  postgres::Column merchants(postgres::Type::bigint);
-  postgres::Column ids(postgres::Type::uuid);
-  for (const auto& [merchant, id] : places) {
-    merchants.add(merchant.value);
-    ids.add(id.value);
-  }
-  return postgres::Statement(sql, merchants, ids);
+  PostgresColumns columns(transactions_table.key());
+  for (const auto& [merchant, id] : places) columns.put(merchant.value, id.value);
+  return columns.insert(sql);
 }
 
 std::vector<FoundState> read_transactions(const postgres::Rows& rows) {

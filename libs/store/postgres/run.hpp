@@ -32,27 +32,25 @@ class Retries {
   }
   bool is_late() const { return std::chrono::steady_clock::now() + retry_pause >= deadline_; }
   // Of a failure after which it is certain that nothing was done.
-  bool is_worth_another(const postgres::Failure& failure);
+  bool is_worth_another(const postgres::Failure& failure) {
+    if (failure.kind != postgres::Failure::Kind::refused) return false;
+    // One is enough; a feature that the server does not have has the same code as a plan that is out of date.
+    constexpr int sessions_replaced_max = 2;
+    if (postgres::is_of_the_session(failure.sqlstate)) return ++sessions_replaced_ <= sessions_replaced_max;
+    constexpr std::array<std::string_view, 5> codes{
+        "40000",  // rolled back instead of committed
+        "40001",  // serialization failure
+        "40P01",  // deadlock
+        "25006",  // a server that may not write: the failover is under way
+        "55P03",  // lock not available
+    };
+    return failure.sqlstate.starts_with("57P") || std::ranges::find(codes, failure.sqlstate) != codes.end();
+  }
 
  private:
   const postgres::Deadline deadline_ = std::chrono::steady_clock::now() + operation_time;
   int sessions_replaced_ = 0;
 };
-
-inline bool Retries::is_worth_another(const postgres::Failure& failure) {
-  if (failure.kind != postgres::Failure::Kind::refused) return false;
-  // One is enough; a feature that the server does not have has the same code as a plan that is out of date.
-  constexpr int sessions_replaced_max = 2;
-  if (postgres::is_of_the_session(failure.sqlstate)) return ++sessions_replaced_ <= sessions_replaced_max;
-  constexpr std::array<std::string_view, 5> codes{
-      "40000",  // rolled back instead of committed
-      "40001",  // serialization failure
-      "40P01",  // deadlock
-      "25006",  // a server that may not write: the failover is under way
-      "55P03",  // lock not available
-  };
-  return failure.sqlstate.starts_with("57P") || std::ranges::find(codes, failure.sqlstate) != codes.end();
-}
 
 inline Error to_error(const postgres::Failure& failure) {
   using Kind = postgres::Failure::Kind;

@@ -32,4 +32,17 @@ Task<void> require_finished_copy(postgres::Connection& connection);
 // The store's random id (store.hpp). Throws as migrate() does.
 Task<std::string> read_installation(postgres::Connection& connection);
 
+// What is in a database, for an operator.
+struct PostgresInspection {
+  // 0: no program of ours has used the database yet.
+  std::int64_t schema_version = 0;
+  std::int64_t users = 0;
+  // Of the server, such as "15.8".
+  std::string server_version{};
+};
+
+// Nothing is created or changed. Throws std::runtime_error with a line for the operator if the database
+// cannot be reached. Blocks.
+PostgresInspection inspect_postgres(const std::string& url);
+
 }  // namespace switchyard::store
