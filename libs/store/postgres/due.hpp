@@ -29,14 +29,13 @@ FOR UPDATE SKIP LOCKED)",
                      list_of(transaction_columns, as_read), condition);
 }
 
-inline const DueStatements lock_all{
-    lock_longest_due("next_action_at <= $1::timestamptz"),
-    lock_longest_due("next_action_at > $1::timestamptz"),
-};
-inline const DueStatements lock_started{
-    lock_longest_due("next_action_at <= $1::timestamptz AND status <> 'queued'"),
-    lock_longest_due("next_action_at > $1::timestamptz AND status <> 'queued'"),
-};
+inline DueStatements lock_due(std::string_view more) {
+  return {lock_longest_due(fmt::format("next_action_at <= $1::timestamptz{}", more)),
+          lock_longest_due(fmt::format("next_action_at > $1::timestamptz{}", more))};
+}
+
+inline const auto lock_all = lock_due("");
+inline const auto lock_started = lock_due(" AND status <> 'queued'");
 // What a wrong clock put off is the farthest ahead, and of that a bounded number is looked at: what has been
 // started may be ahead, too.
 inline const DueStatements lock_queued{

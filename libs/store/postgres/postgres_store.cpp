@@ -154,7 +154,7 @@ INSERT INTO health (id, checked_at)
 VALUES (1, $1::timestamptz)
 ON CONFLICT (id) DO UPDATE SET checked_at = excluded.checked_at)",
                               now);
-  Statements statements{note_health, look_for_privileges()};
+  Statements statements{note_health, Statement(look_for_privileges)};
   return query<void>(std::move(statements), Effect::repeatable, [](const RowSets& done) -> Result<void> {
     const auto missing = missing_privilege(done.back());
     if (missing) return fail(ErrorCode::store_unavailable, fmt::format("PostgreSQL: {}", *missing));

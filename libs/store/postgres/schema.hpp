@@ -22,8 +22,8 @@ Task<std::int64_t> open_schema(postgres::Connection& connection, Opening opening
 
 // Whether the role may use each table as the program must, without waiting for anybody's lock. It fails if a
 // table is not there.
-postgres::Statement look_for_privileges();
-// What look_for_privileges() found missing, with the remedy; nothing if all is there.
+extern const char* const look_for_privileges;
+// What look_for_privileges found missing, with the remedy; nothing if all is there.
 std::optional<std::string> missing_privilege(const postgres::Rows& found);
 
 // Throws if `switchyard store copy` (store/copy.hpp) was interrupted: half of the data is not there yet.

@@ -69,16 +69,11 @@ Statements page_of(MerchantId merchant, const TransactionFilter& filter) {
 
 }  // namespace
 
-Task<Result<std::optional<Replayed>>> PostgresStore::read_reply(MerchantId merchant, IdempotencyKey key) {
-  using Reply = std::optional<Replayed>;
+Task<Result<Used>> PostgresStore::read_reply(MerchantId merchant, IdempotencyKey key) {
   PostgresColumns wanted(idempotency_keys_table.key());
   wanted.put(merchant.value, payment::to_string(key.kind), std::string_view(key.key));
-  auto read = [key = std::move(key)](const Rows& rows) -> Result<Reply> {
-    auto used = replay_of(rows[0], key);
-    if (!used) return std::nullopt;
-    return std::move(*used);
-  };
-  return query_in_turn<Reply>(merchants_, merchant.value, select_keys(wanted), std::move(read));
+  auto read = [key = std::move(key)](const Rows& rows) -> Result<Used> { return replay_of(rows[0], key); };
+  return query_in_turn<Used>(merchants_, merchant.value, select_keys(wanted), std::move(read));
 }
 
 Task<Result<payment::State>> PostgresStore::find_transaction(MerchantId merchant, TransactionId id) {

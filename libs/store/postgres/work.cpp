@@ -12,8 +12,6 @@
 namespace switchyard::store {
 namespace {
 
-using Takens = std::vector<Taken>;
-
 // How many rows that cannot be read one take passes over.
 constexpr std::size_t passed_over_max = 1'000;
 
@@ -182,7 +180,7 @@ class PostgresStore::NamedTaking final : public Taking {
     for (const auto& take : takes_) {
       Takens taken;
       for (const auto& one : take.work.all) {
-        std::optional<Result<Replayed>> used;
+        Used used;
         if (one.key) used = replay_of(locked.back()[key_row++], *one.key);
         taken.push_back(used ? taken_of(std::move(*used)) : decide_one(one, take.decide));
       }
@@ -229,7 +227,7 @@ Task<postgres::Outcome<std::vector<Result<Takens>>>> PostgresStore::take_togethe
 Task<std::optional<postgres::Failure>> PostgresStore::run_taking(Taking& taking) {
   Retries retries;
   for (;;) {
-    auto failure = co_await try_taking(taking, retries.deadline());
+    auto failure = co_await try_taking(taking, retries);
     if (!failure) co_return std::nullopt;
     const bool again = failure->sqlstate == unique_violation || retries.is_worth_another(*failure);
     if (!again || retries.is_late()) co_return failure;
@@ -238,10 +236,9 @@ Task<std::optional<postgres::Failure>> PostgresStore::run_taking(Taking& taking)
   }
 }
 
-Task<std::optional<postgres::Failure>> PostgresStore::try_taking(Taking& taking,
-                                                                 postgres::Deadline deadline) {
-  const auto connect_by = std::min(deadline, std::chrono::steady_clock::now() + connection_time);
-  auto connection = co_await pool_.acquire(connect_by);
+Task<std::optional<postgres::Failure>> PostgresStore::try_taking(Taking& taking, const Retries& retries) {
+  const auto deadline = retries.deadline();
+  auto connection = co_await pool_.acquire(retries.connect_by());
   if (!connection) co_return std::move(connection.error());
   auto statements = taking.lock();
   statements.insert(statements.begin(), Statement("BEGIN"));
@@ -307,8 +304,7 @@ FROM (SELECT FROM transactions WHERE next_action_at IS NOT NULL LIMIT $1::bigint
   return query<std::int64_t>(count, Effect::none, [](const Rows& rows) { return rows[0].integer(0); });
 }
 
-Task<Result<std::vector<MerchantBacklog>>> PostgresStore::largest_backlogs(std::int64_t most,
-                                                                           std::size_t merchants) {
+Task<Result<Backlogs>> PostgresStore::largest_backlogs(std::int64_t most, std::size_t merchants) {
   const Statement select(R"(
 SELECT merchant_id, count(*) AS waiting
 FROM (SELECT merchant_id FROM transactions WHERE next_action_at IS NOT NULL LIMIT $1::bigint) b
@@ -318,7 +314,7 @@ LIMIT $2::bigint)",
                          most, static_cast<std::int64_t>(merchants));
   const auto read =
       each_row([](const Row& row) { return MerchantBacklog{{row.integer(0)}, row.integer(1)}; });
-  return query<std::vector<MerchantBacklog>>(select, Effect::none, read);
+  return query<Backlogs>(select, Effect::none, read);
 }
 
 }  // namespace switchyard::store

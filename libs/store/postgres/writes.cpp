@@ -26,14 +26,19 @@ ORDER BY i.position)";
 
 // All inserts are in one order everywhere, so that two batches with the same rows wait for each other and not
 // in a circle.
-const auto insert_transactions = fmt::format(R"(
-INSERT INTO transactions ({0})
+std::string insert_in_order(const TableName& table) {
+  return fmt::format(R"(
+INSERT INTO {0} ({1})
 SELECT *
-FROM unnest({1}) AS i ({0})
-ORDER BY merchant_id, id
+FROM unnest({2}) AS i ({1})
+ORDER BY {3})",
+                     table.name, list_of(table.columns, "{name}"), list_of(table.columns, as_array),
+                     list_of(table.key().columns, "{name}"));
+}
+const auto insert_keys = insert_in_order(idempotency_keys_table);
+const auto insert_transactions = insert_in_order(transactions_table) + R"(
 ON CONFLICT (merchant_id, id) DO NOTHING
-RETURNING merchant_id::bigint, id::uuid)",
-                                             transaction_names, list_of(transaction_columns, as_array));
+RETURNING merchant_id::bigint, id::uuid)";
 
 const auto insert_transactions_with_keys = fmt::format(
     R"(
@@ -57,13 +62,6 @@ WHERE NOT EXISTS (
 ORDER BY i.merchant_id, i.kind, i.key
 ON CONFLICT (merchant_id, kind, key) DO NOTHING)",
                                             key_names, list_of(idempotency_key_columns, as_array));
-
-const auto insert_keys = fmt::format(R"(
-INSERT INTO idempotency_keys ({0})
-SELECT *
-FROM unnest({1}) AS i ({0})
-ORDER BY merchant_id, kind, key)",
-                                     key_names, list_of(idempotency_key_columns, as_array));
 
 // One that was claimed since, or by somebody else, is no longer what the try has stored.
 const auto select_own = fmt::format(R"(
@@ -122,7 +120,7 @@ Statement select_keys(const PostgresColumns& keys) {
   return keys.select(select_keys_sql);
 }
 
-std::optional<Result<Replayed>> replay_of(const postgres::Row& row, const IdempotencyKey& key) {
+Used replay_of(const postgres::Row& row, const IdempotencyKey& key) {
   if (row.is_null(0)) return std::nullopt;
   return get_reply(row, key);
 }

@@ -13,9 +13,8 @@ postgres::Statement select_operations(std::span<const Place> places);
 // Looks for keys, whose rows begin with merchant, kind and key: whether they were used, and for what. One row
 // for each, in their order.
 postgres::Statement select_keys(const PostgresColumns& keys);
-// What the key of such a row was first used for, if it was;
-// idempotency_key_reused_with_different_body.
-std::optional<Result<Replayed>> replay_of(const postgres::Row& row, const IdempotencyKey& key);
+// What the key of such a row was first used for, if it was.
+Used replay_of(const postgres::Row& row, const IdempotencyKey& key);
 
 // What has been decided about many transactions, each of them once.
 class Writes {

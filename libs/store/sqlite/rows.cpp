@@ -99,8 +99,7 @@ void write_operations(sqlite::Database& database, const payment::Transaction& tr
   }
 }
 
-std::optional<Result<Replayed>> read_reply(sqlite::Database& database, MerchantId merchant,
-                                           const IdempotencyKey& key) {
+Used read_reply(sqlite::Database& database, MerchantId merchant, const IdempotencyKey& key) {
   auto row = database.query(R"(
     SELECT request_fingerprint, transaction_id, reply FROM idempotency_keys
     WHERE merchant_id = ? AND kind = ? AND key = ?)");

@@ -68,14 +68,11 @@ Task<Result<Committed>> SqliteStore::write(Change change) {
       [change = std::move(change)](sqlite::Database& database) { return write_change(database, change); });
 }
 
-Task<Result<std::optional<Replayed>>> SqliteStore::read_reply(MerchantId merchant, IdempotencyKey key) {
-  using Reply = std::optional<Replayed>;
-  return merchants_.run<Reply>(merchant.value,
-                               [merchant, key = std::move(key)](sqlite::Database& database) -> Result<Reply> {
-                                 auto used = store::read_reply(database, merchant, key);
-                                 if (!used) return std::nullopt;
-                                 return std::move(*used);
-                               });
+Task<Result<Used>> SqliteStore::read_reply(MerchantId merchant, IdempotencyKey key) {
+  return merchants_.run<Used>(merchant.value,
+                              [merchant, key = std::move(key)](sqlite::Database& database) -> Result<Used> {
+                                return store::read_reply(database, merchant, key);
+                              });
 }
 
 Task<Result<payment::State>> SqliteStore::find_transaction(MerchantId merchant, TransactionId id) {

@@ -14,7 +14,6 @@ namespace {
 // How many rows that cannot be read one claim passes over: it holds up the commits of merchants.
 constexpr std::size_t passed_over_max = 1'000;
 
-using All = std::vector<Taken>;
 using Ones = std::vector<NamedWork::One>;
 
 void find_due(sqlite::Database& database, const std::string& sql, Timestamp time, std::size_t limit,
@@ -54,10 +53,10 @@ Taken take_one(sqlite::Database& database, SetAside& set_aside, const NamedWork:
   return std::move(*decided);
 }
 
-All find_and_take(sqlite::Database& database, SetAside& set_aside, const DueWork& work,
-                  const Decide& decide) {
+Takens find_and_take(sqlite::Database& database, SetAside& set_aside, const DueWork& work,
+                     const Decide& decide) {
   const auto& queries = queries_of(work.which);
-  All taken;
+  Takens taken;
   for (std::size_t passed_over = 0; taken.size() < work.limit && passed_over < passed_over_max;) {
     const auto left = work.limit - taken.size();
     Ones found;
@@ -81,23 +80,23 @@ All find_and_take(sqlite::Database& database, SetAside& set_aside, const DueWork
 
 }  // namespace
 
-Task<Result<All>> SqliteStore::take_due(DueWork work, Decide decide) {
-  return writer_.run<All>(
-      [this, work, decide = std::move(decide)](sqlite::Database& database) -> Result<All> {
+Task<Result<Takens>> SqliteStore::take_due(DueWork work, Decide decide) {
+  return writer_.run<Takens>(
+      [this, work, decide = std::move(decide)](sqlite::Database& database) -> Result<Takens> {
         return find_and_take(database, set_aside_, work, decide);
       });
 }
 
-Task<Result<All>> SqliteStore::take_named(NamedWork work, Decide decide) {
+Task<Result<Takens>> SqliteStore::take_named(NamedWork work, Decide decide) {
   // As they lie in the file: what goes to one page is then written one after another.
   std::vector<std::size_t> order(work.all.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::ranges::sort(order, {}, [&work](std::size_t i) {
     return std::tie(work.all[i].merchant.value, work.all[i].id.value.bytes);
   });
-  return writer_.run<All>([this, work = std::move(work), decide = std::move(decide),
-                           order = std::move(order)](sqlite::Database& database) -> Result<All> {
-    All taken(work.all.size(), Error{});
+  return writer_.run<Takens>([this, work = std::move(work), decide = std::move(decide),
+                              order = std::move(order)](sqlite::Database& database) -> Result<Takens> {
+    Takens taken(work.all.size(), Error{});
     for (const auto i : order) taken[i] = take_one(database, set_aside_, work.all[i], decide);
     return taken;
   });
@@ -144,16 +143,15 @@ Task<Result<std::int64_t>> SqliteStore::count_backlog(std::int64_t most) {
   });
 }
 
-Task<Result<std::vector<MerchantBacklog>>> SqliteStore::largest_backlogs(std::int64_t most,
-                                                                         std::size_t merchants) {
-  return merchants_.run<std::vector<MerchantBacklog>>(
-      ourselves, [most, merchants](sqlite::Database& database) -> Result<std::vector<MerchantBacklog>> {
-        auto row = database.query(backlog_by_merchant);
-        row.bind(most, static_cast<std::int64_t>(merchants));
-        std::vector<MerchantBacklog> largest;
-        while (row.step()) largest.push_back({{row.integer(0)}, row.integer(1)});
-        return largest;
-      });
+Task<Result<Backlogs>> SqliteStore::largest_backlogs(std::int64_t most, std::size_t merchants) {
+  return merchants_.run<Backlogs>(ourselves,
+                                  [most, merchants](sqlite::Database& database) -> Result<Backlogs> {
+                                    auto row = database.query(backlog_by_merchant);
+                                    row.bind(most, static_cast<std::int64_t>(merchants));
+                                    Backlogs largest;
+                                    while (row.step()) largest.push_back({{row.integer(0)}, row.integer(1)});
+                                    return largest;
+                                  });
 }
 
 }  // namespace switchyard::store
