@@ -3,7 +3,6 @@
 #include <array>
 #include <set>
 #include <stdexcept>
-#include <utility>
 
 #include <fmt/format.h>
 
@@ -48,16 +47,16 @@ std::string sums_of(const TableName& table, std::string_view group, std::string_
 struct Table : TableName {
   std::string sums;
   std::string all = column_list(*this);
-  std::string order = list_of(key().columns, "{name}");
+  std::string order = list_of(key(), "{name}");
   std::string count = fmt::format("SELECT count(*) FROM {}", name);
   // The last key there.
-  std::string last = fmt::format("SELECT {} FROM {} ORDER BY {} LIMIT 1", list_of(key().columns, as_read),
-                                 name, list_of(key().columns, "{name}{collation} DESC"));
+  std::string last = fmt::format("SELECT {} FROM {} ORDER BY {} LIMIT 1", list_of(key(), as_read), name,
+                                 list_of(key(), "{name}{collation} DESC"));
   std::string first_rows = fmt::format("SELECT {} FROM {} ORDER BY {} LIMIT ?", all, name, order);
   std::string next_rows = fmt::format("SELECT {0} FROM {1} WHERE ({2}) > ({3}) ORDER BY {2} LIMIT ?", all,
-                                      name, order, list_of(key().columns, "?"));
+                                      name, order, list_of(key(), "?"));
   std::string insert = fmt::format("INSERT INTO {} ({}) SELECT * FROM unnest({})", name,
-                                   list_of(columns, "{name}"), list_of(columns, as_array));
+                                   list_of(*this, "{name}"), list_of(*this, as_array));
 };
 
 const std::array<Table, 4>& all_tables() {

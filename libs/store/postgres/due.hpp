@@ -26,7 +26,7 @@ WHERE {}
 ORDER BY next_action_at
 LIMIT $2::bigint
 FOR UPDATE SKIP LOCKED)",
-                     list_of(transaction_columns, as_read), condition);
+                     list_of(transactions_table, as_read), condition);
 }
 
 inline DueStatements lock_due(std::string_view more) {
@@ -52,7 +52,7 @@ FROM (
 JOIN transactions t USING (merchant_id, id)
 WHERE t.status = 'queued' AND t.next_action_at > $1::timestamptz
 FOR UPDATE OF t SKIP LOCKED)",
-                list_of(transaction_columns, "t.{name}::{type}")),
+                list_of(transactions_table, "t.{name}::{type}")),
 };
 
 inline const DueStatements& due_statements(DueWork::Which which) {

@@ -3,10 +3,6 @@
 #include <array>
 #include <map>
 
-#include <fmt/format.h>
-
-#include "base/assert.hpp"
-
 namespace switchyard::store {
 namespace {
 
@@ -16,14 +12,6 @@ constexpr std::array element_types{postgres::Type::bigint, postgres::Type::boole
                                    postgres::Type::bytea,  postgres::Type::timestamptz};
 
 }  // namespace
-
-std::vector<ColumnName> changing_columns(const TableName& table) {
-  std::vector<ColumnName> changing;
-  for (std::size_t i = 0; i < table.columns.size(); ++i) {
-    if (table.is_in_update(i)) changing.push_back(table.columns[i]);
-  }
-  return changing;
-}
 
 Place place_of(const postgres::Row& row) {
   return {{row.integer(0)}, {row.uuid(1)}};

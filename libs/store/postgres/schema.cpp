@@ -84,11 +84,6 @@ void require_suitable(std::int64_t version, Opening opening) {
   throw std::runtime_error("the database " + why_too_old(version, newest_postgres_version));
 }
 
-Task<void> require_privileges(postgres::Connection& connection) {
-  const auto found = co_await run(connection, look_for_privileges);
-  if (const auto missing = missing_privilege(found)) throw std::runtime_error(*missing);
-}
-
 [[noreturn]] void refuse_migration(const postgres::Failure& failure) {
   std::string remedy;
   if (failure.sqlstate == not_permitted || failure.sqlstate == "3F000") {
@@ -170,7 +165,10 @@ Task<std::int64_t> migrate(postgres::Connection& connection, std::int64_t to) {
   auto version = co_await look_at_version(connection);
   require_known(version);
   if (version < to) version = co_await migrate_in_turn(connection, to);
-  if (to == newest_postgres_version) co_await require_privileges(connection);
+  if (to == newest_postgres_version) {
+    const auto found = co_await run(connection, look_for_privileges);
+    if (const auto missing = missing_privilege(found)) throw std::runtime_error(*missing);
+  }
   co_return version;
 }
 
@@ -181,8 +179,7 @@ Task<std::int64_t> open_schema(postgres::Connection& connection, Opening opening
     require_suitable(version, opening);
     if (opening == Opening::read_only) co_return version;
   }
-  const auto before = co_await migrate(connection);
-  co_return before;
+  co_return co_await migrate(connection);
 }
 
 PostgresInspection inspect_postgres(const std::string& url) {

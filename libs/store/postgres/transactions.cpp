@@ -8,13 +8,11 @@
 namespace switchyard::store {
 namespace {
 
-using Statements = std::vector<Statement>;
-
 const auto select_transaction = fmt::format(R"(
 SELECT {}
 FROM transactions
 WHERE merchant_id = $1::bigint AND id = $2::uuid)",
-                                            list_of(transaction_columns, as_read));
+                                            list_of(transactions_table, as_read));
 
 // A transaction and its operations must be of one moment.
 constexpr const char* begin_reading = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
@@ -42,7 +40,7 @@ WHERE ($5::text = '' OR status = $5::text)
   AND ($8::timestamptz IS NULL OR created_at < $8::timestamptz)
 ORDER BY id DESC
 LIMIT $9::bigint)",
-                      list_of(transaction_columns, as_read), of_index),
+                      list_of(transactions_table, as_read), of_index),
           fmt::format(R"(
 SELECT id::uuid
 FROM transactions

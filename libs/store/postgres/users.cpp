@@ -11,29 +11,29 @@ namespace {
 constexpr std::int64_t users_lock = 0x53575955;
 
 const auto select_user =
-    fmt::format("SELECT {} FROM users WHERE username = $1::text", list_of(read_user_columns, as_read));
+    fmt::format("SELECT {} FROM users WHERE username = $1::text", list_of(read_users_table, as_read));
 const auto select_users =
-    fmt::format("SELECT {} FROM users WHERE id = ANY($1::bigint[])", list_of(read_user_columns, as_read));
+    fmt::format("SELECT {} FROM users WHERE id = ANY($1::bigint[])", list_of(read_users_table, as_read));
 const auto list_page = fmt::format(R"(
 SELECT {}
 FROM users
 WHERE id > $1::bigint
 ORDER BY id
 LIMIT $2::bigint)",
-                                   list_of(read_user_columns, as_read));
+                                   list_of(read_users_table, as_read));
 const auto insert_user = fmt::format(R"(
 INSERT INTO users ({})
 SELECT coalesce($1::bigint, coalesce(max(id), 0) + 1), $2::text, $3::text, $4::boolean, $5::timestamptz
 FROM users
 ON CONFLICT DO NOTHING
 RETURNING {})",
-                                     list_of(user_columns, "{name}"), list_of(read_user_columns, as_read));
+                                     list_of(users_table, "{name}"), list_of(read_users_table, as_read));
 const auto import_into_users = fmt::format(R"(
 INSERT INTO users ({})
 SELECT i.*
 FROM unnest({}) i
 WHERE NOT EXISTS (SELECT FROM users))",
-                                           list_of(user_columns, "{name}"), list_of(user_columns, as_array));
+                                           list_of(users_table, "{name}"), list_of(users_table, as_array));
 
 constexpr const char* take_users_lock = "SELECT pg_advisory_xact_lock($1::bigint)";
 
@@ -45,10 +45,6 @@ bool can_be_a_name(std::string_view username) {
 
 Error no_name() {
   return {ErrorCode::invalid_argument, "a user's name must be UTF-8 without NUL"};
-}
-
-Result<bool> has_changed_one(const Rows& rows) {
-  return rows.changed() == 1;
 }
 
 Column texts_of(const std::vector<std::string>& subjects) {
@@ -73,8 +69,9 @@ Task<Result<std::vector<User>>> PostgresStore::find_users(std::vector<UserId> id
 }
 
 Task<Result<std::vector<User>>> PostgresStore::list_users(UserId after, std::size_t limit) {
-  Statement select(list_page, after.value, static_cast<std::int64_t>(limit));
-  return query_in_turn<std::vector<User>>(logins_, anybody, std::move(select), each_row(get_user<Row>));
+  return query_in_turn<std::vector<User>>(logins_, anybody,
+                                          Statement(list_page, after.value, static_cast<std::int64_t>(limit)),
+                                          each_row(get_user<Row>));
 }
 
 Task<Result<User>> PostgresStore::add_user(NewUser user, Timestamp now) {
@@ -109,7 +106,8 @@ Task<Result<bool>> PostgresStore::import_users(std::vector<NewUser> users, Times
 
 Task<Result<bool>> PostgresStore::change_user(std::string username, Statement update) {
   if (!can_be_a_name(username)) co_return false;
-  co_return co_await query<bool>(std::move(update), Effect::repeatable, has_changed_one);
+  co_return co_await query<bool>(std::move(update), Effect::repeatable,
+                                 [](const Rows& rows) { return rows.changed() == 1; });
 }
 
 Task<Result<void>> PostgresStore::set_user_enabled(std::string username, bool enabled) {

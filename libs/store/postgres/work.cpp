@@ -4,16 +4,12 @@
 #include <iterator>
 #include <map>
 
-#include "base/assert.hpp"
 #include "store/postgres/due.hpp"
 #include "store/postgres/run.hpp"
 #include "store/postgres/writes.hpp"
 
 namespace switchyard::store {
 namespace {
-
-// How many rows that cannot be read one take passes over.
-constexpr std::size_t passed_over_max = 1'000;
 
 // A key that was used between the look for it and the commit: the next try finds it.
 constexpr std::string_view unique_violation = "23505";
@@ -31,7 +27,7 @@ FROM transactions
 WHERE (merchant_id, id) IN (SELECT * FROM unnest($1::bigint[], $2::uuid[]))
 ORDER BY merchant_id, id
 FOR UPDATE)",
-                                    list_of(transaction_columns, as_read));
+                                    list_of(transactions_table, as_read));
 
 }  // namespace
 

@@ -11,12 +11,12 @@ namespace {
 
 std::string insert_into(const TableName& table) {
   return fmt::format("INSERT INTO {} ({}) VALUES ({})", table.name, column_list(table),
-                     list_of(table.columns, "?{number}"));
+                     list_of(table, "?{number}"));
 }
 
 std::string update(const TableName& table) {
   return fmt::format("UPDATE {} SET {}", table.name,
-                     list_of(table.columns, "{sqlite_name} = ?{number}", only_changing));
+                     list_of(table, "{sqlite_name} = ?{number}", Which::changing));
 }
 
 // Of put_columns(): for insert_into(), or for update(), which needs to know which row it is and what may have
@@ -30,7 +30,7 @@ auto bind_to(sqlite::Query& query, const TableName& table, bool is_update) {
 }  // namespace
 
 std::string column_list(const TableName& table) {
-  return list_of(table.columns, "{sqlite_name}");
+  return list_of(table, "{sqlite_name}");
 }
 
 std::optional<Readable<payment::State>> read_state(sqlite::Database& database, MerchantId merchant,
@@ -99,13 +99,14 @@ void write_operations(sqlite::Database& database, const payment::Transaction& tr
   }
 }
 
-Used read_reply(sqlite::Database& database, MerchantId merchant, const IdempotencyKey& key) {
+Used read_reply(sqlite::Database& database, MerchantId merchant, const std::optional<IdempotencyKey>& key) {
+  if (!key) return std::nullopt;
   auto row = database.query(R"(
     SELECT request_fingerprint, transaction_id, reply FROM idempotency_keys
     WHERE merchant_id = ? AND kind = ? AND key = ?)");
-  row.bind(merchant.value, payment::to_string(key.kind), key.key);
+  row.bind(merchant.value, payment::to_string(key->kind), key->key);
   if (!row.step()) return std::nullopt;
-  return get_reply(row, key);
+  return get_reply(row, *key);
 }
 
 void insert_key(sqlite::Database& database, const payment::Transaction& transaction,

@@ -29,7 +29,7 @@ void write_operations(sqlite::Database& database, const payment::Transaction& tr
                       const Operations& operations, std::size_t stored);
 
 // What the key was first used for, if it was.
-Used read_reply(sqlite::Database& database, MerchantId merchant, const IdempotencyKey& key);
+Used read_reply(sqlite::Database& database, MerchantId merchant, const std::optional<IdempotencyKey>& key);
 void insert_key(sqlite::Database& database, const payment::Transaction& transaction,
                 const IdempotencyKey& key, const std::string& reply);
 
