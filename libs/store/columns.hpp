@@ -188,23 +188,25 @@ consteval int position_of(std::string_view name, std::span<const ColumnName> col
   return static_cast<int>(position);
 }
 
-inline constexpr bool only_changing = true;
+// Of a table: those that may change; and with them those of the key, which is what an UPDATE needs.
+enum class Which : std::uint8_t { all, changing, in_update };
 
 // `each` of the columns, with commas between. In it {name} and {type} are PostgreSQL's, {sqlite_name} is
-// SQLite's, {collation} is what PostgreSQL needs to order as SQLite does, {number} counts from 1.
-inline std::string list_of(std::span<const ColumnName> columns, fmt::string_view each,
-                           bool leave_out_fixed = false) {
+// SQLite's, {collation} is what PostgreSQL needs to order as SQLite does, {number} counts the table's columns
+// from 1, {place} those that are listed.
+inline std::string list_of(const TableName& table, fmt::string_view each, Which which = Which::all) {
   constexpr std::array types{"bigint", "boolean", "uuid", "text", "bytea", "timestamptz"};
   std::string list;
-  for (std::size_t i = 0; i < columns.size(); ++i) {
-    const auto& [name, type, is_fixed] = columns[i];
-    if (leave_out_fixed && is_fixed) continue;
+  for (std::size_t i = 0, place = 0; i < table.columns.size(); ++i) {
+    const auto& [name, type, is_fixed] = table.columns[i];
+    if (which == Which::changing ? is_fixed : which == Which::in_update && !table.is_in_update(i)) continue;
     if (!list.empty()) list += ", ";
     list += fmt::format(
         fmt::runtime(each), fmt::arg("name", name),
         fmt::arg("type", types.at(static_cast<std::size_t>(type))),
         fmt::arg("sqlite_name", fmt::format("{}{}", name, type == ColumnType::timestamptz ? "_ms" : "")),
-        fmt::arg("collation", type == ColumnType::text ? R"( COLLATE "C")" : ""), fmt::arg("number", i + 1));
+        fmt::arg("collation", type == ColumnType::text ? R"( COLLATE "C")" : ""), fmt::arg("number", i + 1),
+        fmt::arg("place", ++place));
   }
   return list;
 }
@@ -296,7 +298,7 @@ Readable<payment::Operation> get_operation(const Row& row, const payment::Transa
 }
 
 // Its id, its name, its password's hash, whether it is enabled.
-inline constexpr auto read_user_columns = std::span(user_columns).first<4>();
+inline constexpr TableName read_users_table{"users", std::span(user_columns).first<4>(), 1};
 
 template <class Row>
 User get_user(const Row& row) {

@@ -3,7 +3,6 @@
 #include <array>
 #include <set>
 #include <stdexcept>
-#include <utility>
 
 #include <fmt/format.h>
 
@@ -27,55 +26,45 @@ constexpr std::chrono::minutes batch_time{5};
 // Rows go over in the order of their primary key, a batch in one commit. So the last key on the other side
 // says how far the copy has come, and the batch after it is read from there.
 
-// A table with its statements, which live as long as the program.
-struct Table : TableName {
-  Table(const TableName& table, std::string_view group, std::string_view more_to_sum);
-
-  std::string count;
-  // The last key there.
-  std::string last;
-  std::string first_rows;
-  std::string next_rows;
-  std::string insert;
-  // Lines that must be the same on both sides, in any order, in SQL that both understand. A sum is taken in
-  // two parts, because both add up 64 bits only.
-  std::string sums;
-};
-
-Table::Table(const TableName& table, std::string_view group, std::string_view more_to_sum)
-    : TableName(table) {
-  const auto key = columns.first(key_size);
-  const auto all = column_list(table);
-  const auto order = list_of(key, "{name}");
-  count = fmt::format("SELECT count(*) FROM {}", name);
-  last = fmt::format("SELECT {} FROM {} ORDER BY {} LIMIT 1", list_of(key, as_read), name,
-                     list_of(key, "{name}{collation} DESC"));
-  first_rows = fmt::format("SELECT {} FROM {} ORDER BY {} LIMIT ?", all, name, order);
-  next_rows = fmt::format("SELECT {0} FROM {1} WHERE ({2}) > ({3}) ORDER BY {2} LIMIT ?", all, name, order,
-                          list_of(key, "?"));
-  insert = fmt::format("INSERT INTO {} ({}) SELECT * FROM unnest({})", name, list_of(columns, "{name}"),
-                       list_of(columns, as_array));
-  std::vector<std::string_view> summed;
-  for (const auto& column : columns) {
-    if (column.type == ColumnType::bigint) summed.push_back(column.name);
-  }
-  if (!more_to_sum.empty()) summed.push_back(more_to_sum);
-  sums = fmt::format("SELECT {} || ' ' || count(*)", group);
-  for (const auto& one : summed) {
-    sums += fmt::format(R"(
+// Lines that must be the same on both sides, in any order, in SQL that both understand. A sum is taken in two
+// parts, because both add up 64 bits only.
+std::string sums_of(const TableName& table, std::string_view group, std::string_view more_to_sum) {
+  auto sql = fmt::format("SELECT {} || ' ' || count(*)", group);
+  const auto sum = [&sql](std::string_view summed) {
+    sql += fmt::format(R"(
       || ' ' || CAST(coalesce(sum({0} / 1000000000), 0) AS bigint)
       || ' ' || CAST(coalesce(sum({0} % 1000000000), 0) AS bigint))",
-                        one);
+                       summed);
+  };
+  for (const auto& column : table.columns) {
+    if (column.type == ColumnType::bigint) sum(column.name);
   }
-  sums += fmt::format(" FROM {} GROUP BY {}", name, group);
+  if (!more_to_sum.empty()) sum(more_to_sum);
+  return sql + fmt::format(" FROM {} GROUP BY {}", table.name, group);
 }
+
+// A table with its statements, which live as long as the program.
+struct Table : TableName {
+  std::string sums;
+  std::string all = column_list(*this);
+  std::string order = list_of(key(), "{name}");
+  std::string count = fmt::format("SELECT count(*) FROM {}", name);
+  // The last key there.
+  std::string last = fmt::format("SELECT {} FROM {} ORDER BY {} LIMIT 1", list_of(key(), as_read), name,
+                                 list_of(key(), "{name}{collation} DESC"));
+  std::string first_rows = fmt::format("SELECT {} FROM {} ORDER BY {} LIMIT ?", all, name, order);
+  std::string next_rows = fmt::format("SELECT {0} FROM {1} WHERE ({2}) > ({3}) ORDER BY {2} LIMIT ?", all,
+                                      name, order, list_of(key(), "?"));
+  std::string insert = fmt::format("INSERT INTO {} ({}) SELECT * FROM unnest({})", name,
+                                   list_of(*this, "{name}"), list_of(*this, as_array));
+};
 
 const std::array<Table, 4>& all_tables() {
   static const std::array<Table, 4> tables{{
-      {users_table, "CASE WHEN enabled THEN 'enabled' ELSE 'disabled' END", ""},
-      {transactions_table, "currency || ' ' || status", ""},
-      {operations_table, "psp || ' ' || kind || ' ' || phase", ""},
-      {idempotency_keys_table, "kind", "length(key)"},
+      {users_table, sums_of(users_table, "CASE WHEN enabled THEN 'enabled' ELSE 'disabled' END", "")},
+      {transactions_table, sums_of(transactions_table, "currency || ' ' || status", "")},
+      {operations_table, sums_of(operations_table, "psp || ' ' || kind || ' ' || phase", "")},
+      {idempotency_keys_table, sums_of(idempotency_keys_table, "kind", "length(key)")},
   }};
   return tables;
 }

@@ -12,7 +12,6 @@
 #include <mutex>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <utility>
 
 #include "base/error.hpp"
@@ -34,6 +33,8 @@ Readable<T> sound(T value) {
 
 // How long a claim puts off what it cannot read.
 inline constexpr std::chrono::seconds set_aside_time{60};
+// How many of them one claim passes over: in SQLite it holds up the commits of merchants.
+inline constexpr std::size_t passed_over_max = 1'000;
 
 // Which rows were met lately. Safe to use from any thread.
 class SetAside {

@@ -36,16 +36,19 @@ Task<Result<Committed>> Store::write_with_key(Change change) {
 Task<Result<std::optional<Replayed>>> Store::find_reply(MerchantId merchant, IdempotencyKey key) {
   // Before the read: a use that ends in between is committed, and read.
   if (keys_in_flight_.holds(merchant, key)) co_return std::unexpected(first_use_in_flight());
-  co_return co_await read_reply(merchant, std::move(key));
+  auto used = co_await read_reply(merchant, std::move(key));
+  if (!used) co_return std::unexpected(std::move(used.error()));
+  if (!*used) co_return std::nullopt;
+  co_return std::move(**used);
 }
 
-Task<Result<std::vector<Taken>>> Store::take(Work work, Decide decide) {
+Task<Result<Takens>> Store::take(Work work, Decide decide) {
   if (auto* due = std::get_if<DueWork>(&work)) return take_due(*due, std::move(decide));
   return take_with_keys(std::get<NamedWork>(std::move(work)), std::move(decide));
 }
 
-Task<Result<std::vector<Taken>>> Store::take_with_keys(NamedWork work, Decide decide) {
-  std::vector<Taken> results(work.all.size(), Taken(first_use_in_flight()));
+Task<Result<Takens>> Store::take_with_keys(NamedWork work, Decide decide) {
+  Takens results(work.all.size(), Taken(first_use_in_flight()));
   std::deque<KeysInFlight::Hold> holds;
   NamedWork free;
   std::vector<std::size_t> positions;

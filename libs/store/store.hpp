@@ -56,6 +56,8 @@ struct Replayed {
   TransactionId id;
   std::string reply;
 };
+// What a key was used for, if it was; idempotency_key_reused_with_different_body.
+using Used = std::optional<Result<Replayed>>;
 // Somebody else has changed it, or stored it first: nothing was done.
 struct Stale {};
 using Committed = std::variant<Done, Replayed, Stale>;
@@ -105,6 +107,7 @@ using Decide = std::function<std::expected<Decided, payment::Refusal>(payment::S
 // Of NamedWork also the errors not_found (also if it is another merchant's), set_aside,
 // idempotency_key_reused_with_different_body, and idempotency_key_in_flight.
 using Taken = std::variant<Decided, Replayed, payment::Refusal, Error>;
+using Takens = std::vector<Taken>;
 
 // Of a key that was used before.
 inline Taken taken_of(Result<Replayed> used) {
@@ -152,6 +155,8 @@ struct MerchantBacklog {
   std::int64_t count = 0;
 };
 
+using Backlogs = std::vector<MerchantBacklog>;
+
 using Owners = std::vector<std::pair<TransactionId, MerchantId>>;
 
 // How far the clocks of processes may be apart.
@@ -171,7 +176,7 @@ class Store : public Users {
   // Errors of a change with a key: idempotency_key_reused_with_different_body; idempotency_key_in_flight if
   // the first use of the key is not committed yet.
   Task<Result<Committed>> commit(Change change);
-  Task<Result<std::vector<Taken>>> take(Work work, Decide decide);
+  Task<Result<Takens>> take(Work work, Decide decide);
 
   // What an earlier use of the key was answered, nothing if it was never used; the errors are those of
   // commit(). For a request that would be refused if it were new.
@@ -189,8 +194,7 @@ class Store : public Users {
   // Rows with a next action, counted up to `most`.
   virtual Task<Result<std::int64_t>> count_backlog(std::int64_t most) = 0;
   // The same by merchant: those with the most such rows, at most so many merchants.
-  virtual Task<Result<std::vector<MerchantBacklog>>> largest_backlogs(std::int64_t most,
-                                                                      std::size_t merchants) = 0;
+  virtual Task<Result<Backlogs>> largest_backlogs(std::int64_t most, std::size_t merchants) = 0;
 
   // A worker that is not ours has been seen on the queue outside the store: from then on that queue alone
   // hands out what is `queued`, also while it is away. Never forgotten.
@@ -205,9 +209,9 @@ class Store : public Users {
  protected:
   // commit(), take() and find_reply(), where no use of the same key is in flight in this process.
   virtual Task<Result<Committed>> write(Change change) = 0;
-  virtual Task<Result<std::vector<Taken>>> take_due(DueWork work, Decide decide) = 0;
-  virtual Task<Result<std::vector<Taken>>> take_named(NamedWork work, Decide decide) = 0;
-  virtual Task<Result<std::optional<Replayed>>> read_reply(MerchantId merchant, IdempotencyKey key) = 0;
+  virtual Task<Result<Takens>> take_due(DueWork work, Decide decide) = 0;
+  virtual Task<Result<Takens>> take_named(NamedWork work, Decide decide) = 0;
+  virtual Task<Result<Used>> read_reply(MerchantId merchant, IdempotencyKey key) = 0;
 
   SetAside set_aside_;
   std::string made_anew_;
@@ -215,7 +219,7 @@ class Store : public Users {
 
  private:
   Task<Result<Committed>> write_with_key(Change change);
-  Task<Result<std::vector<Taken>>> take_with_keys(NamedWork work, Decide decide);
+  Task<Result<Takens>> take_with_keys(NamedWork work, Decide decide);
 
   KeysInFlight keys_in_flight_;
 };

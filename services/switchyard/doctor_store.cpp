@@ -9,7 +9,7 @@
 #include "service/settings.hpp"
 #include "sqlite/database.hpp"
 #include "store/open.hpp"
-#include "store/postgres/inspect.hpp"
+#include "store/postgres/schema.hpp"
 #include "store/sqlite/schema.hpp"
 
 namespace switchyard::cli {

@@ -26,17 +26,16 @@ WHERE {}
 ORDER BY next_action_at
 LIMIT $2::bigint
 FOR UPDATE SKIP LOCKED)",
-                     list_of(transaction_columns, as_read), condition);
+                     list_of(transactions_table, as_read), condition);
 }
 
-inline const DueStatements lock_all{
-    lock_longest_due("next_action_at <= $1::timestamptz"),
-    lock_longest_due("next_action_at > $1::timestamptz"),
-};
-inline const DueStatements lock_started{
-    lock_longest_due("next_action_at <= $1::timestamptz AND status <> 'queued'"),
-    lock_longest_due("next_action_at > $1::timestamptz AND status <> 'queued'"),
-};
+inline DueStatements lock_due(std::string_view more) {
+  return {lock_longest_due(fmt::format("next_action_at <= $1::timestamptz{}", more)),
+          lock_longest_due(fmt::format("next_action_at > $1::timestamptz{}", more))};
+}
+
+inline const auto lock_all = lock_due("");
+inline const auto lock_started = lock_due(" AND status <> 'queued'");
 // What a wrong clock put off is the farthest ahead, and of that a bounded number is looked at: what has been
 // started may be ahead, too.
 inline const DueStatements lock_queued{
@@ -53,7 +52,7 @@ FROM (
 JOIN transactions t USING (merchant_id, id)
 WHERE t.status = 'queued' AND t.next_action_at > $1::timestamptz
 FOR UPDATE OF t SKIP LOCKED)",
-                list_of(transaction_columns, "t.{name}::{type}")),
+                list_of(transactions_table, "t.{name}::{type}")),
 };
 
 inline const DueStatements& due_statements(DueWork::Which which) {

@@ -21,6 +21,10 @@ constexpr postgres::Turns::Limits logins_limits{.waiting = {.of_one_asker = 1024
                                                 .patience = connection_time};
 constexpr postgres::Turns::Limits merchants_limits{.waiting = {.of_one_asker = 4096, .in_all = 16'384},
                                                    .patience = connection_time};
+// So many under way, and as many behind them.
+constexpr std::size_t others_max = 512;
+constexpr postgres::Turns::Limits others_limits{.waiting = {.of_one_asker = others_max, .in_all = others_max},
+                                                .patience = connection_time};
 constexpr std::chrono::seconds start_time{15};
 constexpr std::chrono::milliseconds start_pause{200};
 
@@ -91,7 +95,9 @@ PostgresStore::PostgresStore(const std::string& url, Opening opening)
       logins_(thread_.executor(0), tasks_, logins_limits,
               [this](std::size_t in_use) { return pool_.share_has_room(in_use, logins_part); }),
       merchants_(thread_.executor(0), tasks_, merchants_limits,
-                 [this](std::size_t in_use) { return pool_.share_has_room(in_use, merchants_part); }) {
+                 [this](std::size_t in_use) { return pool_.share_has_room(in_use, merchants_part); }),
+      others_(thread_.executor(0), tasks_, others_limits,
+              [](std::size_t under_way) { return under_way < others_max; }) {
   auto prepared = thread_.run(0, [this, url, opening]() -> Task<Prepared> {
     return prepare_database(thread_.executor(0), url, opening);
   });
@@ -148,7 +154,7 @@ INSERT INTO health (id, checked_at)
 VALUES (1, $1::timestamptz)
 ON CONFLICT (id) DO UPDATE SET checked_at = excluded.checked_at)",
                               now);
-  Statements statements{note_health, look_for_privileges()};
+  Statements statements{note_health, Statement(look_for_privileges)};
   return query<void>(std::move(statements), Effect::repeatable, [](const RowSets& done) -> Result<void> {
     const auto missing = missing_privilege(done.back());
     if (missing) return fail(ErrorCode::store_unavailable, fmt::format("PostgreSQL: {}", *missing));

@@ -22,6 +22,8 @@
 
 namespace switchyard::store {
 
+class Retries;
+
 class PostgresStore final : public Store {
  public:
   // Connects and migrates, as `opening` says; waits a while for a server that is starting. Throws
@@ -50,8 +52,7 @@ class PostgresStore final : public Store {
 
   Task<Result<Workload>> measure_workload() override;
   Task<Result<std::int64_t>> count_backlog(std::int64_t most) override;
-  Task<Result<std::vector<MerchantBacklog>>> largest_backlogs(std::int64_t most,
-                                                              std::size_t merchants) override;
+  Task<Result<Backlogs>> largest_backlogs(std::int64_t most, std::size_t merchants) override;
   Task<Result<void>> note_foreign_worker(Timestamp now) override;
   Task<Result<bool>> has_seen_foreign_worker() override;
 
@@ -90,7 +91,7 @@ class PostgresStore final : public Store {
   // A batch each, as one transaction.
   Task<postgres::Outcome<Results<Committed>>> create(const std::vector<Change>& changes);
   Task<postgres::Outcome<Results<Committed>>> save(const std::vector<Change>& changes);
-  Task<postgres::Outcome<Results<std::vector<Taken>>>> take_together(const std::vector<NamedTake>& takes);
+  Task<postgres::Outcome<Results<Takens>>> take_together(const std::vector<NamedTake>& takes);
   // One of those three as a batcher's work: a batch that the server refuses for what is in it is done one by
   // one, so that one operation does not take its neighbours with it.
   template <class Input, class Output>
@@ -100,20 +101,17 @@ class PostgresStore final : public Store {
   // Locks rows, has them decided about and commits that. Locks end with the transaction, whatever happens to
   // this process.
   Task<std::optional<postgres::Failure>> run_taking(Taking& taking);
-  Task<std::optional<postgres::Failure>> try_taking(Taking& taking, postgres::Deadline deadline);
+  Task<std::optional<postgres::Failure>> try_taking(Taking& taking, const Retries& retries);
 
   // --- On the caller's thread ---
 
   Task<Result<Committed>> write(Change change) override;
-  Task<Result<std::vector<Taken>>> take_due(DueWork work, Decide decide) override;
-  Task<Result<std::vector<Taken>>> take_named(NamedWork work, Decide decide) override;
-  Task<Result<std::optional<Replayed>>> read_reply(MerchantId merchant, IdempotencyKey key) override;
+  Task<Result<Takens>> take_due(DueWork work, Decide decide) override;
+  Task<Result<Takens>> take_named(NamedWork work, Decide decide) override;
+  Task<Result<Used>> read_reply(MerchantId merchant, IdempotencyKey key) override;
 
   // False if it has changed nobody.
   Task<Result<bool>> change_user(std::string username, postgres::Statement update);
-  // Runs a callable that returns Task<Result<T>> on the store's own thread.
-  template <class T, class Operation>
-  Task<Result<T>> on_own_thread(Operation operation);
   // One statement, whose rows `read` turns into a Result<T>; or Statements as one transaction, whose RowSets
   // it turns into one.
   template <class T, class Asked, class Read>
@@ -128,13 +126,14 @@ class PostgresStore final : public Store {
   IoThreads thread_{1, "store"};
   postgres::Pool pool_;
   TaskGroup tasks_;
-  std::atomic<std::size_t> under_way_{0};
   postgres::Batcher<Change, Committed> creations_;
   postgres::Batcher<Change, Committed> creations_with_keys_;
   postgres::Batcher<Change, Committed> answers_;
-  postgres::Batcher<NamedTake, std::vector<Taken>> takes_;
+  postgres::Batcher<NamedTake, Takens> takes_;
   postgres::Turns logins_;
   postgres::Turns merchants_;
+  // For what is neither a batch's nor theirs.
+  postgres::Turns others_;
 };
 
 }  // namespace switchyard::store

@@ -3,10 +3,6 @@
 #include <array>
 #include <map>
 
-#include <fmt/format.h>
-
-#include "base/assert.hpp"
-
 namespace switchyard::store {
 namespace {
 
@@ -17,14 +13,6 @@ constexpr std::array element_types{postgres::Type::bigint, postgres::Type::boole
 
 }  // namespace
 
-std::vector<ColumnName> changing_columns(const TableName& table) {
-  std::vector<ColumnName> changing;
-  for (std::size_t i = 0; i < table.columns.size(); ++i) {
-    if (table.is_in_update(i)) changing.push_back(table.columns[i]);
-  }
-  return changing;
-}
-
 Place place_of(const postgres::Row& row) {
   return {{row.integer(0)}, {row.uuid(1)}};
 }
@@ -34,13 +22,9 @@ Place place_of(const payment::Transaction& transaction) {
 }
 
 postgres::Statement about(const std::string& sql, std::span<const Place> places) {
-  postgres::Column merchants(postgres::Type::bigint);
-  postgres::Column ids(postgres::Type::uuid);
-  for (const auto& [merchant, id] : places) {
-    merchants.add(merchant.value);
-    ids.add(id.value);
-  }
-  return postgres::Statement(sql, merchants, ids);
+  PostgresColumns columns(transactions_table.key());
+  for (const auto& [merchant, id] : places) columns.put(merchant.value, id.value);
+  return columns.insert(sql);
 }
 
 std::vector<FoundState> read_transactions(const postgres::Rows& rows) {

@@ -8,7 +8,6 @@
 
 #include "postgres/rows.hpp"
 #include "postgres/statement.hpp"
-#include "store/changed.hpp"
 #include "store/columns.hpp"
 #include "store/store.hpp"
 
@@ -17,9 +16,7 @@ namespace switchyard::store {
 // For list_of(): a column cast to the type that it is read as, so that one that an operator has altered is no
 // wrong number; and what PostgresColumns binds.
 inline constexpr const char* as_read = "{name}::{type}";
-inline constexpr const char* as_array = "${number}::{type}[]";
-// The key, and those that are not fixed: what an UPDATE needs.
-std::vector<ColumnName> changing_columns(const TableName& table);
+inline constexpr const char* as_array = "${place}::{type}[]";
 
 // Which transaction a row is about, where its first two columns say so.
 using Place = std::pair<MerchantId, TransactionId>;

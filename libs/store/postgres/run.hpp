@@ -11,6 +11,7 @@
 namespace switchyard::store {
 
 using postgres::Column;
+using postgres::Row;
 using postgres::Rows;
 using postgres::Statement;
 using postgres::Type;
@@ -31,27 +32,25 @@ class Retries {
   }
   bool is_late() const { return std::chrono::steady_clock::now() + retry_pause >= deadline_; }
   // Of a failure after which it is certain that nothing was done.
-  bool is_worth_another(const postgres::Failure& failure);
+  bool is_worth_another(const postgres::Failure& failure) {
+    if (failure.kind != postgres::Failure::Kind::refused) return false;
+    // One is enough; a feature that the server does not have has the same code as a plan that is out of date.
+    constexpr int sessions_replaced_max = 2;
+    if (postgres::is_of_the_session(failure.sqlstate)) return ++sessions_replaced_ <= sessions_replaced_max;
+    constexpr std::array<std::string_view, 5> codes{
+        "40000",  // rolled back instead of committed
+        "40001",  // serialization failure
+        "40P01",  // deadlock
+        "25006",  // a server that may not write: the failover is under way
+        "55P03",  // lock not available
+    };
+    return failure.sqlstate.starts_with("57P") || std::ranges::find(codes, failure.sqlstate) != codes.end();
+  }
 
  private:
   const postgres::Deadline deadline_ = std::chrono::steady_clock::now() + operation_time;
   int sessions_replaced_ = 0;
 };
-
-inline bool Retries::is_worth_another(const postgres::Failure& failure) {
-  if (failure.kind != postgres::Failure::Kind::refused) return false;
-  // One is enough; a feature that the server does not have has the same code as a plan that is out of date.
-  constexpr int sessions_replaced_max = 2;
-  if (postgres::is_of_the_session(failure.sqlstate)) return ++sessions_replaced_ <= sessions_replaced_max;
-  constexpr std::array<std::string_view, 5> codes{
-      "40000",  // rolled back instead of committed
-      "40001",  // serialization failure
-      "40P01",  // deadlock
-      "25006",  // a server that may not write: the failover is under way
-      "55P03",  // lock not available
-  };
-  return failure.sqlstate.starts_with("57P") || std::ranges::find(codes, failure.sqlstate) != codes.end();
-}
 
 inline Error to_error(const postgres::Failure& failure) {
   using Kind = postgres::Failure::Kind;
@@ -67,6 +66,20 @@ inline bool is_of_the_data(const postgres::Failure& failure) {
   constexpr std::array<std::string_view, 4> classes{"21", "22", "23", "54"};
   return failure.kind == postgres::Failure::Kind::refused &&
          std::ranges::any_of(classes, [&](auto one) { return failure.sqlstate.starts_with(one); });
+}
+
+// What `one` makes of each row, or of the first one if there is any: for query().
+template <class One>
+auto each_row(One one) {
+  return [one](const Rows& rows) {
+    std::vector<std::invoke_result_t<One, Row>> all;
+    for (const auto row : rows.all()) all.push_back(one(row));
+    return all;
+  };
+}
+template <class One>
+auto first_row(One one) {
+  return [one](const Rows& rows) { return rows.size() == 0 ? std::nullopt : std::optional(one(rows[0])); };
 }
 
 template <class Input, class Output>
@@ -86,29 +99,6 @@ auto PostgresStore::together_or_alone(
     }
     co_return results;
   };
-}
-
-template <class T, class Operation>
-Task<Result<T>> PostgresStore::on_own_thread(Operation operation) {
-  constexpr std::size_t under_way_max = 1024;
-  if (under_way_.fetch_add(1) >= under_way_max) {
-    --under_way_;
-    co_return fail(ErrorCode::overloaded, "too many operations are waiting for the store");
-  }
-  const auto initiate = [this](auto handler, Operation moved) {
-    auto& home = home_of(handler);
-    auto run = [this, &home, operation = std::move(moved),
-                handler = std::move(handler)]() mutable -> Task<void> {
-      auto result = co_await operation();
-      --under_way_;
-      asio::post(home, [handler = std::move(handler), result = std::move(result)]() mutable {
-        std::move(handler)(std::move(result));
-      });
-    };
-    asio::post(thread_.executor(0), [this, run = std::move(run)]() mutable { tasks_.spawn(std::move(run)); });
-  };
-  co_return co_await asio::async_initiate<const asio::use_awaitable_t<Executor>, void(Result<T>)>(
-      initiate, use_task, std::move(operation));
 }
 
 template <class T, class Asked, class Read>
@@ -133,15 +123,13 @@ auto PostgresStore::transaction_of(Asked asked, Effect effect, Read read) {
 
 template <class T, class Asked, class Read>
 Task<Result<T>> PostgresStore::query(Asked asked, Effect effect, Read read) {
-  auto operation = transaction_of<T>(std::move(asked), effect, std::move(read));
-  co_return co_await on_own_thread<T>(std::move(operation));
+  return others_.run<T>(anybody, transaction_of<T>(std::move(asked), effect, std::move(read)));
 }
 
 template <class T, class Asked, class Read>
 Task<Result<T>> PostgresStore::query_in_turn(postgres::Turns& turns, std::int64_t asker, Asked asked,
                                              Read read) {
-  auto operation = transaction_of<T>(std::move(asked), Effect::none, std::move(read));
-  co_return co_await turns.run<T>(asker, std::move(operation));
+  return turns.run<T>(asker, transaction_of<T>(std::move(asked), Effect::none, std::move(read)));
 }
 
 }  // namespace switchyard::store

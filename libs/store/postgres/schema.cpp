@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "postgres/blocking.hpp"
+
 namespace switchyard::store {
 namespace {
 
@@ -15,27 +17,6 @@ constexpr std::int64_t migration_lock = 0x53575944;
 // A table that another process is changing, or a slow disk; nobody can be served meanwhile anyhow.
 constexpr std::chrono::minutes migration_time{60};
 
-// What the program does with its tables, whoever owns them. Which of a list of privileges one has,
-// has_table_privilege() does not say: it is true for any of them.
-constexpr const char* find_missing_privilege = R"(
-SELECT current_user::text, i.name, i.wanted
-FROM (VALUES
-  (1, 'users', 'SELECT, INSERT, UPDATE'),
-  (2, 'login_failures', 'SELECT, INSERT, UPDATE, DELETE'),
-  (3, 'transactions', 'SELECT, INSERT, UPDATE'),
-  (4, 'operations', 'SELECT, INSERT, UPDATE'),
-  (5, 'idempotency_keys', 'SELECT, INSERT'),
-  (6, 'installation', 'SELECT'),
-  (7, 'copies', 'SELECT'),
-  (8, 'foreign_workers', 'SELECT, INSERT'),
-  (9, 'health', 'SELECT, INSERT, UPDATE')
-) AS i (number, name, wanted)
-WHERE NOT (
-  SELECT bool_and(has_table_privilege(i.name, trim(p)))
-  FROM unnest(string_to_array(i.wanted, ',')) AS p)
-ORDER BY i.number
-LIMIT 1)";
-
 constexpr std::string_view not_permitted = "42501";
 
 Task<postgres::Outcome<std::vector<postgres::Rows>>> try_run(postgres::Connection& connection,
@@ -43,9 +24,9 @@ Task<postgres::Outcome<std::vector<postgres::Rows>>> try_run(postgres::Connectio
   return connection.run(std::move(statements), std::chrono::steady_clock::now() + migration_time);
 }
 
-Task<postgres::Rows> run(postgres::Connection& connection, Statement statement) {
+Task<postgres::Rows> run(postgres::Connection& connection, const char* sql) {
   std::vector<Statement> statements;
-  statements.push_back(std::move(statement));
+  statements.emplace_back(sql);
   auto done = co_await try_run(connection, std::move(statements));
   if (!done) throw std::runtime_error(fmt::format("the schema: {}", done.error().message));
   co_return std::move(done->front());
@@ -59,8 +40,8 @@ std::string name_privilege(std::string_view user, std::string_view table, std::s
 
 // Text is stored as UTF-8, which other encodings cannot hold or do not check.
 Task<void> require_utf8(postgres::Connection& connection) {
-  Statement look("SELECT current_setting('server_encoding'), current_database()::text");
-  const auto found = co_await run(connection, std::move(look));
+  const auto found =
+      co_await run(connection, "SELECT current_setting('server_encoding'), current_database()::text");
   const auto encoding = found[0].text(0);
   if (encoding == "UTF8") co_return;
   throw std::runtime_error(
@@ -71,8 +52,8 @@ Task<void> require_utf8(postgres::Connection& connection) {
 
 // The version of the schema, 0 if there is none. Needs no privilege but to read.
 Task<std::int64_t> look_at_version(postgres::Connection& connection) {
-  Statement look("SELECT to_regclass('switchyard_schema') IS NULL, current_user::text");
-  const auto looked = co_await run(connection, std::move(look));
+  const auto looked =
+      co_await run(connection, "SELECT to_regclass('switchyard_schema') IS NULL, current_user::text");
   if (looked[0].boolean(0)) co_return 0;
   std::vector<Statement> read;
   read.emplace_back("SELECT coalesce(max(version), 0)::bigint FROM switchyard_schema");
@@ -101,11 +82,6 @@ void require_suitable(std::int64_t version, Opening opening) {
         "migrate; see DATABASE_URL");
   }
   throw std::runtime_error("the database " + why_too_old(version, newest_postgres_version));
-}
-
-Task<void> require_privileges(postgres::Connection& connection) {
-  const auto found = co_await run(connection, look_for_privileges());
-  if (const auto missing = missing_privilege(found)) throw std::runtime_error(*missing);
 }
 
 [[noreturn]] void refuse_migration(const postgres::Failure& failure) {
@@ -144,9 +120,26 @@ Task<std::int64_t> migrate_in_turn(postgres::Connection& connection, std::int64_
 
 }  // namespace
 
-Statement look_for_privileges() {
-  return Statement(find_missing_privilege);
-}
+// What the program does with its tables, whoever owns them. Which of a list of privileges one has,
+// has_table_privilege() does not say: it is true for any of them.
+const char* const look_for_privileges = R"(
+SELECT current_user::text, i.name, i.wanted
+FROM (VALUES
+  (1, 'users', 'SELECT, INSERT, UPDATE'),
+  (2, 'login_failures', 'SELECT, INSERT, UPDATE, DELETE'),
+  (3, 'transactions', 'SELECT, INSERT, UPDATE'),
+  (4, 'operations', 'SELECT, INSERT, UPDATE'),
+  (5, 'idempotency_keys', 'SELECT, INSERT'),
+  (6, 'installation', 'SELECT'),
+  (7, 'copies', 'SELECT'),
+  (8, 'foreign_workers', 'SELECT, INSERT'),
+  (9, 'health', 'SELECT, INSERT, UPDATE')
+) AS i (number, name, wanted)
+WHERE NOT (
+  SELECT bool_and(has_table_privilege(i.name, trim(p)))
+  FROM unnest(string_to_array(i.wanted, ',')) AS p)
+ORDER BY i.number
+LIMIT 1)";
 
 std::optional<std::string> missing_privilege(const postgres::Rows& found) {
   if (found.size() == 0) return std::nullopt;
@@ -154,8 +147,7 @@ std::optional<std::string> missing_privilege(const postgres::Rows& found) {
 }
 
 Task<void> require_finished_copy(postgres::Connection& connection) {
-  Statement count("SELECT count(*) FROM copies WHERE finished_at IS NULL");
-  const auto unfinished = co_await run(connection, std::move(count));
+  const auto unfinished = co_await run(connection, "SELECT count(*) FROM copies WHERE finished_at IS NULL");
   if (unfinished[0].integer(0) == 0) co_return;
   throw std::runtime_error(
       "a copy into this database has not been finished; run `switchyard store copy` again, it goes on where "
@@ -163,8 +155,7 @@ Task<void> require_finished_copy(postgres::Connection& connection) {
 }
 
 Task<std::string> read_installation(postgres::Connection& connection) {
-  Statement read("SELECT id::text FROM installation");
-  const auto found = co_await run(connection, std::move(read));
+  const auto found = co_await run(connection, "SELECT id::text FROM installation");
   if (found.size() != 1) throw std::runtime_error("the table installation must have one row, and has not");
   co_return std::string(found[0].text(0));
 }
@@ -174,7 +165,10 @@ Task<std::int64_t> migrate(postgres::Connection& connection, std::int64_t to) {
   auto version = co_await look_at_version(connection);
   require_known(version);
   if (version < to) version = co_await migrate_in_turn(connection, to);
-  if (to == newest_postgres_version) co_await require_privileges(connection);
+  if (to == newest_postgres_version) {
+    const auto found = co_await run(connection, look_for_privileges);
+    if (const auto missing = missing_privilege(found)) throw std::runtime_error(*missing);
+  }
   co_return version;
 }
 
@@ -185,8 +179,18 @@ Task<std::int64_t> open_schema(postgres::Connection& connection, Opening opening
     require_suitable(version, opening);
     if (opening == Opening::read_only) co_return version;
   }
-  const auto before = co_await migrate(connection);
-  co_return before;
+  co_return co_await migrate(connection);
+}
+
+PostgresInspection inspect_postgres(const std::string& url) {
+  postgres::BlockingConnection database(url, std::chrono::seconds(5));
+  const auto server = database.run(postgres::Statement(
+      "SELECT current_setting('server_version'), to_regclass('switchyard_schema') IS NULL"));
+  PostgresInspection found{.server_version = std::string(server[0].text(0))};
+  if (server[0].boolean(1)) return found;
+  found.schema_version = database.integer("SELECT coalesce(max(version), 0)::bigint FROM switchyard_schema");
+  if (found.schema_version > 0) found.users = database.integer("SELECT count(*) FROM users");
+  return found;
 }
 
 }  // namespace switchyard::store

@@ -22,8 +22,8 @@ Task<std::int64_t> open_schema(postgres::Connection& connection, Opening opening
 
 // Whether the role may use each table as the program must, without waiting for anybody's lock. It fails if a
 // table is not there.
-postgres::Statement look_for_privileges();
-// What look_for_privileges() found missing, with the remedy; nothing if all is there.
+extern const char* const look_for_privileges;
+// What look_for_privileges found missing, with the remedy; nothing if all is there.
 std::optional<std::string> missing_privilege(const postgres::Rows& found);
 
 // Throws if `switchyard store copy` (store/copy.hpp) was interrupted: half of the data is not there yet.
@@ -31,5 +31,18 @@ Task<void> require_finished_copy(postgres::Connection& connection);
 
 // The store's random id (store.hpp). Throws as migrate() does.
 Task<std::string> read_installation(postgres::Connection& connection);
+
+// What is in a database, for an operator.
+struct PostgresInspection {
+  // 0: no program of ours has used the database yet.
+  std::int64_t schema_version = 0;
+  std::int64_t users = 0;
+  // Of the server, such as "15.8".
+  std::string server_version{};
+};
+
+// Nothing is created or changed. Throws std::runtime_error with a line for the operator if the database
+// cannot be reached. Blocks.
+PostgresInspection inspect_postgres(const std::string& url);
 
 }  // namespace switchyard::store

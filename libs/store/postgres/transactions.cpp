@@ -8,13 +8,11 @@
 namespace switchyard::store {
 namespace {
 
-using Statements = std::vector<Statement>;
-
 const auto select_transaction = fmt::format(R"(
 SELECT {}
 FROM transactions
 WHERE merchant_id = $1::bigint AND id = $2::uuid)",
-                                            list_of(transaction_columns, as_read));
+                                            list_of(transactions_table, as_read));
 
 // A transaction and its operations must be of one moment.
 constexpr const char* begin_reading = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
@@ -42,7 +40,7 @@ WHERE ($5::text = '' OR status = $5::text)
   AND ($8::timestamptz IS NULL OR created_at < $8::timestamptz)
 ORDER BY id DESC
 LIMIT $9::bigint)",
-                      list_of(transaction_columns, as_read), of_index),
+                      list_of(transactions_table, as_read), of_index),
           fmt::format(R"(
 SELECT id::uuid
 FROM transactions
@@ -69,16 +67,11 @@ Statements page_of(MerchantId merchant, const TransactionFilter& filter) {
 
 }  // namespace
 
-Task<Result<std::optional<Replayed>>> PostgresStore::read_reply(MerchantId merchant, IdempotencyKey key) {
-  using Reply = std::optional<Replayed>;
+Task<Result<Used>> PostgresStore::read_reply(MerchantId merchant, IdempotencyKey key) {
   PostgresColumns wanted(idempotency_keys_table.key());
   wanted.put(merchant.value, payment::to_string(key.kind), std::string_view(key.key));
-  auto read = [key = std::move(key)](const Rows& rows) -> Result<Reply> {
-    auto used = replay_of(rows[0], key);
-    if (!used) return std::nullopt;
-    return std::move(*used);
-  };
-  return query_in_turn<Reply>(merchants_, merchant.value, select_keys(wanted), std::move(read));
+  auto read = [key = std::move(key)](const Rows& rows) -> Result<Used> { return replay_of(rows[0], key); };
+  return query_in_turn<Used>(merchants_, merchant.value, select_keys(wanted), std::move(read));
 }
 
 Task<Result<payment::State>> PostgresStore::find_transaction(MerchantId merchant, TransactionId id) {
@@ -126,16 +119,12 @@ SELECT merchant_id::bigint, id::uuid
 FROM transactions
 WHERE id = ANY($1::uuid[]))",
                    wanted);
-  const auto read = [](const Rows& rows) -> Result<Owners> {
-    Owners owners;
-    for (const auto row : rows.all()) owners.emplace_back(row.uuid(1), row.integer(0));
-    return owners;
-  };
+  const auto read = each_row(
+      [](const Row& row) { return std::pair(TransactionId{row.uuid(1)}, MerchantId{row.integer(0)}); });
   return query<Owners>(std::move(select), Effect::none, read);
 }
 
 Task<Result<std::optional<MerchantId>>> PostgresStore::next_merchant(MerchantId least) {
-  using Next = std::optional<MerchantId>;
   // The whole key, so that it is read from its index.
   Statement select(R"(
 SELECT merchant_id::bigint
@@ -144,11 +133,8 @@ WHERE merchant_id >= $1::bigint
 ORDER BY merchant_id, id
 LIMIT 1)",
                    least.value);
-  const auto read = [](const Rows& rows) -> Result<Next> {
-    if (rows.size() == 0) return std::nullopt;
-    return MerchantId{rows[0].integer(0)};
-  };
-  return query<Next>(std::move(select), Effect::none, read);
+  const auto read = first_row([](const Row& row) { return MerchantId{row.integer(0)}; });
+  return query<std::optional<MerchantId>>(std::move(select), Effect::none, read);
 }
 
 }  // namespace switchyard::store

@@ -11,29 +11,29 @@ namespace {
 constexpr std::int64_t users_lock = 0x53575955;
 
 const auto select_user =
-    fmt::format("SELECT {} FROM users WHERE username = $1::text", list_of(read_user_columns, as_read));
+    fmt::format("SELECT {} FROM users WHERE username = $1::text", list_of(read_users_table, as_read));
 const auto select_users =
-    fmt::format("SELECT {} FROM users WHERE id = ANY($1::bigint[])", list_of(read_user_columns, as_read));
+    fmt::format("SELECT {} FROM users WHERE id = ANY($1::bigint[])", list_of(read_users_table, as_read));
 const auto list_page = fmt::format(R"(
 SELECT {}
 FROM users
 WHERE id > $1::bigint
 ORDER BY id
 LIMIT $2::bigint)",
-                                   list_of(read_user_columns, as_read));
+                                   list_of(read_users_table, as_read));
 const auto insert_user = fmt::format(R"(
 INSERT INTO users ({})
 SELECT coalesce($1::bigint, coalesce(max(id), 0) + 1), $2::text, $3::text, $4::boolean, $5::timestamptz
 FROM users
 ON CONFLICT DO NOTHING
 RETURNING {})",
-                                     list_of(user_columns, "{name}"), list_of(read_user_columns, as_read));
+                                     list_of(users_table, "{name}"), list_of(read_users_table, as_read));
 const auto import_into_users = fmt::format(R"(
 INSERT INTO users ({})
 SELECT i.*
 FROM unnest({}) i
 WHERE NOT EXISTS (SELECT FROM users))",
-                                           list_of(user_columns, "{name}"), list_of(user_columns, as_array));
+                                           list_of(users_table, "{name}"), list_of(users_table, as_array));
 
 constexpr const char* take_users_lock = "SELECT pg_advisory_xact_lock($1::bigint)";
 
@@ -47,16 +47,6 @@ Error no_name() {
   return {ErrorCode::invalid_argument, "a user's name must be UTF-8 without NUL"};
 }
 
-std::vector<User> read_users(const Rows& rows) {
-  std::vector<User> users;
-  for (const auto row : rows.all()) users.push_back(get_user(row));
-  return users;
-}
-
-Result<bool> has_changed_one(const Rows& rows) {
-  return rows.changed() == 1;
-}
-
 Column texts_of(const std::vector<std::string>& subjects) {
   Column names(Type::text);
   for (const auto& subject : subjects) names.add(postgres::storable_text(subject));
@@ -67,25 +57,21 @@ Column texts_of(const std::vector<std::string>& subjects) {
 
 Task<Result<std::optional<User>>> PostgresStore::find_user(std::string username) {
   if (!can_be_a_name(username)) co_return std::nullopt;
-  const auto read = [](const Rows& rows) -> Result<std::optional<User>> {
-    if (rows.size() == 0) return std::nullopt;
-    return get_user(rows[0]);
-  };
   Statement select(select_user, username);
-  co_return co_await query_in_turn<std::optional<User>>(logins_, anybody, std::move(select), read);
+  co_return co_await query_in_turn<std::optional<User>>(logins_, anybody, std::move(select),
+                                                        first_row(get_user<Row>));
 }
 
 Task<Result<std::vector<User>>> PostgresStore::find_users(std::vector<UserId> ids) {
   Column wanted(Type::bigint);
   for (const auto& id : ids) wanted.add(id.value);
-  const auto read = [](const Rows& rows) -> Result<std::vector<User>> { return read_users(rows); };
-  return query<std::vector<User>>(Statement(select_users, wanted), Effect::none, read);
+  return query<std::vector<User>>(Statement(select_users, wanted), Effect::none, each_row(get_user<Row>));
 }
 
 Task<Result<std::vector<User>>> PostgresStore::list_users(UserId after, std::size_t limit) {
-  Statement select(list_page, after.value, static_cast<std::int64_t>(limit));
-  const auto read = [](const Rows& rows) -> Result<std::vector<User>> { return read_users(rows); };
-  return query_in_turn<std::vector<User>>(logins_, anybody, std::move(select), read);
+  return query_in_turn<std::vector<User>>(logins_, anybody,
+                                          Statement(list_page, after.value, static_cast<std::int64_t>(limit)),
+                                          each_row(get_user<Row>));
 }
 
 Task<Result<User>> PostgresStore::add_user(NewUser user, Timestamp now) {
@@ -120,7 +106,8 @@ Task<Result<bool>> PostgresStore::import_users(std::vector<NewUser> users, Times
 
 Task<Result<bool>> PostgresStore::change_user(std::string username, Statement update) {
   if (!can_be_a_name(username)) co_return false;
-  co_return co_await query<bool>(std::move(update), Effect::repeatable, has_changed_one);
+  co_return co_await query<bool>(std::move(update), Effect::repeatable,
+                                 [](const Rows& rows) { return rows.changed() == 1; });
 }
 
 Task<Result<void>> PostgresStore::set_user_enabled(std::string username, bool enabled) {
@@ -147,7 +134,6 @@ WHERE username = $1::text AND password_hash = $2::text)",
 Task<Result<std::vector<LoginFailures>>> PostgresStore::login_failures(std::vector<std::string> subjects,
                                                                        Timestamp now,
                                                                        std::chrono::milliseconds window) {
-  using All = std::vector<LoginFailures>;
   Statement select(R"(
 SELECT f.count::bigint, f.window_ends_at::timestamptz
 FROM unnest($1::text[]) WITH ORDINALITY AS i (subject, position)
@@ -156,14 +142,10 @@ LEFT JOIN login_failures f
   AND f.window_ends_at > $2::timestamptz AND f.window_ends_at <= $3::timestamptz
 ORDER BY i.position)",
                    texts_of(subjects), now, now + window + clock_skew_max);
-  const auto read = [](const Rows& rows) -> Result<All> {
-    All all;
-    for (const auto row : rows.all()) {
-      all.push_back(row.is_null(0) ? LoginFailures{} : LoginFailures{row.integer(0), row.time(1)});
-    }
-    return all;
-  };
-  return query_in_turn<All>(logins_, anybody, std::move(select), read);
+  const auto read = each_row([](const Row& row) {
+    return row.is_null(0) ? LoginFailures{} : LoginFailures{row.integer(0), row.time(1)};
+  });
+  return query_in_turn<std::vector<LoginFailures>>(logins_, anybody, std::move(select), read);
 }
 
 Task<Result<void>> PostgresStore::record_login_failure(std::vector<std::string> subjects, Timestamp now,

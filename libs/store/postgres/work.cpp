@@ -4,18 +4,12 @@
 #include <iterator>
 #include <map>
 
-#include "base/assert.hpp"
 #include "store/postgres/due.hpp"
 #include "store/postgres/run.hpp"
 #include "store/postgres/writes.hpp"
 
 namespace switchyard::store {
 namespace {
-
-using Takens = std::vector<Taken>;
-
-// How many rows that cannot be read one take passes over.
-constexpr std::size_t passed_over_max = 1'000;
 
 // A key that was used between the look for it and the commit: the next try finds it.
 constexpr std::string_view unique_violation = "23505";
@@ -33,13 +27,14 @@ FROM transactions
 WHERE (merchant_id, id) IN (SELECT * FROM unnest($1::bigint[], $2::uuid[]))
 ORDER BY merchant_id, id
 FOR UPDATE)",
-                                    list_of(transaction_columns, as_read));
+                                    list_of(transactions_table, as_read));
 
 }  // namespace
 
 // One take, from the lock to what is written; each try begins with lock().
 class PostgresStore::Taking {
  public:
+  explicit Taking(SetAside& set_aside) : set_aside_(set_aside) {}
   virtual ~Taking() = default;
   virtual Statements lock() = 0;
   // What is to be read of what has been locked, if anything: a statement of its own sees what was committed
@@ -47,12 +42,56 @@ class PostgresStore::Taking {
   virtual Statements read_more(const RowSets&) { return {}; }
   // What is to be written.
   virtual Statements decide(const RowSets& locked, const RowSets& more) = 0;
+
+ protected:
+  // What there is to decide about.
+  void hold(std::vector<FoundState>& found) {
+    held_.clear();
+    writes_ = {};
+    for (auto& [place, state] : found) held_.emplace(place, Held{std::move(state)});
+  }
+
+  Taken decide_one(const NamedWork::One& one, const Decide& decide) {
+    const auto found = held_.find({one.merchant, one.id});
+    auto state = set_aside_.readable(one.merchant, one.id,
+                                     found == held_.end() ? std::nullopt : std::optional(found->second.now));
+    if (!state) return std::move(state.error());
+    auto& held = found->second;
+    auto decided = decide(std::move(*state));
+    if (!decided) return std::move(decided.error());
+    if (decided->is_changed) {
+      payment::assert_invariants(decided->step.state);
+      if (!held.before) held.before = std::move(held.now->operations);
+      held.now = decided->step.state;
+    }
+    if (one.key) writes_.add_key(held.now->transaction, *one.key, decided->reply);
+    return std::move(*decided);
+  }
+
+  // What has been decided.
+  Statements written() {
+    for (const auto& [place, held] : held_) {
+      if (held.before) writes_.add(*held.now, changed_operations(*held.before, *held.now));
+    }
+    return writes_.of_locked();
+  }
+
+ private:
+  struct Held {
+    Readable<payment::State> now;
+    // Its operations before it was changed, if it was.
+    std::optional<std::vector<payment::Operation>> before{};
+  };
+
+  SetAside& set_aside_;
+  std::map<Place, Held> held_;
+  Writes writes_;
 };
 
 class PostgresStore::DueTaking final : public Taking {
  public:
   DueTaking(const DueWork& work, std::size_t limit, const Decide& decide, SetAside& set_aside)
-      : work_(work), limit_(limit), decide_(decide), set_aside_(set_aside) {}
+      : Taking(set_aside), work_(work), limit_(limit), decide_(decide) {}
 
   Takens& taken() { return taken_; }
   // The number of rows that could not be read.
@@ -80,29 +119,19 @@ class PostgresStore::DueTaking final : public Taking {
 
   Statements decide(const RowSets&, const RowSets& more) override {
     add_operations(found_, more);
+    hold(found_);
     taken_.clear();
     aside_.clear();
-    Writes writes;
-    for (auto& [place, state] : found_) {
+    for (const auto& [place, state] : found_) {
       if (taken_.size() == limit_) break;
-      if (!state) {
-        set_aside_.note(place.first, place.second, state.error());
+      auto taken = decide_one({place.first, place.second}, decide_);
+      if (std::holds_alternative<Error>(taken)) {
         aside_.push_back(place);
-        continue;
+      } else {
+        taken_.push_back(std::move(taken));
       }
-      auto decided = decide_(*state);
-      if (!decided) {
-        taken_.emplace_back(std::move(decided.error()));
-        continue;
-      }
-      const auto& after = decided->step.state;
-      if (decided->is_changed) {
-        payment::assert_invariants(after);
-        writes.add(after, changed_operations(state->operations, after));
-      }
-      taken_.emplace_back(std::move(*decided));
     }
-    auto statements = writes.of_locked();
+    auto statements = written();
     if (!aside_.empty()) statements.push_back(about(put_off, aside_).bind(work_.by + set_aside_time));
     return statements;
   }
@@ -111,7 +140,6 @@ class PostgresStore::DueTaking final : public Taking {
   const DueWork& work_;
   std::size_t limit_;
   const Decide& decide_;
-  SetAside& set_aside_;
   std::vector<FoundState> found_;
   Takens taken_;
   std::vector<Place> aside_;
@@ -120,8 +148,7 @@ class PostgresStore::DueTaking final : public Taking {
 // Several at once. A transaction that more than one of them takes is decided about one after the other.
 class PostgresStore::NamedTaking final : public Taking {
  public:
-  NamedTaking(const std::vector<NamedTake>& takes, SetAside& set_aside)
-      : takes_(takes), set_aside_(set_aside) {}
+  NamedTaking(const std::vector<NamedTake>& takes, SetAside& set_aside) : Taking(set_aside), takes_(takes) {}
 
   std::vector<Result<Takens>>& results() { return results_; }
 
@@ -143,54 +170,23 @@ class PostgresStore::NamedTaking final : public Taking {
     // Behind BEGIN.
     auto found = read_transactions(locked.at(1));
     add_operations(found, std::span(locked).subspan(2, 1));
-    held_.clear();
-    for (auto& one : found) held_.emplace(one.place, Held{one.state, std::move(one.state)});
+    hold(found);
     results_.clear();
-    writes_ = {};
     int key_row = 0;
     for (const auto& take : takes_) {
       Takens taken;
       for (const auto& one : take.work.all) {
-        std::optional<Result<Replayed>> used;
+        Used used;
         if (one.key) used = replay_of(locked.back()[key_row++], *one.key);
         taken.push_back(used ? taken_of(std::move(*used)) : decide_one(one, take.decide));
       }
       results_.emplace_back(std::move(taken));
     }
-    for (const auto& [place, held] : held_) {
-      if (held.is_changed) writes_.add(*held.now, changed_operations(held.before->operations, *held.now));
-    }
-    return writes_.of_locked();
+    return written();
   }
 
  private:
-  struct Held {
-    Readable<payment::State> before;
-    Readable<payment::State> now;
-    bool is_changed = false;
-  };
-
-  Taken decide_one(const NamedWork::One& one, const Decide& decide) {
-    const auto found = held_.find({one.merchant, one.id});
-    auto state = set_aside_.readable(one.merchant, one.id,
-                                     found == held_.end() ? std::nullopt : std::optional(found->second.now));
-    if (!state) return std::move(state.error());
-    auto& held = found->second;
-    auto decided = decide(std::move(*state));
-    if (!decided) return std::move(decided.error());
-    if (decided->is_changed) {
-      payment::assert_invariants(decided->step.state);
-      held.now = decided->step.state;
-      held.is_changed = true;
-    }
-    if (one.key) writes_.add_key(held.now->transaction, *one.key, decided->reply);
-    return std::move(*decided);
-  }
-
   const std::vector<NamedTake>& takes_;
-  SetAside& set_aside_;
-  std::map<Place, Held> held_;
-  Writes writes_;
   std::vector<Result<Takens>> results_;
 };
 
@@ -209,7 +205,7 @@ Task<Result<Takens>> PostgresStore::take_due(DueWork work, Decide decide) {
     }
     co_return taken;
   };
-  co_return co_await on_own_thread<Takens>(std::move(operation));
+  return others_.run<Takens>(anybody, std::move(operation));
 }
 
 Task<Result<Takens>> PostgresStore::take_named(NamedWork work, Decide decide) {
@@ -227,7 +223,7 @@ Task<postgres::Outcome<std::vector<Result<Takens>>>> PostgresStore::take_togethe
 Task<std::optional<postgres::Failure>> PostgresStore::run_taking(Taking& taking) {
   Retries retries;
   for (;;) {
-    auto failure = co_await try_taking(taking, retries.deadline());
+    auto failure = co_await try_taking(taking, retries);
     if (!failure) co_return std::nullopt;
     const bool again = failure->sqlstate == unique_violation || retries.is_worth_another(*failure);
     if (!again || retries.is_late()) co_return failure;
@@ -236,10 +232,9 @@ Task<std::optional<postgres::Failure>> PostgresStore::run_taking(Taking& taking)
   }
 }
 
-Task<std::optional<postgres::Failure>> PostgresStore::try_taking(Taking& taking,
-                                                                 postgres::Deadline deadline) {
-  const auto connect_by = std::min(deadline, std::chrono::steady_clock::now() + connection_time);
-  auto connection = co_await pool_.acquire(connect_by);
+Task<std::optional<postgres::Failure>> PostgresStore::try_taking(Taking& taking, const Retries& retries) {
+  const auto deadline = retries.deadline();
+  auto connection = co_await pool_.acquire(retries.connect_by());
   if (!connection) co_return std::move(connection.error());
   auto statements = taking.lock();
   statements.insert(statements.begin(), Statement("BEGIN"));
@@ -277,7 +272,7 @@ ON CONFLICT DO NOTHING)",
 
 Task<Result<bool>> PostgresStore::has_seen_foreign_worker() {
   const Statement look("SELECT EXISTS (SELECT FROM foreign_workers)");
-  return query<bool>(look, Effect::none, [](const Rows& rows) -> Result<bool> { return rows[0].boolean(0); });
+  return query<bool>(look, Effect::none, [](const Rows& rows) { return rows[0].boolean(0); });
 }
 
 Task<Result<Workload>> PostgresStore::measure_workload() {
@@ -289,7 +284,7 @@ SELECT
    WHERE next_action_at IS NOT NULL AND status <> 'queued'),
   (SELECT count(*) FROM (SELECT FROM transactions WHERE status = 'manual_review' LIMIT 10000) r),
   clock_timestamp())");
-  return query<Workload>(measure, Effect::none, [](const Rows& rows) -> Result<Workload> {
+  return query<Workload>(measure, Effect::none, [](const Rows& rows) {
     return Workload{.oldest_due = rows[0].optional_time(0),
                     .oldest_started = rows[0].optional_time(1),
                     .in_review = rows[0].integer(2),
@@ -302,13 +297,10 @@ Task<Result<std::int64_t>> PostgresStore::count_backlog(std::int64_t most) {
 SELECT count(*)
 FROM (SELECT FROM transactions WHERE next_action_at IS NOT NULL LIMIT $1::bigint) b)",
                         most);
-  return query<std::int64_t>(count, Effect::none,
-                             [](const Rows& rows) -> Result<std::int64_t> { return rows[0].integer(0); });
+  return query<std::int64_t>(count, Effect::none, [](const Rows& rows) { return rows[0].integer(0); });
 }
 
-Task<Result<std::vector<MerchantBacklog>>> PostgresStore::largest_backlogs(std::int64_t most,
-                                                                           std::size_t merchants) {
-  using Largest = std::vector<MerchantBacklog>;
+Task<Result<Backlogs>> PostgresStore::largest_backlogs(std::int64_t most, std::size_t merchants) {
   const Statement select(R"(
 SELECT merchant_id, count(*) AS waiting
 FROM (SELECT merchant_id FROM transactions WHERE next_action_at IS NOT NULL LIMIT $1::bigint) b
@@ -316,11 +308,9 @@ GROUP BY merchant_id
 ORDER BY waiting DESC, merchant_id
 LIMIT $2::bigint)",
                          most, static_cast<std::int64_t>(merchants));
-  return query<Largest>(select, Effect::none, [](const Rows& rows) -> Result<Largest> {
-    Largest largest;
-    for (const auto row : rows.all()) largest.push_back({{row.integer(0)}, row.integer(1)});
-    return largest;
-  });
+  const auto read =
+      each_row([](const Row& row) { return MerchantBacklog{{row.integer(0)}, row.integer(1)}; });
+  return query<Backlogs>(select, Effect::none, read);
 }
 
 }  // namespace switchyard::store

@@ -6,17 +6,16 @@ namespace switchyard::store {
 namespace {
 
 using postgres::Statement;
-using Statements = std::vector<Statement>;
 
-const auto transaction_names = list_of(transaction_columns, "{name}");
-const auto key_names = list_of(idempotency_key_columns, "{name}");
+const auto transaction_names = list_of(transactions_table, "{name}");
+const auto key_names = list_of(idempotency_keys_table, "{name}");
 
 const auto select_operations_sql = fmt::format(R"(
 SELECT {}
 FROM operations
 WHERE (merchant_id, transaction_id) IN (SELECT * FROM unnest($1::bigint[], $2::uuid[]))
 ORDER BY merchant_id, transaction_id, number)",
-                                               list_of(operation_columns, as_read));
+                                               list_of(operations_table, as_read));
 
 const std::string select_keys_sql = R"(
 SELECT k.request_fingerprint::bytea, k.transaction_id::uuid, k.reply::text
@@ -26,14 +25,19 @@ ORDER BY i.position)";
 
 // All inserts are in one order everywhere, so that two batches with the same rows wait for each other and not
 // in a circle.
-const auto insert_transactions = fmt::format(R"(
-INSERT INTO transactions ({0})
+std::string insert_in_order(const TableName& table) {
+  return fmt::format(R"(
+INSERT INTO {0} ({1})
 SELECT *
-FROM unnest({1}) AS i ({0})
-ORDER BY merchant_id, id
+FROM unnest({2}) AS i ({1})
+ORDER BY {3})",
+                     table.name, list_of(table, "{name}"), list_of(table, as_array),
+                     list_of(table.key(), "{name}"));
+}
+const auto insert_keys = insert_in_order(idempotency_keys_table);
+const auto insert_transactions = insert_in_order(transactions_table) + R"(
 ON CONFLICT (merchant_id, id) DO NOTHING
-RETURNING merchant_id::bigint, id::uuid)",
-                                             transaction_names, list_of(transaction_columns, as_array));
+RETURNING merchant_id::bigint, id::uuid)";
 
 const auto insert_transactions_with_keys = fmt::format(
     R"(
@@ -44,7 +48,7 @@ JOIN idempotency_keys k
   ON k.merchant_id = i.merchant_id AND k.kind = i.kind AND k.key = i.key AND k.transaction_id = i.id
 ON CONFLICT (merchant_id, id) DO NOTHING
 RETURNING merchant_id::bigint, id::uuid)",
-    transaction_names, list_of(transaction_columns, "i.{name}"), list_of(transaction_columns, as_array),
+    transaction_names, list_of(transactions_table, "i.{name}"), list_of(transactions_table, as_array),
     transaction_columns.size() + 1, transaction_columns.size() + 2);
 
 const auto insert_keys_of_new = fmt::format(R"(
@@ -56,14 +60,7 @@ WHERE NOT EXISTS (
   WHERE t.merchant_id = i.merchant_id AND t.id = i.transaction_id)
 ORDER BY i.merchant_id, i.kind, i.key
 ON CONFLICT (merchant_id, kind, key) DO NOTHING)",
-                                            key_names, list_of(idempotency_key_columns, as_array));
-
-const auto insert_keys = fmt::format(R"(
-INSERT INTO idempotency_keys ({0})
-SELECT *
-FROM unnest({1}) AS i ({0})
-ORDER BY merchant_id, kind, key)",
-                                     key_names, list_of(idempotency_key_columns, as_array));
+                                            key_names, list_of(idempotency_keys_table, as_array));
 
 // One that was claimed since, or by somebody else, is no longer what the try has stored.
 const auto select_own = fmt::format(R"(
@@ -72,9 +69,7 @@ FROM unnest({1}) AS i ({0})
 JOIN transactions t ON t.merchant_id = i.merchant_id AND t.id = i.id
 WHERE t.created_at = i.created_at AND t.amount_minor = i.amount_minor
   AND (i.version = 0 OR t.version = i.version AND t.updated_at = i.updated_at))",
-                                    transaction_names, list_of(transaction_columns, as_array));
-
-const auto changing_transaction_columns = changing_columns(transactions_table);
+                                    transaction_names, list_of(transactions_table, as_array));
 
 std::string update_transactions(std::string_view condition) {
   return fmt::format(R"(
@@ -82,9 +77,9 @@ UPDATE transactions t
 SET {0}
 FROM unnest({1}) AS i ({2})
 WHERE t.merchant_id = i.merchant_id AND t.id = i.id{3})",
-                     list_of(transaction_columns, "{name} = i.{name}", only_changing),
-                     list_of(changing_transaction_columns, as_array),
-                     list_of(changing_transaction_columns, "{name}"), condition);
+                     list_of(transactions_table, "{name} = i.{name}", Which::changing),
+                     list_of(transactions_table, as_array, Which::in_update),
+                     list_of(transactions_table, "{name}", Which::in_update), condition);
 }
 const auto update_locked = update_transactions("");
 const auto update_of_same_version = update_transactions(R"( AND t.version = i.version
@@ -97,14 +92,14 @@ SELECT {1}
 FROM unnest({2}, ${3}::bigint[]) AS i ({0}, version)
 {4}
 ON CONFLICT (merchant_id, transaction_id, number) DO {5})",
-                     list_of(operation_columns, "{name}"), list_of(operation_columns, "i.{name}"),
-                     list_of(operation_columns, as_array), operation_columns.size() + 1, condition,
+                     list_of(operations_table, "{name}"), list_of(operations_table, "i.{name}"),
+                     list_of(operations_table, as_array), operation_columns.size() + 1, condition,
                      on_conflict);
 }
 constexpr std::string_view join_same_version = R"(JOIN transactions t
   ON t.merchant_id = i.merchant_id AND t.id = i.transaction_id AND t.version = i.version)";
 const auto update_operation =
-    "UPDATE SET " + list_of(operation_columns, "{name} = excluded.{name}", only_changing);
+    "UPDATE SET " + list_of(operations_table, "{name} = excluded.{name}", Which::changing);
 // Whoever has stored the transaction before, at this version, has stored its operations, too.
 const auto insert_operations_of_new = insert_operations(join_same_version, "NOTHING");
 const auto upsert_operations_of_locked = insert_operations("", update_operation);
@@ -122,7 +117,7 @@ Statement select_keys(const PostgresColumns& keys) {
   return keys.select(select_keys_sql);
 }
 
-std::optional<Result<Replayed>> replay_of(const postgres::Row& row, const IdempotencyKey& key) {
+Used replay_of(const postgres::Row& row, const IdempotencyKey& key) {
   if (row.is_null(0)) return std::nullopt;
   return get_reply(row, key);
 }

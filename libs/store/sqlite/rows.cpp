@@ -11,30 +11,26 @@ namespace {
 
 std::string insert_into(const TableName& table) {
   return fmt::format("INSERT INTO {} ({}) VALUES ({})", table.name, column_list(table),
-                     list_of(table.columns, "?{number}"));
+                     list_of(table, "?{number}"));
 }
 
 std::string update(const TableName& table) {
   return fmt::format("UPDATE {} SET {}", table.name,
-                     list_of(table.columns, "{sqlite_name} = ?{number}", only_changing));
+                     list_of(table, "{sqlite_name} = ?{number}", Which::changing));
 }
 
-// Of put_columns(). What is bound lives until the query ends.
-auto bind_to(sqlite::Query& query) {
-  return [&query](const auto& value) { query.bind(value); };
-}
-
-// The same for update(): which row it is, and what may have changed.
-auto bind_changing_to(sqlite::Query& query, const TableName& table) {
-  return [&query, &table, column = std::size_t{0}](const auto& value) mutable {
-    table.is_in_update(column++) ? query.bind(value) : query.skip();
+// Of put_columns(): for insert_into(), or for update(), which needs to know which row it is and what may have
+// changed. What is bound lives until the query ends.
+auto bind_to(sqlite::Query& query, const TableName& table, bool is_update) {
+  return [&query, &table, is_update, column = std::size_t{0}](const auto& value) mutable {
+    is_update && !table.is_in_update(column++) ? query.skip() : query.bind(value);
   };
 }
 
 }  // namespace
 
 std::string column_list(const TableName& table) {
-  return list_of(table.columns, "{sqlite_name}");
+  return list_of(table, "{sqlite_name}");
 }
 
 std::optional<Readable<payment::State>> read_state(sqlite::Database& database, MerchantId merchant,
@@ -74,7 +70,7 @@ const char* select_newest_first(bool of_reference) {
 bool insert_transaction(sqlite::Database& database, const payment::Transaction& transaction) {
   static const auto sql = insert_into(transactions_table) + " ON CONFLICT DO NOTHING";
   auto query = database.query(sql.c_str());
-  put_columns(transaction, bind_to(query));
+  put_columns(transaction, bind_to(query, transactions_table, false));
   query.run();
   return database.changes() == 1;
 }
@@ -84,7 +80,7 @@ bool update_transaction(sqlite::Database& database, const payment::Transaction& 
   static const auto sql = fmt::format("{} WHERE merchant_id = ?1 AND id = ?2 AND version = ?{}",
                                       update(transactions_table), transaction_columns.size() + 1);
   auto query = database.query(sql.c_str());
-  put_columns(transaction, bind_changing_to(query, transactions_table));
+  put_columns(transaction, bind_to(query, transactions_table, true));
   query.bind(expected_version).run();
   return database.changes() == 1;
 }
@@ -97,24 +93,20 @@ void write_operations(sqlite::Database& database, const payment::Transaction& tr
   for (const auto* operation : operations) {
     const bool is_new = std::cmp_greater(operation->number, stored);
     auto query = database.query(is_new ? insert.c_str() : change.c_str());
-    if (is_new) {
-      put_columns(transaction, *operation, bind_to(query));
-    } else {
-      put_columns(transaction, *operation, bind_changing_to(query, operations_table));
-    }
+    put_columns(transaction, *operation, bind_to(query, operations_table, !is_new));
     query.run();
     SWITCHYARD_ASSERT(database.changes() == 1);
   }
 }
 
-std::optional<Result<Replayed>> read_reply(sqlite::Database& database, MerchantId merchant,
-                                           const IdempotencyKey& key) {
+Used read_reply(sqlite::Database& database, MerchantId merchant, const std::optional<IdempotencyKey>& key) {
+  if (!key) return std::nullopt;
   auto row = database.query(R"(
     SELECT request_fingerprint, transaction_id, reply FROM idempotency_keys
     WHERE merchant_id = ? AND kind = ? AND key = ?)");
-  row.bind(merchant.value, payment::to_string(key.kind), key.key);
+  row.bind(merchant.value, payment::to_string(key->kind), key->key);
   if (!row.step()) return std::nullopt;
-  return get_reply(row, key);
+  return get_reply(row, *key);
 }
 
 void insert_key(sqlite::Database& database, const payment::Transaction& transaction,

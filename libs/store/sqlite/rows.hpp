@@ -28,10 +28,8 @@ bool update_transaction(sqlite::Database& database, const payment::Transaction& 
 void write_operations(sqlite::Database& database, const payment::Transaction& transaction,
                       const Operations& operations, std::size_t stored);
 
-// What the key was first used for, if it was;
-// idempotency_key_reused_with_different_body.
-std::optional<Result<Replayed>> read_reply(sqlite::Database& database, MerchantId merchant,
-                                           const IdempotencyKey& key);
+// What the key was first used for, if it was.
+Used read_reply(sqlite::Database& database, MerchantId merchant, const std::optional<IdempotencyKey>& key);
 void insert_key(sqlite::Database& database, const payment::Transaction& transaction,
                 const IdempotencyKey& key, const std::string& reply);
 

@@ -40,8 +40,7 @@ class SqliteStore final : public Store {
 
   Task<Result<Workload>> measure_workload() override;
   Task<Result<std::int64_t>> count_backlog(std::int64_t most) override;
-  Task<Result<std::vector<MerchantBacklog>>> largest_backlogs(std::int64_t most,
-                                                              std::size_t merchants) override;
+  Task<Result<Backlogs>> largest_backlogs(std::int64_t most, std::size_t merchants) override;
 
   Task<Result<void>> check_writable(Timestamp now) override;
 
@@ -50,9 +49,9 @@ class SqliteStore final : public Store {
   static constexpr std::int64_t ourselves = -1;
 
   Task<Result<Committed>> write(Change change) override;
-  Task<Result<std::vector<Taken>>> take_due(DueWork work, Decide decide) override;
-  Task<Result<std::vector<Taken>>> take_named(NamedWork work, Decide decide) override;
-  Task<Result<std::optional<Replayed>>> read_reply(MerchantId merchant, IdempotencyKey key) override;
+  Task<Result<Takens>> take_due(DueWork work, Decide decide) override;
+  Task<Result<Takens>> take_named(NamedWork work, Decide decide) override;
+  Task<Result<Used>> read_reply(MerchantId merchant, IdempotencyKey key) override;
 
   // Migrates before the readers open the file.
   sqlite::Lane writer_;

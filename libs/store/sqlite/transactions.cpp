@@ -8,10 +8,7 @@ namespace {
 
 Result<Committed> write_change(sqlite::Database& database, const Change& change) {
   const auto& transaction = change.state.transaction;
-  if (change.key) {
-    auto used = read_reply(database, transaction.merchant_id, *change.key);
-    if (used) return std::move(*used);
-  }
+  if (auto used = read_reply(database, transaction.merchant_id, change.key)) return std::move(*used);
   const bool written = change.is_new ? insert_transaction(database, transaction)
                                      : update_transaction(database, transaction, transaction.version);
   if (!written) return Stale{};
@@ -68,14 +65,11 @@ Task<Result<Committed>> SqliteStore::write(Change change) {
       [change = std::move(change)](sqlite::Database& database) { return write_change(database, change); });
 }
 
-Task<Result<std::optional<Replayed>>> SqliteStore::read_reply(MerchantId merchant, IdempotencyKey key) {
-  using Reply = std::optional<Replayed>;
-  return merchants_.run<Reply>(merchant.value,
-                               [merchant, key = std::move(key)](sqlite::Database& database) -> Result<Reply> {
-                                 auto used = store::read_reply(database, merchant, key);
-                                 if (!used) return std::nullopt;
-                                 return std::move(*used);
-                               });
+Task<Result<Used>> SqliteStore::read_reply(MerchantId merchant, IdempotencyKey key) {
+  return merchants_.run<Used>(merchant.value,
+                              [merchant, key = std::optional(std::move(key))](sqlite::Database& database) {
+                                return store::read_reply(database, merchant, key);
+                              });
 }
 
 Task<Result<payment::State>> SqliteStore::find_transaction(MerchantId merchant, TransactionId id) {
@@ -86,28 +80,26 @@ Task<Result<payment::State>> SqliteStore::find_transaction(MerchantId merchant, 
 
 Task<Result<TransactionPage>> SqliteStore::list_transactions(MerchantId merchant, TransactionFilter filter) {
   return merchants_.run<TransactionPage>(
-      merchant.value,
-      [this, merchant, filter = std::move(filter)](sqlite::Database& database) -> Result<TransactionPage> {
+      merchant.value, [this, merchant, filter = std::move(filter)](sqlite::Database& database) {
         return read_page(database, set_aside_, merchant, filter);
       });
 }
 
 Task<Result<Owners>> SqliteStore::find_owners(std::vector<TransactionId> ids) {
-  return merchants_.run<Owners>(
-      ourselves, [ids = std::move(ids)](sqlite::Database& database) -> Result<Owners> {
-        Owners owners;
-        for (const auto id : ids) {
-          auto row = database.query("SELECT merchant_id FROM transactions WHERE id = ?");
-          row.bind(id.value);
-          while (row.step()) owners.emplace_back(id, MerchantId{row.integer(0)});
-        }
-        return owners;
-      });
+  return merchants_.run<Owners>(ourselves, [ids = std::move(ids)](sqlite::Database& database) {
+    Owners owners;
+    for (const auto id : ids) {
+      auto row = database.query("SELECT merchant_id FROM transactions WHERE id = ?");
+      row.bind(id.value);
+      while (row.step()) owners.emplace_back(id, MerchantId{row.integer(0)});
+    }
+    return owners;
+  });
 }
 
 Task<Result<std::optional<MerchantId>>> SqliteStore::next_merchant(MerchantId least) {
   using Next = std::optional<MerchantId>;
-  return merchants_.run<Next>(ourselves, [least](sqlite::Database& database) -> Result<Next> {
+  return merchants_.run<Next>(ourselves, [least](sqlite::Database& database) -> Next {
     auto row = database.query(
         "SELECT merchant_id FROM transactions WHERE merchant_id >= ? ORDER BY merchant_id LIMIT 1");
     row.bind(least.value);

@@ -40,7 +40,7 @@ Task<Result<bool>> change_user(sqlite::Lane& writer, const char* sql, Values... 
 
 Task<Result<std::optional<User>>> SqliteStore::find_user(std::string username) {
   return logins_.run<std::optional<User>>(
-      anybody, [username = std::move(username)](sqlite::Database& database) -> Result<std::optional<User>> {
+      anybody, [username = std::move(username)](sqlite::Database& database) -> std::optional<User> {
         auto row = database.query(user_by_name);
         if (!row.bind(username).step()) return std::nullopt;
         return get_user(row);
@@ -48,9 +48,8 @@ Task<Result<std::optional<User>>> SqliteStore::find_user(std::string username) {
 }
 
 Task<Result<std::vector<User>>> SqliteStore::find_users(std::vector<UserId> ids) {
-  using Found = std::vector<User>;
-  return logins_.run<Found>(anybody, [ids = std::move(ids)](sqlite::Database& database) -> Result<Found> {
-    Found users;
+  return logins_.run<std::vector<User>>(anybody, [ids = std::move(ids)](sqlite::Database& database) {
+    std::vector<User> users;
     for (const auto id : ids) {
       auto row = database.query("SELECT id, username, password_hash, enabled FROM users WHERE id = ?");
       if (row.bind(id.value).step()) users.push_back(get_user(row));
@@ -60,9 +59,8 @@ Task<Result<std::vector<User>>> SqliteStore::find_users(std::vector<UserId> ids)
 }
 
 Task<Result<std::vector<User>>> SqliteStore::list_users(UserId after, std::size_t limit) {
-  using Page = std::vector<User>;
-  return logins_.run<Page>(anybody, [after, limit](sqlite::Database& database) -> Result<Page> {
-    Page users;
+  return logins_.run<std::vector<User>>(anybody, [after, limit](sqlite::Database& database) {
+    std::vector<User> users;
     auto row = database.query(
         "SELECT id, username, password_hash, enabled FROM users WHERE id > ? ORDER BY id LIMIT ?");
     row.bind(after.value, static_cast<std::int64_t>(limit));
@@ -107,10 +105,9 @@ Task<Result<bool>> SqliteStore::replace_password_hash(std::string username, std:
 Task<Result<std::vector<LoginFailures>>> SqliteStore::login_failures(std::vector<std::string> subjects,
                                                                      Timestamp now,
                                                                      std::chrono::milliseconds window) {
-  using All = std::vector<LoginFailures>;
-  return logins_.run<All>(
-      anybody, [subjects = std::move(subjects), now, window](sqlite::Database& database) -> Result<All> {
-        All all;
+  return logins_.run<std::vector<LoginFailures>>(
+      anybody, [subjects = std::move(subjects), now, window](sqlite::Database& database) {
+        std::vector<LoginFailures> all;
         for (const auto& subject : subjects) {
           auto row = database.query(R"(
             SELECT count, window_ends_at_ms FROM login_failures

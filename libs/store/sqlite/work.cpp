@@ -11,10 +11,6 @@
 namespace switchyard::store {
 namespace {
 
-// How many rows that cannot be read one claim passes over: it holds up the commits of merchants.
-constexpr std::size_t passed_over_max = 1'000;
-
-using All = std::vector<Taken>;
 using Ones = std::vector<NamedWork::One>;
 
 void find_due(sqlite::Database& database, const std::string& sql, Timestamp time, std::size_t limit,
@@ -34,10 +30,7 @@ void put_off(sqlite::Database& database, const NamedWork::One& one, Timestamp un
 // Within a write transaction, so nobody else can decide in between.
 Taken take_one(sqlite::Database& database, SetAside& set_aside, const NamedWork::One& one,
                const Decide& decide) {
-  if (one.key) {
-    auto used = read_reply(database, one.merchant, *one.key);
-    if (used) return taken_of(std::move(*used));
-  }
+  if (auto used = read_reply(database, one.merchant, one.key)) return taken_of(std::move(*used));
   auto state = set_aside.readable(one.merchant, one.id, read_state(database, one.merchant, one.id));
   if (!state) return std::move(state.error());
   const auto version = state->transaction.version;
@@ -54,10 +47,10 @@ Taken take_one(sqlite::Database& database, SetAside& set_aside, const NamedWork:
   return std::move(*decided);
 }
 
-All find_and_take(sqlite::Database& database, SetAside& set_aside, const DueWork& work,
-                  const Decide& decide) {
+Takens find_and_take(sqlite::Database& database, SetAside& set_aside, const DueWork& work,
+                     const Decide& decide) {
   const auto& queries = queries_of(work.which);
-  All taken;
+  Takens taken;
   for (std::size_t passed_over = 0; taken.size() < work.limit && passed_over < passed_over_max;) {
     const auto left = work.limit - taken.size();
     Ones found;
@@ -81,23 +74,22 @@ All find_and_take(sqlite::Database& database, SetAside& set_aside, const DueWork
 
 }  // namespace
 
-Task<Result<All>> SqliteStore::take_due(DueWork work, Decide decide) {
-  return writer_.run<All>(
-      [this, work, decide = std::move(decide)](sqlite::Database& database) -> Result<All> {
-        return find_and_take(database, set_aside_, work, decide);
-      });
+Task<Result<Takens>> SqliteStore::take_due(DueWork work, Decide decide) {
+  return writer_.run<Takens>([this, work, decide = std::move(decide)](sqlite::Database& database) {
+    return find_and_take(database, set_aside_, work, decide);
+  });
 }
 
-Task<Result<All>> SqliteStore::take_named(NamedWork work, Decide decide) {
+Task<Result<Takens>> SqliteStore::take_named(NamedWork work, Decide decide) {
   // As they lie in the file: what goes to one page is then written one after another.
   std::vector<std::size_t> order(work.all.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::ranges::sort(order, {}, [&work](std::size_t i) {
     return std::tie(work.all[i].merchant.value, work.all[i].id.value.bytes);
   });
-  return writer_.run<All>([this, work = std::move(work), decide = std::move(decide),
-                           order = std::move(order)](sqlite::Database& database) -> Result<All> {
-    All taken(work.all.size(), Error{});
+  return writer_.run<Takens>([this, work = std::move(work), decide = std::move(decide),
+                              order = std::move(order)](sqlite::Database& database) {
+    Takens taken(work.all.size(), Error{});
     for (const auto i : order) taken[i] = take_one(database, set_aside_, work.all[i], decide);
     return taken;
   });
@@ -113,13 +105,13 @@ Task<Result<void>> SqliteStore::note_foreign_worker(Timestamp now) {
 }
 
 Task<Result<bool>> SqliteStore::has_seen_foreign_worker() {
-  return merchants_.run<bool>(ourselves, [](sqlite::Database& database) -> Result<bool> {
+  return merchants_.run<bool>(ourselves, [](sqlite::Database& database) {
     return database.integer("SELECT count(*) FROM foreign_workers") > 0;
   });
 }
 
 Task<Result<Workload>> SqliteStore::measure_workload() {
-  return merchants_.run<Workload>(ourselves, [](sqlite::Database& database) -> Result<Workload> {
+  return merchants_.run<Workload>(ourselves, [](sqlite::Database& database) {
     Workload workload;
     const auto oldest = [&database](const char* sql) -> std::optional<Timestamp> {
       auto row = database.query(sql);
@@ -136,7 +128,7 @@ Task<Result<Workload>> SqliteStore::measure_workload() {
 }
 
 Task<Result<std::int64_t>> SqliteStore::count_backlog(std::int64_t most) {
-  return merchants_.run<std::int64_t>(ourselves, [most](sqlite::Database& database) -> Result<std::int64_t> {
+  return merchants_.run<std::int64_t>(ourselves, [most](sqlite::Database& database) {
     auto row = database.query(backlog_count);
     row.bind(most);
     row.step();
@@ -144,16 +136,14 @@ Task<Result<std::int64_t>> SqliteStore::count_backlog(std::int64_t most) {
   });
 }
 
-Task<Result<std::vector<MerchantBacklog>>> SqliteStore::largest_backlogs(std::int64_t most,
-                                                                         std::size_t merchants) {
-  return merchants_.run<std::vector<MerchantBacklog>>(
-      ourselves, [most, merchants](sqlite::Database& database) -> Result<std::vector<MerchantBacklog>> {
-        auto row = database.query(backlog_by_merchant);
-        row.bind(most, static_cast<std::int64_t>(merchants));
-        std::vector<MerchantBacklog> largest;
-        while (row.step()) largest.push_back({{row.integer(0)}, row.integer(1)});
-        return largest;
-      });
+Task<Result<Backlogs>> SqliteStore::largest_backlogs(std::int64_t most, std::size_t merchants) {
+  return merchants_.run<Backlogs>(ourselves, [most, merchants](sqlite::Database& database) {
+    auto row = database.query(backlog_by_merchant);
+    row.bind(most, static_cast<std::int64_t>(merchants));
+    Backlogs largest;
+    while (row.step()) largest.push_back({{row.integer(0)}, row.integer(1)});
+    return largest;
+  });
 }
 
 }  // namespace switchyard::store
