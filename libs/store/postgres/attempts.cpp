@@ -1,0 +1,36 @@
+// What is looked at of very many payments.
+#include "base/assert.hpp"
+#include "store/attempt_row.hpp"
+#include "store/postgres/run.hpp"
+
+namespace switchyard::store {
+namespace {
+
+// One row more than fits, which begins the next page.
+constexpr const char* oldest_first = R"(
+SELECT t.id::uuid, t.amount_minor::bigint, t.currency::text, t.created_at::timestamptz, t.metadata::text,
+  coalesce(o.psp, '')::text, coalesce(o.phase, 'requested')::text, coalesce(o.reason_kind, '')::text
+FROM transactions t
+LEFT JOIN operations o ON o.merchant_id = t.merchant_id AND o.transaction_id = t.id AND o.number = 1
+WHERE t.merchant_id = $1::bigint AND t.id BETWEEN $2::uuid AND $3::uuid
+ORDER BY t.id
+LIMIT $4::bigint + 1)";
+
+}  // namespace
+
+Task<Result<AttemptPage>> PostgresStore::list_attempts(AttemptRange range, std::size_t limit) {
+  SWITCHYARD_ASSERT(limit > 0);
+  Statement select(oldest_first, range.merchant.value, range.first.value, range.last.value,
+                   static_cast<std::int64_t>(limit));
+  const auto read = [this, range, limit](const Rows& rows) -> Result<AttemptPage> {
+    AttemptPage page;
+    AttemptReader reader(page, limit, range.merchant, set_aside_);
+    for (const auto row : rows.all()) {
+      if (!reader.read(row)) break;
+    }
+    return page;
+  };
+  return query<AttemptPage>(std::move(select), Effect::none, read);
+}
+
+}  // namespace switchyard::store
