@@ -95,6 +95,7 @@ void add_route_commands(CLI::App& app, Context& context) {
   auto* route = app.add_subcommand("route", "Check a routing file, and see where payments go by it and why");
   route->require_subcommand(1);
   add_check_command(*route, context);
+  add_route_explain_command(*route, context);
 }
 
 }  // namespace switchyard::cli

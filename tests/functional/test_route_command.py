@@ -2,6 +2,9 @@
 
 import json
 import os
+import sqlite3
+import uuid
+from contextlib import closing
 
 import pytest
 
@@ -33,7 +36,8 @@ psp = { sim_a = 70, sim_b = 30 }
 
 
 # The commands that read such a file.
-READERS = {"check": ["check", "FILE"]}
+PAYMENT = ["--amount", "1000", "--currency", "USD", "--merchant", "7"]
+READERS = {"check": ["check", "FILE"], "explain": ["explain", "--file", "FILE", *PAYMENT]}
 
 
 @pytest.fixture
@@ -151,3 +155,74 @@ def test_what_cannot_be_read_is_named(route, routes, tmp_path, command):
 ])
 def test_a_wrong_command_line(route, arguments, said):
     assert said in refused(route(*arguments))
+
+
+# ---- explain
+
+ID = "01a203e7-cd8f-7925-813d-9190694d7e2c"
+
+
+@pytest.mark.quick
+def test_explain_tells_which_rule_takes_a_payment_and_why(route, routes):
+    path = routes()
+    lines = succeeded(route("explain", "--file", path, "--amount", 60000, "--currency", "SEK", "--merchant", 7, "--metadata", "channel=web",
+                            "--metadata", "tier=gold=1", "--at", "2026-11-22T15:37:32Z", "--id", ID)).splitlines()
+    assert lines == [f"payment {ID}: 600.00 SEK of merchant 7", "made at 2026-11-22T15:37:32.000Z, sun 15:37 UTC",
+                     "payment_method: none; metadata: 'channel' = 'web', 'tier' = 'gold=1'",
+                     "rule 'large' (line 10) matches; 2 behind it are not looked at", "weights: sim_b 1",
+                     "draw 1 is 0 of 1, sim_b: can take it", "goes to sim_b, by weight"]
+    assert "goes to adyen_main" in succeeded(route("explain", "--file", path, *PAYMENT, "--payment-method", "adyen"))
+    told = json.loads(succeeded(route("explain", *PAYMENT, "--id", ID, "--json", ROUTING_FILE=path)))
+    assert (told["id"], told["account"], told["rule"]["name"]) == (ID, "sim_b", "rest")
+    assert told["lines"][-1] == "goes to sim_b, by weight" and "went" not in told
+
+
+def test_explain_draws_as_the_id_says(route, routes):
+    path = routes()
+    by_id = [succeeded(route("explain", "--file", path, *PAYMENT, "--id", ID, "--at", "2026-01-01")) for _ in range(2)]
+    assert by_id[0] == by_id[1] and "made up" not in by_id[0]
+    assert "the id is made up" in succeeded(route("explain", "--file", path, *PAYMENT))
+
+
+def test_explain_of_what_goes_nowhere_and_without_a_file(route, routes):
+    path = routes(ACCOUNTS + '[[rule]]\nwhen.currency = "EUR"\npsp = "sim_a"\n')
+    assert "goes nowhere: no rule matches" in succeeded(route("explain", "--file", path, *PAYMENT))
+    told = json.loads(succeeded(route("explain", "--file", path, *PAYMENT, "--json")))
+    assert (told["account"], told["rule"], told["why_none"]) == (None, None, "no rule matches")
+    assert "goes to simulator" in succeeded(route("explain", *PAYMENT))
+
+
+@pytest.mark.parametrize("arguments, said", [
+    ([], "needs --amount"), (["--amount", "1", "--currency", "EUR"], "--merchant"), ([*PAYMENT, "--amount", "0"], "--amount"),
+    (["--amount", "-1", "--currency", "EUR", "--merchant", "7"], "--amount"), (["--amount", "1.5"], "--amount"),
+    (["--currency", "eur"], "--currency"), (["--currency", "XXX"], "--currency"), (["--merchant", "alice"], "--merchant"),
+    ([*PAYMENT, "--payment-method", "paypal"], "paypal"), ([*PAYMENT, "--metadata", "channel"], "NAME=VALUE"),
+    ([*PAYMENT, "--metadata", "=x"], "NAME=VALUE"), ([*PAYMENT, "--metadata", "a=1", "--metadata", "a=2"], "'a' twice"),
+    ([*PAYMENT, "--at", "noon"], "--at"), ([*PAYMENT, "--id", "7"], "--id"), ([*PAYMENT, ID], "excludes"), (["7"], "UUID"),
+    ([*PAYMENT, "--file", ""], "--file"),
+])
+def test_explain_of_what_is_no_payment(route, arguments, said):
+    assert said in refused(route("explain", *arguments))
+
+
+def test_explain_of_a_stored_transaction_has_where_it_went(start_switchyard, merchant_of, route, routes):
+    server = start_switchyard()
+    merchant = merchant_of(server)
+    identifier = merchant.created(2500, metadata={"channel": "web"})["id"]
+    merchant.wait_for_status(identifier, "captured")
+    path = routes('[psp.simulator]\nadapter = "simulator"\n[psp.other]\nadapter = "simulator"\n'
+                  '[[rule]]\nname = "web"\nwhen.metadata.channel = "web"\npsp = "simulator"\n[[rule]]\npsp = "other"\n')
+    settings = {"DATABASE_URL": f"sqlite:{server.database}"}
+    text = succeeded(route("explain", "--file", path, identifier, **settings))
+    for part in (f"payment {identifier}: 25.00 ", "rule 'web' (line 5) matches", "goes to simulator, by weight",
+                 "in fact: operation 1 went to simulator, succeeded", "it went where these rules send it"):
+        assert part in text, text
+    told = json.loads(succeeded(route("explain", "--file", path, identifier, "--json", **settings)))
+    assert told["went_as_said"] and told["went"] == [{"operation": 1, "account": "simulator", "phase": "succeeded", "reason_kind": ""}]
+    assert server.stop() == 0
+    with closing(sqlite3.connect(server.database)) as connection, connection:
+        connection.execute("UPDATE operations SET psp = 'other' WHERE transaction_id = ?", [uuid.UUID(identifier).bytes])
+    assert "it went elsewhere: the rules were others" in succeeded(route("explain", "--file", path, identifier, **settings))
+    assert "there is no account other in this file" in succeeded(route("explain", identifier, **settings)), "nor where there is no file"
+    done = route("explain", "--file", path, ID, **settings)
+    assert done.returncode == 1 and f"no transaction {ID}" in done.stderr
