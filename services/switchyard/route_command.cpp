@@ -96,6 +96,7 @@ void add_route_commands(CLI::App& app, Context& context) {
   route->require_subcommand(1);
   add_check_command(*route, context);
   add_route_explain_command(*route, context);
+  add_route_replay_command(*route, context);
 }
 
 }  // namespace switchyard::cli

@@ -2,13 +2,17 @@
 
 import json
 import os
+import random
 import sqlite3
+import subprocess
+import time
 import uuid
 from contextlib import closing
 
 import pytest
 
-from support.programs import development_settings, run_to_exit
+from support.processes import inherited_environment
+from support.programs import binary, development_settings, run_to_exit
 
 ACCOUNTS = """\
 [psp.sim_a]
@@ -37,7 +41,8 @@ psp = { sim_a = 70, sim_b = 30 }
 
 # The commands that read such a file.
 PAYMENT = ["--amount", "1000", "--currency", "USD", "--merchant", "7"]
-READERS = {"check": ["check", "FILE"], "explain": ["explain", "--file", "FILE", *PAYMENT]}
+READERS = {"check": ["check", "FILE"], "explain": ["explain", "--file", "FILE", *PAYMENT],
+           "replay": ["replay", "FILE", "--since", "1d"]}
 
 
 @pytest.fixture
@@ -226,3 +231,170 @@ def test_explain_of_a_stored_transaction_has_where_it_went(start_switchyard, mer
     assert "there is no account other in this file" in succeeded(route("explain", identifier, **settings)), "nor where there is no file"
     done = route("explain", "--file", path, ID, **settings)
     assert done.returncode == 1 and f"no transaction {ID}" in done.stderr
+
+
+# ---- replay
+
+TWO = '[psp.sim_a]\nadapter = "simulator"\n[psp.sim_b]\nadapter = "simulator"\n'
+SHARED = TWO + "[[rule]]\npsp = { sim_a = 70, sim_b = 30 }\n"
+MASK = 2**64 - 1
+
+
+def mix(value):
+    value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & MASK
+    value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & MASK
+    return value ^ (value >> 31)
+
+
+def first_draw(identifier, total):
+    """As libs/routing/draws.hpp has it."""
+    high, low = (int.from_bytes(identifier[start:start + 8], "big") for start in (0, 8))
+    number = mix(mix((low + 0x9E3779B97F4A7C15) & MASK) ^ high)
+    return ((number >> 27) * total) >> 37
+
+
+class Stored:
+    """A store with payments that went where SHARED sends them."""
+
+    def __init__(self, database, template):
+        self.database = database
+        self.template = uuid.UUID(template).bytes
+        self.random = random.Random(4711)
+        self.settings = {"DATABASE_URL": f"sqlite:{database}"}
+
+    def execute(self, statement, *parameters):
+        with closing(sqlite3.connect(self.database, timeout=30)) as connection, connection:
+            return connection.execute(statement, parameters).rowcount
+
+    def add(self, count, days_ago=1, merchants=(1,), **changes):
+        """Copies of the one that was made, and what else is to be so. Returns how many went to sim_b."""
+        made_at = int((time.time() - days_ago * 86_400) * 1000)
+        ids = [(((made_at + i) << 80) | (7 << 76) | self.random.getrandbits(64)).to_bytes(16, "big") for i in range(count)]
+        to_b = [first_draw(identifier, 100) >= 70 for identifier in ids]
+        with closing(sqlite3.connect(self.database, timeout=30)) as connection, connection:
+            for table, key in (("transactions", "id"), ("operations", "transaction_id")):
+                names = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
+                row = dict(zip(names, connection.execute(f"SELECT * FROM {table} WHERE {key} = ?", [self.template]).fetchone(), strict=True))
+                rows = [{**row, key: identifier, "merchant_id": merchants[i % len(merchants)],
+                         **({"created_at_ms": made_at + i} if table == "transactions" else {"psp": "sim_b" if to_b[i] else "sim_a"}),
+                         **{name: value for name, value in changes.items() if name in names}} for i, identifier in enumerate(ids)]
+                places = ", ".join(f":{name}" for name in names)
+                connection.executemany(f"INSERT INTO {table} VALUES ({places})", rows)
+        return sum(to_b)
+
+
+@pytest.fixture
+def stored(start_switchyard, merchant_of):
+    server = start_switchyard()
+    merchant = merchant_of(server)
+    identifier = merchant.created(2500)["id"]
+    merchant.wait_for_status(identifier, "captured")
+    assert server.stop() == 0
+    store = Stored(server.database, identifier)
+    assert store.execute("UPDATE transactions SET created_at_ms = 0") == 1, "too old to be looked at"
+    return store
+
+
+def replayed(route, path, stored, since="90d"):
+    return json.loads(succeeded(route("replay", path, "--since", since, "--json", **stored.settings)))
+
+
+@pytest.mark.quick
+def test_replay_of_an_unchanged_file_says_that_nothing_moves(route, routes, stored):
+    to_b = stored.add(500)
+    assert 100 < to_b < 200
+    text = succeeded(route("replay", routes(SHARED), "--since", "90d", **stored.settings))
+    assert text.splitlines()[1:] == ["500 payments looked at, 500 would go where they went", "nothing would go elsewhere"]
+    told = replayed(route, routes(SHARED), stored)
+    assert (told["looked_at"], told["stay"], told["moved"]["count"], told["by_account"]) == (500, 500, 0, [])
+
+
+def test_replay_says_what_would_have_gone_elsewhere(route, routes, stored):
+    to_b = stored.add(200, currency="EUR")
+    soft = stored.add(100, days_ago=2, phase="declined", reason_kind="soft_decline", status="declined")
+    hard = stored.add(100, days_ago=3, phase="declined", reason_kind="hard_decline", status="declined")
+    path = routes(TWO + '[[rule]]\npsp = "sim_a"\n')
+    told = replayed(route, path, stored)
+    moved = {"count": to_b + soft + hard, "soft_declines": soft, "hard_declines": hard,
+             "amounts": {"EUR": 2500 * to_b, "USD": 2500 * (soft + hard)}}
+    assert told["moved"] == moved
+    assert told["by_account"] == [{"from": "sim_b", "to": "sim_a", "why_none": None, **moved}]
+    text = succeeded(route("replay", path, "--since", "90d", **stored.settings))
+    assert f"  sim_b -> sim_a: {to_b + soft + hard} payments, {25 * to_b}.00 EUR, {25 * (soft + hard)}.00 USD; " \
+           f"{soft} declined softly, {hard} hard" in text
+    told = replayed(route, routes(TWO + '[[rule]]\nwhen.currency = "EUR"\npsp = { sim_a = 70, sim_b = 30 }\n'), stored)
+    assert {(one["from"], one["to"], one["why_none"]): one["count"] for one in told["by_account"]} == {
+        ("sim_a", None, "no rule matches"): 200 - soft - hard, ("sim_b", None, "no rule matches"): soft + hard}
+
+
+def test_replay_looks_at_metadata_and_at_times(route, routes, stored):
+    stored.add(50, metadata='{"channel":"web"}', psp="sim_a")
+    stored.add(50, psp="sim_a")
+    path = routes(TWO + '[[rule]]\nwhen.metadata.channel = "web"\npsp = "sim_b"\n[[rule]]\npsp = "sim_a"\n')
+    assert replayed(route, path, stored)["moved"]["count"] == 50
+    monday = 4 * 86_400_000
+    stored.execute("UPDATE transactions SET created_at_ms = iif(metadata <> '', ?, ?)", monday, monday - 1)
+    path = routes(TWO + '[[rule]]\nwhen.weekday = "mon"\npsp = "sim_b"\n[[rule]]\npsp = "sim_a"\n')
+    assert [(one["from"], one["count"]) for one in replayed(route, path, stored, "1970-01-02")["by_account"]] == [
+        ("sim_a", 50), ("simulator", 1)]
+
+
+def test_replay_of_many_pages_and_merchants_looks_at_each_once(route, routes, stored):
+    stored.add(30_000)
+    stored.add(3_000, days_ago=2, merchants=[*range(2, 302), 2**63 - 1, -5])
+    told = replayed(route, routes(SHARED), stored)
+    assert (told["looked_at"], told["stay"]) == (33_000, 33_000)
+
+
+def test_replay_takes_what_was_made_since_then(route, routes, stored):
+    stored.add(10, days_ago=1)
+    stored.add(20, days_ago=10)
+    stored.add(40, days_ago=100)
+    date = time.strftime("%Y-%m-%d", time.gmtime(time.time() - 50 * 86_400))
+    for since, count in (("12h", 0), ("2880m", 10), ("9d", 10), ("11d", 30), (date, 30), ("1971-01-01", 70), ("1000000d", 71)):
+        assert replayed(route, routes(SHARED), stored, since)["looked_at"] == count, since
+
+
+def test_replay_leaves_out_what_was_not_sent_and_says_what_it_cannot_read(route, routes, stored):
+    stored.add(10)
+    stored.add(3, days_ago=2, psp="")
+    told = replayed(route, routes(SHARED), stored)
+    assert (told["looked_at"], told["not_sent"], told["unreadable"]) == (10, 3, 0)
+    stored.add(2, days_ago=3, currency="ZZZ")
+    done = route("replay", routes(SHARED), "--since", "90d", **stored.settings)
+    assert done.returncode == 1 and "10 payments looked at" in done.stdout and "3 payments sent nowhere yet" in done.stdout
+    assert "not complete" in done.stderr and "left out were 2" in done.stderr and "ZZZ" in done.stderr
+
+
+def test_replay_beside_a_running_server_and_in_postgresql(start_switchyard, merchant_of, route, routes, postgres_url):
+    path = routes(TWO + '[psp.simulator]\nadapter = "simulator"\n[[rule]]\nwhen.merchant = 1\npsp = "simulator"\n[[rule]]\npsp = "sim_a"\n')
+    for settings in ({}, {"DATABASE_URL": postgres_url}):
+        server = start_switchyard(**settings)
+        for user_id, amount in ((1, 100), (1, 250), (2, 300)):
+            merchant = merchant_of(server, user_id=user_id)
+            merchant.wait_final(merchant.created(amount)["id"])
+        told = json.loads(succeeded(route("replay", path, "--since", "1d", "--json", DATABASE_URL=server.settings["DATABASE_URL"])))
+        assert (told["looked_at"], told["stay"]) == (3, 2)
+        assert [(one["from"], one["to"], one["amounts"]) for one in told["by_account"]] == [("simulator", "sim_a", {"USD": 300})]
+
+
+@pytest.mark.parametrize("since", ["", "90", "d", "0d", "-1d", "1w", "yesterday", "2026-02-30", "9999-01-01"])
+def test_replay_since_what_is_no_time_or_not_yet(route, routes, since):
+    assert "--since" in refused(route("replay", routes(SHARED), f"--since={since}"))
+
+
+def test_replay_needs_a_file_a_time_and_a_store(route, routes, tmp_path):
+    assert "file" in refused(route("replay", "--since", "90d"))
+    assert "--since" in refused(route("replay", routes(SHARED)))
+    done = route("replay", routes(SHARED), "--since", "90d")
+    assert done.returncode == 1 and "there is no store" in done.stderr
+    assert not list(tmp_path.glob("*.db"))
+
+
+def test_replay_to_a_full_disk_is_a_failure(routes, stored, tmp_path):
+    stored.add(1)
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([binary("switchyard"), "route", "replay", routes(SHARED), "--since", "90d"], text=True, stdout=full,
+                              env={**inherited_environment(), **development_settings(tmp_path, **stored.settings)}, cwd=tmp_path,
+                              stderr=subprocess.PIPE, timeout=60)
+    assert done.returncode == 1 and "standard output" in done.stderr
