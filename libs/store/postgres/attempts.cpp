@@ -6,12 +6,19 @@
 namespace switchyard::store {
 namespace {
 
-// One row more than fits, which begins the next page.
+// One row more than fits, which begins the next page. Each payment's operation is looked up by its key:
+// joined as tables, a server that has no statistics yet compares each payment with all operations of the
+// merchant.
 constexpr const char* oldest_first = R"(
 SELECT t.id::uuid, t.amount_minor::bigint, t.currency::text, t.created_at::timestamptz, t.metadata::text,
   coalesce(o.psp, '')::text, coalesce(o.phase, 'requested')::text, coalesce(o.reason_kind, '')::text
 FROM transactions t
-LEFT JOIN operations o ON o.merchant_id = t.merchant_id AND o.transaction_id = t.id AND o.number = 1
+LEFT JOIN LATERAL (
+  SELECT psp, phase, reason_kind
+  FROM operations
+  WHERE merchant_id = t.merchant_id AND transaction_id = t.id AND number = 1
+  LIMIT 1
+) o ON true
 WHERE t.merchant_id = $1::bigint AND t.id BETWEEN $2::uuid AND $3::uuid
 ORDER BY t.id
 LIMIT $4::bigint + 1)";
