@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <tuple>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -97,8 +98,11 @@ Tally Replay::moved() const {
 
 std::vector<const std::pair<const Move, Tally>*> Replay::largest_first() const {
   std::vector<const std::pair<const Move, Tally>*> largest;
+  largest.reserve(moves_.size());
   for (const auto& one : moves_) largest.push_back(&one);
-  std::ranges::stable_sort(largest, std::greater(), [](const auto* one) { return one->second.count; });
+  std::ranges::sort(largest, {}, [](const auto* one) {
+    return std::tuple<std::int64_t, const Move&>(-one->second.count, one->first);
+  });
   return largest;
 }
 

@@ -108,6 +108,7 @@ std::vector<std::string> fact_text(const std::vector<payment::Operation>& author
                                    const routing::Routes& routes) {
   if (authorizations.empty()) return {"in fact: nothing was sent yet"};
   std::vector<std::string> lines;
+  lines.reserve(authorizations.size() + 1);
   for (const auto& operation : authorizations) lines.push_back(operation_text(operation));
   const auto& first = authorizations.front();
   if (first.psp.empty()) return lines;

@@ -32,9 +32,10 @@ std::optional<Timestamp> parse_since(std::string_view text, Timestamp now) {
   if (text.empty()) return std::nullopt;
   constexpr std::int64_t count_max = 1'000'000;
   const auto unit = unit_of(text.back());
-  const auto* end = text.data() + text.size() - 1;
+  const auto digits = text.substr(0, text.size() - 1);
+  const auto* end = digits.data() + digits.size();
   std::int64_t count = 0;
-  const auto [stopped, error] = std::from_chars(text.data(), end, count);
+  const auto [stopped, error] = std::from_chars(digits.data(), end, count);
   if (!unit || error != std::errc() || stopped != end || count < 1 || count > count_max) return std::nullopt;
   return now - count * *unit;
 }
