@@ -4,6 +4,7 @@
 #include <limits>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "payment/names.hpp"
 #include "routing/finding.hpp"
@@ -55,6 +56,45 @@ std::string one_of(const auto& values, auto name_of_value) {
   return text;
 }
 
+std::string words_of_amounts(const When& when) {
+  if (!when.amount_max) return fmt::format("{} or more", when.amount_min.value_or(0));
+  if (!when.amount_min) return fmt::format("{} or less", *when.amount_max);
+  if (*when.amount_min == *when.amount_max) return fmt::format("{}", *when.amount_min);
+  return fmt::format("{} to {}", *when.amount_min, *when.amount_max);
+}
+
+std::string words_of(const std::vector<Currency>& currencies) {
+  return one_of(currencies, [](Currency currency) { return std::string(currency.code()); });
+}
+
+std::string words_of(const std::vector<MerchantId>& merchants) {
+  return one_of(merchants, [](MerchantId merchant) { return std::to_string(merchant.value); });
+}
+
+std::string words_of(const std::vector<TimeRange>& times) {
+  return one_of(times, [](const TimeRange& range) { return to_string(range); });
+}
+
+std::string words_of(const std::bitset<7>& weekdays) {
+  std::vector<std::string_view> days;
+  for (unsigned day = 0; day < weekdays.size(); ++day) {
+    if (weekdays.test(day)) days.push_back(weekday_name(day));
+  }
+  return one_of(days, [](std::string_view day) { return std::string(day); });
+}
+
+std::string words_of(const Adapters& adapters) {
+  std::vector<std::string_view> wanted;
+  for (const auto adapter : {Adapter::stripe, Adapter::adyen, Adapter::simulator}) {
+    if (adapters.test(std::to_underlying(adapter))) wanted.push_back(to_string(adapter));
+  }
+  return one_of(wanted, [](std::string_view adapter) { return std::string(adapter); });
+}
+
+std::string words_of(const MetadataIs& wanted) {
+  return one_of(wanted.values, [](const std::string& one) { return quoted(one); });
+}
+
 std::string why_not_amount(const When& when, const Asked& asked) {
   const auto minor = asked.amount.minor();
   if (when.amount_min && minor < *when.amount_min) {
@@ -64,31 +104,12 @@ std::string why_not_amount(const When& when, const Asked& asked) {
                      when.amount_max.value_or(std::numeric_limits<std::int64_t>::max()));
 }
 
-std::string why_not_weekday(const When& when, const Moment& moment) {
-  std::vector<std::string_view> days;
-  for (unsigned day = 0; day < when.weekdays.size(); ++day) {
-    if (when.weekdays.test(day)) days.push_back(weekday_name(day));
-  }
-  return fmt::format("weekday is {}, not {}", weekday_name(moment.weekday),
-                     one_of(days, [](std::string_view day) { return std::string(day); }));
-}
-
-std::string why_not_payment_method(const When& when) {
-  std::vector<std::string_view> wanted;
-  for (const auto adapter : {Adapter::stripe, Adapter::adyen, Adapter::simulator}) {
-    if (when.payment_methods.test(std::to_underlying(adapter))) wanted.push_back(to_string(adapter));
-  }
-  return fmt::format("no payment_method for {}",
-                     one_of(wanted, [](std::string_view adapter) { return std::string(adapter); }));
-}
-
 std::string why_not_metadata(const When& when, const Asked& asked) {
   for (const auto& wanted : when.metadata) {
     if (is_as_asked(wanted, asked)) continue;
     const auto* value = asked.find_metadata(wanted.name);
     if (value == nullptr) return fmt::format("metadata has no {}", quoted(wanted.name));
-    return fmt::format("metadata's {} is {}, not {}", quoted(wanted.name), quoted(*value),
-                       one_of(wanted.values, [](const std::string& one) { return quoted(one); }));
+    return fmt::format("metadata's {} is {}, not {}", quoted(wanted.name), quoted(*value), words_of(wanted));
   }
   return {};
 }
@@ -131,26 +152,38 @@ bool all_hold(const When& when, const Asked& asked, const Moment& moment) {
                              [&](Condition condition) { return holds(condition, when, asked, moment); });
 }
 
+std::string words_of(const When& when) {
+  std::vector<std::string> words;
+  const auto add = [&words](bool is_asked, std::string_view what, auto text) {
+    if (is_asked) words.push_back(fmt::format("{} {}", what, text()));
+  };
+  add(!when.currencies.empty(), "currency is", [&] { return words_of(when.currencies); });
+  add(when.amount_min || when.amount_max, "amount is", [&] { return words_of_amounts(when); });
+  add(!when.merchants.empty(), "merchant is", [&] { return words_of(when.merchants); });
+  add(when.payment_methods.any(), "payment_method for", [&] { return words_of(when.payment_methods); });
+  add(when.weekdays.any(), "weekday is", [&] { return words_of(when.weekdays); });
+  add(!when.times.empty(), "time is in", [&] { return words_of(when.times); });
+  for (const auto& wanted : when.metadata) {
+    words.push_back(fmt::format("metadata's {} is {}", quoted(wanted.name), words_of(wanted)));
+  }
+  return fmt::format("{}", fmt::join(words, "; "));
+}
+
 std::string why_not(Condition condition, const When& when, const Asked& asked, const Moment& moment) {
   switch (condition) {
     case Condition::currency:
-      return fmt::format(
-          "currency is {}, not {}", asked.amount.currency().code(),
-          one_of(when.currencies, [](Currency currency) { return std::string(currency.code()); }));
+      return fmt::format("currency is {}, not {}", asked.amount.currency().code(), words_of(when.currencies));
     case Condition::amount:
       return why_not_amount(when, asked);
     case Condition::merchant:
-      return fmt::format(
-          "merchant is {}, not {}", asked.merchant.value,
-          one_of(when.merchants, [](MerchantId merchant) { return std::to_string(merchant.value); }));
+      return fmt::format("merchant is {}, not {}", asked.merchant.value, words_of(when.merchants));
     case Condition::payment_method:
-      return why_not_payment_method(when);
+      return fmt::format("no payment_method for {}", words_of(when.payment_methods));
     case Condition::weekday:
-      return why_not_weekday(when, moment);
+      return fmt::format("weekday is {}, not {}", weekday_name(moment.weekday), words_of(when.weekdays));
     case Condition::time:
       return fmt::format("time is {:02}:{:02}, not in {}", moment.since_midnight.count() / 60,
-                         moment.since_midnight.count() % 60,
-                         one_of(when.times, [](const TimeRange& range) { return to_string(range); }));
+                         moment.since_midnight.count() % 60, words_of(when.times));
     case Condition::metadata:
       break;
   }

@@ -34,6 +34,9 @@ Moment moment_of(Timestamp time);
 bool holds(Condition condition, const When& when, const Asked& asked, const Moment& moment);
 bool all_hold(const When& when, const Asked& asked, const Moment& moment);
 
+// All that is asked for: "currency is EUR or SEK; amount is 50000 or more". Empty where nothing is.
+std::string words_of(const When& when);
+
 // Of a condition that does not hold: "currency is USD, not EUR or SEK".
 std::string why_not(Condition condition, const When& when, const Asked& asked, const Moment& moment);
 

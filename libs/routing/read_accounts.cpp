@@ -123,7 +123,7 @@ void read_settings(const Value& member, std::string_view where, Account& account
 }
 
 Account read_account(const Value& member, Findings& findings) {
-  Account account{.name = member.name};
+  Account account{.name = member.name, .line = member.named_at.line};
   const auto where = fmt::format("account {}", quoted(member.name));
   if (!is_account_name(member.name)) {
     findings.add(member.named_at, fmt::format("{} is no name of an account", quoted(member.name)),

@@ -32,6 +32,8 @@ struct Account {
   // Names are those of setting_rows. What is a text there is one here, also names of variables and URLs.
   std::vector<std::pair<std::string_view, std::string>> texts{};
   std::vector<std::string_view> flags{};
+  // Where it begins in the file; 0: in no file.
+  std::uint32_t line = 0;
 
   // Empty, or false, where it is not given.
   std::string_view text(std::string_view setting) const;

@@ -30,6 +30,7 @@
 #include "base/task.hpp"
 #include "payment/request.hpp"
 #include "payment/state_machine.hpp"
+#include "store/attempts.hpp"
 #include "store/keys_in_flight.hpp"
 #include "store/set_aside.hpp"
 #include "store/users.hpp"
@@ -184,6 +185,8 @@ class Store : public Users {
   // not_found also if it is another merchant's; set_aside if it cannot be read.
   virtual Task<Result<payment::State>> find_transaction(MerchantId merchant, TransactionId id) = 0;
   virtual Task<Result<TransactionPage>> list_transactions(MerchantId merchant, TransactionFilter filter) = 0;
+  // At most `limit` rows are looked at, one at least.
+  virtual Task<Result<AttemptPage>> list_attempts(AttemptRange range, std::size_t limit) = 0;
   // Whose they are, of those that there are, in no order. For jobs of an outside queue.
   virtual Task<Result<Owners>> find_owners(std::vector<TransactionId> ids) = 0;
   // Of the merchants that have a transaction, the one with the lowest id that is not below this one; nothing

@@ -266,6 +266,26 @@ class StoreTest : public ::testing::TestWithParam<StoreFactory> {
     ADD_FAILURE() << "the list does not end";
     return ids;
   }
+  // Follows the pages to the end.
+  std::vector<std::string> attempts(AttemptRange range, std::size_t limit) {
+    std::vector<std::string> lines;
+    unreadable_ = 0;
+    for (;;) {
+      const auto page = run([&] { return store_->list_attempts(range, limit); });
+      EXPECT_TRUE(page);
+      EXPECT_LE(page->items.size(), limit);
+      unreadable_ += page->unreadable;
+      for (const auto& attempt : page->items) {
+        EXPECT_EQ(attempt.created_at, start);
+        lines.push_back(fmt::format("{} {} {} {} {} {} {}", int{attempt.id.value.bytes[7]},
+                                    attempt.amount.minor(), attempt.amount.currency().code(),
+                                    attempt.metadata, attempt.psp, payment::to_string(attempt.phase),
+                                    payment::to_string(attempt.reason_kind)));
+      }
+      if (!page->next) return lines;
+      range.first = *page->next;
+    }
+  }
   std::optional<Replayed> replay(const IdempotencyKey& key, MerchantId merchant = alice) {
     auto reply = run([&] { return store_->find_reply(merchant, key); });
     EXPECT_TRUE(reply);
@@ -379,6 +399,7 @@ class StoreTest : public ::testing::TestWithParam<StoreFactory> {
   TempDir folder_;
   // Outlive the stores, which post to them.
   IoThreads threads_{2};
+  std::int64_t unreadable_ = 0;
   std::unique_ptr<Store> store_;
 };
 
@@ -815,6 +836,33 @@ TEST_P(StoreTest, SaysThatThereIsNoMoreWithTheLastPage) {
   EXPECT_EQ(page(4).next, std::nullopt);
   EXPECT_EQ(page(2).next, id_number(3));
   EXPECT_EQ(page(2, id_number(3)).next, std::nullopt);
+}
+
+TEST_P(StoreTest, AttemptsAreWalkedFromTheOldestWithWhereTheyWentAndWhatCameOfIt) {
+  auto first = transaction_number(1);
+  first.metadata = R"({"channel":"web"})";
+  ASSERT_TRUE(create(settled(first, declined())));
+  create_numbers(2, 2);
+  ASSERT_TRUE(create(captured(3)));
+  create_numbers(4, 4, becky);
+  for (const std::size_t limit : {1U, 2U, 3U, 100U}) {
+    EXPECT_THAT(attempts({alice, {}, {last_id}}, limit),
+                ElementsAre(R"(1 100 USD {"channel":"web"} psp declined soft_decline)",
+                            "2 100 USD   requested ", "3 100 USD  psp succeeded "))
+        << "limit " << limit;
+  }
+  EXPECT_THAT(attempts({alice, id_number(2), id_number(2)}, 100), SizeIs(1)) << "both ends are included";
+  EXPECT_THAT(attempts({{77}, {}, {last_id}}, 100), IsEmpty());
+}
+
+TEST_P(StoreTest, AnAttemptThatCannotBeReadIsCountedAndStopsNobody) {
+  create_numbers(1, 3);
+  change(1, "currency = 'ZZZ'");
+  for (const std::size_t limit : {1U, 2U, 100U}) {
+    EXPECT_THAT(attempts({alice, {}, {last_id}}, limit), SizeIs(2));
+    EXPECT_EQ(unreadable_, 1);
+  }
+  EXPECT_EQ(store_->set_aside().count, 1U);
 }
 
 TEST_P(StoreTest, FiltersByStatusAndCurrency) {

@@ -30,6 +30,10 @@ void add_transaction_commands(CLI::App& app, Context& context);
 void add_resolve_command(CLI::App& transaction, Context& context);
 void add_why_command(CLI::App& transaction, Context& context);
 void add_export_command(CLI::App& transaction, Context& context);
+void add_route_commands(CLI::App& app, Context& context);
+// Below `route`.
+void add_route_explain_command(CLI::App& route, Context& context);
+void add_route_replay_command(CLI::App& route, Context& context);
 void add_store_commands(CLI::App& app, Context& context);
 void add_doctor_command(CLI::App& app, Context& context);
 void add_demo_command(CLI::App& app, Context& context);

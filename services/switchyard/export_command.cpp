@@ -28,11 +28,6 @@ struct ExportOptions {
 
 constexpr std::size_t rows_at_once = 1'000;
 
-std::string require_time(const std::string& value) {
-  return parse_moment(value) ? ""
-                             : "must be a date such as 2026-11-22, or a time such as 2026-11-22T15:37:32Z";
-}
-
 // Holds one page at a time.
 class Export {
  public:
@@ -114,8 +109,8 @@ void add_export_command(CLI::App& transaction, Context& context) {
       "export", "Print all transactions that were created in a time, from the store of DATABASE_URL");
   command->add_option("--from", options->from, "Created at or after: a date (UTC), or a time with its offset")
       ->required()
-      ->check(require_time);
-  command->add_option("--to", options->to, "Created before")->required()->check(require_time);
+      ->check(require_moment);
+  command->add_option("--to", options->to, "Created before")->required()->check(require_moment);
   command
       ->add_option("--format", options->format,
                    "csv (RFC 4180), or jsonl: an object on each line, as the API has it")

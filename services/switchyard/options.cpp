@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "base/id.hpp"
+#include "switchyard/times.hpp"
 
 namespace switchyard::cli {
 namespace {
@@ -16,12 +17,17 @@ bool is_number(const std::string& text, std::int64_t least, std::int64_t most) {
   return error == std::errc() && text == fmt::format("{}", number) && number >= least && number <= most;
 }
 
+}  // namespace
+
 std::string require_transaction_id(const std::string& value) {
   if (Uuid::parse(value)) return {};
   return fmt::format("'{}' is not a transaction id, which is a UUID", value);
 }
 
-}  // namespace
+std::string require_moment(const std::string& value) {
+  return parse_moment(value) ? ""
+                             : "must be a date such as 2026-11-22, or a time such as 2026-11-22T15:37:32Z";
+}
 
 CLI::Validator whole_number(std::int64_t least, std::int64_t most) {
   const auto range = fmt::format("{} to {}", least, most);

@@ -12,6 +12,11 @@ namespace switchyard::cli {
 // A whole number in decimal digits. CLI11's own checks speak of 1.79769e+308, and take 0x10.
 CLI::Validator whole_number(std::int64_t least, std::int64_t most);
 
+// What is wrong with a value, for check(); empty if nothing is. A date or a time is one that parse_moment()
+// takes.
+std::string require_transaction_id(const std::string& value);
+std::string require_moment(const std::string& value);
+
 // The transaction's id, which must be given.
 CLI::Option& add_transaction_id(CLI::App& command, std::string& id);
 

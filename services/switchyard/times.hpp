@@ -16,4 +16,7 @@ std::string time_text(Timestamp time);
 // it, of whatever year. Nothing if it is neither.
 std::optional<Timestamp> parse_moment(std::string_view text);
 
+// The same, or how long ago: "90d", "12h", "30m".
+std::optional<Timestamp> parse_since(std::string_view text, Timestamp now);
+
 }  // namespace switchyard::cli

@@ -35,5 +35,20 @@ TEST(ParseMoment, RefusesWhatIsNeither) {
   }
 }
 
+TEST(ParseSince, TakesAnAgeOrATime) {
+  EXPECT_EQ(parse_since("90d", some_time), some_time - std::chrono::days(90));
+  EXPECT_EQ(parse_since("12h", some_time), some_time - std::chrono::hours(12));
+  EXPECT_EQ(parse_since("1m", some_time), some_time - std::chrono::minutes(1));
+  EXPECT_EQ(parse_since("2023-11-14", some_time), parse_moment("2023-11-14"));
+  EXPECT_TRUE(parse_since("1000000d", some_time));
+}
+
+TEST(ParseSince, RefusesWhatIsNeither) {
+  for (const auto* text : {"", "d", "90", "0d", "-1d", "+1d", "1.5d", "90 d", "90days", "90D", "1w",
+                           "1000001d", "99999999999999999999d", "yesterday"}) {
+    EXPECT_FALSE(parse_since(text, some_time)) << text;
+  }
+}
+
 }  // namespace
 }  // namespace switchyard::cli
