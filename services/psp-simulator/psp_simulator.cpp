@@ -10,6 +10,7 @@
 #include "http/problem.hpp"
 #include "http/query.hpp"
 #include "psp-simulator/charge_json.hpp"
+#include "psp-simulator/faults.hpp"
 #include "service/request_body.hpp"
 
 namespace switchyard::psp_simulator {
@@ -25,9 +26,6 @@ using psp::simulator::Status;
 // A reference has a charge for each authorization, one or two.
 constexpr std::size_t charges_shown_max = 100;
 constexpr std::size_t counts_shown_max = 1000;
-
-// JSON that is cut off.
-constexpr std::string_view garbage = R"({"id":"sim_)";
 
 // Empty if it is not there.
 std::string_view value_of(const std::vector<http::QueryParameter>& parameters, std::string_view name) {
@@ -78,40 +76,20 @@ http::Response booked_response(const std::optional<psp::simulator::Booked<Entry>
   return response;
 }
 
-// Where the server is to break a response, for delivery_of(): no client gets to see it.
-constexpr std::string_view fault = "Fault";
-constexpr const char* reset = "reset";
-constexpr const char* withheld = "withheld";
-
-http::Delivery delivery_of(const http::Response& response) {
-  for (const auto& [name, value] : response.headers) {
-    if (name == fault) return value == reset ? http::Delivery::reset : http::Delivery::withheld;
+http::Response error_response(Answer answer) {
+  if (answer == Answer::transient) return http::problem(503, "Temporarily unavailable", "come again");
+  if (answer == Answer::in_use) {
+    return http::problem(409, "The idempotency key is in use", "the first request with this key still runs");
   }
-  return http::Delivery::sent;
+  if (answer == Answer::too_many) return http::problem(429, "Too many requests", "come again later");
+  return http::problem(500, "Internal server error", "broken on purpose: it may or may not be booked");
 }
 
 // The response as the behaviour lets the client see it.
 http::Response broken(http::Response response, const Behaviour& behaviour, bool is_booked) {
-  switch (psp::simulator::answer_of(behaviour, is_booked)) {
-    case Answer::given:
-      break;
-    case Answer::late:
-      response.delay = behaviour.delay;
-      break;
-    case Answer::withheld:
-      response.headers.emplace_back(fault, withheld);
-      break;
-    case Answer::reset:
-    case Answer::unreachable:
-      response.headers.emplace_back(fault, reset);
-      break;
-    case Answer::error:
-      return http::problem(500, "Internal server error", "broken on purpose: it may or may not be booked");
-    case Answer::garbage:
-      response.status = 200;
-      response.body = garbage;
-      break;
-  }
+  const auto answer = psp::simulator::answer_of(behaviour, is_booked);
+  if (is_error(answer)) return error_response(answer);
+  break_delivery(response, answer, behaviour.delay);
   return response;
 }
 
