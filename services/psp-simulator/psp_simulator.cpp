@@ -106,12 +106,16 @@ std::string read_ledger_path(const Environment& environment) {
 }
 
 PspSimulator::PspSimulator(const std::string& ledger_path, telemetry::Metrics& metrics, Log& log,
-                           const Clock& clock)
+                           const Clock& clock, const DialectSettings& dialects)
     : metrics_(metrics),
       log_(log),
       clock_(clock),
-      ledger_(ledger_path, Ledger::Use::program),
-      health_([this] { return check_health(); }) {
+      ledger_(ledger_path, Ledger::Use::program, dialect_tables),
+      health_([this] { return check_health(); }),
+      stripe_(dialects.stripe),
+      adyen_(dialects.adyen),
+      stripe_service_(stripe_, ledger_, script_, clock, hooks_of(stripe_webhooks_)),
+      adyen_service_(adyen_, ledger_, script_, clock, hooks_of(adyen_webhooks_)) {
   for (const auto kind : {Kind::authorize, Kind::capture, Kind::void_, Kind::refund}) {
     for (const auto status : {Status::succeeded, Status::declined, Status::pending}) {
       booked(kind, status) = &booked_counter(metrics, kind, status);
@@ -121,6 +125,34 @@ PspSimulator::PspSimulator(const std::string& ledger_path, telemetry::Metrics& m
 
 prometheus::Counter*& PspSimulator::booked(Kind kind, Status status) {
   return booked_.at(static_cast<std::size_t>(kind)).at(static_cast<std::size_t>(status));
+}
+
+DialectService::Hooks PspSimulator::hooks_of(std::optional<Webhooks>& webhooks) {
+  return {.on_change =
+              [&webhooks] {
+                if (webhooks) webhooks->notify();
+              },
+          .on_booked = [this](Kind kind, Status status) { booked(kind, status)->Increment(); },
+          .on_failure = [this](const Error& error) { refuse(error); }};
+}
+
+void PspSimulator::start_webhooks(IoThreads& threads) {
+  const auto start = [&](const Dialect& dialect, std::optional<Webhooks>& webhooks) {
+    if (dialect.webhook_url().empty()) return;
+    threads.run(0, [&]() -> Task<void> {
+      webhooks.emplace(threads.executor(0), dialect, ledger_, script_, log_, clock_);
+      webhooks->start();
+      co_return;
+    });
+  };
+  start(stripe_, stripe_webhooks_);
+  start(adyen_, adyen_webhooks_);
+}
+
+void PspSimulator::stop_webhooks(IoThreads& threads) {
+  for (auto* webhooks : {&stripe_webhooks_, &adyen_webhooks_}) {
+    if (*webhooks) threads.run(0, [webhooks]() -> Task<void> { co_await (*webhooks)->stop(); });
+  }
 }
 
 http::Router PspSimulator::router() {
@@ -144,6 +176,8 @@ http::Router PspSimulator::router() {
     script_.replace({});
     co_return show_script();
   });
+  stripe_service_.add_routes(router);
+  adyen_service_.add_routes(router);
   router.add(Method::get, "/health", [this](const Request& request) { return health_.handle(request); });
   return router;
 }
