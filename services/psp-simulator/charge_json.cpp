@@ -99,14 +99,19 @@ std::expected<Money, http::Response> read_amount(const boost::json::object& body
 std::string members_of(const Outcome& outcome, std::string_view success) {
   if (outcome.status == Status::succeeded) return fmt::format(R"("status":"{}")", success);
   if (outcome.status == Status::pending) return R"("status":"pending")";
+  // Whether a PSP's own word is hard or soft, its client decides.
+  if (psp::simulator::words_of(outcome.code).empty()) {
+    return fmt::format(R"("status":"declined","code":"{}")", outcome.code);
+  }
   return fmt::format(R"("status":"declined","code":"{}","decline_kind":"{}")", outcome.code,
                      psp::simulator::is_soft_decline(outcome.code) ? "soft" : "hard");
 }
 
 std::string members_of(const Charge& charge) {
-  return fmt::format(R"({{"id":"{}","reference":"{}","idempotency_key":"{}","amount":{},"currency":"{}",)"
+  const auto psp = charge.psp.empty() ? std::string() : fmt::format(R"("psp":"{}",)", charge.psp);
+  return fmt::format(R"({{"id":"{}",{}"reference":"{}","idempotency_key":"{}","amount":{},"currency":"{}",)"
                      R"("capture_method":"{}",)",
-                     charge.id(), charge.reference, charge.idempotency_key, charge.amount.minor(),
+                     charge.id(), psp, charge.reference, charge.idempotency_key, charge.amount.minor(),
                      charge.amount.currency().code(), payment::to_string(charge.capture_method)) +
          members_of(charge.outcome, "approved");
 }

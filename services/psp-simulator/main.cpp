@@ -12,6 +12,7 @@ int serve() {
   const auto environment = Environment::of_process();
   const auto http_settings = service::read_http_settings(environment, 5000);
   const auto ledger_path = psp_simulator::read_ledger_path(environment);
+  const auto dialects = psp_simulator::read_dialect_settings(environment);
   const auto stop_times = service::read_stop_times(environment);
   const auto log = service::make_log(environment);
   const service::FatalErrorLog fatal_error_log(*log);
@@ -19,12 +20,14 @@ int serve() {
   const SystemClock clock;
   telemetry::Metrics metrics;
   IoThreads threads(service::io_thread_count());
-  psp_simulator::PspSimulator simulator(ledger_path, metrics, *log, clock);
+  psp_simulator::PspSimulator simulator(ledger_path, metrics, *log, clock, dialects);
+  simulator.start_webhooks(threads);
 
   service::WebService web(threads, simulator.router(), metrics, http_settings, *log);
   service::log_listening(*log, "psp-simulator", http_settings);
   service::wait_for_stop_signal();
   web.stop(stop_times);
+  simulator.stop_webhooks(threads);
   return service::exit_ok;
 }
 
@@ -33,7 +36,9 @@ constexpr service::Program program{
     .purpose = "A payment service provider that can be broken on purpose, on HTTP_PORT. No money moves.",
     .settings =
         "Settings are environment variables: PSP_SIMULATOR_LEDGER, HTTP_HOST, HTTP_PORT (5000), "
-        "METRICS_PORT.\n"
+        "METRICS_PORT,\n"
+        "and for the events of Stripe and Adyen, which it plays, PSP_SIMULATOR_STRIPE_WEBHOOK_URL and _SECRET,\n"
+        "PSP_SIMULATOR_ADYEN_WEBHOOK_URL and PSP_SIMULATOR_ADYEN_HMAC_KEY.\n"
         "All of them are explained in .env.example; SIGTERM stops it gracefully.",
 };
 

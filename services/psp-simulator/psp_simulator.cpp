@@ -10,6 +10,7 @@
 #include "http/problem.hpp"
 #include "http/query.hpp"
 #include "psp-simulator/charge_json.hpp"
+#include "psp-simulator/faults.hpp"
 #include "service/request_body.hpp"
 
 namespace switchyard::psp_simulator {
@@ -25,9 +26,6 @@ using psp::simulator::Status;
 // A reference has a charge for each authorization, one or two.
 constexpr std::size_t charges_shown_max = 100;
 constexpr std::size_t counts_shown_max = 1000;
-
-// JSON that is cut off.
-constexpr std::string_view garbage = R"({"id":"sim_)";
 
 // Empty if it is not there.
 std::string_view value_of(const std::vector<http::QueryParameter>& parameters, std::string_view name) {
@@ -78,40 +76,20 @@ http::Response booked_response(const std::optional<psp::simulator::Booked<Entry>
   return response;
 }
 
-// Where the server is to break a response, for delivery_of(): no client gets to see it.
-constexpr std::string_view fault = "Fault";
-constexpr const char* reset = "reset";
-constexpr const char* withheld = "withheld";
-
-http::Delivery delivery_of(const http::Response& response) {
-  for (const auto& [name, value] : response.headers) {
-    if (name == fault) return value == reset ? http::Delivery::reset : http::Delivery::withheld;
+http::Response error_response(Answer answer) {
+  if (answer == Answer::transient) return http::problem(503, "Temporarily unavailable", "come again");
+  if (answer == Answer::in_use) {
+    return http::problem(409, "The idempotency key is in use", "the first request with this key still runs");
   }
-  return http::Delivery::sent;
+  if (answer == Answer::too_many) return http::problem(429, "Too many requests", "come again later");
+  return http::problem(500, "Internal server error", "broken on purpose: it may or may not be booked");
 }
 
 // The response as the behaviour lets the client see it.
 http::Response broken(http::Response response, const Behaviour& behaviour, bool is_booked) {
-  switch (psp::simulator::answer_of(behaviour, is_booked)) {
-    case Answer::given:
-      break;
-    case Answer::late:
-      response.delay = behaviour.delay;
-      break;
-    case Answer::withheld:
-      response.headers.emplace_back(fault, withheld);
-      break;
-    case Answer::reset:
-    case Answer::unreachable:
-      response.headers.emplace_back(fault, reset);
-      break;
-    case Answer::error:
-      return http::problem(500, "Internal server error", "broken on purpose: it may or may not be booked");
-    case Answer::garbage:
-      response.status = 200;
-      response.body = garbage;
-      break;
-  }
+  const auto answer = psp::simulator::answer_of(behaviour, is_booked);
+  if (is_error(answer)) return error_response(answer);
+  break_delivery(response, answer, behaviour.delay);
   return response;
 }
 
@@ -128,12 +106,16 @@ std::string read_ledger_path(const Environment& environment) {
 }
 
 PspSimulator::PspSimulator(const std::string& ledger_path, telemetry::Metrics& metrics, Log& log,
-                           const Clock& clock)
+                           const Clock& clock, const DialectSettings& dialects)
     : metrics_(metrics),
       log_(log),
       clock_(clock),
-      ledger_(ledger_path, Ledger::Use::program),
-      health_([this] { return check_health(); }) {
+      ledger_(ledger_path, Ledger::Use::program, dialect_tables),
+      health_([this] { return check_health(); }),
+      stripe_(dialects.stripe),
+      adyen_(dialects.adyen),
+      stripe_service_(stripe_, ledger_, script_, clock, hooks_of(stripe_webhooks_)),
+      adyen_service_(adyen_, ledger_, script_, clock, hooks_of(adyen_webhooks_)) {
   for (const auto kind : {Kind::authorize, Kind::capture, Kind::void_, Kind::refund}) {
     for (const auto status : {Status::succeeded, Status::declined, Status::pending}) {
       booked(kind, status) = &booked_counter(metrics, kind, status);
@@ -143,6 +125,34 @@ PspSimulator::PspSimulator(const std::string& ledger_path, telemetry::Metrics& m
 
 prometheus::Counter*& PspSimulator::booked(Kind kind, Status status) {
   return booked_.at(static_cast<std::size_t>(kind)).at(static_cast<std::size_t>(status));
+}
+
+DialectService::Hooks PspSimulator::hooks_of(std::optional<Webhooks>& webhooks) {
+  return {.on_change =
+              [&webhooks] {
+                if (webhooks) webhooks->notify();
+              },
+          .on_booked = [this](Kind kind, Status status) { booked(kind, status)->Increment(); },
+          .on_failure = [this](const Error& error) { refuse(error); }};
+}
+
+void PspSimulator::start_webhooks(IoThreads& threads) {
+  const auto start = [&](const Dialect& dialect, std::optional<Webhooks>& webhooks) {
+    if (dialect.webhook_url().empty()) return;
+    threads.run(0, [&]() -> Task<void> {
+      webhooks.emplace(threads.executor(0), dialect, ledger_, script_, log_, clock_);
+      webhooks->start();
+      co_return;
+    });
+  };
+  start(stripe_, stripe_webhooks_);
+  start(adyen_, adyen_webhooks_);
+}
+
+void PspSimulator::stop_webhooks(IoThreads& threads) {
+  for (auto* webhooks : {&stripe_webhooks_, &adyen_webhooks_}) {
+    if (*webhooks) threads.run(0, [webhooks]() -> Task<void> { co_await (*webhooks)->stop(); });
+  }
 }
 
 http::Router PspSimulator::router() {
@@ -166,6 +176,8 @@ http::Router PspSimulator::router() {
     script_.replace({});
     co_return show_script();
   });
+  stripe_service_.add_routes(router);
+  adyen_service_.add_routes(router);
   router.add(Method::get, "/health", [this](const Request& request) { return health_.handle(request); });
   return router;
 }

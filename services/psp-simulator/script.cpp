@@ -1,6 +1,7 @@
 #include "psp-simulator/script.hpp"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 
 #include <boost/json/array.hpp>
@@ -18,6 +19,33 @@ constexpr std::size_t rules_max = 100;
 constexpr std::int64_t requests_max = 1'000'000'000;
 constexpr std::int64_t delay_ms_max = 60'000;
 
+struct NamedEventFault {
+  std::string_view name;
+  EventFault fault;
+};
+
+constexpr std::array<NamedEventFault, 4> named_event_faults{{
+    {"event_late", EventFault::late},
+    {"event_doubled", EventFault::doubled},
+    {"event_reordered", EventFault::reordered},
+    {"event_lost", EventFault::lost},
+}};
+
+bool has_delay(const Rule& rule) {
+  return psp::simulator::is_timed(rule.behaviour) || rule.event == EventFault::late ||
+         rule.event == EventFault::reordered;
+}
+
+std::string all_names() {
+  std::string names;
+  const auto add = [&names](std::string_view name) {
+    fmt::format_to(std::back_inserter(names), "{}{}", names.empty() ? "" : ", ", name);
+  };
+  for (const auto& known : named_behaviours) add(known.name);
+  for (const auto& known : named_event_faults) add(known.name);
+  return names;
+}
+
 std::string_view view(json::string_view text) {
   return {text.data(), text.size()};
 }
@@ -30,8 +58,10 @@ class RuleReader {
     for (const auto& member : object) {
       if (!read_member(view(member.key()), member.value())) return std::unexpected(std::move(problem_));
     }
-    if (delay_ && !psp::simulator::is_timed(rule_.behaviour)) {
-      return std::unexpected("delay_ms is for slow, pending, pending_then_declined and taken_back only");
+    if (delay_ && !has_delay(rule_)) {
+      return std::unexpected(
+          "delay_ms is for slow, pending, pending_then_declined, taken_back, event_late and event_reordered "
+          "only");
     }
     rule_.behaviour.delay = delay_.value_or(psp::simulator::usual_delay);
     return std::move(rule_);
@@ -60,14 +90,14 @@ class RuleReader {
 
   bool read_behaviour(const json::value& value) {
     const auto text = value.is_string() ? view(value.get_string()) : std::string_view();
-    const auto named = std::ranges::find(named_behaviours, text, &psp::simulator::NamedBehaviour::name);
-    if (named == named_behaviours.end()) {
-      std::string names;
-      for (const auto& known : named_behaviours) {
-        fmt::format_to(std::back_inserter(names), "{}{}", names.empty() ? "" : ", ", known.name);
-      }
-      return wrong("behaviour must be one of: " + names);
+    const auto fault = std::ranges::find(named_event_faults, text, &NamedEventFault::name);
+    if (fault != named_event_faults.end()) {
+      rule_.name = fault->name;
+      rule_.event = fault->fault;
+      return true;
     }
+    const auto named = std::ranges::find(named_behaviours, text, &psp::simulator::NamedBehaviour::name);
+    if (named == named_behaviours.end()) return wrong("behaviour must be one of: " + all_names());
     rule_.name = named->name;
     rule_.behaviour = named->behaviour;
     return true;
@@ -145,19 +175,40 @@ void Script::replace(ScriptRules rules) {
   dice_.seed(script_.seed);
 }
 
-psp::simulator::Behaviour Script::decide(payment::Kind kind, std::string_view reference,
-                                         std::int64_t amount_minor) {
-  const std::lock_guard lock(mutex_);
+// Nobody chooses a void's amount.
+psp::simulator::Behaviour by_amount(payment::Kind kind, std::int64_t amount_minor) {
+  return kind == payment::Kind::void_ ? psp::simulator::Behaviour{}
+                                      : psp::simulator::behaviour_of(amount_minor);
+}
+
+const Rule* Script::take_rule(bool is_of_event, payment::Kind kind, std::string_view reference) {
   for (auto& rule : script_.rules) {
+    if ((rule.event != EventFault::none) != is_of_event) continue;
     if (rule.requests == 0 || (rule.kind && rule.kind != kind)) continue;
     if (!rule.reference.empty() && rule.reference != reference) continue;
     if (rule.probability < 1 && std::uniform_real_distribution<>()(dice_) >= rule.probability) continue;
     if (rule.requests) --*rule.requests;
-    return rule.behaviour;
+    return &rule;
   }
-  // Nobody chooses a void's amount.
-  return kind == payment::Kind::void_ ? psp::simulator::Behaviour{}
-                                      : psp::simulator::behaviour_of(amount_minor);
+  return nullptr;
+}
+
+std::optional<psp::simulator::Behaviour> Script::by_rule(payment::Kind kind, std::string_view reference) {
+  const std::lock_guard lock(mutex_);
+  const auto* rule = take_rule(false, kind, reference);
+  return rule == nullptr ? std::nullopt : std::optional(rule->behaviour);
+}
+
+psp::simulator::Behaviour Script::decide(payment::Kind kind, std::string_view reference,
+                                         std::int64_t amount_minor) {
+  const auto behaviour = by_rule(kind, reference);
+  return behaviour ? *behaviour : by_amount(kind, amount_minor);
+}
+
+EventFate Script::of_event(payment::Kind kind, std::string_view reference) {
+  const std::lock_guard lock(mutex_);
+  const auto* rule = take_rule(true, kind, reference);
+  return rule == nullptr ? EventFate{} : EventFate{rule->event, rule->behaviour.delay};
 }
 
 std::string Script::to_json() const {
@@ -170,7 +221,7 @@ std::string Script::to_json() const {
     if (!rule.reference.empty()) fmt::format_to(out, R"(,"reference":"{}")", rule.reference);
     if (rule.requests) fmt::format_to(out, R"(,"requests":{})", *rule.requests);
     if (rule.probability < 1) fmt::format_to(out, R"(,"probability":{})", rule.probability);
-    if (psp::simulator::is_timed(rule.behaviour)) {
+    if (has_delay(rule)) {
       fmt::format_to(out, R"(,"delay_ms":{})", rule.behaviour.delay.count());
     }
     text += '}';

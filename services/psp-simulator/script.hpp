@@ -3,6 +3,7 @@
 // Safe to use from any thread.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <expected>
 #include <mutex>
@@ -18,10 +19,26 @@
 
 namespace switchyard::psp_simulator {
 
+// What becomes of an event of a webhook.
+enum class EventFault {
+  none,
+  late,
+  doubled,
+  reordered,  // sent behind the next one, or late where none comes
+  lost,
+};
+
+struct EventFate {
+  EventFault what = EventFault::none;
+  std::chrono::milliseconds delay = psp::simulator::usual_delay;
+};
+
 struct Rule {
   std::string_view name;
   // With the delay that the rule names.
   psp::simulator::Behaviour behaviour;
+  // Not none: the rule is for events and not for requests.
+  EventFault event = EventFault::none;
   // Of one kind only; empty: of each.
   std::optional<payment::Kind> kind;
   // Of one reference only; empty: of each.
@@ -41,17 +58,27 @@ struct ScriptRules {
 // error says which member is wrong and what would be right.
 std::expected<ScriptRules, std::string> read_script(const boost::json::object& object);
 
+// What an amount asks for; nothing of a void.
+psp::simulator::Behaviour by_amount(payment::Kind kind, std::int64_t amount_minor);
+
 class Script {
  public:
   void replace(ScriptRules rules);
 
-  // The first rule that applies; by amount if none does, but for a void.
+  // The first rule that applies to a request; nothing if none does.
+  std::optional<psp::simulator::Behaviour> by_rule(payment::Kind kind, std::string_view reference);
+  // The same; by amount if none applies.
   psp::simulator::Behaviour decide(payment::Kind kind, std::string_view reference, std::int64_t amount_minor);
+  // The first rule that applies to an event about an operation of this kind.
+  EventFate of_event(payment::Kind kind, std::string_view reference);
 
   // As read_script takes it, with the requests that are left.
   std::string to_json() const;
 
  private:
+  // Uses up one request of it. Null: none applies.
+  const Rule* take_rule(bool is_of_event, payment::Kind kind, std::string_view reference);
+
   mutable std::mutex mutex_;
   ScriptRules script_;
   std::mt19937_64 dice_;

@@ -81,6 +81,22 @@ TEST(Script, ADelayIsThatOfALateResult) {
   }
 }
 
+TEST(Script, ARuleForEventsIsForNoRequestAndTheOtherWayRound) {
+  Script script;
+  load(script, R"({"rules":[{"behaviour":"event_late","delay_ms":20,"kind":"refund","requests":1},)"
+               R"({"behaviour":"hard_decline"},{"behaviour":"event_doubled","reference":"a"}]})");
+  EXPECT_EQ(script.decide(Kind::refund, "a", 100).charging, Charging::decline);
+  EXPECT_THAT(script.to_json(), HasSubstr(R"("delay_ms":20)"));
+  const auto late = script.of_event(Kind::refund, "b");
+  EXPECT_EQ(late.what, EventFault::late);
+  EXPECT_EQ(late.delay, std::chrono::milliseconds(20));
+  EXPECT_EQ(script.of_event(Kind::refund, "b").what, EventFault::none) << "it was for one event";
+  EXPECT_EQ(script.of_event(Kind::refund, "a").what, EventFault::doubled);
+  load(script, R"({"rules":[{"behaviour":"event_reordered","requests":1},{"behaviour":"event_lost"}]})");
+  EXPECT_EQ(script.of_event(Kind::void_, "a").what, EventFault::reordered);
+  EXPECT_EQ(script.of_event(Kind::void_, "a").what, EventFault::lost);
+}
+
 TEST(Script, AProbabilityIsRepeatedByItsSeed) {
   const auto decisions = [](std::string_view seed) {
     Script script;

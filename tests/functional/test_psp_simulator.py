@@ -325,7 +325,9 @@ BY_NAME = {"approve": (201, 1), "soft_decline": (201, 1), "hard_decline": (201, 
            "error_before_charge": (500, 0), "error_after_charge": (500, 1),
            "reset_before_charge": ("reset", 0), "reset_after_charge": ("reset", 1),
            "garbage_before_charge": ("garbage", 0), "garbage_after_charge": ("garbage", 1),
-           "pending": (201, 1), "pending_then_declined": (201, 1), "taken_back": (201, 1)}
+           "pending": (201, 1), "pending_then_declined": (201, 1), "taken_back": (201, 1),
+           "error_kept_before_charge": (500, 0), "error_kept_after_charge": (500, 1), "transient_error": (503, 0),
+           "in_use": (409, 0), "too_many_requests": (429, 0)}
 
 
 @pytest.mark.quick

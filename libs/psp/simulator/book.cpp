@@ -67,6 +67,10 @@ Outcome outcome_of(const Behaviour& behaviour, Timestamp now) {
   SWITCHYARD_ASSERT(false);
 }
 
+std::string name_of(std::string_view psp, std::string_view key) {
+  return std::string(psp.empty() ? id_prefix : std::string_view()).append(key);
+}
+
 std::int64_t Charge::held_minor() const {
   if (outcome.status != Status::succeeded || capture_method == CaptureMethod::automatic) return 0;
   return amount.minor() - captured_minor - voided_minor - released_minor;

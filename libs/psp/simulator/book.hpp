@@ -37,6 +37,9 @@ struct Outcome {
 // Of a request whose key is new; the behaviour books something.
 Outcome outcome_of(const Behaviour& behaviour, Timestamp now);
 
+// What something is called at the PSP.
+std::string name_of(std::string_view psp, std::string_view key);
+
 struct Charge {
   std::string reference;
   std::string idempotency_key;
@@ -45,6 +48,8 @@ struct Charge {
   Outcome outcome{};
   // Of the request's bytes; empty where they are not known.
   std::string request_fingerprint{};
+  // The PSP that psp-simulator played: then the key is the name that this PSP gave. Empty: its own.
+  std::string psp{};
 
   // In minor units: 0 <= refunded <= captured, and captured, voided and released make the amount at most.
   std::int64_t captured_minor = 0;
@@ -56,7 +61,7 @@ struct Charge {
   // What can still be captured; nothing of a charge that is not approved.
   std::int64_t held_minor() const;
   // The PSP's own name of it.
-  std::string id() const { return "sim_" + idempotency_key; }
+  std::string id() const { return name_of(psp, idempotency_key); }
 };
 
 // A capture, a void or a refund.
@@ -72,9 +77,11 @@ struct Operation {
   bool is_final = true;
   Outcome outcome{};
   std::string request_fingerprint{};
+  // As that of its charge.
+  std::string psp{};
 
-  std::string id() const { return "sim_" + idempotency_key; }
-  std::string charge_id() const { return "sim_" + charge_key; }
+  std::string id() const { return name_of(psp, idempotency_key); }
+  std::string charge_id() const { return name_of(psp, charge_key); }
 };
 
 // The key of the charge with this id; empty if it is none of ours.

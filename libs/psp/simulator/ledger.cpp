@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/assert.hpp"
+#include "psp/simulator/bookings.hpp"
 #include "psp/simulator/ledger_rows.hpp"
 
 namespace switchyard::psp::simulator {
@@ -14,11 +15,6 @@ constexpr std::size_t requests_waiting_max = 8192;
 
 bool is_by_key(Ledger::Use use) {
   return use == Ledger::Use::program;
-}
-
-bool books_nothing(LedgerRows& rows, Charging charging, std::string_view key) {
-  return charging == Charging::none ||
-         (charging == Charging::none_at_first && rows.is_seen_the_first_time(key));
 }
 
 std::unexpected<Error> key_reused() {
@@ -44,25 +40,7 @@ Result<std::optional<Booked<Charge>>> book_charge(LedgerRows& rows, Ledger::Use 
   if (found) return replayed(std::move(*found), charge);
   if (is_by_key(use) && rows.find_operation({}, charge.idempotency_key)) return key_reused();
   if (books_nothing(rows, behaviour.charging, charge.idempotency_key)) return std::nullopt;
-  charge.outcome = outcome_of(behaviour, now);
-  if (charge.outcome.status == Status::succeeded) book(charge);
-  rows.insert(charge, now);
-  return Booked<Charge>{.entry = std::move(charge), .is_new = true};
-}
-
-// Declined if the charge does not allow it.
-Operation book_operation(LedgerRows& rows, Charge charge, Operation wanted, const Behaviour& behaviour,
-                         Timestamp now) {
-  const auto others = rows.operations_of(wanted.reference, wanted.charge_key);
-  const auto refused = why_refused(charge, others, wanted);
-  wanted.outcome = refused.empty() ? outcome_of(behaviour, now)
-                                   : Outcome{.status = Status::declined, .code = std::string(refused)};
-  if (wanted.outcome.status == Status::succeeded) {
-    book(charge, others, wanted);
-    rows.save(charge);
-  }
-  rows.insert(wanted, now);
-  return wanted;
+  return Booked<Charge>{.entry = book_new(rows, std::move(charge), behaviour, now), .is_new = true};
 }
 
 Result<std::optional<Booked<Operation>>> operate_on(LedgerRows& rows, Ledger::Use use, const Charge& charge,
@@ -76,18 +54,18 @@ Result<std::optional<Booked<Operation>>> operate_on(LedgerRows& rows, Ledger::Us
     return fail(ErrorCode::invalid_argument, "currency must be that of the charge");
   }
   if (books_nothing(rows, behaviour.charging, wanted.idempotency_key)) return std::nullopt;
-  return Booked<Operation>{.entry = book_operation(rows, charge, std::move(wanted), behaviour, now),
+  return Booked<Operation>{.entry = book_new(rows, charge, std::move(wanted), behaviour, now),
                            .is_new = true};
 }
 
 }  // namespace
 
-Ledger::Ledger(const std::string& path, Use use)
+Ledger::Ledger(const std::string& path, Use use, const char* more_tables)
     : use_(use),
-      lane_(sqlite::open_patiently([&path, use] {
+      lane_(sqlite::open_patiently([&path, use, more_tables] {
               const bool is_program = use == Use::program;
               return open_ledger(path, is_program ? sqlite::Durability::synced : sqlite::Durability::process,
-                                 is_by_key(use));
+                                 is_by_key(use), more_tables);
             }),
             requests_waiting_max) {}
 
@@ -107,7 +85,7 @@ Task<Result<BookedOperation>> Ledger::operate(Operation wanted, BehaviourFor beh
     LedgerRows rows(database, is_by_key(use));
     rows.let_time_pass(now);
     const auto charge = rows.find_charge(wanted.reference, wanted.charge_key);
-    if (!charge) return fail(ErrorCode::not_found, "there is no such charge");
+    if (!charge || !charge->psp.empty()) return fail(ErrorCode::not_found, "there is no such charge");
     auto asked = wanted;
     asked.reference = charge->reference;
     if (asked.kind == payment::Kind::void_)

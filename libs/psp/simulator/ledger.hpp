@@ -7,11 +7,13 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/clock.hpp"
 #include "base/task.hpp"
 #include "psp/simulator/book.hpp"
+#include "psp/simulator/ledger_rows.hpp"
 #include "psp/simulator/outcomes.hpp"
 #include "sqlite/lane.hpp"
 
@@ -59,8 +61,20 @@ class Ledger {
   // What a request on the charge of this reference meets. Called on the ledger's thread.
   using BehaviourFor = std::function<Behaviour(std::string_view reference)>;
 
-  // Throws DatabaseError with a line for the operator.
-  explicit Ledger(const std::string& path, Use use = Use::in_process);
+  // `more_tables`: of whoever keeps more in the same file (ledger_rows.hpp). Throws DatabaseError with a line
+  // for the operator.
+  explicit Ledger(const std::string& path, Use use = Use::in_process, const char* more_tables = nullptr);
+
+  // `work` is a callable Result<T>(LedgerRows&, sqlite::Database&), done in one commit on the ledger's
+  // thread, perhaps twice: it takes nothing apart. Errors: its own, and store_unavailable as below.
+  template <class T, class Work>
+  Task<Result<T>> transact(Work work) {
+    auto with_rows = [work = std::move(work), use = use_](sqlite::Database& database) -> Result<T> {
+      LedgerRows rows(database, use == Use::program);
+      return work(rows, database);
+    };
+    return lane_.run<T>(std::move(with_rows));
+  }
 
   // Books the charge, ended as the behaviour says, unless there is one with its key already; gives what the
   // book says then, and nothing if nothing is booked.

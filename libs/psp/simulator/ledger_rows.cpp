@@ -32,6 +32,7 @@ constexpr const char* schema = R"(
     voided_minor        INTEGER NOT NULL DEFAULT 0,
     released_minor      INTEGER NOT NULL DEFAULT 0,
     request_fingerprint BLOB    NOT NULL,
+    psp                 TEXT    NOT NULL DEFAULT '',
     charged_at_ms       INTEGER NOT NULL,
     PRIMARY KEY (reference, idempotency_key),
     CHECK (0 <= refunded_minor AND refunded_minor <= captured_minor AND 0 <= voided_minor AND
@@ -52,6 +53,7 @@ constexpr const char* schema = R"(
     later_outcome       TEXT    NOT NULL DEFAULT '',
     later_code          TEXT    NOT NULL DEFAULT '',
     request_fingerprint BLOB    NOT NULL,
+    psp                 TEXT    NOT NULL DEFAULT '',
     operated_at_ms      INTEGER NOT NULL,
     PRIMARY KEY (reference, idempotency_key)
   ) STRICT, WITHOUT ROWID;
@@ -87,6 +89,12 @@ constexpr const char* charges_back = R"(
   DROP TABLE charges_of_0_1;
 )";
 
+// What the ledgers lack that know one PSP only.
+constexpr const char* psps_added = R"(
+  ALTER TABLE charges ADD COLUMN psp TEXT NOT NULL DEFAULT '';
+  ALTER TABLE operations ADD COLUMN psp TEXT NOT NULL DEFAULT '';
+)";
+
 void make_tables(Database& database, bool unique_keys) {
   const bool is_any =
       database.integer("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'charges'") > 0;
@@ -100,6 +108,9 @@ void make_tables(Database& database, bool unique_keys) {
   if (is_old) database.execute(charges_aside);
   database.execute(schema);
   if (is_old) database.execute(charges_back);
+  const bool is_of_one_psp =
+      database.integer("SELECT count(*) FROM pragma_table_info('operations') WHERE name = 'psp'") == 0;
+  if (is_of_one_psp) database.execute(psps_added);
   if (unique_keys) database.execute(unique_indexes);
 }
 
@@ -108,10 +119,10 @@ void make_tables(Database& database, bool unique_keys) {
 // In the order of read_charge and read_operation.
 #define CHARGE_COLUMNS                                                                   \
   "reference, idempotency_key, amount_minor, currency, capture_method, captured_minor, " \
-  "refunded_minor, voided_minor, released_minor, request_fingerprint, " OUTCOME_COLUMNS
+  "refunded_minor, voided_minor, released_minor, request_fingerprint, " OUTCOME_COLUMNS ", psp"
 #define OPERATION_COLUMNS                                                            \
   "reference, idempotency_key, amount_minor, currency, charge_key, kind, is_final, " \
-  "request_fingerprint, " OUTCOME_COLUMNS
+  "request_fingerprint, " OUTCOME_COLUMNS ", psp"
 
 std::string_view to_text(Status status) {
   constexpr std::array<std::string_view, 3> names{"approved", "declined", "pending"};
@@ -149,6 +160,7 @@ Charge read_charge(const Query& row) {
           .capture_method = *capture_method,
           .outcome = read_outcome(row, 10),
           .request_fingerprint = std::string(row.blob(9)),
+          .psp = std::string(row.text(15)),
           .captured_minor = row.integer(5),
           .refunded_minor = row.integer(6),
           .voided_minor = row.integer(7),
@@ -165,7 +177,8 @@ Operation read_operation(const Query& row) {
           .amount = read_money(row),
           .is_final = row.integer(6) != 0,
           .outcome = read_outcome(row, 8),
-          .request_fingerprint = std::string(row.blob(7))};
+          .request_fingerprint = std::string(row.blob(7)),
+          .psp = std::string(row.text(13))};
 }
 
 template <class Read>
@@ -197,7 +210,7 @@ void end_outcome(Outcome& outcome) {
 }  // namespace
 
 std::unique_ptr<Database> open_ledger(const std::string& path, sqlite::Durability durability,
-                                      bool unique_keys) {
+                                      bool unique_keys, const char* more_tables) {
   // What is wrong with the folder, opening the file tells.
   std::error_code ignored;
   const auto folder = std::filesystem::path(path).parent_path();
@@ -205,6 +218,7 @@ std::unique_ptr<Database> open_ledger(const std::string& path, sqlite::Durabilit
   auto database = std::make_unique<Database>(path, durability, sqlite::Access::create);
   database->execute("BEGIN IMMEDIATE");
   make_tables(*database, unique_keys);
+  if (more_tables != nullptr) database->execute(more_tables);
   database->execute("COMMIT");
   return database;
 }
@@ -254,7 +268,8 @@ void LedgerRows::insert(const Charge& charge, Timestamp now) {
   database_
       .query(
           "INSERT INTO charges (reference, idempotency_key, amount_minor, currency, capture_method, outcome, "
-          "code, captured_minor, request_fingerprint, charged_at_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+          "code, captured_minor, request_fingerprint, psp, charged_at_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, "
+          "?, ?)")
       .bind(charge.reference)
       .bind(charge.idempotency_key)
       .bind(charge.amount.minor())
@@ -264,6 +279,7 @@ void LedgerRows::insert(const Charge& charge, Timestamp now) {
       .bind(charge.outcome.code)
       .bind(charge.captured_minor)
       .bind_blob(std::string_view(charge.request_fingerprint))
+      .bind(charge.psp)
       .bind(now.time_since_epoch().count())
       .run();
   if (charge.outcome.later) save(charge);
@@ -271,7 +287,7 @@ void LedgerRows::insert(const Charge& charge, Timestamp now) {
 
 void LedgerRows::insert(const Operation& operation, Timestamp now) {
   auto query = database_.query("INSERT INTO operations (" OPERATION_COLUMNS
-                               ", operated_at_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+                               ", operated_at_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
   query.bind(operation.reference)
       .bind(operation.idempotency_key)
       .bind(operation.amount.minor())
@@ -281,7 +297,7 @@ void LedgerRows::insert(const Operation& operation, Timestamp now) {
       .bind(std::int64_t{operation.is_final ? 1 : 0})
       .bind_blob(std::string_view(operation.request_fingerprint));
   bind_outcome(query, operation.outcome);
-  query.bind(now.time_since_epoch().count()).run();
+  query.bind(operation.psp).bind(now.time_since_epoch().count()).run();
 }
 
 void LedgerRows::save(const Charge& charge) {
@@ -348,6 +364,14 @@ void LedgerRows::end(Operation operation) {
   operation.outcome.later.reset();
   save(operation);
   save(*charge);
+}
+
+std::optional<Timestamp> LedgerRows::next_change(std::string_view psp) {
+  auto row = database_.query(
+      "SELECT min(at) FROM (SELECT min(later_at_ms) AS at FROM charges WHERE later_at_ms IS NOT NULL AND psp = ? "
+      "UNION ALL SELECT min(later_at_ms) FROM operations WHERE later_at_ms IS NOT NULL AND psp = ?)");
+  row.bind(psp).bind(psp);
+  return row.step() ? row.optional_time(0) : std::nullopt;
 }
 
 bool LedgerRows::is_seen_the_first_time(std::string_view key) {

@@ -13,9 +13,10 @@
 namespace switchyard::psp::simulator {
 
 // Opens or makes the ledger, and gives one of an older version the tables of this one. `unique_keys`: a key
-// counts by itself; without, below its reference. Throws DatabaseError.
+// counts by itself; without, below its reference. `more_tables`: of whoever keeps more in the same file, made
+// unless they are there. Throws DatabaseError.
 std::unique_ptr<sqlite::Database> open_ledger(const std::string& path, sqlite::Durability durability,
-                                              bool unique_keys);
+                                              bool unique_keys, const char* more_tables = nullptr);
 
 // One ledger, as its keys count.
 class LedgerRows {
@@ -38,6 +39,8 @@ class LedgerRows {
 
   // Does what has come due: what was pending ends, what is to be taken back is.
   void let_time_pass(Timestamp now);
+  // When something of this PSP's comes due next.
+  std::optional<Timestamp> next_change(std::string_view psp);
 
   // Whether it comes the first time: it will not again.
   bool is_seen_the_first_time(std::string_view key);

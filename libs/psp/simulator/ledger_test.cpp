@@ -7,6 +7,7 @@
 
 #include "base/io_threads.hpp"
 #include "base/testing.hpp"
+#include "psp/simulator/bookings.hpp"
 
 namespace switchyard::psp::simulator {
 namespace {
@@ -368,6 +369,41 @@ TEST_F(LedgerTest, TakesOverLedgersOfVersion01) {
     }
     EXPECT_EQ(outcome_of(refund(100)).status, Status::succeeded);
   }
+}
+
+TEST_F(LedgerTest, WhatAnotherPspHasIsInTheSameBookUnderItsOwnName) {
+  const auto made = threads_.run(0, [&] {
+    auto work = [now = clock_.now()](LedgerRows& rows, sqlite::Database&) -> Result<bool> {
+      auto foreign = charge("ch_1");
+      foreign.psp = "stripe";
+      foreign.capture_method = payment::CaptureMethod::automatic;
+      const auto booked = book_new(rows, foreign, take_back_later, now);
+      Operation part = refund(30, "re_1");
+      part.reference = "reference";
+      part.charge_key = "ch_1";
+      part.psp = "stripe";
+      return book_new(rows, booked, part, approve_later, now).outcome.status == Status::pending;
+    };
+    return ledger_->transact<bool>(std::move(work));
+  });
+  EXPECT_TRUE(made.value_or(false));
+  const auto listed = list("reference");
+  ASSERT_THAT(listed, SizeIs(1));
+  EXPECT_EQ(listed[0].charge.id(), "ch_1");
+  ASSERT_THAT(listed[0].operations, SizeIs(1));
+  EXPECT_EQ(listed[0].operations[0].id(), "re_1");
+  EXPECT_EQ(listed[0].operations[0].charge_id(), "ch_1");
+  auto native = refund(10, "refund-1");
+  native.charge_key = "ch_1";
+  EXPECT_EQ(operate(native).error().code, ErrorCode::not_found) << "it is none of the simulator's own";
+  const auto next = threads_.run(0, [&] {
+    auto work = [](LedgerRows& rows, sqlite::Database&) -> Result<std::optional<Timestamp>> {
+      EXPECT_FALSE(rows.next_change(""));
+      return rows.next_change("stripe");
+    };
+    return ledger_->transact<std::optional<Timestamp>>(std::move(work));
+  });
+  EXPECT_EQ(next.value(), clock_.now() + usual_delay);
 }
 
 TEST_F(LedgerTest, BooksNothingIntoAFileThatIsNotAtItsPath) {

@@ -35,6 +35,10 @@ enum class Answer {
   error,        // 500
   reset,        // the connection is reset
   garbage,      // cannot be read
+  error_kept,   // 500, and the same for ever under this key, where the PSP keeps answers
+  transient,    // nothing was done, says the PSP; come again
+  in_use,       // the first request with this key is still at work
+  too_many,     // turned away unread
   unreachable,  // there is nobody; where somebody listens it is a reset
 };
 
@@ -137,7 +141,7 @@ struct NamedBehaviour {
 };
 
 // What a script can ask for.
-inline constexpr std::array<NamedBehaviour, 15> named_behaviours{{
+inline constexpr std::array<NamedBehaviour, 20> named_behaviours{{
     {"approve", {}},
     {"soft_decline", {Charging::decline, Answer::given, insufficient_funds}},
     {"hard_decline", {Charging::decline, Answer::given, suspected_fraud}},
@@ -153,6 +157,11 @@ inline constexpr std::array<NamedBehaviour, 15> named_behaviours{{
     {"pending", {Charging::approve_later}},
     {"pending_then_declined", {Charging::decline_later, Answer::given, suspected_fraud}},
     {"taken_back", {Charging::approve_and_take_back}},
+    {"error_kept_before_charge", {Charging::none, Answer::error_kept}},
+    {"error_kept_after_charge", {Charging::approve, Answer::error_kept}},
+    {"transient_error", {Charging::none, Answer::transient}},
+    {"in_use", {Charging::none, Answer::in_use}},
+    {"too_many_requests", {Charging::none, Answer::too_many}},
 }};
 
 constexpr std::optional<Behaviour> find_behaviour(std::string_view name) {
