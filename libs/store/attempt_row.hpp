@@ -10,18 +10,25 @@ namespace switchyard::store {
 // reason_kind holds.
 template <class Row>
 Readable<Attempt> get_attempt(const Row& row) {
+  std::optional<Currency> currency;
+  auto phase = payment::Phase::requested;
+  auto reason_kind = payment::ReasonKind::none;
   ReadKnown<Row> read{row};
-  const auto currency = read.word(2, "currency", Currency::parse_stored);
-  const auto phase = read.word(6, "phase of an operation", payment::parse_phase);
-  const auto reason_kind = read.word(7, "kind of reason", payment::parse_reason_kind);
+  const auto read_column = [&read](int column, auto& to) {
+    read.column = column;
+    read.read(to);
+  };
+  read_column(2, currency);
+  read_column(6, phase);
+  read_column(7, reason_kind);
   if (!read.unknown.empty()) return std::unexpected(std::move(read.unknown));
   return Attempt{.id = {row.uuid(0)},
                  .amount = Money(row.integer(1), *currency),
                  .created_at = row.time(3),
                  .metadata = std::string(row.text(4)),
                  .psp = std::string(row.text(5)),
-                 .phase = *phase,
-                 .reason_kind = *reason_kind};
+                 .phase = phase,
+                 .reason_kind = reason_kind};
 }
 
 // Fills a page. All that is given must outlive it.
