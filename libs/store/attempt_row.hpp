@@ -6,29 +6,25 @@
 
 namespace switchyard::store {
 
-// What a row of id, amount_minor, currency, created_at, metadata, and the first operation's psp, phase and
-// reason_kind holds.
+// What a row of currency, id, amount_minor, created_at, metadata, payment_method, and the first operation's
+// psp, phase and reason_kind holds.
 template <class Row>
 Readable<Attempt> get_attempt(const Row& row) {
+  ReadKnown<Row> known{row};
   std::optional<Currency> currency;
-  auto phase = payment::Phase::requested;
-  auto reason_kind = payment::ReasonKind::none;
-  ReadKnown<Row> read{row};
-  const auto read_column = [&read](int column, auto& to) {
-    read.column = column;
-    read.read(to);
-  };
-  read_column(2, currency);
-  read_column(6, phase);
-  read_column(7, reason_kind);
-  if (!read.unknown.empty()) return std::unexpected(std::move(read.unknown));
-  return Attempt{.id = {row.uuid(0)},
-                 .amount = Money(row.integer(1), *currency),
-                 .created_at = row.time(3),
-                 .metadata = std::string(row.text(4)),
-                 .psp = std::string(row.text(5)),
-                 .phase = phase,
-                 .reason_kind = reason_kind};
+  known("currency", currency);
+  if (!currency) return std::unexpected(std::move(known.unknown));
+  Attempt attempt{.id = {}, .amount = Money(0, *currency)};
+  known("id", attempt.id);
+  known("amount_minor", attempt.amount);
+  known("created_at", attempt.created_at);
+  known("metadata", attempt.metadata);
+  known("payment_method", attempt.payment_method);
+  known("psp", attempt.psp);
+  known("phase", attempt.phase);
+  known("reason_kind", attempt.reason_kind);
+  if (!known.unknown.empty()) return std::unexpected(std::move(known.unknown));
+  return attempt;
 }
 
 // Fills a page. All that is given must outlive it.
@@ -40,7 +36,7 @@ class AttemptReader {
   // False if the page is full: this row begins the next one.
   template <class Row>
   bool read(const Row& row) {
-    const TransactionId id{row.uuid(0)};
+    const TransactionId id{row.uuid(1)};
     if (rows_++ == limit_) {
       page_.next = id;
       return false;

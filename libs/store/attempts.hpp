@@ -18,6 +18,7 @@ struct Attempt {
   Money amount;
   Timestamp created_at{};
   std::string metadata{};
+  std::string payment_method{};
   // Of the first authorization. The account is empty where nothing was sent yet.
   std::string psp{};
   payment::Phase phase = payment::Phase::requested;

@@ -245,7 +245,7 @@ struct ReadKnown {
 
   void read(std::int64_t& to) { to = row.integer(column); }
   void read(bool& to) { to = row.boolean(column); }
-  void read(std::string& to) { to = row.text(column); }
+  void read(std::string& to) { to = std::string(row.text(column)); }
   void read(Timestamp& to) { to = row.time(column); }
   void read(std::optional<Timestamp>& to) { to = row.optional_time(column); }
   void read(MerchantId& to) { to.value = row.integer(column); }

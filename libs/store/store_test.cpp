@@ -277,10 +277,10 @@ class StoreTest : public ::testing::TestWithParam<StoreFactory> {
       unreadable_ += page->unreadable;
       for (const auto& attempt : page->items) {
         EXPECT_EQ(attempt.created_at, start);
-        lines.push_back(fmt::format("{} {} {} {} {} {} {}", int{attempt.id.value.bytes[7]},
-                                    attempt.amount.minor(), attempt.amount.currency().code(),
-                                    attempt.metadata, attempt.psp, payment::to_string(attempt.phase),
-                                    payment::to_string(attempt.reason_kind)));
+        lines.push_back(fmt::format(
+            "{} {} {} {} {} {} {} {}", int{attempt.id.value.bytes[7]}, attempt.amount.minor(),
+            attempt.amount.currency().code(), attempt.metadata, attempt.payment_method, attempt.psp,
+            payment::to_string(attempt.phase), payment::to_string(attempt.reason_kind)));
       }
       if (!page->next) return lines;
       range.first = *page->next;
@@ -841,14 +841,15 @@ TEST_P(StoreTest, SaysThatThereIsNoMoreWithTheLastPage) {
 TEST_P(StoreTest, AttemptsAreWalkedFromTheOldestWithWhereTheyWentAndWhatCameOfIt) {
   auto first = transaction_number(1);
   first.metadata = R"({"channel":"web"})";
+  first.payment_method = R"({"stripe":"pm_1"})";
   ASSERT_TRUE(create(settled(first, declined())));
   create_numbers(2, 2);
   ASSERT_TRUE(create(captured(3)));
   create_numbers(4, 4, becky);
   for (const std::size_t limit : {1U, 2U, 3U, 100U}) {
     EXPECT_THAT(attempts({alice, {}, {last_id}}, limit),
-                ElementsAre(R"(1 100 USD {"channel":"web"} psp declined soft_decline)",
-                            "2 100 USD   requested ", "3 100 USD  psp succeeded "))
+                ElementsAre(R"(1 100 USD {"channel":"web"} {"stripe":"pm_1"} psp declined soft_decline)",
+                            "2 100 USD    requested ", "3 100 USD   psp succeeded "))
         << "limit " << limit;
   }
   EXPECT_THAT(attempts({alice, id_number(2), id_number(2)}, 100), SizeIs(1)) << "both ends are included";

@@ -68,6 +68,7 @@ void Replay::look_at(MerchantId merchant, store::Attempt attempt) {
   payment::Transaction transaction{
       .id = attempt.id, .merchant_id = merchant, .amount = attempt.amount, .created_at = attempt.created_at};
   if (needs_metadata_) transaction.metadata = std::move(attempt.metadata);
+  transaction.payment_method = std::move(attempt.payment_method);
   const auto said = routing::choose(routes_, routing::asked_of(transaction), {});
   if (said && routes_.accounts[said->account].name == attempt.psp) return;
   tally_of({.from = attempt.psp,

@@ -74,6 +74,27 @@ psp = "a"
                   "  gone  -> nowhere: no rule matches: 1 payment, 7 JPY; 0 declined softly, 0 hard"));
 }
 
+TEST(Replay, KnowsWhichAdaptersAPaymentMethodWasGivenFor) {
+  const auto routes = routes_of(R"([psp.s]
+adapter = "stripe"
+secret_key_env = "STRIPE_SECRET_KEY"
+[psp.sim]
+adapter = "simulator"
+[[rule]]
+psp = "s"
+fallback = "sim"
+)");
+  Replay replay(routes);
+  auto with_method = attempt("s");
+  with_method.payment_method = R"({"stripe":"pm_1"})";
+  replay.look_at(merchant, with_method);
+  replay.look_at(merchant, attempt("sim"));
+  EXPECT_EQ(replay.moved().count, 0);
+  with_method.psp = "sim";
+  replay.look_at(merchant, with_method);
+  EXPECT_EQ(replay.moved().count, 1);
+}
+
 TEST(Replay, AddsUpWhatSeveralHaveLookedAt) {
   const auto routes = routes_of(with_accounts("a b", "[[rule]]\npsp = \"a\"\n"));
   Replay all(routes);

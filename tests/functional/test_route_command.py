@@ -339,6 +339,14 @@ def test_replay_looks_at_metadata_and_at_times(route, routes, stored):
         ("sim_a", 50), ("simulator", 1)]
 
 
+def test_replay_knows_who_has_a_payment_method_for_an_account(route, routes, stored):
+    stored.add(20, payment_method='{"adyen":{}}', psp="sim_a")
+    stored.add(10, psp="sim_a")
+    path = routes(ACCOUNTS + '[[rule]]\npsp = "adyen_main"\n')
+    assert [(one["from"], one["to"], one["why_none"], one["count"]) for one in replayed(route, path, stored)["by_account"]] == [
+        ("sim_a", "adyen_main", None, 20), ("sim_a", None, "the merchant gave no payment_method for any account of the rule", 10)]
+
+
 def test_replay_of_many_pages_and_merchants_looks_at_each_once(route, routes, stored):
     stored.add(30_000)
     stored.add(3_000, days_ago=2, merchants=[*range(2, 302), 2**63 - 1, -5])

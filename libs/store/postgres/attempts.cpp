@@ -10,8 +10,8 @@ namespace {
 // joined as tables, a server that has no statistics yet compares each payment with all operations of the
 // merchant.
 constexpr const char* oldest_first = R"(
-SELECT t.id::uuid, t.amount_minor::bigint, t.currency::text, t.created_at::timestamptz, t.metadata::text,
-  coalesce(o.psp, '')::text, coalesce(o.phase, 'requested')::text, coalesce(o.reason_kind, '')::text
+SELECT t.currency::text, t.id::uuid, t.amount_minor::bigint, t.created_at::timestamptz, t.metadata::text,
+  t.payment_method::text, coalesce(o.psp, '')::text, coalesce(o.phase, 'requested')::text, coalesce(o.reason_kind, '')::text
 FROM transactions t
 LEFT JOIN LATERAL (
   SELECT psp, phase, reason_kind

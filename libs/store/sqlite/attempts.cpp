@@ -8,7 +8,7 @@ namespace {
 
 // Two walks side by side, along the tables' own order.
 constexpr const char* oldest_first = R"(
-  SELECT t.id, t.amount_minor, t.currency, t.created_at_ms, t.metadata,
+  SELECT t.currency, t.id, t.amount_minor, t.created_at_ms, t.metadata, t.payment_method,
     coalesce(o.psp, ''), coalesce(o.phase, 'requested'), coalesce(o.reason_kind, '')
   FROM transactions t
   LEFT JOIN operations o ON o.merchant_id = t.merchant_id AND o.transaction_id = t.id AND o.number = 1
