@@ -13,6 +13,7 @@
 #include "payment/psp_keys.hpp"
 #include "psp-simulator/psp_simulator.hpp"
 #include "psp/adyen/adyen_protocol.hpp"
+#include "psp/adyen/cancel_by_reference.hpp"
 #include "psp/http_adapter.hpp"
 #include "psp/simulator/simulator_protocol.hpp"
 #include "psp/stripe/stripe_protocol.hpp"
@@ -52,13 +53,15 @@ std::unique_ptr<psp::Protocol> make_stripe(const std::string& url) {
   return std::make_unique<psp::stripe::StripeProtocol>(
       psp::stripe::Settings{.account = "account", .secret_key = "sk_test_1", .base_url = url});
 }
+psp::adyen::Settings adyen_settings(const std::string& url) {
+  return {.account = "account",
+          .url = url + "/v71",
+          .api_key = "key",
+          .merchant_account = "SwitchyardECOM",
+          .hmac_key = "00112233445566778899AABBCCDDEEFF00112233445566778899AABBCCDDEEFF"};
+}
 std::unique_ptr<psp::Protocol> make_adyen(const std::string& url) {
-  return std::make_unique<psp::adyen::AdyenProtocol>(
-      psp::adyen::Settings{.account = "account",
-                           .url = url + "/v71",
-                           .api_key = "key",
-                           .merchant_account = "SwitchyardECOM",
-                           .hmac_key = "00112233445566778899AABBCCDDEEFF00112233445566778899AABBCCDDEEFF"});
+  return std::make_unique<psp::adyen::AdyenProtocol>(adyen_settings(url));
 }
 
 constexpr const char* payment_methods =
@@ -205,7 +208,8 @@ class ProtocolTest : public ::testing::TestWithParam<Subject> {
   void do_in_spite_of(const std::string& behaviour, const Step& step) {
     play(R"({"behaviour":")" + behaviour + R"(","requests":1})");
     const auto kind = step.operation().kind;
-    auto answer = send(step, milliseconds(1'000));
+    const bool is_silent = behaviour.starts_with("time_out");
+    auto answer = send(step, milliseconds(is_silent ? 300 : 20'000));
     EXPECT_FALSE(is_done(answer, kind)) << behaviour;
     EXPECT_FALSE(std::holds_alternative<Declined>(answer)) << behaviour << ": " << said(answer);
     auto found = look_up(step);
@@ -403,12 +407,33 @@ TEST_P(ProtocolTest, ARefundIsDoneOnceWhateverBecameOfItsAnswer) {
   }
 }
 
+constexpr Subject adyen_subject{.name = "Adyen", .make = make_adyen, .tells_by_webhook = true};
+
 INSTANTIATE_TEST_SUITE_P(
     Every, ProtocolTest,
     ::testing::Values(Subject{.name = "Simulator", .make = make_simulator, .knows_what_is_not_there = true},
-                      Subject{.name = "Stripe", .make = make_stripe},
-                      Subject{.name = "Adyen", .make = make_adyen, .tells_by_webhook = true}),
+                      Subject{.name = "Stripe", .make = make_stripe}, adyen_subject),
     [](const auto& subject) { return std::string(subject.param.name); });
+
+class AdyenProtocolTest : public ProtocolTest {};
+
+// Before another PSP is tried, Adyen is told to let go of whatever there is.
+TEST_P(AdyenProtocolTest, AnAuthorizationWhoseOutcomeIsLostIsCancelledByReference) {
+  play(R"({"behaviour":"time_out_after_charge","requests":1})");
+  const auto step = authorization(2000, CaptureMethod::manual);
+  EXPECT_TRUE(std::holds_alternative<OutcomeUnknown>(send(step, milliseconds(300))));
+  EXPECT_EQ(book(), "1:1:0:0:0");
+  const auto settings = adyen_settings(url());
+  const auto cancel = psp::adyen::cancel_by_reference(settings, step);
+  for (int i = 0; i < 2; ++i) {
+    const auto answer = psp::adyen::read_cancel_by_reference(settings, step, http::send(cancel).value(), {});
+    EXPECT_TRUE(std::holds_alternative<Pending>(answer)) << said(answer);
+  }
+  EXPECT_EQ(book(), "1:1:0:0:2000");
+}
+
+INSTANTIATE_TEST_SUITE_P(Only, AdyenProtocolTest, ::testing::Values(adyen_subject),
+                         [](const auto& subject) { return std::string(subject.param.name); });
 
 }  // namespace
 }  // namespace switchyard::psp_simulator

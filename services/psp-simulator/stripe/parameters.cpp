@@ -115,9 +115,9 @@ Wrong check_create(const Form& form) {
   for (const auto* name : {"amount", "currency"}) {
     if (form.text(name).empty()) return missing(name);
   }
-  if ((wrong = check_values_of_create(form))) return wrong;
+  if (auto value = check_values_of_create(form)) return value;
   const auto method = form.find("payment_method");
-  if (method && (wrong = check_method(*method))) return wrong;
+  if (auto unknown = method ? check_method(*method) : std::nullopt) return unknown;
   const bool is_confirmed = form.text("confirm") == "true";
   for (const auto* name : {"error_on_requires_action", "off_session", "return_url"}) {
     if (is_confirmed || !form.find(name)) continue;
