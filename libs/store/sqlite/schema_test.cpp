@@ -504,7 +504,8 @@ TEST_P(OldFileTest, EachAttemptIsAnAuthorization) {
 TEST_P(OldFileTest, WhatIsOpenIsTakenUpWhereItWas) {
   open();
   const Timestamp now = at_ms(1'000'000);
-  const payment::OneAccount psp{"simulator", [](const auto&, const auto&) { return std::string("new bytes"); }};
+  const payment::OneAccount psp{"simulator",
+                                [](const auto&, const auto&) { return std::string("new bytes"); }};
   const DueWork due{now, now + std::chrono::hours(1), 100};
   const auto taken = take(due, [&](payment::State state) {
     return Decided{payment::claim(std::move(state), psp, now, payment::RetryPolicy())};
