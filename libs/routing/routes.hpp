@@ -39,7 +39,10 @@ struct Account {
   std::string_view text(std::string_view setting) const;
   bool flag(std::string_view setting) const;
 
-  friend bool operator==(const Account&, const Account&) = default;
+  // Wherever in the file it stands.
+  bool is_same(const Account& other) const {
+    return name == other.name && adapter == other.adapter && texts == other.texts && flags == other.flags;
+  }
 };
 
 struct MetadataIs {

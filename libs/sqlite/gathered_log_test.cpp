@@ -45,6 +45,8 @@ class GatheredLogTest : public ::testing::Test {
 
   TempDir folder_;
   const std::string path_ = folder_.file("log.db");
+  // SQLite is configured before the first connection, and a disk of our own is something of SQLite's.
+  const Database first_{"first", Durability::process, Access::in_memory};
   FaultyDisk disk_;
   std::optional<Database> database_{std::in_place, path_, Durability::synced, Access::create};
 };

@@ -45,7 +45,7 @@ Psps::All Psps::made_for(const routing::Routes& routes) const {
   All all;
   for (const auto& account : routes.accounts) {
     const auto as_it_was =
-        std::ranges::find_if(psps_, [&](const auto& one) { return one->account == account; });
+        std::ranges::find_if(psps_, [&](const auto& one) { return one->account.is_same(account); });
     if (as_it_was != psps_.end()) {
       all.push_back(*as_it_was);
       continue;

@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <set>
+#include <string>
 
 #include <fmt/format.h>
 
 #include "base/spelling.hpp"
+#include "psp-connector/routing_file.hpp"
 
 namespace switchyard::cli {
 namespace {
@@ -56,6 +59,7 @@ constexpr auto known = std::to_array<std::string_view>({
     "ROUTER_HTTP_PORT",
     "ROUTER_LOGIN_RATE",
     "ROUTER_RATE",
+    "ROUTING_FILE",
     "SHUTDOWN_SECONDS",
     "SWITCHYARD_ENV",
     "TOKEN_TTL_SECONDS",
@@ -75,13 +79,34 @@ bool is_known(std::string_view name) {
 
 }  // namespace
 
+namespace {
+
+// The variables of secrets that the routing file names.
+std::set<std::string, std::less<>> names_of_secrets(const Environment& environment) {
+  std::set<std::string, std::less<>> names;
+  const auto path = environment.find("ROUTING_FILE");
+  if (!path) return names;
+  const auto routes = connector::RoutingFile(*path).read_if_changed().value();
+  // Why it cannot be followed is another check's.
+  if (!routes) return names;
+  for (const auto& account : routes->accounts) {
+    for (const auto& [setting, value] : account.texts) {
+      if (setting.ends_with("_env")) names.insert(value);
+    }
+  }
+  return names;
+}
+
+}  // namespace
+
 std::vector<std::string> doubtful_settings(const Environment& environment) {
+  const auto secrets = names_of_secrets(environment);
   std::vector<std::string> lines;
   std::map<std::string_view, int> times;
   for (const auto& name : environment.names_in_files()) {
     const auto time = ++times[name];
     if (time == 2) lines.push_back(fmt::format("{} is given more than once; the last line counts", name));
-    if (time > 1 || is_known(name)) continue;
+    if (time > 1 || is_known(name) || secrets.contains(name)) continue;
     const auto meant = nearest(name, known);
     lines.push_back(meant.empty() ? fmt::format("{} is no setting", name)
                                   : fmt::format("{} is no setting; perhaps {} was meant", name, meant));
