@@ -6,7 +6,7 @@
 #include <boost/json/serialize.hpp>
 #include <fmt/format.h>
 
-#include "http/async_client.hpp"
+#include "http/characters.hpp"
 #include "http/problem.hpp"
 #include "psp/adyen/payment_method.hpp"
 #include "psp/stripe/payment_method.hpp"
@@ -45,6 +45,18 @@ std::string why_unusable(std::string_view adapter, const json::value& given, con
   return members ? std::string() : members.error();
 }
 
+// "https://host", ":port" or not, then a path, a query, a fragment or nothing.
+bool has_host(std::string_view url) {
+  url.remove_prefix(std::string_view("https://").size());
+  const auto authority = url.substr(0, url.find_first_of("/?#"));
+  const auto host = authority.substr(0, authority.find(':'));
+  const auto port = authority.substr(std::min(host.size() + 1, authority.size()));
+  const bool has_port = host.size() < authority.size();
+  return !host.empty() && http::is_alphanumeric(host.front()) &&
+         std::ranges::all_of(host, [](char c) { return http::is_alphanumeric(c) || c == '.' || c == '-'; }) &&
+         (!has_port || (!port.empty() && port.size() <= 5 && std::ranges::all_of(port, http::is_digit)));
+}
+
 }  // namespace
 
 std::expected<std::string, http::Response> read_payment_method(const json::object& body) {
@@ -66,11 +78,7 @@ std::expected<std::string, http::Response> read_return_url(const json::object& b
   if (member == nullptr) return {};
   const auto* given = member->if_string();
   const std::string url = given == nullptr ? std::string() : std::string(given->data(), given->size());
-  // A query is none of an address that paths are added to.
-  if (payment::is_web_address(url) &&
-      http::problem_of_base_url(url.substr(0, url.find_first_of("?#"))).empty()) {
-    return url;
-  }
+  if (payment::is_web_address(url) && has_host(url)) return url;
   return std::unexpected(
       http::problem(422, "Invalid return_url",
                     "return_url must be an https address of at most 2048 printable ASCII characters, such as "

@@ -64,7 +64,7 @@ def test_currencies_of_iso_4217(merchant, currency):
 
 @pytest.mark.quick
 @pytest.mark.parametrize("more, said", [({"curency": "EUR"}, 'perhaps "currency" was meant'), ({"Amount": 5}, '"amount"'),
-                                        ({"comment": "for the window cleaner"}, '"comment"'), ({"payment_method": {}}, "payment_method"),
+                                        ({"comment": "for the window cleaner"}, '"comment"'), ({"next_action": {}}, "next_action"),
                                         ({"x" * 5000: 1}, "known are: amount, currency, token")])
 def test_members_that_are_not_known_are_422_and_named(merchant, more, said):
     problem = assert_problem(merchant.create(100, "USD", **more), 422, "Unknown member")

@@ -134,7 +134,7 @@ def start_fails(tmp_path, text=None):
     ('[psp.a]\nadapter = "simulator"\n[[rule]]\npsp = "a"\nfallback = "a"\n', ["line 5"]),
     ('[psp.a]\nadapter = "stripe"\n[[rule]]\npsp = "a"\n', ["secret_key_env"]),
     ("not toml", ["line 1"]),
-    ("", ["rule"]),
+    ("", ["there is no account"]),
 ])
 def test_a_wrong_file_stops_the_start_with_one_line(tmp_path, text, words):
     line = start_fails(tmp_path, text)

@@ -43,9 +43,18 @@ def say_what_no_schema_can(body):
     for name in ("reference", "description"):
         if isinstance(body.get(name), str):
             body[name] = without_card_numbers(body[name])
+    for name in ("payment_method", "return_url"):
+        if name in body:
+            body[name] = all_without_card_numbers(body[name])
     metadata = body.get("metadata")
     if isinstance(metadata, dict) and all(isinstance(value, str) for value in metadata.values()):
         body["metadata"] = {without_card_numbers(name): without_card_numbers(value) for name, value in metadata.items()}
+
+
+def all_without_card_numbers(value):
+    if isinstance(value, dict):
+        return {name: all_without_card_numbers(member) for name, member in value.items()}
+    return without_card_numbers(value) if isinstance(value, str) else value
 
 
 def without_card_numbers(text):

@@ -53,8 +53,11 @@ std::string_view text_in(const json::object& object, std::string_view name) {
 }
 
 std::optional<std::string> problem_of_text(std::string_view text, const Member& member, bool is_live) {
-  if (text.size() < member.bytes_min || text.size() > member.bytes_max) {
-    return fmt::format("{} is not a text of {} to {} bytes", member.name, member.bytes_min, member.bytes_max);
+  const auto is_printable = [](char c) { return c >= ' ' && c <= '~'; };
+  if (text.size() < member.bytes_min || text.size() > member.bytes_max ||
+      !std::ranges::all_of(text, is_printable)) {
+    return fmt::format("{} is not a text of {} to {} printable ASCII characters", member.name,
+                       member.bytes_min, member.bytes_max);
   }
   const bool is_test_value = member.name.starts_with("encrypted") && text.starts_with(test_prefix);
   if (is_live && is_test_value) return fmt::format("{} is of a test card", member.name);
