@@ -1,6 +1,7 @@
 #include "payment/operation.hpp"
 
 #include <algorithm>
+#include <array>
 #include <ranges>
 
 #include "payment/names.hpp"
@@ -9,6 +10,7 @@ namespace switchyard::payment {
 namespace {
 
 constexpr std::size_t web_address_bytes_max = 2'048;
+constexpr std::array<std::string_view, 2> this_machine{"http://127.0.0.1", "http://localhost"};
 
 constexpr Names<Kind, 4> kind_names{{
     {Kind::authorize, "authorize"},
@@ -85,8 +87,12 @@ bool is_unresolved(Phase phase) {
 }
 
 bool is_web_address(std::string_view text) {
-  return text.starts_with("https://") && !text.starts_with("https:///") &&
-         text.size() <= web_address_bytes_max &&
+  const bool is_https = text.starts_with("https://") && !text.starts_with("https:///");
+  const bool is_here = std::ranges::any_of(this_machine, [text](std::string_view start) {
+    return text.starts_with(start) && text.size() > start.size() &&
+           (text[start.size()] == ':' || text[start.size()] == '/');
+  });
+  return (is_https || is_here) && text.size() <= web_address_bytes_max &&
          std::ranges::all_of(text, [](char c) { return c > 0x20 && c < 0x7f; });
 }
 

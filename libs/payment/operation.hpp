@@ -71,7 +71,8 @@ struct Reason {
 // 1 to 255 visible ASCII characters. What else a PSP may call something cannot be kept without changing it.
 bool is_psp_name(std::string_view text);
 
-// Where a customer may be sent: https, 2048 printable ASCII characters at most.
+// Where a customer may be sent: https, or a PSP that is played on this machine; 2048 printable ASCII characters
+// at most.
 bool is_web_address(std::string_view text);
 
 struct Operation {

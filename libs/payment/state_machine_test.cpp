@@ -1306,8 +1306,9 @@ TEST(CustomerAction, IsForgottenHoweverItEnds) {
 }
 
 TEST(CustomerAction, WhatIsNoAddressIsNotPassedOn) {
-  for (const std::string url : {"", "http://bank.example", "javascript:alert(1)", "https://bank.example/a b",
-                                "https://bank.example/\n", "https://b\xc3\xa9.example"}) {
+  for (const std::string url :
+       {"", "http://bank.example", "http://127.0.0.1.bank.example/", "javascript:alert(1)",
+        "https://bank.example/a b", "https://bank.example/\n", "https://b\xc3\xa9.example"}) {
     PaymentJourney journey;
     journey.claim();
     journey.answer(ActionRequired{"psp-ref", {}, url});

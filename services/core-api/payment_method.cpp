@@ -78,7 +78,7 @@ std::expected<std::string, http::Response> read_return_url(const json::object& b
   if (member == nullptr) return {};
   const auto* given = member->if_string();
   const std::string url = given == nullptr ? std::string() : std::string(given->data(), given->size());
-  if (payment::is_web_address(url) && has_host(url)) return url;
+  if (url.starts_with("https://") && payment::is_web_address(url) && has_host(url)) return url;
   return std::unexpected(
       http::problem(422, "Invalid return_url",
                     "return_url must be an https address of at most 2048 printable ASCII characters, such as "

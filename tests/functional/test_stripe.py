@@ -1,0 +1,100 @@
+"""Payments at Stripe, as psp-simulator plays it, from a merchant's request to Stripe's book."""
+
+import pytest
+
+from support.http_client import Client
+
+BACK = "https://shop.example/back"
+
+
+@pytest.fixture
+def psp(start_psp_simulator):
+    return start_psp_simulator()
+
+
+@pytest.fixture
+def server(start_switchyard, psp, tmp_path):
+    routing_file = tmp_path / "routing.toml"
+    routing_file.write_text(f'[psp.stripe_eu]\nadapter = "stripe"\nsecret_key_env = "STRIPE_KEY"\nbase_url = "{psp.url}"\n'
+                            '[[rule]]\npsp = "stripe_eu"\n')
+    return start_switchyard(ROUTING_FILE=routing_file, STRIPE_KEY="sk_test_hunter2", PSP_TIMEOUT_SECONDS=5, LEASE_SECONDS=6)
+
+
+@pytest.fixture
+def payer(server, merchant_of):
+    return merchant_of(server)
+
+
+def created(payer, card="pm_card_visa", amount=1250, **more):
+    return payer.created(amount, "EUR", payment_method={"stripe": card}, **more)
+
+
+def money(psp, transaction):
+    """captured, refunded, voided of all its charges"""
+    return [sum(column) for column in zip(*[(charge["captured"], charge["refunded"], charge["voided"])
+                                            for charge in psp.charges(transaction["id"])])]
+
+
+def test_taken_and_given_back_in_parts(psp, payer):
+    paid = payer.wait_for_status(created(payer)["id"], "captured")
+    assert [operation["psp"] for operation in paid["operations"]] == ["stripe_eu"]
+    assert paid["operations"][0]["psp_reference"].startswith("pi_")
+    payer.asked(paid["id"], "refund", amount=250)
+    payer.wait_for_status(paid["id"], "partially_refunded")
+    payer.asked(paid["id"], "refund")
+    refunded = payer.wait_for_status(paid["id"], "refunded")
+    assert refunded["refunded_amount"] == 1250 and "next_action" not in refunded
+    assert len(psp.charges(paid["id"])) == 1
+
+
+def test_held_and_captured_in_part_or_voided(psp, payer):
+    held = payer.wait_for_status(created(payer, capture="manual")["id"], "authorized")
+    payer.asked(held["id"], "capture", amount=1000)
+    captured = payer.wait_for_status(held["id"], "captured")
+    assert captured["captured_amount"] == 1000
+    voided = payer.wait_for_status(created(payer, capture="manual")["id"], "authorized")
+    payer.asked(voided["id"], "void")
+    assert payer.wait_for_status(voided["id"], "voided")["captured_amount"] == 0
+
+
+@pytest.mark.parametrize("card, kind", [("pm_card_chargeDeclinedInsufficientFunds", "soft_decline"),
+                                        ("pm_card_chargeDeclinedStolenCard", "hard_decline")])
+def test_a_card_that_is_declined(payer, card, kind):
+    declined = payer.wait_for_status(created(payer, card)["id"], "declined")
+    assert declined["operations"][0]["reason"]["kind"] == kind and declined["captured_amount"] == 0
+
+
+def test_without_a_way_back_a_customer_who_would_have_to_act_is_a_decline(payer):
+    declined = payer.wait_for_status(created(payer, "pm_card_authenticationRequired")["id"], "declined")
+    assert "authentication_required" in str(declined["operations"][0]["reason"])
+
+
+def test_the_customer_acts_and_is_back(psp, payer):
+    asked = payer.wait_for_status(created(payer, "pm_card_authenticationRequired", return_url=BACK)["id"], "action_required")
+    url = asked["next_action"]["url"]
+    assert url.startswith(psp.url) and psp.charges(asked["id"]) == []
+    with Client(psp.endpoint) as customer:
+        reply = customer.get(url.removeprefix(psp.url))
+    assert reply.status in (302, 303) and reply.header("Location").startswith(BACK)
+    assert payer.ask(asked["id"], "confirm").status == 200
+    paid = payer.wait_for_status(asked["id"], "captured")
+    assert "next_action" not in paid and len(psp.charges(paid["id"])) == 1
+
+
+def test_a_payment_without_a_token_is_not_sent(psp, payer):
+    failed = payer.wait_for_status(payer.created(100, "EUR")["id"], "failed")
+    assert "payment_method" in failed["reason"] and psp.counts() == {}
+
+
+def test_nothing_of_a_secret_is_shown(server, payer):
+    payer.wait_for_status(created(payer)["id"], "captured")
+    payer.wait_for_status(created(payer, "pm_card_chargeDeclined")["id"], "declined")
+    assert "hunter2" not in server.program.log()
+
+
+def test_a_lost_answer_is_learned_and_charged_once(psp, payer):
+    reply = psp.ask("PUT", "/script", {"rules": [{"behaviour": "reset_after_charge", "requests": 1}]})
+    assert reply.status == 200, reply.body
+    paid = payer.wait_for_status(created(payer)["id"], "captured", timeout_s=60)
+    assert len(psp.charges(paid["id"])) == 1
+    assert paid["operations"][0]["look_ups"] > 0
