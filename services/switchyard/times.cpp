@@ -1,6 +1,7 @@
 #include "switchyard/times.hpp"
 
 #include <charconv>
+#include <utility>
 
 #include "core-api/rfc3339.hpp"
 
@@ -33,9 +34,9 @@ std::optional<Timestamp> parse_since(std::string_view text, Timestamp now) {
   constexpr std::int64_t count_max = 1'000'000;
   const auto unit = unit_of(text.back());
   const auto digits = text.substr(0, text.size() - 1);
-  const auto* end = digits.data() + digits.size();
+  const auto [begin, end] = std::pair(digits.data(), digits.data() + digits.size());
   std::int64_t count = 0;
-  const auto [stopped, error] = std::from_chars(digits.data(), end, count);
+  const auto [stopped, error] = std::from_chars(begin, end, count);
   if (!unit || error != std::errc() || stopped != end || count < 1 || count > count_max) return std::nullopt;
   return now - count * *unit;
 }
