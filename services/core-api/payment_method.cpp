@@ -77,7 +77,7 @@ std::expected<std::string, http::Response> read_return_url(const json::object& b
   const auto* member = body.if_contains("return_url");
   if (member == nullptr) return {};
   const auto* given = member->if_string();
-  const std::string url = given == nullptr ? std::string() : std::string(given->data(), given->size());
+  std::string url = given == nullptr ? std::string() : std::string(given->data(), given->size());
   if (url.starts_with("https://") && payment::is_web_address(url) && has_host(url)) return url;
   return std::unexpected(
       http::problem(422, "Invalid return_url",
