@@ -12,8 +12,7 @@
 //  - An operation that may have reached its PSP is asked for there before anything is sent, and nobody else
 //    is asked: another PSP would say that it knows nothing, which is no answer.
 //  - Another account is asked for the same money only after a soft decline, or where it is proven that
-//  nothing
-//    reached the one before: by another authorization, with a key of its own.
+//    nothing reached the one before: by another authorization, with a key of its own.
 //  - A resend is the same bytes under the same key, and goes out only while the PSP keeps the key.
 //  - The amount that a PSP speaks of is held against the one that was asked for.
 #pragma once

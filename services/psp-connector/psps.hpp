@@ -1,7 +1,8 @@
 // The PSPs that a connector calls, by the names of their accounts, and which of them a payment goes to.
 //
-// choose(), has() and encode() are called by whoever claims, from whatever thread; all else on the
-// connector's thread, on which it is destroyed, too.
+// choose(), has(), encode(), is_sent() and at() are called from whatever thread claims or saves; all else on
+// the connector's thread, on which it is destroyed, too. What at() gives belongs to that thread as an Adapter
+// does (psp/adapter.hpp).
 #pragma once
 
 #include <functional>
@@ -33,7 +34,7 @@ class Psps final : public payment::Accounts {
   bool has(std::string_view account) const override;
   std::expected<std::string, payment::Rejected> encode(const payment::State& state,
                                                        const payment::Operation& operation) const override;
-  // A claim of an authorization is about to be sent there. Also from whatever thread.
+  // A claim of an authorization is about to be sent there.
   void is_sent(std::string_view account, Timestamp now) const;
 
   // Of an account that a claim was made for. One that is not among the accounts any more is kept until the

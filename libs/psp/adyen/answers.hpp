@@ -2,15 +2,15 @@
 //
 // To POST /payments, 200 or 201, by resultCode (outcomes.hpp):
 //
-// | Authorised                          | Succeeded: held, or taken where the transaction captures
-// automatically      | | Refused, Cancelled, Error           | Declined, with the reason of refusalReasonCode
-// (refusals.hpp)               | | Pending, Received                   | Pending: AUTHORISATION says what
-// came of it (events.hpp)                    | | RedirectShopper, IdentifyShopper,   | ActionRequired; with
-// the address where it can simply be opened and the      | |   ChallengeShopper,                 | merchant
-// gave a return_url                                                  | |   PresentToShopper | | |
-// PartiallyAuthorised and others that | Contradicted: not what was asked for, a person looks | |   are never
-// asked for               |                                                                             | |
-// any other                           | OutcomeUnknown |
+// | Authorised                        | Succeeded: held, or taken where the transaction captures by itself |
+// | Refused, Cancelled, Error         | Declined, with the reason of refusalReasonCode (refusals.hpp)      |
+// | Pending, Received                 | Pending: AUTHORISATION says what came of it (events.hpp)           |
+// | RedirectShopper, IdentifyShopper, | ActionRequired; with the address where it can simply be opened and |
+// |   ChallengeShopper,               |   the merchant gave a return_url                                   |
+// |   PresentToShopper                |                                                                    |
+// | PartiallyAuthorised and others    | Contradicted: not what was asked for, a person looks               |
+// |   that are never asked for        |                                                                    |
+// | any other                         | OutcomeUnknown                                                     |
 //
 // ActionRequired without an address: the customer cannot be asked, and the payment stays open at Adyen.
 // Whoever gives it up cancels it by reference first (cancel_by_reference.hpp); an AUTHORISATION may still
@@ -19,15 +19,17 @@
 // To a modification, 200 or 201 with status "received": Pending. Its result, even that it was not possible,
 // comes as an event.
 //
-// | another reference, payment, account or key; an amount that is none of ours   | Contradicted | | an answer
-// that does not say what it must, or has a wrong type                | OutcomeUnknown                | | the
-// header transient-error: true, whatever else it says                      | OutcomeUnknown: nothing is    |
-// |                                                                              |   final, it is sent again
-// | | errors 703 and 704, 409, 5xx, any other status, no answer                    | OutcomeUnknown | | 422
-// with error 101 or 103 to a payment                                       | Declined: the customer mends  |
-// | any other 422 with an error code, 400, 401, 403, 404                         | Rejected | | one of these
-// that speaks of a payment                                        | OutcomeUnknown                | | 429 |
-// NotSent: turned away unread   | | no byte of the request left | NotSent                       |
+// | another reference, payment, account or key; an amount that is none | Contradicted                      |
+// |   of ours                                                          |                                   |
+// | an answer that does not say what it must, or has a wrong type      | OutcomeUnknown                    |
+// | the header transient-error: true, whatever else it says            | OutcomeUnknown: nothing is final, |
+// |                                                                    |   it is sent again                |
+// | errors 703 and 704, 409, 5xx, any other status, no answer          | OutcomeUnknown                    |
+// | 422 with error 101 or 103 to a payment                             | Declined: the customer mends it   |
+// | any other 422 with an error code, 400, 401, 403, 404               | Rejected                          |
+// | one of these that speaks of a payment                              | OutcomeUnknown                    |
+// | 429                                                                | NotSent: turned away unread       |
+// | no byte of the request left                                        | NotSent                           |
 //
 // An outcome that is unknown is learned by sending the same again under the same key. The answer to that is
 // believed as the first one would have been, but for two things: a 2xx without the header of our key may be

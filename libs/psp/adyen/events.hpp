@@ -5,12 +5,12 @@
 // base64. Nothing of a request is believed if one of its items is not signed with one of the account's keys.
 // What is outside the eight values is not signed: reason is shown and decides nothing.
 //
-// | AUTHORISATION, CAPTURE, CANCELLATION,         | Succeeded or Declined, by success | |   TECHNICAL_CANCEL,
-// REFUND                    |                                                                   | |
-// CAPTURE_FAILED, REFUND_FAILED,                | TakenBack | |   REFUNDED_REVERSED | | | disputes, EXPIRE,
-// what we never ask for       | Attention                                                         | | an
-// amount that is none of ours                | Attention | | all others, also unknown ones                 |
-// Ignored                                                           |
+// | AUTHORISATION, CAPTURE, CANCELLATION,                  | Succeeded or Declined, by success |
+// |   TECHNICAL_CANCEL, REFUND                             |                                   |
+// | CAPTURE_FAILED, REFUND_FAILED, REFUNDED_REVERSED       | TakenBack                         |
+// | disputes, EXPIRE, what we never ask for                | Attention                         |
+// | an amount that is none of ours                         | Attention                         |
+// | all others, also unknown ones                          | Ignored                           |
 //
 // How it is matched: by Notice::payment first, then by idempotency_key, which comes from the reference that
 // was sent (names.hpp). An AUTHORISATION is the payment itself. A payment that is captured automatically has

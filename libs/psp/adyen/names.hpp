@@ -3,10 +3,10 @@
 // Both names come from the operation's idempotency key, which is unique: of two attempts at one transaction
 // each has its own, so that an event or a cancel by reference is never about the wrong one.
 //
-// | what            | Adyen's limit                            | ours |
-// |-----------------|------------------------------------------|-----------------------------------------------|
-// | reference       | 80 characters; a hyphen parts several    | the key with "_" for "-" | | Idempotency-Key
-// | 64 characters                            | the key                                       |
+// | what            | Adyen's limit                         | ours                     |
+// |-----------------|---------------------------------------|--------------------------|
+// | reference       | 80 characters; a hyphen parts several | the key with "_" for "-" |
+// | Idempotency-Key | 64 characters                         | the key                  |
 //
 // A key that does not fit goes as its SHA-256 in hexadecimal: 64 characters. These mappings stay as they are
 // forever: what was sent under one name would otherwise be sent again under another. (Adyen, Checkout API

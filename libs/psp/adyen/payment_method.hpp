@@ -2,9 +2,10 @@
 //
 // Transaction::payment_method holds under "adyen" one of
 //
-// | a stored card  | storedPaymentMethodId, shopperReference; recurringProcessingModel if it is not to be
-// chosen here    | | encrypted data | encryptedCardNumber, encryptedExpiryMonth, encryptedExpiryYear;
-// encryptedSecurityCode, holderName |
+// | a stored card  | storedPaymentMethodId, shopperReference; recurringProcessingModel if it is not to be   |
+// |                |   chosen here                                                                         |
+// | encrypted data | encryptedCardNumber, encryptedExpiryMonth, encryptedExpiryYear; encryptedSecurityCode, |
+// |                |   holderName                                                                          |
 //
 // and nothing else: above all no card number, which Adyen takes only from accounts with an approval by PCI
 // DSS. The "test_" values of Adyen's test cards pass where no money moves. "type" may be given and is

@@ -1,13 +1,14 @@
 // What Adyen is sent (Adyen, Checkout API v71). Pure.
 //
-// | operation | path                                        | members of the body |
-// |-----------|---------------------------------------------|-----------------------------------------------------------|
-// | authorize | /payments                                   | merchantAccount, reference, amount,
-// paymentMethod and its | |           |                                             | own
-// (payment_method.hpp), returnUrl, and one of the two   | |           | | below | | capture   |
-// /payments/{paymentPspReference}/captures    | merchantAccount, amount, reference                        |
-// | void      | /payments/{paymentPspReference}/cancels     | merchantAccount, reference | | refund    |
-// /payments/{paymentPspReference}/refunds     | merchantAccount, amount, reference                        |
+// | operation | path                                     | members of the body                             |
+// |-----------|------------------------------------------|-------------------------------------------------|
+// | authorize | /payments                                | merchantAccount, reference, amount,             |
+// |           |                                          |   paymentMethod and its own                     |
+// |           |                                          |   (payment_method.hpp), returnUrl, and one of   |
+// |           |                                          |   the two below                                 |
+// | capture   | /payments/{paymentPspReference}/captures | merchantAccount, amount, reference              |
+// | void      | /payments/{paymentPspReference}/cancels  | merchantAccount, reference                      |
+// | refund    | /payments/{paymentPspReference}/refunds  | merchantAccount, amount, reference              |
 //
 // Manual capture is additionalData.manualCapture "true", a text. Automatic capture is captureDelayHours 0:
 // the account's own setting may be a delay, or manual, and an Authorised would then be no more than a hold.
