@@ -32,7 +32,7 @@ def created(payer, card="pm_card_visa", amount=1250, **more):
 def money(psp, transaction):
     """captured, refunded, voided of all its charges"""
     return [sum(column) for column in zip(*[(charge["captured"], charge["refunded"], charge["voided"])
-                                            for charge in psp.charges(transaction["id"])])]
+                                            for charge in psp.charges(transaction["id"])], strict=True)]
 
 
 def test_taken_and_given_back_in_parts(psp, payer):
