@@ -48,7 +48,7 @@ std::optional<std::string> decode_signature(std::string_view base64) {
 
 Notice::What result_of(const EventItem& item, const EventCode& code, const std::optional<Money>& amount) {
   if (item.is_success()) {
-    if (!amount) return Attention{fmt::format("{} says nothing of its amount", item.event_code)};
+    if (!amount) return payment::Attention{fmt::format("{} says nothing of its amount", item.event_code)};
     return payment::Succeeded{item.psp_reference, *amount};
   }
   // Its kind would decide what is tried next, and the text is not signed. What is not possible with a payment
@@ -73,19 +73,19 @@ std::string words_of(const EventItem& item, const EventCode& code, const std::op
 
 Notice::What what_of(const EventItem& item, const EventCode* code) {
   const auto meaning = meaning_of(code);
-  if (meaning == EventMeaning::ignored) return Ignored{};
+  if (meaning == EventMeaning::ignored) return payment::Ignored{};
   std::optional<Money> amount;
   if (item.amount) amount = from_adyen(item.amount->value, item.amount->currency);
   if (item.amount && !amount) {
-    return Attention{fmt::format("{} of {} {} in Adyen's minor units, which is no amount of ours",
-                                 item.event_code, item.amount->value, item.amount->currency)};
+    return payment::Attention{fmt::format("{} of {} {} in Adyen's minor units, which is no amount of ours",
+                                          item.event_code, item.amount->value, item.amount->currency)};
   }
   if (meaning == EventMeaning::result) return result_of(item, *code, amount);
   auto words = words_of(item, *code, amount);
   // Adyen does not say what it would mean that one of these has no success.
   const bool is_taken_back = meaning == EventMeaning::taken_back && item.is_success();
-  if (is_taken_back) return TakenBack{std::move(words), amount};
-  return Attention{std::move(words)};
+  if (is_taken_back) return payment::TakenBack{std::move(words), amount};
+  return payment::Attention{std::move(words)};
 }
 
 Notice notice_of(const EventItem& item) {
@@ -159,7 +159,7 @@ std::expected<std::vector<Notice>, EventRefusal> EventReader::read(std::string_v
   for (const auto& item : request->items) {
     auto notice = notice_of(item);
     // Reports are of the company, whose code they carry.
-    const bool is_ignored = std::holds_alternative<Ignored>(notice.what);
+    const bool is_ignored = std::holds_alternative<payment::Ignored>(notice.what);
     if (item.merchant_account != merchant_account_ && !is_ignored) {
       return unreadable("the event is of another merchant account");
     }

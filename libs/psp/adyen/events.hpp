@@ -26,7 +26,7 @@
 #include <vector>
 
 #include "psp/adyen/settings.hpp"
-#include "psp/notice.hpp"
+#include "psp/webhook.hpp"
 #include "token/hmac_sha256.hpp"
 
 namespace switchyard::psp::adyen {

@@ -148,7 +148,7 @@ TEST(AdyenSignature, WhatIsNotThereIsEmpty) {
   item.amount.reset();
   item.merchant_reference.clear();
   EXPECT_EQ(signed_text(item), "SYPSP00000000002:SYPSP00000000001:SwitchyardECOM::::REPORT_AVAILABLE:true");
-  EXPECT_TRUE(is_about<Ignored>(notice_of_item(item)));
+  EXPECT_TRUE(is_about<payment::Ignored>(notice_of_item(item)));
 }
 
 TEST(AdyenSignature, ThePreviousKeyIsGoodForAsLongAsItIsThere) {
@@ -245,14 +245,14 @@ TEST(AdyenEvent, EveryCodeMeansWhatTheTableSays) {
           EXPECT_EQ(is_about<Declined>(notice), !is_success) << notice.event;
           break;
         case EventMeaning::taken_back:
-          EXPECT_EQ(is_about<TakenBack>(notice), is_success) << notice.event;
-          EXPECT_EQ(is_about<Attention>(notice), !is_success) << notice.event;
+          EXPECT_EQ(is_about<payment::TakenBack>(notice), is_success) << notice.event;
+          EXPECT_EQ(is_about<payment::Attention>(notice), !is_success) << notice.event;
           break;
         case EventMeaning::attention:
-          EXPECT_TRUE(is_about<Attention>(notice)) << notice.event;
+          EXPECT_TRUE(is_about<payment::Attention>(notice)) << notice.event;
           break;
         case EventMeaning::ignored:
-          EXPECT_TRUE(is_about<Ignored>(notice)) << notice.event;
+          EXPECT_TRUE(is_about<payment::Ignored>(notice)) << notice.event;
           break;
       }
     }
@@ -289,9 +289,9 @@ TEST(AdyenEvent, TheCodesThatMoveMoney) {
     item.reason = "Insufficient funds";
     const auto notice = notice_of_item(item);
     EXPECT_EQ(notice.kind, kind);
-    ASSERT_TRUE(is_about<TakenBack>(notice)) << code;
-    EXPECT_EQ(std::get<TakenBack>(notice.what).amount, eur(1500));
-    EXPECT_THAT(std::get<TakenBack>(notice.what).reason, HasSubstr("Insufficient funds"));
+    ASSERT_TRUE(is_about<payment::TakenBack>(notice)) << code;
+    EXPECT_EQ(std::get<payment::TakenBack>(notice.what).amount, eur(1500));
+    EXPECT_THAT(std::get<payment::TakenBack>(notice.what).reason, HasSubstr("Insufficient funds"));
   }
 }
 
@@ -299,15 +299,15 @@ TEST(AdyenEvent, ADisputeIsForAPerson) {
   for (const auto* code : {"CHARGEBACK", "NOTIFICATION_OF_CHARGEBACK", "SECOND_CHARGEBACK", "EXPIRE",
                            "CHARGEBACK_REVERSED", "CANCEL_OR_REFUND"}) {
     const auto notice = notice_of_item(item_of(code));
-    ASSERT_TRUE(is_about<Attention>(notice)) << code;
-    EXPECT_THAT(std::get<Attention>(notice.what).reason, HasSubstr("15.00 EUR"));
+    ASSERT_TRUE(is_about<payment::Attention>(notice)) << code;
+    EXPECT_THAT(std::get<payment::Attention>(notice.what).reason, HasSubstr("15.00 EUR"));
     EXPECT_EQ(notice.payment, "SYPSP00000000001");
   }
 }
 
 TEST(AdyenEvent, OneThatIsNotKnownIsTakenAndIgnored) {
   for (const auto* code : {"REPORT_AVAILABLE", "SOMETHING_NEW", "capture", "authorisation", "x"}) {
-    EXPECT_TRUE(is_about<Ignored>(notice_of_item(item_of(code)))) << code;
+    EXPECT_TRUE(is_about<payment::Ignored>(notice_of_item(item_of(code)))) << code;
   }
 }
 
@@ -360,20 +360,20 @@ TEST(AdyenEvent, AnAmountThatIsNoneOfOursIsForAPerson) {
         auto item = item_of(code, success);
         item.amount = amount;
         const auto notice = notice_of_item(item);
-        ASSERT_TRUE(is_about<Attention>(notice)) << code;
-        EXPECT_THAT(std::get<Attention>(notice.what).reason, HasSubstr(amount.currency));
+        ASSERT_TRUE(is_about<payment::Attention>(notice)) << code;
+        EXPECT_THAT(std::get<payment::Attention>(notice.what).reason, HasSubstr(amount.currency));
       }
     }
     auto ignored = item_of("REPORT_AVAILABLE");
     ignored.amount = amount;
-    EXPECT_TRUE(is_about<Ignored>(notice_of_item(ignored)));
+    EXPECT_TRUE(is_about<payment::Ignored>(notice_of_item(ignored)));
   }
 }
 
 TEST(AdyenEvent, ASuccessOfNoAmountIsForAPersonAndADeclineMayHaveNone) {
   auto item = item_of("CAPTURE");
   item.amount.reset();
-  EXPECT_TRUE(is_about<Attention>(notice_of_item(item)));
+  EXPECT_TRUE(is_about<payment::Attention>(notice_of_item(item)));
   item.success = "false";
   const auto notice = notice_of_item(item);
   ASSERT_TRUE(is_about<Declined>(notice));
@@ -389,7 +389,7 @@ TEST(AdyenEvent, AllItemsOfARequestAreRead) {
   ASSERT_EQ(notices->size(), 3U);
   EXPECT_TRUE(is_about<Succeeded>(notices->at(0)));
   EXPECT_TRUE(is_about<Declined>(notices->at(1)));
-  EXPECT_TRUE(is_about<Ignored>(notices->at(2)));
+  EXPECT_TRUE(is_about<payment::Ignored>(notices->at(2)));
 }
 
 // --- The wrong address -------------------------------------------------------------------------
@@ -420,7 +420,7 @@ TEST(AdyenEvent, AnEventOfAnotherMerchantAccountIsRefusedUnlessItMeansNothing) {
             "body: the event is of another merchant account");
   auto report = item_of("REPORT_AVAILABLE");
   report.merchant_account = "SwitchyardCompany";
-  EXPECT_TRUE(is_about<Ignored>(notice_of_item(report)));
+  EXPECT_TRUE(is_about<payment::Ignored>(notice_of_item(report)));
 }
 
 // --- What cannot be read -----------------------------------------------------------------------

@@ -70,7 +70,7 @@ void note_payment(Notice& notice, const json::object& intent) {
   const auto id = text_of(intent, "id");
   notice.payment = id;
   notice.psp_reference = id;
-  notice.what = AskAgain{};
+  notice.what = payment::AskAgain{};
   const bool is_over = notice.type == "payment_intent.succeeded";
   if (notice.type == "payment_intent.canceled") {
     // By a void of ours, by a person, or because the hold ran out: by whichever key asked for it.
@@ -84,9 +84,9 @@ void note_payment(Notice& notice, const json::object& intent) {
   }
 }
 
-TakenBack taken_back(const json::object& object) {
+payment::TakenBack taken_back(const json::object& object) {
   auto refund = read_refund(object).value_or(Refund{.status = "failed"});
-  TakenBack taken{.reason = "the refund failed: " + reason_of(refund).code, .amount = {}};
+  payment::TakenBack taken{.reason = "the refund failed: " + reason_of(refund).code, .amount = {}};
   if (refund.amount) taken.amount = from_stripe(*refund.amount, refund.currency);
   return taken;
 }
@@ -100,7 +100,7 @@ void note_refund(Notice& notice, const json::object& refund) {
   if (notice.type == "refund.failed" || status == "failed" || status == "canceled") {
     notice.what = taken_back(refund);
   } else {
-    notice.what = AskAgain{};
+    notice.what = payment::AskAgain{};
   }
 }
 
@@ -111,10 +111,10 @@ void note_dispute(Notice& notice, const json::object& dispute) {
                          : std::nullopt;
   notice.psp_reference = text_of(dispute, "id");
   notice.payment = id_of(dispute, "payment_intent");
-  notice.what =
-      Attention{fmt::format("{}: a dispute of {}, {}, is {}", notice.type,
-                            money ? money->to_string() : "an amount that is not known",
-                            bounded(text_of(dispute, "reason")), bounded(text_of(dispute, "status")))};
+  notice.what = payment::Attention{fmt::format("{}: a dispute of {}, {}, is {}", notice.type,
+                                               money ? money->to_string() : "an amount that is not known",
+                                               bounded(text_of(dispute, "reason")),
+                                               bounded(text_of(dispute, "status")))};
 }
 
 // Whether a charge has the metadata of its payment is not promised: its payment's name must do.
@@ -123,12 +123,12 @@ void note_charge(Notice& notice, const json::object& charge, About about) {
   if (about == About::charge_expired) {
     notice.kind = Kind::authorize;
     notice.psp_reference = notice.payment;
-    notice.what = Attention{"the hold has run out: nothing can be captured any more"};
+    notice.what = payment::Attention{"the hold has run out: nothing can be captured any more"};
     return;
   }
   if (about == About::charge_captured) notice.psp_reference = notice.payment;
   notice.kind = about == About::charge_captured ? Kind::capture : Kind::refund;
-  notice.what = AskAgain{};
+  notice.what = payment::AskAgain{};
 }
 
 void note_object(Notice& notice, About about, const json::object& object) {

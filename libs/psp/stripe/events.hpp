@@ -27,7 +27,7 @@
 #include <string_view>
 #include <vector>
 
-#include "psp/notice.hpp"
+#include "psp/webhook.hpp"
 
 namespace switchyard::psp::stripe {
 

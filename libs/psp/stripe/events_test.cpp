@@ -131,7 +131,7 @@ TEST(StripeEvent, WhatHappenedToAPaymentIsAskedForAgain) {
        {"payment_intent.succeeded", "payment_intent.amount_capturable_updated",
         "payment_intent.payment_failed", "payment_intent.processing", "payment_intent.requires_action"}) {
     const auto notice = notice_of(event_of(type, intent()));
-    EXPECT_TRUE(is<AskAgain>(notice.what)) << type;
+    EXPECT_TRUE(is<payment::AskAgain>(notice.what)) << type;
     EXPECT_EQ(notice.event, "evt_1");
     EXPECT_EQ(notice.type, type);
     EXPECT_EQ(notice.kind, Kind::authorize);
@@ -144,7 +144,7 @@ TEST(StripeEvent, WhatHappenedToAPaymentIsAskedForAgain) {
 
 TEST(StripeEvent, APaymentThatWasHeldAndSucceededWasCaptured) {
   const auto notice = notice_of(event_of("payment_intent.succeeded", captured_intent()));
-  EXPECT_TRUE(is<AskAgain>(notice.what));
+  EXPECT_TRUE(is<payment::AskAgain>(notice.what));
   EXPECT_EQ(notice.kind, Kind::capture);
   EXPECT_EQ(notice.idempotency_key, "key-2");
   // By somebody else: by the key of that one's request.
@@ -155,7 +155,7 @@ TEST(StripeEvent, APaymentThatWasHeldAndSucceededWasCaptured) {
 
 TEST(StripeEvent, AVoidIsFoundByTheKeyOfItsRequest) {
   const auto notice = notice_of(event_of("payment_intent.canceled", canceled_intent()));
-  EXPECT_TRUE(is<AskAgain>(notice.what));
+  EXPECT_TRUE(is<payment::AskAgain>(notice.what));
   EXPECT_EQ(notice.kind, std::nullopt);
   EXPECT_EQ(notice.idempotency_key, "key-7");
   EXPECT_EQ(notice.reference, "reference-1");
@@ -163,25 +163,25 @@ TEST(StripeEvent, AVoidIsFoundByTheKeyOfItsRequest) {
 
 TEST(StripeEvent, ChargesSayWhichPaymentTheyAreOf) {
   const auto captured = notice_of(event_of("charge.captured", charge()));
-  EXPECT_TRUE(is<AskAgain>(captured.what));
+  EXPECT_TRUE(is<payment::AskAgain>(captured.what));
   EXPECT_EQ(captured.kind, Kind::capture);
   EXPECT_EQ(captured.payment, "pi_1");
   EXPECT_EQ(captured.idempotency_key, "key-7");
   const auto refunded = notice_of(event_of("charge.refunded", charge()));
-  EXPECT_TRUE(is<AskAgain>(refunded.what));
+  EXPECT_TRUE(is<payment::AskAgain>(refunded.what));
   EXPECT_EQ(refunded.kind, Kind::refund);
   EXPECT_EQ(refunded.payment, "pi_1");
   EXPECT_EQ(refunded.psp_reference, "");
   const auto expired = notice_of(event_of("charge.expired", charge()));
-  ASSERT_TRUE(is<Attention>(expired.what));
-  EXPECT_THAT(std::get<Attention>(expired.what).reason, HasSubstr("run out"));
+  ASSERT_TRUE(is<payment::Attention>(expired.what));
+  EXPECT_THAT(std::get<payment::Attention>(expired.what).reason, HasSubstr("run out"));
   EXPECT_EQ(expired.payment, "pi_1");
 }
 
 TEST(StripeEvent, ARefundIsFoundByItsOwnMetadata) {
   for (const auto* type : {"refund.created", "refund.updated", "charge.refund.updated"}) {
     const auto notice = notice_of(event_of(type, refund(R"({"status":"pending"})")));
-    EXPECT_TRUE(is<AskAgain>(notice.what)) << type;
+    EXPECT_TRUE(is<payment::AskAgain>(notice.what)) << type;
     EXPECT_EQ(notice.kind, Kind::refund);
     EXPECT_EQ(notice.reference, "reference-1");
     EXPECT_EQ(notice.idempotency_key, "key-2");
@@ -194,48 +194,48 @@ TEST(StripeEvent, ARefundThatFailedIsTakenBack) {
   const auto failed = refund(R"({"status":"failed","failure_reason":"lost_or_stolen_card"})");
   for (const auto* type : {"refund.failed", "refund.updated", "charge.refund.updated"}) {
     const auto notice = notice_of(event_of(type, failed));
-    ASSERT_TRUE(is<TakenBack>(notice.what)) << type;
-    EXPECT_EQ(std::get<TakenBack>(notice.what).reason, "the refund failed: lost_or_stolen_card");
-    EXPECT_EQ(std::get<TakenBack>(notice.what).amount, euros(2000));
+    ASSERT_TRUE(is<payment::TakenBack>(notice.what)) << type;
+    EXPECT_EQ(std::get<payment::TakenBack>(notice.what).reason, "the refund failed: lost_or_stolen_card");
+    EXPECT_EQ(std::get<payment::TakenBack>(notice.what).amount, euros(2000));
     EXPECT_EQ(notice.idempotency_key, "key-2");
   }
   const auto bare = notice_of(event_of("refund.failed", with({}, R"({"id":"re_1"})")));
-  ASSERT_TRUE(is<TakenBack>(bare.what));
-  EXPECT_EQ(std::get<TakenBack>(bare.what).amount, std::nullopt);
+  ASSERT_TRUE(is<payment::TakenBack>(bare.what));
+  EXPECT_EQ(std::get<payment::TakenBack>(bare.what).amount, std::nullopt);
   EXPECT_EQ(bare.psp_reference, "re_1");
 }
 
 TEST(StripeEvent, ADisputeIsForAPerson) {
   for (const auto* type : {"charge.dispute.created", "charge.dispute.closed"}) {
     const auto notice = notice_of(event_of(type, dispute()));
-    ASSERT_TRUE(is<Attention>(notice.what)) << type;
-    EXPECT_EQ(std::get<Attention>(notice.what).reason,
+    ASSERT_TRUE(is<payment::Attention>(notice.what)) << type;
+    EXPECT_EQ(std::get<payment::Attention>(notice.what).reason,
               fmt::format("{}: a dispute of 20.00 EUR, fraudulent, is needs_response", type));
     EXPECT_EQ(notice.payment, "pi_1");
     EXPECT_EQ(notice.psp_reference, "dp_1");
   }
   const auto bare = notice_of(event_of("charge.dispute.created", with({}, R"({"id":"dp_1","amount":1.5})")));
-  EXPECT_TRUE(is<Attention>(bare.what));
+  EXPECT_TRUE(is<payment::Attention>(bare.what));
 }
 
 TEST(StripeEvent, WhatIsOfNoConsequenceIsIgnored) {
   for (const auto* type : {"payment_intent.created", "charge.succeeded", "charge.failed", "charge.updated",
                            "charge.dispute.updated", "customer.created", "payment_intent", "Refund.failed"}) {
     const auto notice = notice_of(event_of(type, intent()));
-    EXPECT_TRUE(is<Ignored>(notice.what)) << type;
+    EXPECT_TRUE(is<payment::Ignored>(notice.what)) << type;
     EXPECT_EQ(notice.event, "evt_1");
     EXPECT_EQ(notice.type, type);
   }
   // Whatever stands in it.
-  EXPECT_TRUE(is<Ignored>(notice_of(R"({"id":"evt_1","object":"event","type":"new"})").what));
+  EXPECT_TRUE(is<payment::Ignored>(notice_of(R"({"id":"evt_1","object":"event","type":"new"})").what));
 }
 
 TEST(StripeEvent, AnEventOfTestsIsNoneOfRealMoney) {
   const auto body = event_of("payment_intent.succeeded", intent());
-  EXPECT_TRUE(is<Ignored>(notice_of(body, true).what));
-  EXPECT_TRUE(is<AskAgain>(notice_of(body, false).what));
-  EXPECT_TRUE(is<AskAgain>(notice_of(body).what));
-  EXPECT_TRUE(is<AskAgain>(notice_of(std::string(signed_body), true).what));
+  EXPECT_TRUE(is<payment::Ignored>(notice_of(body, true).what));
+  EXPECT_TRUE(is<payment::AskAgain>(notice_of(body, false).what));
+  EXPECT_TRUE(is<payment::AskAgain>(notice_of(body).what));
+  EXPECT_TRUE(is<payment::AskAgain>(notice_of(std::string(signed_body), true).what));
 }
 
 TEST(StripeEvent, ARequestNeedNotHaveAKey) {

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "psp/notice.hpp"
+#include "psp/webhook.hpp"
 #include "psp/protocol.hpp"
 #include "token/hmac_sha256.hpp"
 

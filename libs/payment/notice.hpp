@@ -1,5 +1,5 @@
-// What a PSP says by itself, in an event of its webhook. Plain data; a Protocol reads it, and nothing is
-// believed that is not held against what was asked (payment/state_machine.hpp).
+// What a PSP says by itself, in an event of its webhook. Plain data; nothing is believed that is not held
+// against what was asked (notified() in state_machine.hpp).
 #pragma once
 
 #include <optional>
@@ -8,7 +8,7 @@
 
 #include "payment/answer.hpp"
 
-namespace switchyard::psp {
+namespace switchyard::payment {
 
 // Something has happened to the operation, and the PSP is to be asked what: an event's own words may be older
 // than what is known already.
@@ -18,7 +18,12 @@ struct TakenBack {
   std::string reason;
   std::optional<Money> amount;
 };
-// Not about one operation of ours, and a person must see it: a dispute, a chargeback.
+// A bank has given the customer back what was taken.
+struct ChargedBack {
+  std::string reason;
+  std::optional<Money> amount;
+};
+// Moves no money, and a person must see it: a dispute, a hold that has run out.
 struct Attention {
   std::string reason;
 };
@@ -26,7 +31,7 @@ struct Attention {
 struct Ignored {};
 
 struct Notice {
-  using What = std::variant<payment::Succeeded, payment::Declined, AskAgain, TakenBack, Attention, Ignored>;
+  using What = std::variant<Succeeded, Declined, AskAgain, TakenBack, ChargedBack, Attention, Ignored>;
 
   // The PSP's name for the event: of two with one name, the second says nothing new.
   std::string event;
@@ -38,14 +43,8 @@ struct Notice {
   std::string idempotency_key{};
   std::string psp_reference{};
   std::string payment{};
-  std::optional<payment::Kind> kind{};
+  std::optional<Kind> kind{};
   What what = Ignored{};
 };
 
-// Why a webhook's request is not believed: its signature, or what cannot be read. Never holds a secret.
-struct EventRefusal {
-  bool is_signature = true;
-  std::string reason;
-};
-
-}  // namespace switchyard::psp
+}  // namespace switchyard::payment
