@@ -164,7 +164,7 @@ class Machine {
 
   void end(Phase phase, Reason reason) {
     operation_.phase = phase;
-    operation_.action_url.clear();
+    forget_action();
     operation_.reason = std::move(reason);
     operation_.due_at.reset();
     operation_.ended_at = now_;
@@ -173,12 +173,17 @@ class Machine {
   // It is not over: whoever ends it says when.
   void ask_a_person() {
     operation_.phase = Phase::manual_review;
-    operation_.action_url.clear();
+    forget_action();
     operation_.due_at.reset();
     operation_.ended_at.reset();
   }
 
  private:
+  void forget_action() {
+    operation_.action_url.clear();
+    operation_.brought_back.clear();
+  }
+
   // The request, once. Or why it cannot be.
   std::optional<Rejected> write(const Accounts& accounts, const State& state) {
     if (!operation_.request.empty()) return std::nullopt;
@@ -250,7 +255,7 @@ class Machine {
     if (cannot_be_named(psp_reference) || contradicts(amount, psp_reference)) return;
     note_reference(psp_reference);
     if (operation_.phase != phase) {
-      operation_.action_url.clear();
+      forget_action();
       // Asked for from the beginning again, however often it was while it was unknown.
       operation_.look_ups = 0;
       operation_.phase = phase;
@@ -469,7 +474,7 @@ std::optional<Step> caught_up(State state, const Claim& claim) {
   return Step{std::move(state), Action::none, claim.index};
 }
 
-std::optional<State> ask_now(State state, Timestamp now) {
+std::optional<State> ask_now(State state, Timestamp now, std::string_view brought_back) {
   const auto waits = std::ranges::find_if(state.operations, [](const Operation& operation) {
     return operation.phase == Phase::pending || operation.phase == Phase::action_required;
   });
@@ -477,6 +482,8 @@ std::optional<State> ask_now(State state, Timestamp now) {
   ++state.transaction.version;
   waits->look_ups = 0;
   waits->due_at = now;
+  const bool is_for_it = waits->phase == Phase::action_required && !brought_back.empty();
+  if (is_for_it) waits->brought_back = brought_back;
   settle_schedule(state, now);
   return state;
 }

@@ -119,7 +119,8 @@ std::optional<Step> caught_up(State state, const Claim& claim);
 
 // Somebody says that the PSP knows more by now: a customer who is back, or the PSP itself. What waits for it
 // is asked for at once, and again as often as from the beginning. Nothing if nothing waits.
-std::optional<State> ask_now(State state, Timestamp now);
+// `brought_back`: Operation::brought_back, of an authorization that waits for its customer.
+std::optional<State> ask_now(State state, Timestamp now, std::string_view brought_back = {});
 
 // --- Workers that are not ours -----------------------------------------------------------------
 

@@ -6,8 +6,8 @@
 #include <string_view>
 #include <vector>
 
-#include "psp/webhook.hpp"
 #include "psp/protocol.hpp"
+#include "psp/webhook.hpp"
 #include "token/hmac_sha256.hpp"
 
 namespace switchyard::psp::stripe {
@@ -38,12 +38,16 @@ class StripeProtocol final : public Protocol {
   std::optional<http::ClientRequest> look_up(const payment::Step& step, Timestamp now) const override;
   payment::Found read_look_up(const payment::Step& step, const http::ClientRequest& asked,
                               const http::CallResult& result) const override;
+  http::ClientRequest end(const payment::Step& step) const override;
+  payment::Found read_end(const payment::Step& step, const http::CallResult& result) const override;
 
   // A webhook's request: its header Stripe-Signature, and its body as it came. Safe to call from any thread.
   std::expected<std::vector<Notice>, EventRefusal> read_events(std::string_view signature,
                                                                std::string_view body, Timestamp now) const;
 
  private:
+  http::ClientRequest post(std::string_view path, std::string body, std::string_view key) const;
+
   const Settings settings_;
   const std::vector<token::HmacSha256> webhook_keys_;
 };
