@@ -491,7 +491,7 @@ def test_nothing_is_taken_into_a_file_that_is_not_at_its_path(start_switchyard, 
     merchant.close()
 
 
-@pytest.mark.parametrize("table", ["transactions", "operations", "idempotency_keys", "users", "login_failures"])
+@pytest.mark.parametrize("table", ["transactions", "operations", "idempotency_keys", "psp_events", "users", "login_failures"])
 def test_a_table_that_is_gone_fails_the_health_check(start_switchyard, table):
     server = start_switchyard()
     with closing(sqlite3.connect(server.database, timeout=30)) as connection:
