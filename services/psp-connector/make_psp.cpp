@@ -9,6 +9,7 @@
 #include "psp/simulator/simulator.hpp"
 #include "psp/simulator/simulator_protocol.hpp"
 #include "psp/stripe/stripe_protocol.hpp"
+#include "routing/secrets.hpp"
 #include "service/settings.hpp"
 #include "store/open.hpp"
 
@@ -22,18 +23,6 @@ std::string ledger_path_of(const Environment& environment) {
   return store::sqlite_path(database_url) + ".psp-simulator";
 }
 
-// What the variable holds that an account names; nothing where it names none.
-std::string secret_of(const routing::Account& account, std::string_view setting,
-                      const Environment& environment) {
-  const auto variable = account.text(setting);
-  if (variable.empty()) return {};
-  if (auto value = environment.find(std::string(variable))) return std::move(*value);
-  throw ConfigError(variable,
-                    fmt::format("is not set, and the account {} of the routing file names it as its {}",
-                                account.name, setting),
-                    fmt::format("for example {}=... in the environment or in .env", variable));
-}
-
 std::unique_ptr<psp::Adapter> over_http(std::unique_ptr<psp::Protocol> protocol, const PspParts& parts) {
   return std::make_unique<psp::HttpAdapter>(parts.executor, std::move(protocol), parts.connections_max,
                                             parts.clock);
@@ -41,11 +30,8 @@ std::unique_ptr<psp::Adapter> over_http(std::unique_ptr<psp::Protocol> protocol,
 
 std::unique_ptr<psp::Adapter> make_stripe(const routing::Account& account, const PspParts& parts) {
   const auto& environment = parts.settings.environment;
-  psp::stripe::Settings settings{
-      .account = account.name,
-      .secret_key = secret_of(account, "secret_key_env", environment),
-      .webhook_secret = secret_of(account, "webhook_secret_env", environment),
-      .webhook_secret_previous = secret_of(account, "webhook_secret_previous_env", environment)};
+  psp::stripe::Settings settings{.account = account.name,
+                                 .secret_key = routing::secret_of(account, "secret_key_env", environment)};
   if (!settings.secret_key.starts_with("sk_") && !settings.secret_key.starts_with("rk_")) {
     throw ConfigError(account.text("secret_key_env"),
                       fmt::format("is no secret key of Stripe's, for the account {}", account.name),
