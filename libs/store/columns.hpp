@@ -15,6 +15,7 @@
 
 #include <fmt/format.h>
 
+#include "store/psp_event_row.hpp"
 #include "store/store.hpp"
 
 namespace switchyard::store {
@@ -106,6 +107,30 @@ constexpr void each_column(const payment::Transaction& transaction, Operation& o
   visit("ended_at", operation.ended_at);
 }
 
+template <class Row, class Visit>
+  requires std::is_same_v<std::remove_const_t<Row>, PspEventRow>
+constexpr void each_column(Row& row, Visit&& visit) {
+  visit("account", row.account, fixed);
+  visit("event", row.event, fixed);
+  visit("type", row.type, fixed);
+  visit("reference", row.reference, fixed);
+  visit("idempotency_key", row.idempotency_key, fixed);
+  visit("psp_reference", row.psp_reference, fixed);
+  visit("payment", row.payment, fixed);
+  visit("kind", row.kind, fixed);
+  visit("what", row.what, fixed);
+  visit("what_reference", row.what_reference, fixed);
+  visit("amount_minor", row.amount_minor, fixed);
+  visit("currency", row.currency, fixed);
+  visit("reason_code", row.reason.code, fixed);
+  visit("reason", row.reason.message, fixed);
+  visit("reason_kind", row.reason.kind, fixed);
+  visit("received_at", row.received_at, fixed);
+  visit("due_at", row.due_at);
+  visit("tries", row.tries);
+  visit("result", row.result);
+}
+
 // A value as columns hold it: std::int64_t, bool, Uuid, std::string_view, Timestamp,
 // std::optional<Timestamp>. Lives as long as `value`.
 template <class Value>
@@ -130,6 +155,7 @@ decltype(auto) stored(const Value& value) {
 // Rows that nobody makes: what of them is asked for is what each_column() says of any.
 extern const payment::Transaction any_transaction;
 extern const payment::Operation any_operation;
+extern const PspEventRow any_psp_event;
 
 template <class Stored>
 consteval ColumnType type_of() {
@@ -157,6 +183,7 @@ consteval auto columns_of() {
 
 inline constexpr auto transaction_columns = columns_of<any_transaction>();
 inline constexpr auto operation_columns = columns_of<any_transaction, any_operation>();
+inline constexpr auto psp_event_columns = columns_of<any_psp_event>();
 
 inline constexpr std::array<ColumnName, 5> user_columns{{
     {"id", ColumnType::bigint},
@@ -180,6 +207,7 @@ inline constexpr TableName users_table{"users", user_columns, 1};
 inline constexpr TableName transactions_table{"transactions", transaction_columns, 2};
 inline constexpr TableName operations_table{"operations", operation_columns, 3};
 inline constexpr TableName idempotency_keys_table{"idempotency_keys", idempotency_key_columns, 3};
+inline constexpr TableName psp_events_table{"psp_events", psp_event_columns, 2};
 
 // Which of the columns has this name, from 0. One that none has does not compile.
 consteval int position_of(std::string_view name, std::span<const ColumnName> columns) {
@@ -225,6 +253,10 @@ void put_columns(const payment::Transaction& transaction, const payment::Operati
   each_column(transaction, operation,
               [&](std::string_view, const auto& value, auto...) { put(stored(value)); });
 }
+template <class Put>
+void put_columns(const PspEventRow& row, Put&& put) {
+  each_column(row, [&](std::string_view, const auto& value, auto...) { put(stored(value)); });
+}
 
 // Reads a row through each_column(), with what it may hold and this version not know. What is read counts if
 // nothing was unknown. A Row has integer(i), boolean(i), uuid(i), text(i), time(i) and optional_time(i), from
@@ -257,7 +289,7 @@ struct ReadKnown {
   void read(payment::Kind& to) { word(to, "kind of operation", payment::parse_kind); }
   void read(payment::Phase& to) { word(to, "phase of an operation", payment::parse_phase); }
   void read(payment::ReasonKind& to) { word(to, "kind of reason", payment::parse_reason_kind); }
-  // Of operations, claims, sends.
+  // Of operations, claims, sends, tries.
   void read(std::int32_t& to) {
     const auto value = row.integer(column);
     const bool is_known = value >= 0 && std::in_range<std::int32_t>(value);
@@ -295,6 +327,16 @@ Readable<payment::Operation> get_operation(const Row& row, const payment::Transa
   each_column(transaction, operation, known);
   if (!known.unknown.empty()) return std::unexpected(std::move(known.unknown));
   return operation;
+}
+
+// What a row of psp_event_columns holds.
+template <class Row>
+Readable<PspEvent> get_psp_event(const Row& row) {
+  ReadKnown<Row> known{row};
+  PspEventRow read;
+  each_column(read, known);
+  if (!known.unknown.empty()) return std::unexpected(std::move(known.unknown));
+  return event_of(std::move(read));
 }
 
 // Its id, its name, its password's hash, whether it is enabled.

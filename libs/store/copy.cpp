@@ -59,12 +59,13 @@ struct Table : TableName {
                                    list_of(*this, "{name}"), list_of(*this, as_array));
 };
 
-const std::array<Table, 4>& all_tables() {
-  static const std::array<Table, 4> tables{{
+const std::array<Table, 5>& all_tables() {
+  static const std::array<Table, 5> tables{{
       {users_table, sums_of(users_table, "CASE WHEN enabled THEN 'enabled' ELSE 'disabled' END", "")},
       {transactions_table, sums_of(transactions_table, "currency || ' ' || status", "")},
       {operations_table, sums_of(operations_table, "psp || ' ' || kind || ' ' || phase", "")},
       {idempotency_keys_table, sums_of(idempotency_keys_table, "kind", "length(key)")},
+      {psp_events_table, sums_of(psp_events_table, "account || ' ' || what", "length(event)")},
   }};
   return tables;
 }
@@ -166,8 +167,8 @@ void copy_installation(sqlite::Database& source, BlockingConnection& destination
 void begin(BlockingConnection& destination, bool restart) {
   const bool unfinished = destination.integer("SELECT count(*) FROM copies WHERE finished_at IS NULL") > 0;
   if (restart && unfinished) {
-    destination.run(
-        Statement("TRUNCATE users, login_failures, transactions, operations, idempotency_keys, copies"));
+    destination.run(Statement(
+        "TRUNCATE users, login_failures, transactions, operations, idempotency_keys, psp_events, copies"));
   }
   if (!restart && unfinished) return;
   for (const auto& table : all_tables()) {

@@ -32,6 +32,7 @@
 #include "payment/state_machine.hpp"
 #include "store/attempts.hpp"
 #include "store/keys_in_flight.hpp"
+#include "store/psp_events.hpp"
 #include "store/set_aside.hpp"
 #include "store/users.hpp"
 
@@ -192,6 +193,17 @@ class Store : public Users {
   // Of the merchants that have a transaction, the one with the lowest id that is not below this one; nothing
   // if there is none. Not each is a user here.
   virtual Task<Result<std::optional<MerchantId>>> next_merchant(MerchantId least) = 0;
+
+  // Those whose account and event are not there yet, in one commit.
+  virtual Task<Result<void>> add_psp_events(PspEvents events) = 0;
+  // Up to `limit` that are due by `by`, longest due first, with one more try; each is due again at `until`,
+  // unless it is ended before that. What cannot be read does not count, and is put off by set_aside_time.
+  virtual Task<Result<PspEvents>> take_psp_events(Timestamp by, Timestamp until, std::size_t limit) = 0;
+  // Writes due_at and result.
+  virtual Task<Result<void>> end_psp_events(PspEvents events) = 0;
+  // In this order; nothing for what no authorization is called. A simulated PSP's names are not found.
+  virtual Task<Result<std::vector<std::optional<Owner>>>> find_psp_payments(
+      std::vector<PspPayment> payments) = 0;
 
   virtual Task<Result<Workload>> measure_workload() = 0;
   // Rows with a next action, counted up to `most`.

@@ -51,6 +51,12 @@ class PostgresStore final : public Store {
   Task<Result<Owners>> find_owners(std::vector<TransactionId> ids) override;
   Task<Result<std::optional<MerchantId>>> next_merchant(MerchantId least) override;
 
+  Task<Result<void>> add_psp_events(PspEvents events) override;
+  Task<Result<PspEvents>> take_psp_events(Timestamp by, Timestamp until, std::size_t limit) override;
+  Task<Result<void>> end_psp_events(PspEvents events) override;
+  Task<Result<std::vector<std::optional<Owner>>>> find_psp_payments(
+      std::vector<PspPayment> payments) override;
+
   Task<Result<Workload>> measure_workload() override;
   Task<Result<std::int64_t>> count_backlog(std::int64_t most) override;
   Task<Result<Backlogs>> largest_backlogs(std::int64_t most, std::size_t merchants) override;
@@ -65,8 +71,10 @@ class PostgresStore final : public Store {
   template <class T>
   using Results = std::vector<Result<T>>;
   class Taking;
+  class StateTaking;
   class DueTaking;
   class NamedTaking;
+  class PspEventTaking;
   // NamedWork, and who decides about it.
   struct NamedTake {
     NamedWork work;
@@ -93,7 +101,10 @@ class PostgresStore final : public Store {
   Task<postgres::Outcome<Results<Committed>>> create(const std::vector<Change>& changes);
   Task<postgres::Outcome<Results<Committed>>> save(const std::vector<Change>& changes);
   Task<postgres::Outcome<Results<Takens>>> take_together(const std::vector<NamedTake>& takes);
-  // One of those three as a batcher's work: a batch that the server refuses for what is in it is done one by
+  // Each call's events, of which there may be none.
+  Task<postgres::Outcome<Results<void>>> add_events(const std::vector<PspEvents>& calls);
+  Task<postgres::Outcome<Results<void>>> end_events_of(const std::vector<PspEvents>& calls);
+  // One of those as a batcher's work: a batch that the server refuses for what is in it is done one by
   // one, so that one operation does not take its neighbours with it.
   template <class Input, class Output>
   auto together_or_alone(
@@ -131,6 +142,8 @@ class PostgresStore final : public Store {
   postgres::Batcher<Change, Committed> creations_with_keys_;
   postgres::Batcher<Change, Committed> answers_;
   postgres::Batcher<NamedTake, Takens> takes_;
+  postgres::Batcher<PspEvents, void> event_additions_;
+  postgres::Batcher<PspEvents, void> event_ends_;
   postgres::Turns logins_;
   postgres::Turns merchants_;
   // For what is neither a batch's nor theirs.

@@ -3,6 +3,8 @@
 #include <array>
 #include <map>
 
+#include <fmt/format.h>
+
 namespace switchyard::store {
 namespace {
 
@@ -60,6 +62,16 @@ void add_operations(std::vector<FoundState>& found, std::span<const postgres::Ro
   for (auto& one : found) {
     if (one.state) one.state = sound(std::move(*one.state));
   }
+}
+
+std::string insert_in_order(const TableName& table) {
+  return fmt::format(R"(
+INSERT INTO {0} ({1})
+SELECT *
+FROM unnest({2}) AS i ({1})
+ORDER BY {3})",
+                     table.name, list_of(table, "{name}"), list_of(table, as_array),
+                     list_of(table.key(), "{name}"));
 }
 
 PostgresColumns::PostgresColumns(const TableName& table) : table_(table) {

@@ -37,6 +37,10 @@ std::vector<FoundState> read_transactions(const postgres::Rows& rows);
 // sound.
 void add_operations(std::vector<FoundState>& found, std::span<const postgres::Rows> operations);
 
+// For PostgresColumns::insert(); what is there already is refused. All inserts are in one order
+// everywhere, so that two batches with the same rows wait for each other and not in a circle.
+std::string insert_in_order(const TableName& table);
+
 // Many rows of a table as one array for each column.
 class PostgresColumns {
  public:

@@ -130,10 +130,11 @@ FROM (VALUES
   (3, 'transactions', 'SELECT, INSERT, UPDATE'),
   (4, 'operations', 'SELECT, INSERT, UPDATE'),
   (5, 'idempotency_keys', 'SELECT, INSERT'),
-  (6, 'installation', 'SELECT'),
-  (7, 'copies', 'SELECT'),
-  (8, 'foreign_workers', 'SELECT, INSERT'),
-  (9, 'health', 'SELECT, INSERT, UPDATE')
+  (6, 'psp_events', 'SELECT, INSERT, UPDATE'),
+  (7, 'installation', 'SELECT'),
+  (8, 'copies', 'SELECT'),
+  (9, 'foreign_workers', 'SELECT, INSERT'),
+  (10, 'health', 'SELECT, INSERT, UPDATE')
 ) AS i (number, name, wanted)
 WHERE NOT (
   SELECT bool_and(has_table_privilege(i.name, trim(p)))

@@ -5,7 +5,7 @@
 #include <map>
 
 #include "store/postgres/due.hpp"
-#include "store/postgres/run.hpp"
+#include "store/postgres/taking.hpp"
 #include "store/postgres/writes.hpp"
 
 namespace switchyard::store {
@@ -31,17 +31,10 @@ FOR UPDATE)",
 
 }  // namespace
 
-// One take, from the lock to what is written; each try begins with lock().
-class PostgresStore::Taking {
+// A take of transactions.
+class PostgresStore::StateTaking : public Taking {
  public:
-  explicit Taking(SetAside& set_aside) : set_aside_(set_aside) {}
-  virtual ~Taking() = default;
-  virtual Statements lock() = 0;
-  // What is to be read of what has been locked, if anything: a statement of its own sees what was committed
-  // before the locks were had.
-  virtual Statements read_more(const RowSets&) { return {}; }
-  // What is to be written.
-  virtual Statements decide(const RowSets& locked, const RowSets& more) = 0;
+  explicit StateTaking(SetAside& set_aside) : set_aside_(set_aside) {}
 
  protected:
   // What there is to decide about.
@@ -88,10 +81,10 @@ class PostgresStore::Taking {
   Writes writes_;
 };
 
-class PostgresStore::DueTaking final : public Taking {
+class PostgresStore::DueTaking final : public StateTaking {
  public:
   DueTaking(const DueWork& work, std::size_t limit, const Decide& decide, SetAside& set_aside)
-      : Taking(set_aside), work_(work), limit_(limit), decide_(decide) {}
+      : StateTaking(set_aside), work_(work), limit_(limit), decide_(decide) {}
 
   Takens& taken() { return taken_; }
   // The number of rows that could not be read.
@@ -146,9 +139,10 @@ class PostgresStore::DueTaking final : public Taking {
 };
 
 // Several at once. A transaction that more than one of them takes is decided about one after the other.
-class PostgresStore::NamedTaking final : public Taking {
+class PostgresStore::NamedTaking final : public StateTaking {
  public:
-  NamedTaking(const std::vector<NamedTake>& takes, SetAside& set_aside) : Taking(set_aside), takes_(takes) {}
+  NamedTaking(const std::vector<NamedTake>& takes, SetAside& set_aside)
+      : StateTaking(set_aside), takes_(takes) {}
 
   std::vector<Result<Takens>>& results() { return results_; }
 

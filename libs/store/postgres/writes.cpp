@@ -23,17 +23,6 @@ FROM unnest($1::bigint[], $2::text[], $3::text[]) WITH ORDINALITY AS i (merchant
 LEFT JOIN idempotency_keys k ON k.merchant_id = i.merchant_id AND k.kind = i.kind AND k.key = i.key
 ORDER BY i.position)";
 
-// All inserts are in one order everywhere, so that two batches with the same rows wait for each other and not
-// in a circle.
-std::string insert_in_order(const TableName& table) {
-  return fmt::format(R"(
-INSERT INTO {0} ({1})
-SELECT *
-FROM unnest({2}) AS i ({1})
-ORDER BY {3})",
-                     table.name, list_of(table, "{name}"), list_of(table, as_array),
-                     list_of(table.key(), "{name}"));
-}
 const auto insert_keys = insert_in_order(idempotency_keys_table);
 const auto insert_transactions = insert_in_order(transactions_table) + R"(
 ON CONFLICT (merchant_id, id) DO NOTHING

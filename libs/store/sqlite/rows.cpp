@@ -99,6 +99,14 @@ void write_operations(sqlite::Database& database, const payment::Transaction& tr
   }
 }
 
+void insert_psp_event(sqlite::Database& database, const PspEvent& event) {
+  static const auto sql = insert_into(psp_events_table) + " ON CONFLICT DO NOTHING";
+  const auto row = row_of(event);
+  auto query = database.query(sql.c_str());
+  put_columns(row, bind_to(query, psp_events_table, false));
+  query.run();
+}
+
 Used read_reply(sqlite::Database& database, MerchantId merchant, const std::optional<IdempotencyKey>& key) {
   if (!key) return std::nullopt;
   auto row = database.query(R"(

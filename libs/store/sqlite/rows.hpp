@@ -28,6 +28,9 @@ bool update_transaction(sqlite::Database& database, const payment::Transaction& 
 void write_operations(sqlite::Database& database, const payment::Transaction& transaction,
                       const Operations& operations, std::size_t stored);
 
+// One whose account and event are there is left as it is.
+void insert_psp_event(sqlite::Database& database, const PspEvent& event);
+
 // What the key was first used for, if it was.
 Used read_reply(sqlite::Database& database, MerchantId merchant, const std::optional<IdempotencyKey>& key);
 void insert_key(sqlite::Database& database, const payment::Transaction& transaction,

@@ -27,6 +27,7 @@ constexpr std::array touch_each_table{
     "INSERT INTO transactions SELECT * FROM transactions WHERE false",
     "INSERT INTO operations SELECT * FROM operations WHERE false",
     "INSERT INTO idempotency_keys SELECT * FROM idempotency_keys WHERE false",
+    "INSERT INTO psp_events SELECT * FROM psp_events WHERE false",
     "INSERT INTO foreign_workers SELECT * FROM foreign_workers WHERE false",
 };
 

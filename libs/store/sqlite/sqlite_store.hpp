@@ -36,6 +36,12 @@ class SqliteStore final : public Store {
   Task<Result<Owners>> find_owners(std::vector<TransactionId> ids) override;
   Task<Result<std::optional<MerchantId>>> next_merchant(MerchantId least) override;
 
+  Task<Result<void>> add_psp_events(PspEvents events) override;
+  Task<Result<PspEvents>> take_psp_events(Timestamp by, Timestamp until, std::size_t limit) override;
+  Task<Result<void>> end_psp_events(PspEvents events) override;
+  Task<Result<std::vector<std::optional<Owner>>>> find_psp_payments(
+      std::vector<PspPayment> payments) override;
+
   Task<Result<void>> note_foreign_worker(Timestamp now) override;
   Task<Result<bool>> has_seen_foreign_worker() override;
 
