@@ -1,6 +1,7 @@
 // A PSP's webhook: what its requests say. Pure.
 #pragma once
 
+#include <cstddef>
 #include <expected>
 #include <functional>
 #include <optional>
@@ -14,6 +15,9 @@
 namespace switchyard::psp {
 
 using payment::Notice;
+
+// What a request may have: an event of either PSP has a few thousand. 256 KiB.
+inline constexpr std::size_t webhook_bytes_max = 256UL * 1024;
 
 // Why a request is not believed: its signature, or what cannot be read. Never holds a secret.
 struct EventRefusal {
@@ -32,7 +36,7 @@ class Webhook {
  public:
   virtual ~Webhook() = default;
 
-  // All that the request says, or nothing of it.
+  // All that the request says, or nothing of it. A body of more than webhook_bytes_max is not read.
   virtual std::expected<std::vector<Notice>, EventRefusal> read(const WebhookRequest& request,
                                                                 Timestamp now) const = 0;
 };

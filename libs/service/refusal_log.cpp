@@ -1,7 +1,5 @@
 #include "service/refusal_log.hpp"
 
-#include <utility>
-
 #include <boost/json/parse.hpp>
 #include <fmt/format.h>
 
@@ -29,21 +27,12 @@ std::string reason_of(const http::Response& response) {
 
 }  // namespace
 
-RefusalLog::RefusalLog(Log& log)
-    : log_(log),
-      hmac_(random_hex(key_bytes)),
-      lines_(lines_at_once_max, lines_per_second_max, std::chrono::steady_clock::now()) {}
-
-RefusalLog::~RefusalLog() {
-  say_left_out(left_out_);
-}
+RefusalLog::RefusalLog(Log& log) : log_(log), hmac_(random_hex(key_bytes)), lines_(log, "refused requests") {}
 
 void RefusalLog::add(const http::Request& request, const http::Response& response, std::string_view name,
                      Instant now) {
   if (!is_refusal(response.status) || !log_.enabled(LogLevel::warning)) return;
-  const auto turn = take_turn(now);
-  if (!turn.may_log) return;
-  say_left_out(turn.left_out_before);
+  if (!lines_.take(now)) return;
   const auto reason = reason_of(response);
   const auto address = request.remote_address.to_string();
   const auto merchant =
@@ -57,21 +46,6 @@ void RefusalLog::add(const http::Request& request, const http::Response& respons
                 {"request_id", request.request_id},
                 {"merchant", merchant},
                 {"name_hash", hash}});
-}
-
-RefusalLog::Turn RefusalLog::take_turn(Instant now) {
-  const std::lock_guard lock(mutex_);
-  if (!lines_.take(now)) {
-    ++left_out_;
-    return {};
-  }
-  return {true, std::exchange(left_out_, 0)};
-}
-
-void RefusalLog::say_left_out(std::uint64_t count) {
-  if (count == 0) return;
-  log_.warning(fmt::format("{} refused requests are not in the log: there were too many", count),
-               {{"left_out", static_cast<std::int64_t>(count)}});
 }
 
 std::string RefusalLog::hash_of(std::string_view name) const {

@@ -9,14 +9,11 @@
 // Safe to use from any thread.
 #pragma once
 
-#include <chrono>
-#include <cstdint>
-#include <mutex>
 #include <string>
 #include <string_view>
 
-#include "base/token_bucket.hpp"
 #include "http/message.hpp"
+#include "service/line_budget.hpp"
 #include "telemetry/log.hpp"
 #include "token/hmac_sha256.hpp"
 
@@ -24,35 +21,20 @@ namespace switchyard::service {
 
 class RefusalLog {
  public:
-  using Instant = std::chrono::steady_clock::time_point;
-
-  static constexpr int lines_at_once_max = 100;
-  static constexpr int lines_per_second_max = 10;
+  using Instant = LineBudget::Instant;
 
   // The log outlives it.
   explicit RefusalLog(Log& log);
-  ~RefusalLog();
-  RefusalLog(const RefusalLog&) = delete;
-  RefusalLog& operator=(const RefusalLog&) = delete;
 
   // Nothing is logged of a response that is no such refusal. `name`: of who wanted to log in, if it is known.
   void add(const http::Request& request, const http::Response& response, std::string_view name, Instant now);
 
  private:
-  struct Turn {
-    bool may_log = false;
-    std::uint64_t left_out_before = 0;
-  };
-
-  Turn take_turn(Instant now);
-  void say_left_out(std::uint64_t count);
   std::string hash_of(std::string_view name) const;
 
   Log& log_;
   const token::HmacSha256 hmac_;
-  std::mutex mutex_;
-  TokenBucket lines_;
-  std::uint64_t left_out_ = 0;
+  LineBudget lines_;
 };
 
 }  // namespace switchyard::service

@@ -87,12 +87,12 @@ TEST_F(RefusalLogTest, IsSilentAboutEverythingElse) {
 
 TEST_F(RefusalLogTest, AFloodIsBoundedAndWhatWasLeftOutIsSaidWithTheNextLine) {
   for (int i = 0; i < 1000; ++i) add(refusal_, "alice");
-  EXPECT_THAT(lines(), SizeIs(RefusalLog::lines_at_once_max));
+  EXPECT_THAT(lines(), SizeIs(LineBudget::lines_at_once_max));
   now_ += seconds(1);
   for (int i = 0; i < 1000; ++i) add(refusal_, "alice");
   const auto all = lines();
-  ASSERT_THAT(all, SizeIs(RefusalLog::lines_at_once_max + 1 + RefusalLog::lines_per_second_max));
-  EXPECT_THAT(all[RefusalLog::lines_at_once_max], HasSubstr(R"("left_out":900)"));
+  ASSERT_THAT(all, SizeIs(LineBudget::lines_at_once_max + 1 + LineBudget::lines_per_second_max));
+  EXPECT_THAT(all[LineBudget::lines_at_once_max], HasSubstr(R"("left_out":900)"));
   refusals_.reset();
   EXPECT_THAT(lines().back(), HasSubstr(R"("left_out":990)")) << "said at the end";
 }

@@ -51,7 +51,8 @@ std::string local_url(const HttpSettings& settings) {
   return fmt::format("http://{}:{}", host, settings.port);
 }
 
-HttpSettings read_http_settings(const Environment& environment, std::uint16_t port_default) {
+HttpSettings read_http_settings(const Environment& environment, std::uint16_t port_default,
+                                std::size_t body_bytes_default) {
   HttpSettings settings;
   settings.host = environment.text("HTTP_HOST", "127.0.0.1");
   boost::system::error_code error;
@@ -63,8 +64,8 @@ HttpSettings read_http_settings(const Environment& environment, std::uint16_t po
     throw ConfigError("METRICS_PORT", "is the same as HTTP_PORT", "for example METRICS_PORT=9464");
   }
   auto& limits = settings.limits;
-  limits.body_bytes_max =
-      static_cast<std::size_t>(environment.integer("MAX_BODY_BYTES", 65'536, 1'024, 16'777'216));
+  limits.body_bytes_max = static_cast<std::size_t>(environment.integer(
+      "MAX_BODY_BYTES", static_cast<std::int64_t>(body_bytes_default), 1'024, 16'777'216));
   limits.connections_max =
       static_cast<std::size_t>(environment.integer("MAX_CONNECTIONS", 10'000, 1, 1'000'000));
   read_shares_of_a_client(environment, limits);

@@ -30,7 +30,9 @@ struct HttpSettings {
 std::string local_url(const HttpSettings& settings);
 
 // `port_default` 0: the program serves nothing but metrics, and HTTP_PORT is not its own.
-HttpSettings read_http_settings(const Environment& environment, std::uint16_t port_default);
+// `body_bytes_default`: of MAX_BODY_BYTES.
+HttpSettings read_http_settings(const Environment& environment, std::uint16_t port_default,
+                                std::size_t body_bytes_default = http::Limits().body_bytes_max);
 
 struct TokenSettings {
   token::Jwt jwt;

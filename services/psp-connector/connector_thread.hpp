@@ -12,7 +12,7 @@
 #include "psp-connector/connector.hpp"
 #include "psp-connector/event_work.hpp"
 #include "psp-connector/make_psp.hpp"
-#include "psp-connector/routing_file.hpp"
+#include "routing/routing_file.hpp"
 #include "rq/worker.hpp"
 
 namespace switchyard::connector {
@@ -53,7 +53,7 @@ class ConnectorThread {
   telemetry::Metrics& metrics_;
   Log& log_;
   const Clock& clock_;
-  std::optional<RoutingFile> routing_file_;
+  std::optional<routing::RoutingFile> routing_file_;
   prometheus::Gauge* routing_trouble_gauge_ = nullptr;
   mutable std::mutex mutex_;
   // Why the routing file as it is now cannot be followed.

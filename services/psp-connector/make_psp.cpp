@@ -5,10 +5,12 @@
 #include <fmt/format.h>
 
 #include "http/async_client.hpp"
+#include "psp/adyen/adyen_protocol.hpp"
 #include "psp/http_adapter.hpp"
 #include "psp/simulator/simulator.hpp"
 #include "psp/simulator/simulator_protocol.hpp"
 #include "psp/stripe/stripe_protocol.hpp"
+#include "routing/secrets.hpp"
 #include "service/settings.hpp"
 #include "store/open.hpp"
 
@@ -22,18 +24,6 @@ std::string ledger_path_of(const Environment& environment) {
   return store::sqlite_path(database_url) + ".psp-simulator";
 }
 
-// What the variable holds that an account names; nothing where it names none.
-std::string secret_of(const routing::Account& account, std::string_view setting,
-                      const Environment& environment) {
-  const auto variable = account.text(setting);
-  if (variable.empty()) return {};
-  if (auto value = environment.find(std::string(variable))) return std::move(*value);
-  throw ConfigError(variable,
-                    fmt::format("is not set, and the account {} of the routing file names it as its {}",
-                                account.name, setting),
-                    fmt::format("for example {}=... in the environment or in .env", variable));
-}
-
 std::unique_ptr<psp::Adapter> over_http(std::unique_ptr<psp::Protocol> protocol, const PspParts& parts) {
   return std::make_unique<psp::HttpAdapter>(parts.executor, std::move(protocol), parts.connections_max,
                                             parts.clock);
@@ -41,11 +31,8 @@ std::unique_ptr<psp::Adapter> over_http(std::unique_ptr<psp::Protocol> protocol,
 
 std::unique_ptr<psp::Adapter> make_stripe(const routing::Account& account, const PspParts& parts) {
   const auto& environment = parts.settings.environment;
-  psp::stripe::Settings settings{
-      .account = account.name,
-      .secret_key = secret_of(account, "secret_key_env", environment),
-      .webhook_secret = secret_of(account, "webhook_secret_env", environment),
-      .webhook_secret_previous = secret_of(account, "webhook_secret_previous_env", environment)};
+  psp::stripe::Settings settings{.account = account.name,
+                                 .secret_key = routing::secret_of(account, "secret_key_env", environment)};
   if (!settings.secret_key.starts_with("sk_") && !settings.secret_key.starts_with("rk_")) {
     throw ConfigError(account.text("secret_key_env"),
                       fmt::format("is no secret key of Stripe's, for the account {}", account.name),
@@ -53,6 +40,28 @@ std::unique_ptr<psp::Adapter> make_stripe(const routing::Account& account, const
   }
   if (const auto url = account.text("base_url"); !url.empty()) settings.base_url = url;
   return over_http(std::make_unique<psp::stripe::StripeProtocol>(std::move(settings)), parts);
+}
+
+std::string adyen_url_of(const routing::Account& account) {
+  if (const auto url = account.text("base_url"); !url.empty()) return std::string(url);
+  if (const auto prefix = account.text("live_prefix"); !prefix.empty()) return psp::adyen::live_url(prefix);
+  return std::string(psp::adyen::test_url);
+}
+
+std::unique_ptr<psp::Adapter> make_adyen(const routing::Account& account, const PspParts& parts) {
+  psp::adyen::Settings settings{
+      .account = account.name,
+      .url = adyen_url_of(account),
+      .api_key = routing::secret_of(account, "api_key_env", parts.settings.environment),
+      .merchant_account = std::string(account.text("merchant_account")),
+      .is_live = account.flag("live"),
+      .several_captures = account.flag("several_captures")};
+  if (const auto url = account.text("return_url"); !url.empty()) settings.return_url = url;
+  if (const auto problem = psp::adyen::problem_of(settings); !problem.empty()) {
+    throw ConfigError("ROUTING_FILE", fmt::format("has an account {}, whose {}", account.name, problem),
+                      "docs/psps.md shows a whole one");
+  }
+  return over_http(std::make_unique<psp::adyen::AdyenProtocol>(std::move(settings)), parts);
 }
 
 std::unique_ptr<psp::Adapter> make_simulator(const routing::Account& account, const PspParts& parts) {
@@ -97,12 +106,7 @@ std::unique_ptr<psp::Adapter> make_psp(const routing::Account& account, const Ps
     case routing::Adapter::stripe:
       return make_stripe(account, parts);
     case routing::Adapter::adyen:
-      throw ConfigError(
-          "ROUTING_FILE",
-          fmt::format("has an account {} at Adyen, which says what became of captures, voids and "
-                      "refunds by its webhook only, and this version takes none",
-                      account.name),
-          "take stripe or simulator");
+      return make_adyen(account, parts);
     case routing::Adapter::simulator:
       return make_simulator(account, parts);
   }

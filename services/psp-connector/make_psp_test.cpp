@@ -48,19 +48,17 @@ hmac_key_env = "ADYEN_HMAC"
 
 TEST_F(MakePspTest, AnAccountOfEachKind) {
   settings_.environment.set("STRIPE_KEY", "sk_test_1");
+  settings_.environment.set("ADYEN_KEY", "AQE1");
   EXPECT_EQ(problem_with(stripe), "");
+  EXPECT_EQ(problem_with(adyen), "");
   EXPECT_EQ(problem_with("[psp.it]\nadapter = \"simulator\"\n"), "");
   EXPECT_EQ(problem_with("[psp.it]\nadapter = \"simulator\"\nbase_url = \"http://127.0.0.1:1\"\n"), "");
-}
-
-TEST_F(MakePspTest, NoneAtAdyenWhoseWebhookIsNotTakenYet) {
-  EXPECT_THAT(problem_with(adyen),
-              AllOf(StartsWith("ROUTING_FILE has an account it at Adyen"), HasSubstr("webhook")));
 }
 
 TEST_F(MakePspTest, ASecretThatIsNotThereIsAskedForByItsName) {
   EXPECT_THAT(problem_with(stripe), AllOf(StartsWith("STRIPE_KEY is not set"), HasSubstr("account it"),
                                           HasSubstr("secret_key_env")));
+  EXPECT_THAT(problem_with(adyen), AllOf(StartsWith("ADYEN_KEY is not set"), HasSubstr("api_key_env")));
 }
 
 TEST_F(MakePspTest, ASecretThatIsNoneIsRefusedAndNotRepeated) {

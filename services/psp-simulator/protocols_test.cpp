@@ -54,11 +54,7 @@ std::unique_ptr<psp::Protocol> make_stripe(const std::string& url) {
       psp::stripe::Settings{.account = "account", .secret_key = "sk_test_1", .base_url = url});
 }
 psp::adyen::Settings adyen_settings(const std::string& url) {
-  return {.account = "account",
-          .url = url + "/v71",
-          .api_key = "key",
-          .merchant_account = "SwitchyardECOM",
-          .hmac_key = "00112233445566778899AABBCCDDEEFF00112233445566778899AABBCCDDEEFF"};
+  return {.account = "account", .url = url + "/v71", .api_key = "key", .merchant_account = "SwitchyardECOM"};
 }
 std::unique_ptr<psp::Protocol> make_adyen(const std::string& url) {
   return std::make_unique<psp::adyen::AdyenProtocol>(adyen_settings(url));

@@ -9,8 +9,8 @@
 #include "http/client.hpp"
 #include "http/server.hpp"
 #include "psp-connector/make_psp.hpp"
-#include "psp-connector/routing_file.hpp"
 #include "redis/client.hpp"
+#include "routing/routing_file.hpp"
 #include "rq/redis_queue.hpp"
 #include "service/settings.hpp"
 #include "sqlite/in_use.hpp"
@@ -146,7 +146,7 @@ namespace {
 // Whether each account has what it needs. Nothing is asked of its PSP.
 Finding check_accounts(const Environment& environment) {
   const auto settings = connector::read_psp_settings(environment);
-  const auto routes = connector::RoutingFile(settings.routing_file).read_if_changed().value();
+  const auto routes = routing::RoutingFile(settings.routing_file).read_if_changed().value();
   if (!routes) return bad("psp", routes.error(), "switchyard route check FILE says all that is wrong");
   IoThreads threads(1);
   const SystemClock clock;

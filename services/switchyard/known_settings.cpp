@@ -9,7 +9,7 @@
 #include <fmt/format.h>
 
 #include "base/spelling.hpp"
-#include "psp-connector/routing_file.hpp"
+#include "routing/routing_file.hpp"
 
 namespace switchyard::cli {
 namespace {
@@ -86,7 +86,7 @@ std::set<std::string, std::less<>> names_of_secrets(const Environment& environme
   std::set<std::string, std::less<>> names;
   const auto path = environment.find("ROUTING_FILE");
   if (!path) return names;
-  const auto routes = connector::RoutingFile(*path).read_if_changed().value();
+  const auto routes = routing::RoutingFile(*path).read_if_changed().value();
   // Why it cannot be followed is another check's.
   if (!routes) return names;
   for (const auto& account : routes->accounts) {

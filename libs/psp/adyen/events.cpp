@@ -24,7 +24,6 @@ namespace {
 namespace json = boost::json;
 
 // Adyen sends one item in a request; an item has some 40 members with everything enabled.
-constexpr std::size_t body_bytes_max = 256 * 1024;
 constexpr std::size_t items_max = 64;
 constexpr http::JsonBounds event_bounds{.values_max = 16'384, .members_per_object_max = 256};
 
@@ -112,7 +111,7 @@ struct Request {
 };
 
 std::expected<Request, EventRefusal> read_request(std::string_view body) {
-  if (body.size() > body_bytes_max) return unreadable("the request is too large for an event of Adyen");
+  if (body.size() > webhook_bytes_max) return unreadable("the request is too large for an event of Adyen");
   const auto value = http::read_json(body, event_bounds);
   const auto* object = value ? value->if_object() : nullptr;
   if (object == nullptr) return unreadable("the request is no JSON object");
@@ -131,7 +130,7 @@ std::expected<Request, EventRefusal> read_request(std::string_view body) {
 
 }  // namespace
 
-EventReader::EventReader(const Settings& settings)
+EventReader::EventReader(const WebhookSettings& settings)
     : merchant_account_(settings.merchant_account), is_live_(settings.is_live) {
   SWITCHYARD_ASSERT(problem_of(settings).empty());
   keys_.emplace_back(hmac_key_bytes(settings.hmac_key));

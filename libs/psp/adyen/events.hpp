@@ -33,15 +33,20 @@
 namespace switchyard::psp::adyen {
 
 // Immutable; safe to use from any thread.
-class EventReader {
+class EventReader final : public Webhook {
  public:
   // problem_of(settings) is empty.
-  explicit EventReader(const Settings& settings);
+  explicit EventReader(const WebhookSettings& settings);
 
   // The body of one request, as it came. All its items, or nothing. An event of another merchant account, or
   // a test event where money moves, is refused: it was sent to the wrong address, and Adyen keeps it for 30
   // days.
   std::expected<std::vector<Notice>, EventRefusal> read(std::string_view body) const;
+  // Its headers say nothing: the signatures stand in the items.
+  std::expected<std::vector<Notice>, EventRefusal> read(const WebhookRequest& request,
+                                                        Timestamp /*now*/) const override {
+    return read(request.body);
+  }
 
   // Whether it is the signature of the text by one of the keys, in standard base64. In constant time.
   bool is_signed(std::string_view text, std::string_view signature) const;

@@ -75,8 +75,8 @@ std::string request_with(const std::vector<EventItem>& items, std::string_view l
   return body + "}";
 }
 
-std::expected<std::vector<Notice>, EventRefusal> read_events(const std::string& body,
-                                                             const Settings& settings = test_settings()) {
+std::expected<std::vector<Notice>, EventRefusal> read_events(
+    const std::string& body, const WebhookSettings& settings = test_webhook_settings()) {
   return EventReader(settings).read(body);
 }
 
@@ -87,7 +87,7 @@ Notice notice_of_item(const EventItem& item) {
 }
 
 // Why nothing is believed: "signature: ..." or "body: ...".
-std::string refusal(const std::string& body, const Settings& settings = test_settings()) {
+std::string refusal(const std::string& body, const WebhookSettings& settings = test_webhook_settings()) {
   const auto notices = read_events(body, settings);
   if (notices) return "none";
   return (notices.error().is_signature ? "signature: " : "body: ") + notices.error().reason;
@@ -115,7 +115,7 @@ constexpr Vector vectors[] = {
 };
 
 TEST(AdyenSignature, AdyensOwnLibraryMakesTheSame) {
-  const EventReader reader(test_settings());
+  const EventReader reader(test_webhook_settings());
   for (const auto& [text, signature] : vectors) {
     EXPECT_TRUE(reader.is_signed(text, signature)) << text;
     EXPECT_EQ(signature_of(text), signature);
@@ -154,7 +154,7 @@ TEST(AdyenSignature, WhatIsNotThereIsEmpty) {
 TEST(AdyenSignature, ThePreviousKeyIsGoodForAsLongAsItIsThere) {
   const auto body = request_with({signed_item(item_of("CAPTURE"), other_hmac_key)});
   EXPECT_THAT(refusal(body), HasSubstr("signature: "));
-  auto settings = test_settings();
+  auto settings = test_webhook_settings();
   settings.hmac_key_previous = other_hmac_key;
   EXPECT_EQ(refusal(body, settings), "none");
   EXPECT_EQ(refusal(request_with({signed_item(item_of("CAPTURE"))}), settings), "none");
@@ -407,7 +407,7 @@ TEST(AdyenEvent, AllItemsOfARequestAreRead) {
 
 TEST(AdyenEvent, AnEventOfTheOtherEnvironmentIsRefused) {
   const auto item = signed_item(item_of("CAPTURE"));
-  auto live = test_settings();
+  auto live = test_webhook_settings();
   live.is_live = true;
   for (const auto* yes : {R"("true")", "true"}) {
     EXPECT_THAT(refusal(request_with({item}, yes)), HasSubstr("body: the event is not of the test"));
@@ -506,7 +506,7 @@ TEST(AdyenEvent, NoByteOfASignedRequestCanBeChangedForAnother) {
   const auto body = request_with({item});
   const auto wanted = read_events(body);
   ASSERT_TRUE(wanted.has_value());
-  const EventReader reader(test_settings());
+  const EventReader reader(test_webhook_settings());
   for (std::size_t i = 0; i < body.size(); ++i) {
     for (const char other : {'\0', '"', '0', '9', 'A', '{', '\\', '\xff'}) {
       auto changed = body;

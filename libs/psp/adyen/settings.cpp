@@ -19,6 +19,11 @@ bool is_printable_ascii(std::string_view text) {
   return !text.empty() && std::ranges::all_of(text, [](char c) { return c > ' ' && c <= '~'; });
 }
 
+std::string problem_of_text(std::string_view name, std::string_view text) {
+  if (is_printable_ascii(text)) return {};
+  return fmt::format("{} is empty, or holds a blank or what is no ASCII character", name);
+}
+
 int digit_of(char c) {
   if (c >= '0' && c <= '9') return c - '0';
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
@@ -54,9 +59,7 @@ std::string problem_of(const Settings& settings) {
        {"api_key", settings.api_key},
        {"merchant_account", settings.merchant_account}}};
   for (const auto& [name, text] : texts) {
-    if (!is_printable_ascii(text)) {
-      return fmt::format("{} is empty, or holds a blank or what is no ASCII character", name);
-    }
+    if (auto problem = problem_of_text(name, text); !problem.empty()) return problem;
   }
   if (const auto problem = http::problem_of_base_url(settings.url); !problem.empty()) {
     return "url " + problem;
@@ -64,6 +67,13 @@ std::string problem_of(const Settings& settings) {
   // The API key and what stands for a card would go over it in the clear.
   if (settings.is_live && !settings.url.starts_with("https://")) return "url of a live account is not https";
   if (!is_web_address(settings.return_url)) return "return_url is no http or https address";
+  return {};
+}
+
+std::string problem_of(const WebhookSettings& settings) {
+  if (auto problem = problem_of_text("merchant_account", settings.merchant_account); !problem.empty()) {
+    return problem;
+  }
   if (hmac_key_bytes(settings.hmac_key).empty()) return "hmac_key is not 64 hexadecimal digits";
   if (!settings.hmac_key_previous.empty() && hmac_key_bytes(settings.hmac_key_previous).empty()) {
     return "hmac_key_previous is not 64 hexadecimal digits";

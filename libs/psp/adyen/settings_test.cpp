@@ -1,6 +1,7 @@
 #include "psp/adyen/settings.hpp"
 
 #include <functional>
+#include <utility>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -18,7 +19,6 @@ TEST(AdyenSettings, GoodOnesHaveNoProblem) {
   auto live = test_settings();
   live.is_live = true;
   live.url = live_url("1797a841fbb37ca7-AdyenDemo");
-  live.hmac_key_previous = std::string(64, 'f');
   EXPECT_EQ(problem_of(live), "");
   EXPECT_EQ(live.url, "https://1797a841fbb37ca7-AdyenDemo-checkout-live.adyenpayments.com/checkout/v71");
 }
@@ -44,13 +44,29 @@ TEST(AdyenSettings, WhatIsWrongIsNamedAndNotRepeated) {
        }},
       {"return_url", [](Settings& settings) { settings.return_url = "secret"; }},
       {"return_url", [](Settings& settings) { settings.return_url = ""; }},
-      {"hmac_key ", [](Settings& settings) { settings.hmac_key = ""; }},
-      {"hmac_key ", [](Settings& settings) { settings.hmac_key = "secret"; }},
-      {"hmac_key ", [](Settings& settings) { settings.hmac_key.back() = 'g'; }},
-      {"hmac_key_previous ", [](Settings& settings) { settings.hmac_key_previous = "00"; }},
   };
   for (const auto& [name, change] : all) {
     auto settings = test_settings();
+    change(settings);
+    EXPECT_THAT(problem_of(settings), HasSubstr(name));
+    EXPECT_THAT(problem_of(settings), Not(HasSubstr("secret")));
+  }
+}
+
+TEST(AdyenSettings, AWebhookNeedsItsKeyAndItsAccount) {
+  auto good = test_webhook_settings();
+  EXPECT_EQ(problem_of(good), "");
+  good.hmac_key_previous = std::string(64, 'f');
+  EXPECT_EQ(problem_of(good), "");
+  const std::pair<const char*, std::function<void(WebhookSettings&)>> all[] = {
+      {"merchant_account", [](auto& settings) { settings.merchant_account = ""; }},
+      {"hmac_key ", [](auto& settings) { settings.hmac_key = ""; }},
+      {"hmac_key ", [](auto& settings) { settings.hmac_key = "secret"; }},
+      {"hmac_key ", [](auto& settings) { settings.hmac_key.back() = 'g'; }},
+      {"hmac_key_previous ", [](auto& settings) { settings.hmac_key_previous = "00"; }},
+  };
+  for (const auto& [name, change] : all) {
+    auto settings = test_webhook_settings();
     change(settings);
     EXPECT_THAT(problem_of(settings), HasSubstr(name));
     EXPECT_THAT(problem_of(settings), Not(HasSubstr("secret")));

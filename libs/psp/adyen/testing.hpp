@@ -38,8 +38,11 @@ inline Settings test_settings() {
   return {.account = "adyen-eu",
           .url = "https://psp.invalid/v71",
           .api_key = "secret-api-key",
-          .merchant_account = "SwitchyardECOM",
-          .hmac_key = std::string(test_hmac_key)};
+          .merchant_account = "SwitchyardECOM"};
+}
+
+inline WebhookSettings test_webhook_settings() {
+  return {.merchant_account = "SwitchyardECOM", .hmac_key = std::string(test_hmac_key)};
 }
 
 struct Wanted {

@@ -161,7 +161,7 @@ bool is_of_the_other_mode(const json::object& event, std::optional<bool> is_live
 
 std::expected<std::vector<Notice>, EventRefusal> read_event(std::string_view body,
                                                             std::optional<bool> is_live) {
-  if (body.size() > event_bytes_max) return refuse_event("the event is too large");
+  if (body.size() > webhook_bytes_max) return refuse_event("the event is too large");
   const auto value = http::parse_json(body);
   if (!value || !value->is_object()) return refuse_event("the event cannot be read");
   const auto& event = value->get_object();

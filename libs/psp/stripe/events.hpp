@@ -22,7 +22,6 @@
 // is no harm.
 #pragma once
 
-#include <cstddef>
 #include <expected>
 #include <optional>
 #include <string_view>
@@ -31,8 +30,6 @@
 #include "psp/webhook.hpp"
 
 namespace switchyard::psp::stripe {
-
-inline constexpr std::size_t event_bytes_max = 256 * 1024;
 
 // The body must be known to be Stripe's (signature.hpp). `is_live`: whether real money is meant; an event of
 // the other kind is Ignored. Empty if that is not known.

@@ -298,7 +298,7 @@ TEST(StripeEvent, WhatIsNoEventIsRefused) {
                            replaced("\"pi_1\"", "\"\""),
                            event_of("payment_intent.succeeded", {}),
                            std::string(100'000, '['),
-                           std::string(event_bytes_max + 1, ' ')}) {
+                           std::string(webhook_bytes_max + 1, ' ')}) {
     const auto notices = read_event(body, {});
     ASSERT_FALSE(notices) << body.substr(0, 100);
     EXPECT_FALSE(notices.error().is_signature);

@@ -1,15 +1,14 @@
 #include "psp/stripe/stripe_protocol.hpp"
 
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
 #include "psp/stripe/answers.hpp"
-#include "psp/stripe/events.hpp"
 #include "psp/stripe/look_ups.hpp"
 #include "psp/stripe/objects.hpp"
 #include "psp/stripe/requests.hpp"
-#include "psp/stripe/signature.hpp"
 
 namespace switchyard::psp::stripe {
 namespace {
@@ -19,29 +18,13 @@ Settings with_plain_base(Settings settings) {
   return settings;
 }
 
-std::vector<token::HmacSha256> keys_of(const Settings& settings) {
-  std::vector<token::HmacSha256> keys;
-  for (const auto* secret : {&settings.webhook_secret, &settings.webhook_secret_previous}) {
-    if (!secret->empty()) keys.emplace_back(*secret);
-  }
-  return keys;
-}
-
-// Stripe documentation, API keys: the key says whether real money is meant.
-std::optional<bool> is_live(std::string_view secret_key) {
-  if (secret_key.starts_with("sk_live_") || secret_key.starts_with("rk_live_")) return true;
-  if (secret_key.starts_with("sk_test_") || secret_key.starts_with("rk_test_")) return false;
-  return std::nullopt;
-}
-
 std::vector<std::string> headers_of(const Settings& settings) {
   return {"Authorization: Bearer " + settings.secret_key, fmt::format("Stripe-Version: {}", api_version)};
 }
 
 }  // namespace
 
-StripeProtocol::StripeProtocol(Settings settings)
-    : settings_(with_plain_base(std::move(settings))), webhook_keys_(keys_of(settings_)) {}
+StripeProtocol::StripeProtocol(Settings settings) : settings_(with_plain_base(std::move(settings))) {}
 
 Capabilities StripeProtocol::capabilities() const {
   return {.look_up = LookUp::by_key,
@@ -96,16 +79,6 @@ std::optional<http::ClientRequest> StripeProtocol::look_up(const payment::Step& 
 payment::Found StripeProtocol::read_look_up(const payment::Step& step, const http::ClientRequest& asked,
                                             const http::CallResult& result) const {
   return read_look_up_answer(step, question_in(asked, settings_.base_url), result);
-}
-
-std::expected<std::vector<Notice>, EventRefusal> StripeProtocol::read_events(std::string_view signature,
-                                                                             std::string_view body,
-                                                                             Timestamp now) const {
-  if (body.size() > event_bytes_max) return std::unexpected(EventRefusal{false, "the event is too large"});
-  if (const auto why = why_not_signed(webhook_keys_, signature, body, now); !why.empty()) {
-    return std::unexpected(EventRefusal{true, std::string(why)});
-  }
-  return read_event(body, is_live(settings_.secret_key));
 }
 
 }  // namespace switchyard::psp::stripe

@@ -1,14 +1,11 @@
 // Stripe, with PaymentIntents: what goes out stands in requests.hpp, what its answers mean in answers.hpp and
-// outcomes.hpp, how a lost outcome is learned in look_ups.hpp, its webhook in signature.hpp and events.hpp.
+// outcomes.hpp, how a lost outcome is learned in look_ups.hpp. Its webhook is webhook_reader.hpp's.
 #pragma once
 
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "psp/protocol.hpp"
-#include "psp/webhook.hpp"
-#include "token/hmac_sha256.hpp"
 
 namespace switchyard::psp::stripe {
 
@@ -19,9 +16,6 @@ struct Settings {
   std::string secret_key{};
   // Where Stripe's paths begin.
   std::string base_url = "https://api.stripe.com";
-  // "whsec_..."; while it is replaced, the one before, too. Empty: no event is believed.
-  std::string webhook_secret{};
-  std::string webhook_secret_previous{};
 };
 
 // Secrets stand in the headers of requests and in nothing else that leaves this.
@@ -41,15 +35,10 @@ class StripeProtocol final : public Protocol {
   http::ClientRequest end(const payment::Step& step) const override;
   payment::Found read_end(const payment::Step& step, const http::CallResult& result) const override;
 
-  // A webhook's request: its header Stripe-Signature, and its body as it came. Safe to call from any thread.
-  std::expected<std::vector<Notice>, EventRefusal> read_events(std::string_view signature,
-                                                               std::string_view body, Timestamp now) const;
-
  private:
   http::ClientRequest post(std::string_view path, std::string body, std::string_view key) const;
 
   const Settings settings_;
-  const std::vector<token::HmacSha256> webhook_keys_;
 };
 
 }  // namespace switchyard::psp::stripe

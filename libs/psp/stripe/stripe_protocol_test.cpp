@@ -2,7 +2,6 @@
 
 #include <gmock/gmock.h>
 
-#include "psp/stripe/events.hpp"
 #include "psp/stripe/testing.hpp"
 
 namespace switchyard::psp::stripe {
@@ -12,22 +11,10 @@ using payment::Kind;
 using payment::Phase;
 using std::chrono::hours;
 using ::testing::ElementsAre;
-using ::testing::HasSubstr;
 using ::testing::Not;
 
-constexpr const char* vector_secret = "whsec_switchyardTest0123456789abcdef";
-constexpr std::string_view vector_body =
-    R"({"id":"evt_sy_0001","object":"event","type":"payment_intent.succeeded",)"
-    R"("data":{"object":{"id":"pi_sy_0001","amount":1234}}})";
-constexpr std::string_view vector_header =
-    "t=1760000000,v1=71ff4837ead4d2e765094b6885e9a708d431ed4ee9c95a8c5b78a1e95d8560cd";
-
 StripeProtocol protocol(std::string base_url = "http://127.0.0.1:12111//") {
-  return StripeProtocol({.account = "acme",
-                         .secret_key = "sk_test_FAKE",
-                         .base_url = std::move(base_url),
-                         .webhook_secret = "whsec_new",
-                         .webhook_secret_previous = vector_secret});
+  return StripeProtocol({.account = "acme", .secret_key = "sk_test_FAKE", .base_url = std::move(base_url)});
 }
 
 TEST(StripeProtocol, SendsTheStoredBytesUnderTheKey) {
@@ -117,28 +104,6 @@ TEST(StripeProtocol, SaysWhatItCanDo) {
   EXPECT_EQ(can.key_held_for, hours(23));
   EXPECT_TRUE(can.partial_capture && can.late_results);
   EXPECT_FALSE(can.several_captures);
-}
-
-TEST(StripeProtocol, BelievesAnEventUnderEitherSecret) {
-  const auto notices = protocol().read_events(vector_header, vector_body, sent_at);
-  ASSERT_TRUE(notices) << notices.error().reason;
-  ASSERT_EQ(notices->size(), 1U);
-  EXPECT_EQ(notices->front().event, "evt_sy_0001");
-  EXPECT_EQ(notices->front().payment, "pi_sy_0001");
-}
-
-TEST(StripeProtocol, AnEventThatIsNotSignedIsNotRead) {
-  const auto refusal = [](const StripeProtocol& reader, std::string_view header, std::string_view body) {
-    const auto notices = reader.read_events(header, body, sent_at);
-    EXPECT_FALSE(notices);
-    return notices ? EventRefusal{} : notices.error();
-  };
-  EXPECT_TRUE(refusal(protocol(), "", vector_body).is_signature);
-  EXPECT_TRUE(refusal(protocol(), vector_header, "not even JSON").is_signature);
-  EXPECT_TRUE(refusal(StripeProtocol({.account = "acme"}), vector_header, vector_body).is_signature);
-  EXPECT_THAT(refusal(protocol(), vector_header, "x").reason, Not(HasSubstr("whsec")));
-  const auto large = refusal(protocol(), vector_header, std::string(event_bytes_max + 1, ' '));
-  EXPECT_FALSE(large.is_signature);
 }
 
 }  // namespace

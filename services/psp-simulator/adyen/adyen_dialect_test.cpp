@@ -280,7 +280,7 @@ TEST_F(AdyenTest, RefusesWhatAdyenRefuses) {
 
 TEST_F(AdyenTest, OurOwnReaderTakesItsSignatures) {
   modify(hold(), "captures", amount_body(1500, "7_ref1_2"));
-  const psp::adyen::EventReader reader(psp::adyen::test_settings());
+  const psp::adyen::EventReader reader(psp::adyen::test_webhook_settings());
   for (const auto& event : adyen_.take_events()) {
     const auto sent = dialect_.delivery(json::serialize(event), adyen_.clock().now());
     const auto read = reader.read(sent.body);

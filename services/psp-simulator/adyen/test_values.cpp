@@ -88,6 +88,13 @@ Behaviour behaviour_of(const TestResult& result) {
   return {.charging = Charging::decline, .code = result.code};
 }
 
+// Of a stored card there is nothing else by which it could ask for something: its name stands for the
+// holder's.
+std::string holder_of(const json::object& payment_method) {
+  auto holder = text_in(payment_method, "holderName");
+  return holder.empty() ? text_in(payment_method, "storedPaymentMethodId") : std::move(holder);
+}
+
 }  // namespace
 
 Card read_card(const json::object& payment_method) {
@@ -95,7 +102,7 @@ Card read_card(const json::object& payment_method) {
           .cvc = plain(payment_method, "encryptedSecurityCode", "cvc"),
           .expiry_month = plain(payment_method, "encryptedExpiryMonth", "expiryMonth"),
           .expiry_year = plain(payment_method, "encryptedExpiryYear", "expiryYear"),
-          .holder = text_in(payment_method, "holderName")};
+          .holder = holder_of(payment_method)};
 }
 
 std::string_view error_of(const Card& card) {
@@ -106,7 +113,8 @@ std::string_view error_of(const Card& card) {
 }
 
 bool asks_customer(const Card& card) {
-  return std::ranges::find(redirected_cards, card.number) != redirected_cards.end();
+  return card.holder == "authentication_required" ||
+         std::ranges::find(redirected_cards, card.number) != redirected_cards.end();
 }
 
 std::string_view brand_of(const Card& card) {
@@ -132,11 +140,11 @@ std::optional<Behaviour> behaviour_of(const json::object& request, const Card& c
 }
 
 bool captures_fail(std::string_view holder) {
-  return holder == "capture failed";
+  return holder == "capture failed" || holder == "capture_failed";
 }
 
 bool refunds_fail(std::string_view holder) {
-  return holder == "refund failed";
+  return holder == "refund failed" || holder == "refund_failed";
 }
 
 std::string_view refusal_code_of(std::string_view ledger_code) {

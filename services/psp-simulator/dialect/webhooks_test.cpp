@@ -148,7 +148,7 @@ TEST_F(WebhooksTest, AnEventIsSentAgainUntilItIsTaken) {
   pay_at_adyen();
   ASSERT_TRUE(receives(1));
   EXPECT_EQ(receiver_.refused(), 2);
-  const psp::adyen::EventReader reader(psp::adyen::test_settings());
+  const psp::adyen::EventReader reader(psp::adyen::test_webhook_settings());
   const auto read = reader.read(receiver_.received().at(0).body);
   ASSERT_TRUE(read) << read.error().reason;
   EXPECT_EQ(read->at(0).type, "AUTHORISATION");

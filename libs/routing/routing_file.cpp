@@ -1,4 +1,4 @@
-#include "psp-connector/routing_file.hpp"
+#include "routing/routing_file.hpp"
 
 #include <cerrno>
 #include <filesystem>
@@ -10,7 +10,7 @@
 #include "routing/document.hpp"
 #include "routing/parse.hpp"
 
-namespace switchyard::connector {
+namespace switchyard::routing {
 namespace {
 
 // One byte more than it may have, so that a longer one is known for it.
@@ -22,7 +22,7 @@ std::expected<std::string, std::string> read_text(const std::string& path) {
   }
   errno = 0;
   std::ifstream file(path, std::ios::binary);
-  std::string text(routing::document_bytes_max + 1, '\0');
+  std::string text(document_bytes_max + 1, '\0');
   if (file) file.read(text.data(), static_cast<std::streamsize>(text.size()));
   if (file.bad() || (!file && !file.eof())) {
     return std::unexpected(
@@ -39,14 +39,14 @@ std::optional<RoutingFile::Read> RoutingFile::read_if_changed() {
   if (last_ && *last_ == text) return std::nullopt;
   last_ = text;
   if (!text) return std::unexpected(text.error());
-  auto routes = routing::parse(*text);
+  auto routes = parse(*text);
   if (routes) return std::move(*routes);
   const auto& findings = routes.error();
-  auto why = fmt::format("{}: {}", path_, routing::to_string(findings.front()));
+  auto why = fmt::format("{}: {}", path_, to_string(findings.front()));
   if (findings.size() > 1) {
     why += fmt::format(" (and {} more: switchyard route check {})", findings.size() - 1, path_);
   }
   return std::unexpected(std::move(why));
 }
 
-}  // namespace switchyard::connector
+}  // namespace switchyard::routing

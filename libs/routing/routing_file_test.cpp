@@ -1,4 +1,4 @@
-#include "psp-connector/routing_file.hpp"
+#include "routing/routing_file.hpp"
 
 #include <filesystem>
 #include <fstream>
@@ -7,7 +7,7 @@
 
 #include "base/testing.hpp"
 
-namespace switchyard::connector {
+namespace switchyard::routing {
 namespace {
 
 using ::testing::AllOf;
@@ -66,4 +66,4 @@ TEST_F(RoutingFileTest, SaysThatItIsNotThereOrNoFileOrTooLarge) {
 }
 
 }  // namespace
-}  // namespace switchyard::connector
+}  // namespace switchyard::routing

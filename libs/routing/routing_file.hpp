@@ -7,12 +7,12 @@
 
 #include "routing/routes.hpp"
 
-namespace switchyard::connector {
+namespace switchyard::routing {
 
 class RoutingFile {
  public:
   // What it says, or why that cannot be followed: "/etc/routing.toml: line 3, column 8: ...; ..."
-  using Read = std::expected<routing::Routes, std::string>;
+  using Read = std::expected<Routes, std::string>;
 
   explicit RoutingFile(std::string path) : path_(std::move(path)) {}
 
@@ -27,4 +27,4 @@ class RoutingFile {
   std::optional<std::expected<std::string, std::string>> last_;
 };
 
-}  // namespace switchyard::connector
+}  // namespace switchyard::routing

@@ -1,0 +1,19 @@
+#include "routing/secrets.hpp"
+
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace switchyard::routing {
+
+std::string secret_of(const Account& account, std::string_view setting, const Environment& environment) {
+  const auto variable = account.text(setting);
+  if (variable.empty()) return {};
+  if (auto value = environment.find(std::string(variable))) return std::move(*value);
+  throw ConfigError(variable,
+                    fmt::format("is not set, and the account {} of the routing file names it as its {}",
+                                account.name, setting),
+                    fmt::format("for example {}=... in the environment or in .env", variable));
+}
+
+}  // namespace switchyard::routing
