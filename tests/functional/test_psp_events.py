@@ -39,6 +39,13 @@ psp = "sim"
 # Neither SHOP_KEY nor MARKET_KEY: nothing is asked of a PSP here.
 VARIABLES = {"SHOP_SECRET": SECRET, "SHOP_SECRET_BEFORE": SECRET_BEFORE, "MARKET_HMAC": KEY, "MARKET_HMAC_BEFORE": KEY_BEFORE}
 
+STRIPE_PAYMENT = "amount=2000&currency=eur&confirm=true&payment_method=pm_card_visa&payment_method_types[]=card"
+ADYEN_PAYMENT = {
+    "merchantAccount": "SwitchyardECOM", "reference": "pay_1", "amount": {"value": 2000, "currency": "EUR"},
+    "returnUrl": "https://shop.example/back",
+    "paymentMethod": {"type": "scheme", "encryptedCardNumber": "test_4111111111111111", "encryptedExpiryMonth": "test_03",
+                      "encryptedExpiryYear": "test_2030", "encryptedSecurityCode": "test_737"}}
+
 
 @pytest.fixture
 def routing_file(tmp_path):
@@ -324,3 +331,23 @@ def test_an_event_of_the_other_mode_is_of_no_consequence_where_the_key_is_known(
     assert from_stripe(server, stripe_event("evt_2")).status == 200
     rows = storage.query(server.database, "SELECT event, result FROM psp_events ORDER BY event")
     assert rows == [("evt_1", "of no consequence"), ("evt_2", "")]
+
+
+# ---- From a PSP of ours
+
+def test_events_of_the_psp_simulator_are_believed_and_stored(start_events, start_psp_simulator):
+    """Stripe and Adyen, as psp-simulator plays and signs them."""
+    server = start_events()
+    simulator = start_psp_simulator(
+        PSP_SIMULATOR_STRIPE_WEBHOOK_URL=server.endpoint.url("/shop/events"), PSP_SIMULATOR_STRIPE_WEBHOOK_SECRET=SECRET,
+        PSP_SIMULATOR_ADYEN_WEBHOOK_URL=server.endpoint.url("/market/events"), PSP_SIMULATOR_ADYEN_HMAC_KEY=KEY)
+    form = {"Authorization": "Bearer sk_test_1", "Content-Type": "application/x-www-form-urlencoded"}
+    paid = once(simulator.endpoint, "POST", "/v1/payment_intents", STRIPE_PAYMENT, form)
+    assert paid.status == 200, paid
+    paid = simulator.ask("POST", "/v71/payments", ADYEN_PAYMENT, {"X-API-Key": "key"})
+    assert paid.status == 200 and paid.json()["resultCode"] == "Authorised", paid
+    eventually(lambda: set(stored(server)) == {"shop", "market"}, "an event of each")
+    assert all(event.startswith("evt_") for event in stored(server)["shop"])
+    assert f"{paid.json()['pspReference']}:AUTHORISATION:true" in stored(server)["market"]
+    for account in ("shop", "market"):
+        assert counted(server, account, "refused_signature") == counted(server, account, "unreadable") == 0
