@@ -275,6 +275,26 @@ def test_what_was_answered_200_is_there_after_a_kill(either_store):
     assert stored(either_store) == {"shop": names}
 
 
+def test_one_account_s_flood_leaves_room_for_the_others(own_postgres, start_events):
+    """While the store does not answer, 128 of an account wait for it; another one's still come in."""
+    server = start_events(DATABASE_URL=own_postgres.url())
+    names = [f"evt_{number:03}" for number in range(200)]
+    own_postgres.pause()
+    with ThreadPoolExecutor(len(names) + 1) as pool:
+        flood = [pool.submit(from_stripe, server, stripe_event(name)) for name in names]
+        eventually(lambda: sum(one.done() for one in flood) >= len(names) - 128, "the flood to be refused")
+        other = pool.submit(post, server, "market", adyen_request(adyen_item("SYPSP00000000002", KEY)))
+        own_postgres.resume()
+        replies = [one.result() for one in flood]
+        assert "Too many" not in other.result().body.decode()
+    refused = [reply for reply in replies if reply.status == 503 and reply.json()["error"] == "Too many events at once"]
+    assert len(refused) >= len(names) - 128
+    assert all(int(reply.header("Retry-After")) > 0 for reply in refused)
+    for name in names:
+        eventually(lambda name=name: from_stripe(server, stripe_event(name)).status == 200, f"{name} to be stored")
+    assert stored(server)["shop"] == names
+
+
 # ---- The routing file
 
 def routing_health(server):
