@@ -1,12 +1,30 @@
-// What a PSP says by itself, in an event of its webhook. Plain data; nothing is believed that is not held
-// against what was asked (notified() in state_machine.hpp).
+// What a PSP says by itself, in an event of its webhook, and what that makes of a transaction. Pure.
+//
+// Events come late, twice, in any order, and before our own answer is stored. Nothing is believed that is not
+// held against what was asked.
+//
+// | said of an operation   | open, and sent           | succeeded            | ended otherwise | for a person
+// |
+// |------------------------|--------------------------|----------------------|-----------------|---------------|
+// | Succeeded              | as the answer to it      | nothing new          | for a person    | told to them
+// | | Declined               | as the answer to it      | for a person         | nothing new     | told to
+// them  | | AskAgain               | asked for at once        | nothing new          | nothing new     |
+// nothing new   | | TakenBack, ChargedBack | too early                | taken back           | nothing new |
+// taken back    | | Attention              | too early                | for a person         | nothing new |
+// told to them  |
+//
+// What is yet to be sent, as far as is known here, is too early for all but AskAgain. A person's word is not
+// taken back by an event: they see what it says. A capture or refund that nobody asked for here is for a
+// person, too: somebody did it at the PSP.
 #pragma once
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 
 #include "payment/answer.hpp"
+#include "payment/state_machine.hpp"
 
 namespace switchyard::payment {
 
@@ -46,5 +64,23 @@ struct Notice {
   std::optional<Kind> kind{};
   What what = Ignored{};
 };
+
+struct Noticed {
+  enum class How {
+    nothing_new,
+    changed,
+    too_early,  // it is to be heard again later
+  };
+
+  How how = How::nothing_new;
+  // As it is now.
+  State state;
+  // The operation that it is about, of one that has changed.
+  std::size_t index = 0;
+};
+
+// `state`: of the transaction that a notice to the account `psp` is about.
+Noticed notified(State state, std::string_view psp, const Notice& notice, const Accounts& accounts,
+                 Timestamp now, const RetryPolicy& policy);
 
 }  // namespace switchyard::payment

@@ -71,8 +71,8 @@ struct Reason {
 // 1 to 255 visible ASCII characters. What else a PSP may call something cannot be kept without changing it.
 bool is_psp_name(std::string_view text);
 
-// Where a customer may be sent: https, or a PSP that is played on this machine; 2048 printable ASCII characters
-// at most.
+// Where a customer may be sent: https, or a PSP that is played on this machine; 2048 printable ASCII
+// characters at most.
 bool is_web_address(std::string_view text);
 
 struct Operation {
@@ -104,6 +104,8 @@ struct Operation {
   std::string psp_reference{};
   // Where the customer is to be sent; empty unless the PSP waits for them.
   std::string action_url{};
+  // What the customer brought back from there, as the merchant said it: a JSON object of strings; or empty.
+  std::string brought_back{};
   Reason reason{};
   // The PSP said that it succeeded and took that back: the totals have been lowered again.
   bool taken_back = false;

@@ -15,6 +15,7 @@
 
 #include <gtest/gtest.h>
 
+#include "payment/notice.hpp"
 #include "payment/psp_keys.hpp"
 #include "payment/simulation/psp_model.hpp"
 #include "payment/simulation/store_model.hpp"
@@ -518,19 +519,23 @@ class Simulation {
   void deliver(const std::string& key, int tries) {
     const auto place = store_.find_operation(key);
     if (!place) return deliver_later(key, tries + 1);
-    const auto number = place->number;
-    const auto phase = store_.at(place->id).operations.at(static_cast<std::size_t>(number - 1)).phase;
-    if (phase != Phase::succeeded) {
-      // Nobody knows yet that it had succeeded.
-      if (is_open(phase) && phase != Phase::manual_review) deliver_later(key, tries + 1);
-      return;
-    }
-    store_.take(place->id, {}, By::psp, [&](State state) {
-      auto lowered = take_back(std::move(state), number, "it failed after all", timeline_.now());
-      const auto index = static_cast<std::size_t>(number - 1);
-      ++(lowered.operations[index].taken_back ? taken_back_ : not_taken_back_);
-      return std::optional(Step{std::move(lowered), Action::none, index});
+    const auto index = static_cast<std::size_t>(place->number - 1);
+    const auto operation = store_.at(place->id).operations.at(index);
+    const Notice notice{.event = key,
+                        .type = "failed",
+                        .idempotency_key = key,
+                        .kind = operation.kind,
+                        .what = TakenBack{.reason = "it failed after all", .amount = operation.amount}};
+    const SomeAccounts accounts({operation.psp});
+    auto how = Noticed::How::nothing_new;
+    store_.take(place->id, {}, By::psp, [&](State state) -> std::optional<Step> {
+      auto noticed = notified(std::move(state), operation.psp, notice, accounts, timeline_.now(), policy_);
+      how = noticed.how;
+      if (how != Noticed::How::changed) return std::nullopt;
+      ++(noticed.state.operations[index].taken_back ? taken_back_ : not_taken_back_);
+      return Step{std::move(noticed.state), Action::none, index};
     });
+    if (how == Noticed::How::too_early) deliver_later(key, tries + 1);
   }
 
   void give_to_a_person(TransactionId id, std::int32_t number) {

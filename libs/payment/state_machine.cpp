@@ -15,6 +15,9 @@ namespace {
 
 using std::chrono::milliseconds;
 
+// What a person is told of one operation by one event after another.
+constexpr std::size_t reasons_bytes_max = 1'000;
+
 milliseconds doubled(milliseconds first, std::int32_t times, milliseconds longest) {
   auto delay = first;
   for (std::int32_t i = 0; i < times && delay < longest; ++i) delay *= 2;
@@ -55,8 +58,14 @@ std::size_t choose_due(State& state, Timestamp now) {
 // What one event makes of one operation; the caller brings the rest of the state up to date.
 class Machine {
  public:
-  Machine(State& state, std::size_t index, Timestamp now, const RetryPolicy& policy)
-      : transaction_(state.transaction), operation_(state.operations.at(index)), now_(now), policy_(policy) {}
+  // `before`: the action that the event is about.
+  Machine(State& state, std::size_t index, Timestamp now, const RetryPolicy& policy,
+          Action before = Action::none)
+      : transaction_(state.transaction),
+        operation_(state.operations.at(index)),
+        now_(now),
+        policy_(policy),
+        did_end_(before == Action::end) {}
 
   Action action() const { return action_; }
 
@@ -105,9 +114,9 @@ class Machine {
   void operator()(const Pending& pending) { wait(Phase::pending, pending.psp_reference, pending.amount); }
   void operator()(const ActionRequired& required) {
     wait(Phase::action_required, required.psp_reference, required.amount);
-    if (operation_.phase == Phase::action_required && is_web_address(required.url)) {
-      operation_.action_url = required.url;
-    }
+    if (operation_.phase != Phase::action_required) return;
+    if (is_web_address(required.url)) operation_.action_url = required.url;
+    end_if_overdue();
   }
 
   void operator()(const NotSent& not_sent) {
@@ -118,7 +127,9 @@ class Machine {
   void operator()(const OutcomeUnknown& unknown) {
     operation_.reason = reason_of(unknown.reason, ReasonKind::unknown);
     if (operation_.phase == Phase::pending || operation_.phase == Phase::action_required) {
-      return is_late() ? ask_a_person() : look_up_later();
+      if (is_late()) return ask_a_person();
+      look_up_later();
+      return end_if_overdue();
     }
     operation_.phase = Phase::unknown;
     if (operation_.look_ups >= policy_.look_ups_max) return ask_a_person();
@@ -153,7 +164,7 @@ class Machine {
 
   void end(Phase phase, Reason reason) {
     operation_.phase = phase;
-    operation_.action_url.clear();
+    forget_action();
     operation_.reason = std::move(reason);
     operation_.due_at.reset();
     operation_.ended_at = now_;
@@ -162,12 +173,17 @@ class Machine {
   // It is not over: whoever ends it says when.
   void ask_a_person() {
     operation_.phase = Phase::manual_review;
-    operation_.action_url.clear();
+    forget_action();
     operation_.due_at.reset();
     operation_.ended_at.reset();
   }
 
  private:
+  void forget_action() {
+    operation_.action_url.clear();
+    operation_.brought_back.clear();
+  }
+
   // The request, once. Or why it cannot be.
   std::optional<Rejected> write(const Accounts& accounts, const State& state) {
     if (!operation_.request.empty()) return std::nullopt;
@@ -239,7 +255,7 @@ class Machine {
     if (cannot_be_named(psp_reference) || contradicts(amount, psp_reference)) return;
     note_reference(psp_reference);
     if (operation_.phase != phase) {
-      operation_.action_url.clear();
+      forget_action();
       // Asked for from the beginning again, however often it was while it was unknown.
       operation_.look_ups = 0;
       operation_.phase = phase;
@@ -250,6 +266,19 @@ class Machine {
       return ask_a_person();
     }
     look_up_later();
+  }
+
+  // The customer has not come. The PSP may be told so again and again, once each time that it is asked.
+  void end_if_overdue() {
+    if (operation_.phase != Phase::action_required || !policy_.can_end || did_end_) return;
+    const auto time = transaction_.return_url.empty() ? milliseconds(0) : policy_.customer_max;
+    const auto left = time - (now_ - operation_.sent_at.value_or(now_));
+    if (left <= milliseconds(0)) {
+      action_ = Action::end;
+    } else {
+      // In time, however seldom it is asked for by then.
+      operation_.due_at = std::min(*operation_.due_at, now_ + std::chrono::ceil<milliseconds>(left));
+    }
   }
 
   // Not even a PSP that cannot be asked any more is waited for without end.
@@ -279,6 +308,7 @@ class Machine {
   Operation& operation_;
   Timestamp now_;
   const RetryPolicy& policy_;
+  const bool did_end_;
   Action action_ = Action::none;
 };
 
@@ -314,7 +344,7 @@ Step after(Step step, const What& what, const Accounts& accounts, Timestamp now,
   SWITCHYARD_ASSERT(is_open(phase) && phase != Phase::requested && phase != Phase::manual_review);
   const auto* not_sent = std::get_if<NotSent>(&what);
   if (not_sent == nullptr || !go_elsewhere(step, not_sent->reason, accounts, now, policy)) {
-    Machine machine(step.state, step.index, now, policy);
+    Machine machine(step.state, step.index, now, policy, step.action);
     std::visit(machine, what);
     step.action = machine.action();
     // The issuer may say yes to another.
@@ -326,6 +356,12 @@ Step after(Step step, const What& what, const Accounts& accounts, Timestamp now,
   }
   settle_schedule(step.state, now);
   return step;
+}
+
+// Whether the totals hold what it did: it succeeded, and a person may look at it since.
+bool is_booked(const Operation& operation) {
+  if (operation.phase == Phase::manual_review) return operation.ended_at && !operation.taken_back;
+  return operation.phase == Phase::succeeded;
 }
 
 bool ended_without_money(Phase phase) {
@@ -438,7 +474,7 @@ std::optional<Step> caught_up(State state, const Claim& claim) {
   return Step{std::move(state), Action::none, claim.index};
 }
 
-std::optional<State> ask_now(State state, Timestamp now) {
+std::optional<State> ask_now(State state, Timestamp now, std::string_view brought_back) {
   const auto waits = std::ranges::find_if(state.operations, [](const Operation& operation) {
     return operation.phase == Phase::pending || operation.phase == Phase::action_required;
   });
@@ -446,6 +482,8 @@ std::optional<State> ask_now(State state, Timestamp now) {
   ++state.transaction.version;
   waits->look_ups = 0;
   waits->due_at = now;
+  const bool is_for_it = waits->phase == Phase::action_required && !brought_back.empty();
+  if (is_for_it) waits->brought_back = brought_back;
   settle_schedule(state, now);
   return state;
 }
@@ -485,11 +523,32 @@ State settle(State state, std::string_view worker, const Elsewhere& outcome, Tim
 
 State take_back(State state, std::int32_t number, std::string_view reason, Timestamp now) {
   const auto operation = std::ranges::find(state.operations, number, &Operation::number);
-  if (operation == state.operations.end() || operation->phase != Phase::succeeded) return state;
+  if (operation == state.operations.end() || !is_booked(*operation)) return state;
   ++state.transaction.version;
   operation->taken_back = take_back(state, *operation);
   operation->phase = Phase::manual_review;
   operation->reason = reason_of(reason, ReasonKind::unknown);
+  settle_schedule(state, now);
+  return state;
+}
+
+State give_to_a_person(State state, std::int32_t number, std::string_view reason, Timestamp now) {
+  const auto operation = std::ranges::find(state.operations, number, &Operation::number);
+  SWITCHYARD_ASSERT(operation != state.operations.end());
+  auto said = reason_of(reason, ReasonKind::unknown);
+  if (operation->phase == Phase::manual_review) {
+    auto& known = operation->reason.message;
+    const bool is_news = !known.contains(said.message) && known.size() < reasons_bytes_max;
+    if (!is_news) return state;
+    if (!known.empty()) said.message = fmt::format("{}; {}", known, said.message);
+  } else if (is_open(operation->phase)) {
+    return state;
+  }
+  ++state.transaction.version;
+  // It has moved no money, as far as is known.
+  if (operation->phase != Phase::manual_review && !is_booked(*operation)) operation->ended_at.reset();
+  operation->phase = Phase::manual_review;
+  operation->reason = std::move(said);
   settle_schedule(state, now);
   return state;
 }
@@ -508,13 +567,13 @@ std::optional<State> resolve(State state, std::int32_t number, const Resolution&
     settle_schedule(state, now);
     return state;
   }
-  const bool is_booked = operation->ended_at.has_value() && !operation->taken_back;
+  const bool was_booked = is_booked(*operation);
   if (resolution.succeeded && operation->taken_back) {
     put_back(state.transaction, *operation);
-  } else if (resolution.succeeded && !is_booked) {
+  } else if (resolution.succeeded && !was_booked) {
     book(state.transaction, *operation);
   }
-  if (!resolution.succeeded && is_booked && !take_back(state, *operation)) return std::nullopt;
+  if (!resolution.succeeded && was_booked && !take_back(state, *operation)) return std::nullopt;
   if (!totals_are_in_order(state.transaction)) return std::nullopt;
   operation->taken_back = false;
   operation->phase = resolution.succeeded ? Phase::succeeded : Phase::failed;

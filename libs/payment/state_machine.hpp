@@ -34,6 +34,7 @@ enum class Action {
   none,     // commit, and leave it
   send,     // send the operation's request with its key; also when it was sent before
   look_up,  // ask the PSP what became of the operation
+  end,      // have the PSP end an authorization that waits for its customer, and say what became of it
 };
 
 struct Step {
@@ -97,10 +98,10 @@ State accepted(Transaction transaction);
 // A worker takes over the operation that has been due longest. A transaction with nothing due is a bug.
 Step claim(State state, const Accounts& accounts, Timestamp now, const RetryPolicy& policy);
 
-// The PSP's answer to Action::send.
+// The PSP's answer to Action::send. May yield Action::end.
 Step answered(Step step, const Answer& answer, const Accounts& accounts, Timestamp now,
               const RetryPolicy& policy);
-// What Action::look_up found. May yield Action::send.
+// What Action::look_up found, or Action::end. The first may yield Action::send, and Action::end.
 Step found(Step step, const Found& what, const Accounts& accounts, Timestamp now, const RetryPolicy& policy);
 
 // What claim() gave to a worker, and by which it is known again.
@@ -118,7 +119,8 @@ std::optional<Step> caught_up(State state, const Claim& claim);
 
 // Somebody says that the PSP knows more by now: a customer who is back, or the PSP itself. What waits for it
 // is asked for at once, and again as often as from the beginning. Nothing if nothing waits.
-std::optional<State> ask_now(State state, Timestamp now);
+// `brought_back`: Operation::brought_back, of an authorization that waits for its customer.
+std::optional<State> ask_now(State state, Timestamp now, std::string_view brought_back = {});
 
 // --- Workers that are not ours -----------------------------------------------------------------
 
@@ -144,8 +146,13 @@ State settle(State state, std::string_view worker, const Elsewhere& outcome, Tim
 
 // A PSP goes back on its word: what succeeded has not happened after all. Totals are lowered, and a person
 // decides what to do about it. Nothing changes if the operation has not succeeded: a notice that comes before
-// that is known is the caller's to keep while the operation is open.
+// that is known is the caller's to keep while the operation is open. One that a person looks at already is
+// taken back, too.
 State take_back(State state, std::int32_t number, std::string_view reason, Timestamp now);
+
+// The PSP says something of an operation that is over, or that a person looks at: a person is to see it.
+// Totals stay. What is said twice changes nothing.
+State give_to_a_person(State state, std::int32_t number, std::string_view reason, Timestamp now);
 
 // A person ends a `manual_review`, or corrects the PSP's name of what succeeded: nothing could be asked of
 // the PSP under a wrong one.

@@ -27,6 +27,8 @@ struct Capabilities {
   bool several_captures = false;
   // Results may come after a first "taken" (Pending).
   bool late_results = false;
+  // An authorization that waits for its customer can be ended.
+  bool can_end = false;
 };
 
 inline constexpr Capabilities everything{.look_up = LookUp::by_key,

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/assert.hpp"
 #include "psp/questions.hpp"
 
 namespace switchyard::psp {
@@ -41,6 +42,12 @@ Task<payment::Found> HttpAdapter::look_up(const payment::Step& step, Deadline de
   if (!question) co_return question.error();
   const auto result = co_await call(*question, deadline);
   co_return read_reply(*protocol_, step, *question, result);
+}
+
+Task<payment::Found> HttpAdapter::end(const payment::Step& step, Deadline deadline) {
+  SWITCHYARD_ASSERT(capabilities().can_end);
+  const auto result = co_await call(protocol_->end(step), deadline);
+  co_return protocol_->read_end(step, result);
 }
 
 Task<http::CallResult> HttpAdapter::call(http::ClientRequest request, Deadline deadline) {

@@ -21,6 +21,7 @@ class HttpAdapter final : public Adapter {
                                                        const payment::Operation& operation) const override;
   Task<payment::Answer> send(const payment::Step& step, Deadline deadline) override;
   Task<payment::Found> look_up(const payment::Step& step, Deadline deadline) override;
+  Task<payment::Found> end(const payment::Step& step, Deadline deadline) override;
 
  private:
   Task<http::CallResult> call(http::ClientRequest request, Deadline deadline);

@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/assert.hpp"
 #include "http/async_client.hpp"
 #include "payment/answer.hpp"
 #include "payment/state_machine.hpp"
@@ -37,6 +38,11 @@ class Protocol {
   // `request`: what look_up() gave.
   virtual payment::Found read_look_up(const payment::Step& step, const http::ClientRequest& request,
                                       const http::CallResult& result) const = 0;
+  // Of a PSP that can (Capabilities::can_end): an authorization that waits for its customer is ended.
+  virtual http::ClientRequest end(const payment::Step&) const { SWITCHYARD_ASSERT(false); }
+  virtual payment::Found read_end(const payment::Step&, const http::CallResult&) const {
+    SWITCHYARD_ASSERT(false);
+  }
 };
 
 }  // namespace switchyard::psp

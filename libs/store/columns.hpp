@@ -94,6 +94,7 @@ constexpr void each_column(const payment::Transaction& transaction, Operation& o
   visit("look_ups", operation.look_ups);
   visit("psp_reference", operation.psp_reference);
   visit("action_url", operation.action_url);
+  visit("brought_back", operation.brought_back);
   visit("reason_code", operation.reason.code);
   visit("reason", operation.reason.message);
   visit("reason_kind", operation.reason.kind);

@@ -6,6 +6,7 @@
 #include "base/testing.hpp"
 #include "postgres/testing.hpp"
 #include "store/postgres/postgres_store.hpp"
+#include "store/psp_event_row.hpp"
 #include "store/sqlite/schema.hpp"
 #include "store/sqlite/sqlite_store.hpp"
 
@@ -54,7 +55,40 @@ class CopyTest : public ::testing::Test {
         EXPECT_TRUE(saved && std::holds_alternative<Done>(*saved));
       };
       co_await testing::many_at_once(threads_.executor(0), static_cast<int>(claimed.size()), save_one);
+      const auto added = co_await store.add_psp_events(events());
+      EXPECT_TRUE(added);
     });
+  }
+
+  // Two that are due, and one that is over.
+  static PspEvents events() {
+    PspEvents all;
+    for (const char* name : {"evt_1", "evt_2", "evt_3"}) {
+      all.push_back({.account = "psp",
+                     .notice = {.event = name,
+                                .type = "refund",
+                                .kind = payment::Kind::refund,
+                                .what = payment::TakenBack{"closed", Money(70, *Currency::parse("USD"))}},
+                     .received_at = written_at,
+                     .due_at = written_at + std::chrono::seconds(all.size())});
+    }
+    all.back().due_at.reset();
+    all.back().result = "taken back";
+    return all;
+  }
+  // Those that are due, as rows.
+  std::vector<std::string> due_events(Store& store) {
+    std::vector<std::string> lines;
+    threads_.run(0, [&]() -> Task<void> {
+      const auto now = written_at + std::chrono::seconds(10);
+      const auto taken = co_await store.take_psp_events(now, now + std::chrono::seconds(10), 10);
+      for (const auto& event : *taken) {
+        const auto row = row_of(event);
+        lines.push_back(fmt::format("{} {} {} {} {} {} {} {}", row.account, row.event, row.kind, row.what,
+                                    row.amount_minor, row.currency, row.reason.message, row.tries));
+      }
+    });
+    return lines;
   }
 
   static payment::Transaction transaction_of(MerchantId merchant, std::int64_t amount_minor) {
@@ -136,12 +170,14 @@ class CopyTest : public ::testing::Test {
 TEST_F(CopyTest, TakesEverythingOver) {
   const auto tables = copy();
   const auto rows = [](std::int64_t count) { return Field(&CopiedTable::rows, count); };
-  EXPECT_THAT(tables,
-              ElementsAre(rows(2), rows(transactions), rows(transactions / 2), rows((transactions + 2) / 3)));
+  EXPECT_THAT(tables, ElementsAre(rows(2), rows(transactions), rows(transactions / 2),
+                                  rows((transactions + 2) / 3), rows(3)));
   SqliteStore original(path_);
   PostgresStore copied(url_);
   EXPECT_EQ(contents(copied), contents(original));
   EXPECT_EQ(copied.installation(), original.installation()) << "PSPs know payments by it";
+  EXPECT_THAT(due_events(copied), ElementsAre("psp evt_1 refund taken_back 70 USD closed 1",
+                                              "psp evt_2 refund taken_back 70 USD closed 1"));
   threads_.run(0, [&]() -> Task<void> {
     const auto user = co_await copied.find_user(
         "b\xc3\xa9"
@@ -188,6 +224,15 @@ TEST_F(CopyTest, SeesThatTheSourceChangedBetweenTwoRuns) {
   SqliteStore original(path_);
   PostgresStore copied(url_);
   EXPECT_EQ(contents(copied), contents(original));
+}
+
+TEST_F(CopyTest, BeginsAgainOverAllThatACopyHasLeft) {
+  const auto give_up = [](const CopiedTable& table) {
+    if (table.name == "psp_events") throw std::runtime_error("interrupted");
+  };
+  EXPECT_THROW(copy_sqlite_to_postgres(path_, url_, {.restart = false, .on_progress = give_up}),
+               std::runtime_error);
+  for (const auto& table : copy(true)) EXPECT_EQ(table.copied_now, table.rows) << table.name;
 }
 
 TEST_F(CopyTest, RefusesADatabaseThatHoldsData) {

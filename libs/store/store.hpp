@@ -1,10 +1,11 @@
-// What Switchyard remembers: transactions with their operations, and idempotency keys. (Users: users.hpp.)
+// What Switchyard remembers: transactions with their operations, and idempotency keys. (Users: users.hpp;
+// what PSPs have said by themselves: psp_events.hpp.)
 //
 // The store is the truth. A write that succeeded is synced to disk; one that failed changed nothing that was
 // acknowledged. Every operation is a coroutine that completes on the caller's thread and never blocks it.
 // Implementations are safe to use from several threads and several processes at once.
 //
-// There are two writes. commit() stores what its caller has decided, if nobody else has changed the
+// There are two writes of them. commit() stores what its caller has decided, if nobody else has changed the
 // transaction since: a new one, or the answer to a claim. take() locks transactions, lets a pure function
 // decide about each, and stores that: claims, and what merchants ask for. What is decided is the domain's
 // (payment/); no rule of it is in the store.

@@ -108,6 +108,91 @@ std::string describe(const User& user) {
   return fmt::format("{} {} {} {}", user.id.value, user.username, user.password_hash, user.enabled);
 }
 
+// --- Events of PSPs ---
+
+std::string describe(const std::optional<Money>& amount) {
+  return amount ? amount->to_string() : "no amount";
+}
+struct DescribeWhat {
+  std::string operator()(const payment::Succeeded& what) const {
+    return fmt::format("succeeded '{}' {}", what.psp_reference, what.amount.to_string());
+  }
+  std::string operator()(const payment::Declined& what) const {
+    return fmt::format("declined '{}' '{}' {} '{}' {}", what.reason.code, what.reason.message,
+                       to_string(what.reason.kind), what.psp_reference, describe(what.amount));
+  }
+  std::string operator()(const payment::AskAgain&) const { return "ask again"; }
+  std::string operator()(const payment::TakenBack& what) const {
+    return fmt::format("taken back '{}' {}", what.reason, describe(what.amount));
+  }
+  std::string operator()(const payment::ChargedBack& what) const {
+    return fmt::format("charged back '{}' {}", what.reason, describe(what.amount));
+  }
+  std::string operator()(const payment::Attention& what) const {
+    return fmt::format("attention '{}'", what.reason);
+  }
+  std::string operator()(const payment::Ignored&) const { return "ignored"; }
+};
+std::string describe(const PspEvent& event) {
+  const auto& notice = event.notice;
+  std::string text =
+      fmt::format("'{}' '{}' '{}' '{}' '{}' '{}' '{}' {} {}\n  ", event.account, notice.event, notice.type,
+                  notice.reference, notice.idempotency_key, notice.psp_reference, notice.payment,
+                  notice.kind ? to_string(*notice.kind) : "no kind", std::visit(DescribeWhat{}, notice.what));
+  Print print{text};
+  print(event.received_at);
+  print(event.due_at);
+  print(std::int64_t{event.tries});
+  print(event.result);
+  return text;
+}
+
+PspEvent event_named(std::string name, Timestamp due_at = start, std::string account = "psp") {
+  return {.account = std::move(account),
+          .notice = {.event = std::move(name), .type = "charge.refunded", .what = payment::AskAgain()},
+          .received_at = start,
+          .due_at = due_at};
+}
+std::vector<std::string> names_of(const PspEvents& events) {
+  std::vector<std::string> names;
+  for (const auto& event : events) names.push_back(event.notice.event);
+  return names;
+}
+
+// Of each kind, with all that such a one may have, and with as little as it may have.
+PspEvents events_of_each_kind() {
+  const payment::Reason reason{"51", "insufficient 'funds' \xc3\xa9", payment::ReasonKind::soft_decline};
+  const std::vector<payment::Notice::What> kinds{
+      payment::Succeeded{"pi_1", Money(1'234'567'890'123, usd)},
+      payment::Succeeded{"", Money(0, jpy)},
+      payment::Declined{reason, "pi_2", Money(100, jpy)},
+      payment::Declined{{}, "", {}},
+      payment::AskAgain{},
+      payment::TakenBack{"the account is closed", Money(50, usd)},
+      payment::TakenBack{"", {}},
+      payment::ChargedBack{"fraudulent", Money(99, *Currency::parse_stored("BGN"))},
+      payment::ChargedBack{"", {}},
+      payment::Attention{"a dispute"},
+      payment::Ignored{},
+  };
+  PspEvents events;
+  for (const auto& what : kinds) {
+    const auto number = events.size();
+    auto event = event_named(fmt::format("evt_{:02}", number), start + seconds(number));
+    event.notice.what = what;
+    event.tries = static_cast<std::int32_t>(number);
+    events.push_back(std::move(event));
+  }
+  events.front().notice.reference = "ours";
+  events.front().notice.idempotency_key = "our key";
+  events.front().notice.psp_reference = "ch_1";
+  events.front().notice.payment = "pi_\xc3\xa9";
+  events.front().result = "in words";
+  const std::vector each_of_kinds{Kind::authorize, Kind::capture, Kind::void_, Kind::refund};
+  for (std::size_t i = 0; i < each_of_kinds.size(); ++i) events[i].notice.kind = each_of_kinds[i];
+  return events;
+}
+
 // --- What is decided ---
 
 Decide decide_claim(Timestamp now) {
@@ -367,6 +452,37 @@ class StoreTest : public ::testing::TestWithParam<StoreFactory> {
   void change_operations(std::uint64_t number, const std::string& assignments) {
     GetParam().execute(folder_, fmt::format("UPDATE operations SET {} WHERE transaction_id = {}", assignments,
                                             literal(number)));
+  }
+
+  // --- Events of PSPs ---
+
+  void add_events(const PspEvents& events) {
+    const auto added = run([&] { return store_->add_psp_events(events); });
+    ASSERT_TRUE(added) << added.error().detail;
+  }
+  PspEvents take_events(Timestamp by, std::size_t limit = 100,
+                        std::chrono::milliseconds lease = seconds(30)) {
+    auto taken = run([&] { return store_->take_psp_events(by, by + lease, limit); });
+    EXPECT_TRUE(taken) << taken.error().detail;
+    return taken ? std::move(*taken) : PspEvents();
+  }
+  std::vector<std::string> taken_names(Timestamp by, std::size_t limit = 100) {
+    return names_of(take_events(by, limit));
+  }
+  void end_events(const PspEvents& events) {
+    const auto ended = run([&] { return store_->end_psp_events(events); });
+    ASSERT_TRUE(ended) << ended.error().detail;
+  }
+  std::vector<std::string> owners_of(const std::vector<PspPayment>& payments) {
+    const auto found = run([&] { return store_->find_psp_payments(payments); });
+    EXPECT_TRUE(found) << found.error().detail;
+    std::vector<std::string> owners;
+    for (const auto& owner : *found) {
+      owners.push_back(
+          owner ? fmt::format("{} {}", owner->merchant.value, int{owner->transaction.value.bytes[7]})
+                : "nobody");
+    }
+    return owners;
   }
 
   // --- Users ---
@@ -1557,6 +1673,213 @@ TEST_P(StoreTest, AnOperationThatCannotBeReadSetsItsTransactionAside) {
   EXPECT_THAT(listed(filter(100)), SizeIs(number)) << "a list shows no operations";
 }
 
+// --- Events of PSPs --------------------------------------------------------------------------------
+
+TEST_P(StoreTest, KeepsEventsOfEachKindWhole) {
+  const auto events = events_of_each_kind();
+  add_events(events);
+  reopen();
+  const auto taken = take_events(start + seconds(60));
+  ASSERT_THAT(taken, SizeIs(events.size()));
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    auto expected = events[i];
+    ++expected.tries;
+    expected.due_at = start + seconds(90);
+    EXPECT_EQ(describe(taken[i]), describe(expected));
+  }
+}
+
+TEST_P(StoreTest, AnEventThatIsThereIsLeftAsItIs) {
+  auto twin = event_named("evt_1");
+  twin.notice.type = "of the second";
+  auto changed = event_named("evt_1", start - seconds(1));
+  changed.notice.what = payment::Ignored();
+  add_events({event_named("evt_1")});
+  add_events({changed, event_named("evt_2", start + seconds(1)), event_named("evt_2", start + seconds(1)),
+              event_named("evt_1", start + seconds(2), "another account"), twin});
+  const auto taken = take_events(start + seconds(2));
+  EXPECT_THAT(names_of(taken), ElementsAre("evt_1", "evt_2", "evt_1"));
+  auto first = event_named("evt_1", start + seconds(32));
+  first.tries = 1;
+  EXPECT_EQ(describe(taken.at(0)), describe(first));
+  EXPECT_EQ(taken.at(2).account, "another account");
+  end_events({taken.at(0)});
+  add_events({event_named("evt_1")});
+  EXPECT_THAT(taken_names(start + seconds(2)), IsEmpty()) << "also one that was worked off";
+}
+
+TEST_P(StoreTest, NoEventsAreNoWrite) {
+  add_events({});
+  end_events({});
+  EXPECT_THAT(owners_of({}), IsEmpty());
+  EXPECT_THAT(take_events(start), IsEmpty());
+}
+
+TEST_P(StoreTest, EventsAreTakenLongestDueFirstAndAgainWhenNobodyEndedThem) {
+  for (const int number : {3, 1, 4, 2}) {
+    add_events({event_named(fmt::format("evt_{}", number), start + seconds(number))});
+  }
+  const auto first = take_events(start + seconds(3), 2);
+  EXPECT_THAT(names_of(first), ElementsAre("evt_1", "evt_2"));
+  EXPECT_EQ(first.at(0).due_at, start + seconds(33));
+  EXPECT_EQ(first.at(0).tries, 1);
+  EXPECT_THAT(taken_names(start + seconds(3)), ElementsAre("evt_3")) << "the fourth is not due";
+  EXPECT_THAT(taken_names(start + seconds(3)), IsEmpty());
+  EXPECT_THAT(taken_names(start + seconds(32)), ElementsAre("evt_4"));
+  const auto again = take_events(start + seconds(33), 2);
+  EXPECT_THAT(names_of(again), UnorderedElementsAre("evt_1", "evt_2"));
+  EXPECT_EQ(again.at(0).tries, 2);
+}
+
+TEST_P(StoreTest, AnEventIsOverOrDueAgainAsTheWorkerSays) {
+  add_events({event_named("evt_1"), event_named("evt_2", start + milliseconds(1)),
+              event_named("evt_1", start + milliseconds(2), "another account")});
+  auto taken = take_events(start + seconds(1));
+  ASSERT_THAT(taken, SizeIs(3));
+  taken[0].due_at.reset();
+  taken[0].result = "the refund is 'taken back' \xc3\xa9";
+  taken[1].due_at = start + seconds(5);
+  taken[1].result = "the PSP could not be asked";
+  // Only these two are changed by it.
+  taken[0].notice.type = "another";
+  taken[1].tries = 100;
+  end_events({taken[0], taken[1]});
+  reopen();
+  const auto again = take_events(start + seconds(5));
+  ASSERT_THAT(names_of(again), ElementsAre("evt_2"));
+  EXPECT_EQ(again[0].tries, 2);
+  EXPECT_EQ(again[0].result, "the PSP could not be asked");
+  const auto later = take_events(start + seconds(31));
+  ASSERT_THAT(later, SizeIs(1)) << "what is over is not taken";
+  EXPECT_EQ(later[0].account, "another account");
+  // Somebody has it looked at again.
+  GetParam().execute(folder_, GetParam().name == "sqlite"
+                                  ? "UPDATE psp_events SET due_at_ms = 0 WHERE due_at_ms IS NULL"
+                                  : "UPDATE psp_events SET due_at = to_timestamp(0) WHERE due_at IS NULL");
+  const auto over = take_events(start + seconds(1));
+  ASSERT_THAT(names_of(over), ElementsAre("evt_1"));
+  EXPECT_EQ(over[0].result, "the refund is 'taken back' \xc3\xa9");
+  EXPECT_EQ(over[0].notice.type, "charge.refunded");
+}
+
+// As PSPs send them, with many callers that wait for each other's commit.
+TEST_P(StoreTest, ManyStoreOneEventEachAtOnce) {
+  constexpr int count = 2'000;
+  std::vector<std::function<Task<Result<void>>()>> adds;
+  for (int number = 0; number < count; ++number) {
+    // Each of them twice.
+    adds.emplace_back([this, number] {
+      PspEvents one{event_named(fmt::format("evt_{}", number / 2), start + milliseconds(number / 2))};
+      return store_->add_psp_events(std::move(one));
+    });
+  }
+  for (const auto& added : run_at_once(adds)) ASSERT_TRUE(*added);
+  const auto taken = take_events(start + seconds(60), count);
+  ASSERT_THAT(taken, SizeIs(count / 2));
+  for (int number = 0; number < count / 2; ++number) {
+    EXPECT_EQ(taken[static_cast<std::size_t>(number)].notice.event, fmt::format("evt_{}", number));
+  }
+  std::vector<std::function<Task<Result<void>>()>> ends;
+  for (auto event : taken) {
+    event.due_at.reset();
+    ends.emplace_back([this, event] { return store_->end_psp_events({event}); });
+  }
+  for (const auto& ended : run_at_once(ends)) ASSERT_TRUE(*ended);
+  EXPECT_THAT(take_events(start + seconds(600)), IsEmpty());
+}
+
+TEST_P(StoreTest, TwoProcessesNeverTakeTheSameEvent) {
+  constexpr std::size_t count = 400;
+  PspEvents events;
+  for (std::size_t i = 0; i < count; ++i) events.push_back(event_named(fmt::format("evt_{}", i)));
+  add_events(events);
+  const auto other = open_again();
+  std::vector<std::vector<std::string>> taken(2);
+  std::vector<std::future<void>> working;
+  for (std::size_t i = 0; i < 2; ++i) {
+    const auto work = [&store = i == 0 ? *store_ : *other, &mine = taken[i]]() -> Task<void> {
+      for (;;) {
+        const auto batch = co_await store.take_psp_events(start, start + seconds(30), 3);
+        EXPECT_TRUE(batch);
+        if (!batch || batch->empty()) co_return;
+        for (const auto& event : *batch) mine.push_back(event.notice.event);
+      }
+    };
+    working.push_back(asio::co_spawn(threads_.executor(i), work, asio::use_future));
+  }
+  for (auto& worker : working) worker.get();
+  // Who finds the rest locked may leave before the other one has taken all.
+  std::set<std::string> all;
+  for (const auto& mine : taken) all.insert(mine.begin(), mine.end());
+  EXPECT_EQ(taken[0].size() + taken[1].size(), count);
+  EXPECT_EQ(all.size(), count);
+}
+
+TEST_P(StoreTest, AnEventThatCannotBeReadIsPutOffAndStopsNobody) {
+  for (const auto* broken : {"what = 'foretold'", "kind = 'loan'", "currency = 'ZZZ'", "reason_kind = 'mood'",
+                             "tries = -1", "what = 'succeeded', currency = ''"}) {
+    GetParam().execute(folder_, "DELETE FROM psp_events");
+    add_events({event_named("evt_1"), event_named("evt_2", start + milliseconds(1)),
+                event_named("evt_3", start + milliseconds(2))});
+    GetParam().execute(folder_, fmt::format("UPDATE psp_events SET {} WHERE event = 'evt_1'", broken));
+    const auto now = start + seconds(1);
+    EXPECT_THAT(taken_names(now, 1), ElementsAre("evt_2")) << broken << ": it does not count";
+    EXPECT_THAT(taken_names(now, 1), ElementsAre("evt_3")) << broken;
+    EXPECT_THAT(taken_names(now, 1), IsEmpty()) << broken;
+    GetParam().execute(folder_,
+                       "UPDATE psp_events SET what = 'ignored', kind = '', currency = '', "
+                       "reason_kind = '', tries = 7 WHERE event = 'evt_1'");
+    EXPECT_THAT(take_events(now + set_aside_time - milliseconds(1), 3), SizeIs(2)) << broken;
+    const auto repaired = take_events(now + set_aside_time, 3);
+    ASSERT_THAT(names_of(repaired), ElementsAre("evt_1")) << broken;
+    EXPECT_EQ(repaired[0].tries, 8) << broken;
+  }
+}
+
+TEST_P(StoreTest, FindsThePaymentsThatAPspSpeaksOf) {
+  const auto settle = [this](std::uint64_t number, MerchantId merchant, const char* psp_reference) {
+    const payment::Succeeded answer{psp_reference, Money(100, usd)};
+    ASSERT_TRUE(is<Done>(create(settled(transaction_number(number, merchant), answer))));
+  };
+  settle(1, alice, "pi_1");
+  settle(2, becky, "pi_2");
+  settle(3, alice, "sim_3");
+  settle(4, alice, "Sim_4");
+  settle(5, alice, "pi_5");
+  change_operations(5, "kind = 'capture'");
+  settle(6, alice, "simulated");
+  create_numbers(7, 7);
+  const payment::Pending pending{"pi_7", {}};
+  ASSERT_TRUE(is<Done>(save(claim_one(start), pending, start + seconds(1)))) << "also one that is not over";
+  create_numbers(8, 8);
+  EXPECT_THAT(claim(start), SizeIs(1)) << "of which the PSP has said nothing yet";
+  EXPECT_THAT(owners_of({{"psp", "pi_2"},
+                         {"psp", "pi_9"},
+                         {"psp", "pi_1"},
+                         {"another", "pi_1"},
+                         {"psp", "PI_1"},
+                         {"psp", ""},
+                         {"psp", "pi_1"},
+                         {"psp", "\xff"},
+                         {"psp", "pi_7"}}),
+              ElementsAre("2 2", "nobody", "1 1", "nobody", "nobody", "nobody", "1 1", "nobody", "1 7"));
+  EXPECT_THAT(owners_of({{"psp", "sim_3"}, {"psp", "Sim_4"}, {"psp", "pi_5"}, {"psp", "simulated"}}),
+              ElementsAre("nobody", "1 4", "nobody", "1 6"));
+}
+
+TEST_P(StoreTest, WordsOfAPspThatAreNoTextDoNotKeepAnEventFromBeingStored) {
+  auto odd = event_named("evt_\xff");
+  odd.notice.what = payment::Attention{"\xfe"};
+  odd.result = "\xfd";
+  add_events({odd});
+  add_events({odd});
+  auto taken = take_events(start);
+  ASSERT_THAT(taken, SizeIs(1));
+  taken[0].due_at.reset();
+  end_events(taken);
+  EXPECT_THAT(take_events(start + seconds(60)), IsEmpty());
+}
+
 // --- Backlog and health ------------------------------------------------------------------------
 
 TEST_P(StoreTest, CountsWhatStillNeedsWork) {
@@ -1587,8 +1910,8 @@ TEST_P(StoreTest, ShowsThatItCanBeWritten) {
 }
 
 TEST_P(StoreTest, ShowsThatATableIsNotThere) {
-  for (const std::string table :
-       {"users", "login_failures", "transactions", "operations", "idempotency_keys", "foreign_workers"}) {
+  for (const std::string table : {"users", "login_failures", "transactions", "operations", "idempotency_keys",
+                                  "psp_events", "foreign_workers"}) {
     GetParam().execute(folder_, fmt::format("ALTER TABLE {} RENAME TO {}_gone", table, table));
     const auto checked = run([&] { return store_->check_writable(start); });
     ASSERT_FALSE(checked) << table;

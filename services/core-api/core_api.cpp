@@ -85,11 +85,16 @@ store::Decide decide_to(payment::Request wanted, Timestamp now) {
   };
 }
 
+// What a PSP's page gives the customer to bring back (Adyen's redirectResult is some kilobytes at most).
+constexpr StringsBounds details_bounds{
+    .members_max = 16, .name = {.least = 1, .most = 64}, .value = {.least = 1, .most = 16'384}};
+
 // Has the PSP asked what became of what waits for it.
-store::Decide decide_to_ask(Timestamp now) {
-  return [now](payment::State state) -> std::expected<store::Decided, payment::Refusal> {
+store::Decide decide_to_ask(std::string brought_back, Timestamp now) {
+  return [brought_back = std::move(brought_back),
+          now](payment::State state) -> std::expected<store::Decided, payment::Refusal> {
     const auto status = state.transaction.status;
-    auto asked = payment::ask_now(std::move(state), now);
+    auto asked = payment::ask_now(std::move(state), now, brought_back);
     if (asked) return store::Decided{.step = {std::move(*asked), payment::Action::none, 0}};
     return std::unexpected(
         payment::Refusal{.why = payment::Refusal::Why::wrong_state,
@@ -317,9 +322,9 @@ std::expected<CoreApi::AskedOperation, http::Response> CoreApi::read_operation_o
   return asked;
 }
 
-std::expected<store::NamedWork::One, http::Response> CoreApi::read_confirmation(
+std::expected<CoreApi::AskedConfirmation, http::Response> CoreApi::read_confirmation(
     http::Request& request) const {
-  static constexpr std::string_view members[] = {"token"};
+  static constexpr std::string_view members[] = {"token", "details"};
   const auto body = request.body.empty() ? boost::json::object() : service::read_json_object(request, {});
   if (!body) return std::unexpected(body.error());
   if (auto checked = refuse_card_numbers(*body); !checked) return std::unexpected(std::move(checked.error()));
@@ -332,7 +337,10 @@ std::expected<store::NamedWork::One, http::Response> CoreApi::read_confirmation(
     return std::unexpected(std::move(known.error()));
   if (auto none = service::read_query(request.query, {}); !none)
     return std::unexpected(std::move(none.error()));
-  return store::NamedWork::One{.merchant = claims->user_id, .id = {*id}, .key = std::nullopt};
+  auto details = read_strings(*body, "details", details_bounds);
+  if (!details) return std::unexpected(std::move(details.error()));
+  return AskedConfirmation{{.merchant = claims->user_id, .id = {*id}, .key = std::nullopt},
+                           *details == "{}" ? std::string() : std::move(*details)};
 }
 
 store::Change CoreApi::make_transaction(AskedTransaction asked) const {
@@ -518,7 +526,7 @@ Task<http::Response> CoreApi::operate(http::Request& request, payment::Kind kind
 Task<http::Response> CoreApi::confirm(http::Request& request) {
   auto asked = read_confirmation(request);
   if (!asked) co_return std::move(asked.error());
-  const auto merchant = asked->merchant;
+  const auto merchant = asked->transaction.merchant;
   const auto now = steady_clock::now();
   auto turn = limits_.enter(merchant, now);
   if (!turn) co_return refuse(turn.error());
@@ -527,9 +535,10 @@ Task<http::Response> CoreApi::confirm(http::Request& request) {
   if (!rate) co_return refuse(rate.error());
   if (!*turn) turn->emplace(co_await limits_.wait_for_turn(merchant));
   store::NamedWork named;
-  named.all.push_back(std::move(*asked));
+  named.all.push_back(std::move(asked->transaction));
   store::Work work(std::move(named));
-  auto taken = co_await store_.take(std::move(work), decide_to_ask(clock_.now()));
+  auto decide = decide_to_ask(std::move(asked->brought_back), clock_.now());
+  auto taken = co_await store_.take(std::move(work), std::move(decide));
   if (!taken) co_return refuse(taken.error());
   if (auto* error = std::get_if<Error>(&taken->front())) co_return refuse(*error);
   if (auto* refusal = std::get_if<payment::Refusal>(&taken->front())) co_return refuse_operation(*refusal);

@@ -91,6 +91,13 @@ class CoreApi {
     std::expected<payment::Request, http::Response> wanted;
   };
 
+  // What a POST /transaction/{id}/confirm asks for.
+  struct AskedConfirmation {
+    store::NamedWork::One transaction;
+    // payment::Operation::brought_back.
+    std::string brought_back;
+  };
+
   // The claims of a token that is genuine, or the 400 or 401. `body` is null where there is none. Says in the
   // request whose it is.
   std::expected<token::Claims, http::Response> identify(http::Request& request,
@@ -102,7 +109,7 @@ class CoreApi {
   std::expected<AskedTransaction, http::Response> read_transaction(http::Request& request) const;
   std::expected<AskedOperation, http::Response> read_operation_of(http::Request& request,
                                                                   payment::Kind kind) const;
-  std::expected<store::NamedWork::One, http::Response> read_confirmation(http::Request& request) const;
+  std::expected<AskedConfirmation, http::Response> read_confirmation(http::Request& request) const;
   store::Change make_transaction(AskedTransaction asked) const;
   http::Response replay(store::Replayed replayed);
   Task<store::Taken> add_operation(AskedOperation asked);

@@ -15,9 +15,8 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::size_t metadata_members_max = 50;
-constexpr TextBounds metadata_name_bounds{.least = 1, .most = 40};
-constexpr TextBounds metadata_value_bounds{.least = 0, .most = 500};
+constexpr StringsBounds metadata_bounds{
+    .members_max = 50, .name = {.least = 1, .most = 40}, .value = {.least = 0, .most = 500}};
 
 std::string_view view(const auto& text) {
   return {text.data(), text.size()};
@@ -43,16 +42,17 @@ std::string in_quotes(std::string_view name) {
 }
 
 // Empty if nothing is wrong.
-std::string why_unfit_member(const json::key_value_pair& member) {
-  if (const auto why = why_unfit(view(member.key()), metadata_name_bounds); !why.empty()) {
-    return fmt::format("a name in metadata must be {}: {}", describe(metadata_name_bounds), why);
+std::string why_unfit_member(const json::key_value_pair& member, std::string_view name,
+                             const StringsBounds& bounds) {
+  if (const auto why = why_unfit(view(member.key()), bounds.name); !why.empty()) {
+    return fmt::format("a name in {} must be {}: {}", name, describe(bounds.name), why);
   }
   const auto* value = member.value().if_string();
   const auto why =
-      value == nullptr ? std::string("it is not a string") : why_unfit(view(*value), metadata_value_bounds);
+      value == nullptr ? std::string("it is not a string") : why_unfit(view(*value), bounds.value);
   if (why.empty()) return {};
-  return fmt::format("the value of {} in metadata must be {}: {}", in_quotes(view(member.key())),
-                     describe(metadata_value_bounds), why);
+  return fmt::format("the value of {} in {} must be {}: {}", in_quotes(view(member.key())), name,
+                     describe(bounds.value), why);
 }
 
 }  // namespace
@@ -93,21 +93,25 @@ std::expected<std::string, http::Response> read_text(const json::object& body, s
   return std::string(view(*text));
 }
 
-std::expected<std::string, http::Response> read_metadata(const json::object& body) {
-  constexpr std::string_view name = "metadata";
-  const auto* member = body.if_contains("metadata");
+std::expected<std::string, http::Response> read_strings(const json::object& body, std::string_view name,
+                                                        const StringsBounds& bounds) {
+  const auto* member = body.if_contains(name);
   if (member == nullptr) return {};
-  const auto* metadata = member->if_object();
-  if (metadata == nullptr || metadata->size() > metadata_members_max) {
+  const auto* strings = member->if_object();
+  if (strings == nullptr || strings->size() > bounds.members_max) {
     return refuse_member(
-        name, fmt::format("metadata must be an object of at most {} strings: {}", metadata_members_max,
-                          metadata == nullptr ? std::string("it is not an object")
-                                              : fmt::format("it has {} members", metadata->size())));
+        name, fmt::format("{} must be an object of at most {} strings: {}", name, bounds.members_max,
+                          strings == nullptr ? std::string("it is not an object")
+                                             : fmt::format("it has {} members", strings->size())));
   }
-  for (const auto& one : *metadata) {
-    if (const auto why = why_unfit_member(one); !why.empty()) return refuse_member(name, why);
+  for (const auto& one : *strings) {
+    if (const auto why = why_unfit_member(one, name, bounds); !why.empty()) return refuse_member(name, why);
   }
-  return json::serialize(*metadata);
+  return json::serialize(*strings);
+}
+
+std::expected<std::string, http::Response> read_metadata(const json::object& body) {
+  return read_strings(body, "metadata", metadata_bounds);
 }
 
 }  // namespace switchyard::core

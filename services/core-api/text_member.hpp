@@ -33,8 +33,18 @@ std::string describe(TextBounds bounds);
 std::expected<std::string, http::Response> read_text(const boost::json::object& body, std::string_view name,
                                                      TextBounds bounds);
 
-// The object of strings in the member `metadata`, as compact JSON in the order in which it was sent; empty if
-// there is no such member.
+struct StringsBounds {
+  std::size_t members_max = 0;
+  TextBounds name;
+  TextBounds value;
+};
+
+// The object of strings in a member, as compact JSON in the order in which it was sent; empty if there is no
+// such member.
+std::expected<std::string, http::Response> read_strings(const boost::json::object& body,
+                                                        std::string_view name, const StringsBounds& bounds);
+
+// The member `metadata`.
 std::expected<std::string, http::Response> read_metadata(const boost::json::object& body);
 
 }  // namespace switchyard::core

@@ -39,6 +39,7 @@ Settings read_settings(const Environment& environment) {
   // A worker that is merely slow must not lose its transaction.
   const auto timeout_s = std::chrono::duration_cast<std::chrono::seconds>(settings.psp_timeout).count();
   settings.policy.lease = environment.seconds("LEASE_SECONDS", (timeout_s * 3 + 1) / 2, timeout_s + 1, 3'600);
+  settings.policy.customer_max = environment.seconds("CUSTOMER_TIMEOUT_SECONDS", 3'600, 1, 604'800);
   settings.policy.look_ups_max = static_cast<std::int32_t>(environment.integer("LOOK_UPS_MAX", 12, 1, 1'000));
   settings.amount_max = service::read_amount_max(environment);
   settings.in_flight_max = static_cast<std::size_t>(environment.integer("MAX_IN_FLIGHT", 2'048, 1, 100'000));
@@ -167,7 +168,9 @@ payment::Step Connector::claim(payment::State state, Timestamp now) const {
 
 payment::Step Connector::hear(payment::Step step, const Attempt::Said& said, Timestamp now) const {
   auto policy = settings_.policy;
-  policy.key_held_for = psps_.at(step.operation().psp).capabilities().key_held_for;
+  const auto can = psps_.at(step.operation().psp).capabilities();
+  policy.key_held_for = can.key_held_for;
+  policy.can_end = can.can_end;
   if (const auto* answer = std::get_if<payment::Answer>(&said)) {
     return payment::answered(std::move(step), *answer, psps_, now, policy);
   }
@@ -243,13 +246,16 @@ Task<Attempt> Connector::carry_out(payment::Step claimed) {
 }
 
 Task<Attempt::Said> Connector::call_psp(const payment::Step& step, psp::Deadline deadline) {
-  const bool is_question = step.action == payment::Action::look_up;
+  const bool is_question = step.action != payment::Action::send;
   auto& psp = psps_.at(step.operation().psp);
   const auto started = steady_clock::now();
   Attempt::Said said = payment::Answer(payment::OutcomeUnknown{});
   try {
-    if (is_question) {
+    if (step.action == payment::Action::look_up) {
       auto found = co_await psp.look_up(step, deadline);
+      said = std::move(found);
+    } else if (step.action == payment::Action::end) {
+      auto found = co_await psp.end(step, deadline);
       said = std::move(found);
     } else {
       worker_log_.making(step);
@@ -312,6 +318,10 @@ Task<void> Connector::save_beside_others(Attempt attempt) {
 
 void Connector::note_saved(const payment::Step& step) {
   worker_log_.job_ended(step);
+  note_changed(step);
+}
+
+void Connector::note_changed(const payment::Step& step) {
   count(step.state.transaction);
   if (on_saved_) on_saved_(step);
   // What waited for the answer has its turn.
@@ -325,7 +335,7 @@ void Connector::note_unsaved(const payment::Step& step, const Error& error) {
 }
 
 void Connector::note_said(const payment::Step& step, const Attempt::Said& said) {
-  const bool is_question = step.action == payment::Action::look_up;
+  const bool is_question = step.action != payment::Action::send;
   std::visit([&](const auto& one) { psp_metrics_.add(step, one); }, said);
 
   const auto* not_sent = find_in<payment::NotSent>(said);

@@ -83,6 +83,9 @@ class Connector {
   // `on_saved` gets each step that was saved; `on_room` is called when an operation is out of hand.
   void observe(std::function<void(const payment::Step&)> on_saved, std::function<void()> on_room);
 
+  // An event of its PSP has changed a transaction, and that is stored.
+  void note_changed(const payment::Step& step);
+
   // The time that its claims go by, and what the store's own clock said a moment ago.
   const StoreClock& clock() const { return clock_; }
   void compare_clock(Timestamp store_now) { clock_.compare(store_now); }

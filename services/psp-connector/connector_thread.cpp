@@ -36,6 +36,8 @@ ConnectorThread::ConnectorThread(IoThreads& threads, const Settings& settings,
       clock_(clock) {
   make_psps();
   connector_.emplace(settings, threads.executor(0), store, *psps_, wake_up_, metrics, log, clock);
+  event_work_.emplace(threads.executor(0), store, *psps_, settings.policy, metrics, log, connector_->clock(),
+                      [this](const payment::Step& step) { connector_->note_changed(step); });
 }
 
 void ConnectorThread::make_psps() {
@@ -118,7 +120,9 @@ void ConnectorThread::start() {
   threads_.run(0, [this]() -> Task<void> {
     running_.spawn([this] { return connector_->run(); });
     if (worker_) taking_.spawn([this] { return worker_->run(); });
+    // Without accounts, nobody sends events.
     if (routing_file_) watching_.spawn([this] { return watch_routing_file(); });
+    if (routing_file_) hearing_.spawn([this] { return event_work_->run(); });
     co_return;
   });
 }
@@ -127,6 +131,7 @@ ConnectorThread::~ConnectorThread() {
   stop();
   threads_.run(0, [this]() -> Task<void> {
     worker_.reset();
+    event_work_.reset();
     connector_.reset();
     psps_.reset();
     psp_.reset();
@@ -141,6 +146,8 @@ void ConnectorThread::stop() {
     stop_.set();
     if (worker_) worker_->stop();
     co_await taking_.join_until(never);
+    event_work_->stop();
+    co_await hearing_.join_until(never);
     connector_->stop();
     co_await running_.join_until(never);
     co_await watching_.join_until(never);

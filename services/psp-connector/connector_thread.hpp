@@ -10,6 +10,7 @@
 
 #include "base/io_threads.hpp"
 #include "psp-connector/connector.hpp"
+#include "psp-connector/event_work.hpp"
 #include "psp-connector/make_psp.hpp"
 #include "routing/routing_file.hpp"
 #include "rq/worker.hpp"
@@ -31,6 +32,8 @@ class ConnectorThread {
   void start();
   // From any thread, also before the start: there may be work.
   void notify() { wake_up_.notify(); }
+  // There may be an event of a PSP.
+  void notify_event() { event_work_->notify(); }
   // How the work goes, for health; from any thread. `serves`: WorkMonitor. With a note that a PSP is
   // simulated, and a warning while one cannot be reached, or the routing file not be followed.
   std::vector<service::HealthCheck> health(bool serves) const;
@@ -59,11 +62,13 @@ class ConnectorThread {
   std::unique_ptr<psp::Adapter> psp_;
   std::optional<Psps> psps_;
   std::optional<Connector> connector_;
+  std::optional<EventWork> event_work_;
   std::optional<rq::Worker> worker_;
   // An exception that leaves one of them ends the process.
   TaskGroup running_{threads_.executor(0)};
   TaskGroup taking_{threads_.executor(0)};
   TaskGroup watching_{threads_.executor(0)};
+  TaskGroup hearing_{threads_.executor(0)};
   Event stop_{threads_.executor(0)};
   bool stopping_ = false;
   bool started_ = false;

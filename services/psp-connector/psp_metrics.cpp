@@ -6,7 +6,7 @@ namespace switchyard::connector {
 namespace {
 
 // The calls and the results of the metrics, in the order of their counters.
-constexpr std::array<std::string_view, 5> calls{"authorize", "capture", "void", "refund", "look_up"};
+constexpr std::array<std::string_view, 6> calls{"authorize", "capture", "void", "refund", "look_up", "end"};
 constexpr std::array<std::string_view, 10> results{
     "approved",        "soft_decline", "hard_decline", "rejected",     "pending",
     "action_required", "not_sent",     "unknown",      "contradicted", "no_such_charge"};
@@ -39,7 +39,8 @@ void PspMetrics::add(const payment::Step& step, const payment::Answer& answer) {
 }
 
 void PspMetrics::add(const payment::Step& step, const payment::Found& found) {
-  count(step.operation().psp, calls.size() - 1, std::visit(ResultOf{}, found));
+  const std::size_t call = step.action == payment::Action::end ? 5 : 4;
+  count(step.operation().psp, call, std::visit(ResultOf{}, found));
 }
 
 void PspMetrics::count(std::string_view psp, std::size_t call, std::size_t result) {

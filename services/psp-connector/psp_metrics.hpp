@@ -27,7 +27,7 @@ class PspMetrics {
   struct OfPsp {
     prometheus::Histogram* duration = nullptr;
     // By call and result.
-    std::array<std::array<prometheus::Counter*, 10>, 5> calls{};
+    std::array<std::array<prometheus::Counter*, 10>, 6> calls{};
     prometheus::Gauge* breaker = nullptr;
   };
 

@@ -4,7 +4,9 @@ KILL_ROUNDS sets the number of kills of the slow run (20), TEST_SEED repeats a r
 
 import os
 import random
+import socket
 import subprocess
+import threading
 import time
 from collections import Counter
 from contextlib import ExitStack, closing
@@ -249,6 +251,57 @@ def test_a_server_that_dies_while_programs_start(own_postgres, tmp_path, seed):
             fleet.wait_healthy()
         finally:
             assert [program.stop() for program in fleet.programs] == [0] * 4
+
+
+class Recovering:
+    """Listens on a port and tells whoever connects that it is starting up, as PostgreSQL does while it recovers."""
+
+    def __init__(self, port):
+        self._listener = socket.create_server(("127.0.0.1", port))
+        self._ended = threading.Event()
+        self._listener.settimeout(0.1)
+        self.refused = 0
+        self._thread = threading.Thread(target=self._refuse)
+        self._thread.start()
+
+    def _refuse(self):
+        fields = b"SFATAL\0VFATAL\0C57P03\0Mthe database system is starting up\0\0"
+        while not self._ended.is_set():
+            try:
+                connection, _ = self._listener.accept()
+            except TimeoutError:
+                continue
+            with connection:
+                connection.settimeout(5)
+                while (first := connection.recv(4096))[4:8] in (b"\x04\xd2\x16\x2f", b"\x04\xd2\x16\x30"):
+                    connection.sendall(b"N")  # no TLS, no GSSAPI
+                if first:
+                    connection.sendall(b"E" + (len(fields) + 4).to_bytes(4, "big") + fields)
+                    self.refused += 1
+        self._listener.close()
+
+    def close(self):
+        self._ended.set()
+        self._thread.join()
+
+
+@pytest.mark.slow
+def test_a_server_that_recovers_for_longer_than_one_takes_to_start_is_waited_for(own_postgres, tmp_path):
+    own_postgres.kill9()
+    recovering = Recovering(own_postgres.port)
+    fleet = Fleet(tmp_path, DATABASE_URL=own_postgres.url())
+    try:
+        began = time.monotonic()
+        fleet.begin()
+        eventually(lambda: time.monotonic() - began > 17, "the time in which one starts to be over")
+        assert recovering.refused >= 17, "they did not ask again"
+        assert all(program.alive() for program in fleet.programs)
+        recovering.close()
+        own_postgres.start()
+        fleet.wait_healthy()
+    finally:
+        recovering.close()
+        assert [program.stop() for program in fleet.programs] == [0] * 3
 
 
 def test_ten_processes_start_at_once_on_an_empty_database(postgres_url, tmp_path):

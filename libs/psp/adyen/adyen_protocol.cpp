@@ -5,6 +5,8 @@
 #include "base/assert.hpp"
 #include "psp/adyen/answer_headers.hpp"
 #include "psp/adyen/answers.hpp"
+#include "psp/adyen/cancel_by_reference.hpp"
+#include "psp/adyen/details.hpp"
 #include "psp/adyen/requests.hpp"
 
 namespace switchyard::psp::adyen {
@@ -25,7 +27,8 @@ Capabilities AdyenProtocol::capabilities() const {
           .key_held_for = key_held_for,
           .partial_capture = true,
           .several_captures = settings_.several_captures,
-          .late_results = true};
+          .late_results = true,
+          .can_end = true};
 }
 
 std::expected<std::string, payment::Rejected> AdyenProtocol::encode(
@@ -43,6 +46,7 @@ payment::Answer AdyenProtocol::read(const payment::Step& step, const http::CallR
 
 std::optional<http::ClientRequest> AdyenProtocol::look_up(const payment::Step& step, Timestamp now) const {
   const auto& operation = step.operation();
+  if (brings_details(operation)) return details_of(settings_, step);
   const bool is_answered =
       operation.phase == payment::Phase::pending || operation.phase == payment::Phase::action_required;
   // Not identical, or perhaps beyond what Adyen remembers: it would be another payment.
@@ -54,7 +58,22 @@ std::optional<http::ClientRequest> AdyenProtocol::look_up(const payment::Step& s
 
 payment::Found AdyenProtocol::read_look_up(const payment::Step& step, const http::ClientRequest&,
                                            const http::CallResult& result) const {
+  if (brings_details(step.operation())) return read_details(step, result, headers_of(result));
   return read_answer_to_resend(settings_, step, result, headers_of(result));
+}
+
+http::ClientRequest AdyenProtocol::end(const payment::Step& step) const {
+  return cancel_by_reference(settings_, step);
+}
+
+payment::Found AdyenProtocol::read_end(const payment::Step& step, const http::CallResult& result) const {
+  const auto answer = read_cancel_by_reference(settings_, step, result, headers_of(result));
+  if (const auto* contradicted = std::get_if<payment::Contradicted>(&answer)) return *contradicted;
+  // Whatever it is, it is the cancel's: the payment's own end is in an event.
+  const bool is_received = std::holds_alternative<payment::Pending>(answer);
+  return payment::OutcomeUnknown{
+      is_received ? "Adyen was asked to cancel it, and says by its webhook what came of that"
+                  : "Adyen cannot be asked to cancel it now"};
 }
 
 }  // namespace switchyard::psp::adyen

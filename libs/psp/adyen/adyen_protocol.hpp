@@ -4,10 +4,9 @@
 // Adyen has nothing to ask for a payment: a lost outcome is learned by sending the same request again under
 // the same key, for as long as Adyen keeps the key. A modification that is "received" has no other answer,
 // and a payment that waits for its customer or its bank would be answered as before: those are only waited
-// for.
-//
-// Not done here: after a redirect, what the customer brings back has to go to POST /payments/details. Until
-// then the payment is not authorised, unless the bank finishes it by itself and AUTHORISATION says so.
+// for. What a customer brings back from a redirect goes to POST /payments/details, whose answer is the
+// payment's (details.hpp). One who does not come has the payment cancelled by reference, and Adyen says by
+// the webhook what became of that (cancel_by_reference.hpp).
 #pragma once
 
 #include "psp/adyen/settings.hpp"
@@ -32,6 +31,8 @@ class AdyenProtocol final : public Protocol {
   std::optional<http::ClientRequest> look_up(const payment::Step& step, Timestamp now) const override;
   payment::Found read_look_up(const payment::Step& step, const http::ClientRequest& asked,
                               const http::CallResult& result) const override;
+  http::ClientRequest end(const payment::Step& step) const override;
+  payment::Found read_end(const payment::Step& step, const http::CallResult& result) const override;
 
  private:
   const Settings settings_;

@@ -106,20 +106,6 @@ Answer believe(Result result, const Report& report, const payment::Transaction& 
   SWITCHYARD_ASSERT(false);
 }
 
-Answer read_payment(const payment::Step& step, const Report& report) {
-  const auto reference = reference_of(step.operation().idempotency_key);
-  const std::array<Fact, 1> facts{{{"reference", report.merchant_reference, reference}}};
-  if (auto contradiction = find_contradiction(report, facts)) return *contradiction;
-  const auto* known = find_result_code(report.result_code);
-  if (known == nullptr) {
-    return OutcomeUnknown{report.result_code.empty()
-                              ? std::string("Adyen's answer has no resultCode")
-                              : fmt::format("Adyen says {}, which is not known here", report.result_code)};
-  }
-  if (auto gap = find_gap(known->result, report)) return *gap;
-  return believe(known->result, report, step.state.transaction);
-}
-
 Answer read_modification_of(const Settings& settings, const payment::Step& step, const Report& report) {
   const auto reference = reference_of(step.operation().idempotency_key);
   const auto payment = payment_psp_reference(step.state);
@@ -130,19 +116,6 @@ Answer read_modification_of(const Settings& settings, const payment::Step& step,
 }
 
 // --- Resends -----------------------------------------------------------------------------------
-
-payment::Found found_of(Answer answer) {
-  return std::visit(
-      [](auto&& what) -> payment::Found {
-        using What = std::remove_cvref_t<decltype(what)>;
-        if constexpr (std::is_same_v<What, Rejected>) {
-          return OutcomeUnknown{std::move(what.reason)};
-        } else {
-          return std::forward<decltype(what)>(what);
-        }
-      },
-      std::move(answer));
-}
 
 // Under the header of our key it is the stored result of the first time, or this was the first time.
 payment::Found read_error_to_resend(Answer answer, long status, bool says_our_key) {
@@ -180,6 +153,20 @@ std::expected<Report, Answer> read_success(const Sent& sent, const http::CallRes
   return *std::move(report);
 }
 
+Answer read_payment(const payment::Step& step, const Report& report) {
+  const auto reference = reference_of(step.operation().idempotency_key);
+  const std::array<Fact, 1> facts{{{"reference", report.merchant_reference, reference}}};
+  if (auto contradiction = find_contradiction(report, facts)) return *contradiction;
+  const auto* known = find_result_code(report.result_code);
+  if (known == nullptr) {
+    return OutcomeUnknown{report.result_code.empty()
+                              ? std::string("Adyen's answer has no resultCode")
+                              : fmt::format("Adyen says {}, which is not known here", report.result_code)};
+  }
+  if (auto gap = find_gap(known->result, report)) return *gap;
+  return believe(known->result, report, step.state.transaction);
+}
+
 Answer read_modification(const Report& report, std::span<const Fact> facts) {
   if (auto contradiction = find_contradiction(report, facts)) return *contradiction;
   if (report.status != "received") return OutcomeUnknown{"Adyen does not say that it received it"};
@@ -195,6 +182,19 @@ Answer read_answer(const Settings& settings, const payment::Step& step, const ht
   const auto report = read_success(sent, result, headers);
   if (!report) return report.error();
   return is_payment ? read_payment(step, *report) : read_modification_of(settings, step, *report);
+}
+
+payment::Found found_of(Answer answer) {
+  return std::visit(
+      [](auto&& what) -> payment::Found {
+        using What = std::remove_cvref_t<decltype(what)>;
+        if constexpr (std::is_same_v<What, Rejected>) {
+          return OutcomeUnknown{std::move(what.reason)};
+        } else {
+          return std::forward<decltype(what)>(what);
+        }
+      },
+      std::move(answer));
 }
 
 payment::Found read_answer_to_resend(const Settings& settings, const payment::Step& step,

@@ -53,6 +53,13 @@ namespace switchyard::psp::adyen {
 payment::Answer read_answer(const Settings& settings, const payment::Step& step,
                             const http::CallResult& result, const AnswerHeaders& headers);
 
+// What the answer to a later request about the payment says of it. That Adyen refuses the request says
+// nothing.
+payment::Found found_of(payment::Answer answer);
+
+// The payment in Adyen's report.
+payment::Answer read_payment(const payment::Step& step, const Report& report);
+
 // To the same request, sent again.
 payment::Found read_answer_to_resend(const Settings& settings, const payment::Step& step,
                                      const http::CallResult& result, const AnswerHeaders& headers);

@@ -16,6 +16,7 @@ namespace switchyard::psp::adyen {
 enum class EventMeaning {
   result,      // of an operation: success says which
   taken_back,  // what succeeded has not happened after all
+  charged_back,
   attention,   // a person must see it
   ignored,
 };
@@ -53,7 +54,7 @@ inline constexpr auto event_codes = std::to_array<EventCode>({
     {"REQUEST_FOR_INFORMATION", EventMeaning::attention, {}, "the issuer asks about the payment"},
     {"NOTIFICATION_OF_FRAUD", EventMeaning::attention, {}, "the issuer reports fraud"},
     {"NOTIFICATION_OF_CHARGEBACK", EventMeaning::attention, {}, "a chargeback is coming"},
-    {"CHARGEBACK", EventMeaning::attention, {}, "a chargeback"},
+    {"CHARGEBACK", EventMeaning::charged_back, {}, "a chargeback"},
     {"CHARGEBACK_REVERSED", EventMeaning::attention, {}, "a chargeback was reversed"},
     {"SECOND_CHARGEBACK", EventMeaning::attention, {}, "a second chargeback"},
     {"PREARBITRATION_WON", EventMeaning::attention, {}, "a dispute was won"},

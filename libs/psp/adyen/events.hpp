@@ -8,7 +8,8 @@
 // | AUTHORISATION, CAPTURE, CANCELLATION,                  | Succeeded or Declined, by success |
 // |   TECHNICAL_CANCEL, REFUND                             |                                   |
 // | CAPTURE_FAILED, REFUND_FAILED, REFUNDED_REVERSED       | TakenBack                         |
-// | disputes, EXPIRE, what we never ask for                | Attention                         |
+// | CHARGEBACK: the first one takes the money              | ChargedBack                       |
+// | other disputes, EXPIRE, what we never ask for          | Attention                         |
 // | an amount that is none of ours                         | Attention                         |
 // | all others, also unknown ones                          | Ignored                           |
 //

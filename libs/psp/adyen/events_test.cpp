@@ -248,6 +248,10 @@ TEST(AdyenEvent, EveryCodeMeansWhatTheTableSays) {
           EXPECT_EQ(is_about<payment::TakenBack>(notice), is_success) << notice.event;
           EXPECT_EQ(is_about<payment::Attention>(notice), !is_success) << notice.event;
           break;
+        case EventMeaning::charged_back:
+          EXPECT_EQ(is_about<payment::ChargedBack>(notice), is_success) << notice.event;
+          EXPECT_EQ(is_about<payment::Attention>(notice), !is_success) << notice.event;
+          break;
         case EventMeaning::attention:
           EXPECT_TRUE(is_about<payment::Attention>(notice)) << notice.event;
           break;
@@ -296,13 +300,20 @@ TEST(AdyenEvent, TheCodesThatMoveMoney) {
 }
 
 TEST(AdyenEvent, ADisputeIsForAPerson) {
-  for (const auto* code : {"CHARGEBACK", "NOTIFICATION_OF_CHARGEBACK", "SECOND_CHARGEBACK", "EXPIRE",
-                           "CHARGEBACK_REVERSED", "CANCEL_OR_REFUND"}) {
+  for (const auto* code : {"NOTIFICATION_OF_CHARGEBACK", "SECOND_CHARGEBACK", "EXPIRE", "CHARGEBACK_REVERSED",
+                           "CANCEL_OR_REFUND"}) {
     const auto notice = notice_of_item(item_of(code));
     ASSERT_TRUE(is_about<payment::Attention>(notice)) << code;
     EXPECT_THAT(std::get<payment::Attention>(notice.what).reason, HasSubstr("15.00 EUR"));
     EXPECT_EQ(notice.payment, "SYPSP00000000001");
   }
+}
+
+TEST(AdyenEvent, TheFirstChargebackTakesTheMoney) {
+  const auto notice = notice_of_item(item_of("CHARGEBACK"));
+  ASSERT_TRUE(is_about<payment::ChargedBack>(notice));
+  EXPECT_EQ(std::get<payment::ChargedBack>(notice.what).amount, eur(1500));
+  EXPECT_THAT(std::get<payment::ChargedBack>(notice.what).reason, HasSubstr("a chargeback, 15.00 EUR"));
 }
 
 TEST(AdyenEvent, OneThatIsNotKnownIsTakenAndIgnored) {

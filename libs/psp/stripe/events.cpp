@@ -32,6 +32,8 @@ constexpr auto event_table = std::to_array<EventRow>({
     {"charge.captured", About::charge_captured},
     {"charge.dispute.closed", About::dispute},
     {"charge.dispute.created", About::dispute},
+    {"charge.dispute.funds_reinstated", About::dispute},
+    {"charge.dispute.funds_withdrawn", About::dispute},
     {"charge.expired", About::charge_expired},
     {"charge.refund.updated", About::refund},
     {"charge.refunded", About::charge_refunded},
@@ -111,10 +113,14 @@ void note_dispute(Notice& notice, const json::object& dispute) {
                          : std::nullopt;
   notice.psp_reference = text_of(dispute, "id");
   notice.payment = id_of(dispute, "payment_intent");
-  notice.what = payment::Attention{fmt::format("{}: a dispute of {}, {}, is {}", notice.type,
-                                               money ? money->to_string() : "an amount that is not known",
-                                               bounded(text_of(dispute, "reason")),
-                                               bounded(text_of(dispute, "status")))};
+  auto words =
+      fmt::format("a dispute of {}, {}, is {}", money ? money->to_string() : "an amount that is not known",
+                  bounded(text_of(dispute, "reason")), bounded(text_of(dispute, "status")));
+  if (notice.type == "charge.dispute.funds_withdrawn") {
+    notice.what = payment::ChargedBack{std::move(words), money};
+  } else {
+    notice.what = payment::Attention{std::move(words)};
+  }
 }
 
 // Whether a charge has the metadata of its payment is not promised: its payment's name must do.

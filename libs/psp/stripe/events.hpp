@@ -12,7 +12,8 @@
 // | refund.created, refund.updated, charge.refund.updated     | AskAgain; TakenBack where it has failed  |
 // | refund.failed                                             | TakenBack                                |
 // | charge.expired: the hold ran out                          | Attention                                |
-// | charge.dispute.created, charge.dispute.closed             | Attention                                |
+// | charge.dispute.funds_withdrawn                            | ChargedBack                              |
+// | charge.dispute.created, .closed, .funds_reinstated        | Attention                                |
 // | any other                                                 | Ignored                                  |
 //
 // The operation is found by the metadata that went with it. Where the object has none of its own, there is

@@ -206,16 +206,26 @@ TEST(StripeEvent, ARefundThatFailedIsTakenBack) {
 }
 
 TEST(StripeEvent, ADisputeIsForAPerson) {
-  for (const auto* type : {"charge.dispute.created", "charge.dispute.closed"}) {
+  for (const auto* type :
+       {"charge.dispute.created", "charge.dispute.closed", "charge.dispute.funds_reinstated"}) {
     const auto notice = notice_of(event_of(type, dispute()));
     ASSERT_TRUE(is<payment::Attention>(notice.what)) << type;
     EXPECT_EQ(std::get<payment::Attention>(notice.what).reason,
-              fmt::format("{}: a dispute of 20.00 EUR, fraudulent, is needs_response", type));
+              "a dispute of 20.00 EUR, fraudulent, is needs_response");
     EXPECT_EQ(notice.payment, "pi_1");
     EXPECT_EQ(notice.psp_reference, "dp_1");
   }
   const auto bare = notice_of(event_of("charge.dispute.created", with({}, R"({"id":"dp_1","amount":1.5})")));
   EXPECT_TRUE(is<payment::Attention>(bare.what));
+}
+
+TEST(StripeEvent, ADisputeThatTakesTheMoneyIsAChargeback) {
+  const auto notice = notice_of(event_of("charge.dispute.funds_withdrawn", dispute()));
+  ASSERT_TRUE(is<payment::ChargedBack>(notice.what));
+  const auto& charged = std::get<payment::ChargedBack>(notice.what);
+  EXPECT_EQ(charged.amount, Money(2000, *Currency::parse("EUR")));
+  EXPECT_EQ(charged.reason, "a dispute of 20.00 EUR, fraudulent, is needs_response");
+  EXPECT_EQ(notice.payment, "pi_1");
 }
 
 TEST(StripeEvent, WhatIsOfNoConsequenceIsIgnored) {

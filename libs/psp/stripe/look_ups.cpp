@@ -131,7 +131,8 @@ Found believe_list(const std::optional<List<Refund>>& list, const payment::Step&
   return believe(**ours, step);
 }
 
-// That Stripe refuses the same request now does not say that it did so at first.
+}  // namespace
+
 Found found_of(payment::Answer answer) {
   return std::visit(
       []<class What>(What& what) -> Found {
@@ -143,8 +144,6 @@ Found found_of(payment::Answer answer) {
       },
       answer);
 }
-
-}  // namespace
 
 std::optional<Question> choose_question(const payment::Step& step, Timestamp now) {
   const auto& operation = step.operation();

@@ -48,6 +48,10 @@ std::string target_of(Question question, const payment::Step& step);
 // The one that was asked.
 Question question_in(const http::ClientRequest& asked, std::string_view base_url);
 
+// What an answer to a request says of an operation that was sent before. That Stripe refuses the request now
+// does not say that it did so at first.
+payment::Found found_of(payment::Answer answer);
+
 payment::Found read_look_up_answer(const payment::Step& step, Question asked, const http::CallResult& result);
 
 }  // namespace switchyard::psp::stripe

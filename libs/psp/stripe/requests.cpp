@@ -120,6 +120,10 @@ Encoded encode(const payment::State& state, const payment::Operation& operation)
   SWITCHYARD_ASSERT(false);
 }
 
+std::string end_path_of(const payment::Step& step) {
+  return fmt::format("/v1/payment_intents/{}/cancel", http::percent_encoded(step.operation().psp_reference));
+}
+
 std::string path_of(const payment::Step& step) {
   const auto below_payment = [&step](std::string_view what) {
     return fmt::format("/v1/payment_intents/{}/{}", http::percent_encoded(payment_id_of(step.state)), what);

@@ -26,6 +26,10 @@ std::expected<std::string, payment::Rejected> encode(const payment::State& state
 
 std::string path_of(const payment::Step& step);
 
+// Of the request that ends an authorization which waits for its customer (PaymentIntents, Cancel).
+std::string end_path_of(const payment::Step& step);
+inline constexpr std::string_view end_request = "cancellation_reason=abandoned";
+
 // Stripe's name of the payment that the transaction is; empty if it is not known.
 std::string payment_id_of(const payment::State& state);
 

@@ -31,7 +31,8 @@ Capabilities StripeProtocol::capabilities() const {
           .key_held_for = key_held_for,
           .partial_capture = true,
           .several_captures = false,
-          .late_results = true};
+          .late_results = true,
+          .can_end = true};
 }
 
 std::expected<std::string, payment::Rejected> StripeProtocol::encode(
@@ -39,14 +40,28 @@ std::expected<std::string, payment::Rejected> StripeProtocol::encode(
   return stripe::encode(state, operation);
 }
 
-http::ClientRequest StripeProtocol::send(const payment::Step& step) const {
+http::ClientRequest StripeProtocol::post(std::string_view path, std::string body,
+                                         std::string_view key) const {
   http::ClientRequest request{.method = "POST",
-                              .url = settings_.base_url + path_of(step),
-                              .body = step.operation().request,
+                              .url = fmt::format("{}{}", settings_.base_url, path),
+                              .body = std::move(body),
                               .headers = headers_of(settings_)};
-  request.headers.push_back("Idempotency-Key: " + step.operation().idempotency_key);
+  request.headers.push_back(fmt::format("Idempotency-Key: {}", key));
   request.headers.emplace_back("Content-Type: application/x-www-form-urlencoded");
   return request;
+}
+
+http::ClientRequest StripeProtocol::send(const payment::Step& step) const {
+  return post(path_of(step), step.operation().request, step.operation().idempotency_key);
+}
+
+// Under a key of its own: what Stripe said to it first, it says again.
+http::ClientRequest StripeProtocol::end(const payment::Step& step) const {
+  return post(end_path_of(step), std::string(end_request), step.operation().idempotency_key + "-end");
+}
+
+payment::Found StripeProtocol::read_end(const payment::Step& step, const http::CallResult& result) const {
+  return found_of(read_answer(step, result));
 }
 
 payment::Answer StripeProtocol::read(const payment::Step& step, const http::CallResult& result) const {

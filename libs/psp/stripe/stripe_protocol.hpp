@@ -32,8 +32,12 @@ class StripeProtocol final : public Protocol {
   std::optional<http::ClientRequest> look_up(const payment::Step& step, Timestamp now) const override;
   payment::Found read_look_up(const payment::Step& step, const http::ClientRequest& asked,
                               const http::CallResult& result) const override;
+  http::ClientRequest end(const payment::Step& step) const override;
+  payment::Found read_end(const payment::Step& step, const http::CallResult& result) const override;
 
  private:
+  http::ClientRequest post(std::string_view path, std::string body, std::string_view key) const;
+
   const Settings settings_;
 };
 

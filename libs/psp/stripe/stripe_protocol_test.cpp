@@ -34,6 +34,24 @@ TEST(StripeProtocol, SendsTheStoredBytesUnderTheKey) {
   }
 }
 
+TEST(StripeProtocol, EndsAPaymentThatWaitsForItsCustomer) {
+  auto step = in_phase(sent_step(Kind::authorize), Phase::action_required);
+  step.state.operations.back().psp_reference = "pi_9";
+  const auto request = protocol().end(step);
+  EXPECT_EQ(request.method, "POST");
+  EXPECT_EQ(request.url, "http://127.0.0.1:12111/v1/payment_intents/pi_9/cancel");
+  EXPECT_EQ(request.body, "cancellation_reason=abandoned");
+  EXPECT_THAT(request.headers, ::testing::Contains("Idempotency-Key: key-2-end"));
+  const auto read = [&step](long status, std::string body) {
+    return protocol().read_end(step, http::ClientResponse{.status = status, .body = std::move(body)});
+  };
+  EXPECT_TRUE(std::holds_alternative<payment::OutcomeUnknown>(read(500, "{}")));
+  EXPECT_TRUE(std::holds_alternative<payment::OutcomeUnknown>(read(200, "<html>")));
+  // That the request is refused says nothing of the payment.
+  EXPECT_TRUE(std::holds_alternative<payment::OutcomeUnknown>(
+      read(404, R"({"error":{"type":"invalid_request_error","code":"resource_missing"}})")));
+}
+
 TEST(StripeProtocol, IsStripeUnlessSaidOtherwise) {
   EXPECT_EQ(StripeProtocol({.account = "acme"}).send(sent_step(Kind::authorize)).url,
             "https://api.stripe.com/v1/payment_intents");

@@ -26,6 +26,7 @@ constexpr std::size_t others_max = 512;
 constexpr postgres::Turns::Limits others_limits{.waiting = {.of_one_asker = others_max, .in_all = others_max},
                                                 .patience = connection_time};
 constexpr std::chrono::seconds start_time{15};
+constexpr std::chrono::minutes recovery_time{5};
 constexpr std::chrono::milliseconds start_pause{200};
 
 // While one commit waits for the disk, the next batch is sent.
@@ -52,10 +53,16 @@ struct Prepared {
   std::string installation;
 };
 
+// It is there, and says that it starts or recovers: after a crash that takes as long as its disk needs.
+bool is_starting(const Failure& failure) {
+  return failure.sqlstate == "57P03";
+}
+
 // Waits a while for a server that is starting. One that goes down meanwhile comes back; what it refuses, it
 // refuses again.
 Task<Prepared> prepare_database(Executor executor, std::string url, Opening opening) {
-  const auto deadline = steady_clock::now() + start_time;
+  const auto began = steady_clock::now();
+  auto deadline = began + start_time;
   Prepared prepared;
   for (;;) {
     std::string wrong;
@@ -64,6 +71,7 @@ Task<Prepared> prepare_database(Executor executor, std::string url, Opening open
     if (!connection) {
       wrong = fmt::format("PostgreSQL: {}; see DATABASE_URL", connection.error().message);
       may_pass = may_be_starting(connection.error());
+      if (is_starting(connection.error())) deadline = began + recovery_time;
     } else {
       try {
         const auto version = co_await open_schema(**connection, opening);

@@ -12,6 +12,7 @@
 #include "base/testing.hpp"
 #include "postgres/testing.hpp"
 #include "store/postgres/due.hpp"
+#include "store/postgres/psp_events.hpp"
 #include "store/postgres/schema.hpp"
 
 namespace switchyard::store {
@@ -55,6 +56,27 @@ const payment::OneAccount psp{"psp",
 
 Decide claim_at(Timestamp now) {
   return [now](payment::State state) { return Decided{payment::claim(std::move(state), psp, now, policy)}; };
+}
+// One of a refund.
+PspEvent event_that_is_due() {
+  return {.account = "psp",
+          .notice = {.event = "evt_1", .type = "refund"},
+          .received_at = start,
+          .due_at = start};
+}
+// Of very many events and payments two are of interest.
+void fill_events_and_operations(const std::string& url) {
+  testing::postgres_execute(url, R"(
+INSERT INTO psp_events
+SELECT 'psp', 'evt_' || n, 'refund', '', '', '', '', '', 'ignored', '', 0, '', '', '', '', now(),
+  CASE WHEN n = 1 THEN now() END, 0, ''
+FROM generate_series(1, 20000) n)");
+  testing::postgres_execute(url, R"(
+INSERT INTO operations
+SELECT 1, gen_random_uuid(), 1, 'authorize', 100, true, 'succeeded', 'psp', 'key', '', 1, 1, 0,
+  CASE WHEN n = 1 THEN 'pi_1' ELSE 'sim_' || n END, '', '', '', false, '', '', '', NULL, now(), now(), now(), ''
+FROM generate_series(1, 20000) n)");
+  testing::postgres_execute(url, "ANALYZE psp_events, operations");
 }
 DueWork due_by(Timestamp time, std::size_t limit = 1) {
   return {.by = time, .ahead = time + std::chrono::hours(1), .limit = limit};
@@ -840,6 +862,105 @@ FROM generate_series(1, {}) n)",
   }
 }
 
+// With very many that are over, and before the server has counted any.
+TEST_F(PostgresStoreTest, EventsAndTheirPaymentsAreFoundByAnIndexEach) {
+  for (const bool is_counted : {false, true}) {
+    if (is_counted) fill_events_and_operations(url_);
+    const auto plan = explained(lock_due_psp_events);
+    if (is_counted) {
+      EXPECT_THAT(plan, HasSubstr("Index Scan using psp_events_due")) << plan;
+      EXPECT_THAT(plan, Not(HasSubstr("Sort"))) << plan;
+    }
+    const auto explain = "EXPLAIN " + owners_of_psp_payments;
+    postgres::Column accounts(postgres::Type::text);
+    postgres::Column references(postgres::Type::text);
+    for (const char* reference : {"pi_1", "pi_2"}) {
+      accounts.add(std::string_view("psp"));
+      references.add(std::string_view(reference));
+    }
+    std::string plan_of_owners;
+    for (const auto& line : lines_of(postgres::Statement(explain, accounts, references))) {
+      plan_of_owners += line + "\n";
+    }
+    EXPECT_THAT(plan_of_owners, HasSubstr("operations_by_psp_reference")) << plan_of_owners;
+  }
+  const auto in_index = lines_of(postgres::Statement(
+      "SELECT reltuples::bigint::text FROM pg_class WHERE oid = 'operations_by_psp_reference'::regclass"));
+  EXPECT_EQ(in_index.at(0), "1") << "the simulated PSP's are not in it";
+}
+
+TEST_F(PostgresStoreTest, ADatabaseOfTheVersionBeforeEventsKeepsThemFromNowOn) {
+  const auto url = old_database(5);
+  testing::postgres_execute(url, R"(
+INSERT INTO operations
+SELECT 1, gen_random_uuid(), 1, 'authorize', 100, true, 'succeeded', 'psp', 'key', '', 1, 1, 0, reference, '',
+  '', '', false, '', '', '', NULL, now(), now(), now(), ''
+FROM unnest(ARRAY['pi_1', 'sim_1']) AS r (reference))");
+  PostgresStore migrated(url);
+  run([&]() -> Task<void> {
+    std::vector<PspPayment> payments{{"psp", "pi_1"}, {"psp", "sim_1"}};
+    const auto owners = co_await migrated.find_psp_payments(std::move(payments));
+    EXPECT_TRUE(owners->at(0) && owners->at(0)->merchant == merchant);
+    EXPECT_FALSE(owners->at(1));
+    PspEvents events(1, event_that_is_due());
+    const auto added = co_await migrated.add_psp_events(std::move(events));
+    EXPECT_TRUE(added);
+    const auto taken = co_await migrated.take_psp_events(start, start + seconds(30), 10);
+    EXPECT_THAT(*taken, SizeIs(1));
+  });
+}
+
+TEST_F(PostgresStoreTest, EventsWhoseCommitIsNotAnsweredAreStoredAndEndedOnce) {
+  run([&]() -> Task<void> {
+    PspEvents events(1, event_that_is_due());
+    proxy_->lose_next_answer();
+    const auto added = co_await store_->add_psp_events(std::move(events));
+    EXPECT_TRUE(added && proxy_->has_lost_it());
+    auto taken = co_await store_->take_psp_events(start, start + seconds(30), 10);
+    EXPECT_THAT(*taken, SizeIs(1));
+    taken->at(0).due_at.reset();
+    proxy_->lose_next_answer();
+    const auto ended = co_await store_->end_psp_events(*taken);
+    EXPECT_TRUE(ended && proxy_->has_lost_it());
+    const auto none = co_await store_->take_psp_events(start + seconds(60), start + seconds(90), 10);
+    EXPECT_THAT(*none, SizeIs(0));
+  });
+}
+
+// The worker is not told of it, and it is due again.
+TEST_F(PostgresStoreTest, AnEventWhoseTakeIsNotAnsweredIsTakenAfterItsLease) {
+  run([&]() -> Task<void> {
+    PspEvents events(1, event_that_is_due());
+    const auto added = co_await store_->add_psp_events(std::move(events));
+    EXPECT_TRUE(added);
+    proxy_->lose_next_answer(1);
+    const auto lost = co_await store_->take_psp_events(start, start + seconds(30), 10);
+    EXPECT_TRUE(proxy_->has_lost_it());
+    EXPECT_FALSE(lost);
+    const auto again = co_await store_->take_psp_events(start + seconds(30), start + seconds(60), 10);
+    EXPECT_EQ(again->at(0).tries, 2);
+  });
+}
+
+// Otherwise polling ten times a second would fill the server's log.
+TEST_F(PostgresStoreTest, ATakeOfNoEventsWritesNothing) {
+  const auto take = [&]() -> Task<void> {
+    const auto none = co_await store_->take_psp_events(start, start + seconds(30), 10);
+    EXPECT_THAT(*none, SizeIs(0));
+  };
+  run(take);
+  const auto next = [&] {
+    return lines_of(postgres::Statement("SELECT pg_snapshot_xmax(pg_current_snapshot())::text")).at(0);
+  };
+  // Other tests use the same server.
+  for (int tries = 0; tries < 100; ++tries) {
+    const auto first = next();
+    run(take);
+    if (next() == first) return;
+  }
+  ADD_FAILURE() << "each of them took a transaction's number";
+}
+
 TEST_F(PostgresStoreTest, SaysWhatTheServersClockSays) {
   const auto began = SystemClock().now();
   const auto workload = run([&] { return store_->measure_workload(); });
@@ -896,7 +1017,7 @@ TEST_F(PostgresStoreTest, ShowsThatTheRoleMayNotWriteATable) {
   PostgresStore store(theirs);
   const auto check = [&] { return run([&]() -> Task<Result<void>> { return store.check_writable(start); }); };
   for (const std::string table :
-       {"users", "login_failures", "transactions", "operations", "idempotency_keys"}) {
+       {"users", "login_failures", "transactions", "operations", "idempotency_keys", "psp_events"}) {
     EXPECT_TRUE(check()) << table;
     testing::postgres_execute(url_, fmt::format("REVOKE INSERT ON {} FROM \"{}\"", table, role));
     const auto checked = check();

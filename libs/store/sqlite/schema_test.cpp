@@ -13,6 +13,7 @@
 #include "base/io_threads.hpp"
 #include "base/testing.hpp"
 #include "store/sqlite/due.hpp"
+#include "store/sqlite/psp_events.hpp"
 #include "store/sqlite/rows.hpp"
 #include "store/sqlite/sqlite_store.hpp"
 
@@ -242,6 +243,60 @@ TEST_F(SchemaTest, ListsAreAWalkOfOneIndexFromItsEnd) {
       plan_of(database, select_newest_first(true)),
       AllOf(HasSubstr("USING INDEX transactions_by_reference (merchant_id=? AND reference=? AND id<?)"),
             Not(HasSubstr("B-TREE"))));
+}
+
+TEST_F(SchemaTest, EventsAndTheirPaymentsAreFoundByAWalkOfOneIndexEach) {
+  auto database = open();
+  migrate(database);
+  EXPECT_THAT(plan_of(database, due_psp_events),
+              AllOf(HasSubstr("SEARCH psp_events USING INDEX psp_events_due"), Not(HasSubstr("B-TREE"))));
+  EXPECT_THAT(plan_of(database, any_due_psp_event),
+              HasSubstr("SEARCH psp_events USING COVERING INDEX psp_events_due"));
+  EXPECT_THAT(plan_of(database, owner_of_psp_payment),
+              HasSubstr("SEARCH operations USING INDEX operations_by_psp_reference (psp_reference=?)"));
+}
+
+TEST_F(SchemaTest, AFileOfTheVersionBeforeEventsKeepsThemFromNowOn) {
+  {
+    auto database = open();
+    migrate(database, 6);
+    for (const auto* reference : {"pi_1", "sim_1"}) {
+      database.execute(
+          fmt::format(
+              "INSERT INTO operations VALUES (1, randomblob(16), 1, 'authorize', 100, 1, 'succeeded', "
+              "'psp', 'key', '', 1, 1, 0, '{}', '', '', '', 0, '', '', '', NULL, 0, 0, 0, '')",
+              reference)
+              .c_str());
+    }
+  }
+  IoThreads threads(1);
+  SqliteStore store(path_);
+  threads.run(0, [&]() -> Task<void> {
+    std::vector<PspPayment> payments{{"psp", "pi_1"}, {"psp", "sim_1"}};
+    const auto owners = co_await store.find_psp_payments(std::move(payments));
+    EXPECT_TRUE(owners->at(0) && owners->at(0)->merchant == MerchantId{1});
+    EXPECT_FALSE(owners->at(1));
+    PspEvent event{.account = "psp", .notice = {.event = "evt_1", .type = "refund"}, .received_at = at_ms(1)};
+    event.due_at = at_ms(1);
+    PspEvents events(1, event);
+    const auto added = co_await store.add_psp_events(std::move(events));
+    EXPECT_TRUE(added);
+    const auto taken = co_await store.take_psp_events(at_ms(1), at_ms(1000), 10);
+    EXPECT_THAT(*taken, ::testing::SizeIs(1));
+  });
+}
+
+// It is done ten times a second: not while somebody else writes, and nothing that a disk must take.
+TEST_F(SchemaTest, ATakeOfNoEventsWritesNothing) {
+  IoThreads threads(1);
+  SqliteStore store(path_);
+  auto writer = open();
+  writer.execute("BEGIN IMMEDIATE");
+  threads.run(0, [&]() -> Task<void> {
+    const auto taken = co_await store.take_psp_events(at_ms(1), at_ms(1000), 10);
+    EXPECT_TRUE(taken && taken->empty());
+  });
+  writer.execute("ROLLBACK");
 }
 
 std::string schema_of(Database& database) {

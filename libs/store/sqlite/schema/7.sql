@@ -1,5 +1,5 @@
 -- Version 7: what PSPs have said by themselves, in events of their webhooks. psp_events_due holds those that
--- are not over.
+-- are not over. And what a customer brought back from where the PSP had sent them.
 --
 -- operations_by_psp_reference finds the payment that an event is about. The simulated PSP sends none, and its
 -- names ("sim_...") are not in it: a query must say the same of them, word for word.
@@ -29,3 +29,5 @@ CREATE TABLE psp_events (
 CREATE INDEX psp_events_due ON psp_events (due_at_ms) WHERE due_at_ms IS NOT NULL;
 CREATE INDEX operations_by_psp_reference ON operations (psp_reference)
   WHERE kind = 'authorize' AND psp_reference <> '' AND psp_reference NOT GLOB 'sim_*';
+
+ALTER TABLE operations ADD COLUMN brought_back TEXT NOT NULL DEFAULT '';

@@ -1,0 +1,237 @@
+#include "payment/notice.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace switchyard::payment {
+namespace {
+
+using How = Noticed::How;
+
+// What the event says moved, where it is not the operation that it names. A payment that is captured
+// automatically has no capture of its own.
+bool is_own_capture(const State& state, const Operation& operation, const Notice& notice) {
+  return notice.kind == Kind::capture && operation.kind == Kind::authorize &&
+         state.transaction.capture_method == CaptureMethod::automatic;
+}
+
+bool is_end_of_authorization(const Operation& operation, const Notice& notice) {
+  return notice.kind == Kind::void_ && operation.kind == Kind::authorize;
+}
+
+class Hearing {
+ public:
+  Hearing(State state, std::string_view psp, const Notice& notice, const Accounts& accounts, Timestamp now,
+          const RetryPolicy& policy)
+      : state_(std::move(state)),
+        psp_(psp),
+        notice_(notice),
+        accounts_(accounts),
+        now_(now),
+        policy_(policy) {}
+
+  Noticed operator()(const Succeeded& succeeded) {
+    const auto about = find_operation();
+    if (!about) return unchanged(How::too_early);
+    const auto& operation = state_.operations[*about];
+    if (is_own_capture(state_, operation, notice_)) return unchanged(early_if_open(operation));
+    if (is_end_of_authorization(operation, notice_)) return hear_of_the_end(*about);
+    if (is_of_another_kind(operation)) return tell(*about, unasked());
+    if (may_be_answered(operation)) return answer(*about, succeeded);
+    if (operation.phase == Phase::requested) return unchanged(How::too_early);
+    if (operation.phase == Phase::succeeded) return unchanged(How::nothing_new);
+    return tell(*about,
+                fmt::format("{} says that it succeeded, with {}", said(), succeeded.amount.to_string()));
+  }
+
+  Noticed operator()(const Declined& declined) {
+    const auto about = find_operation();
+    if (!about) return unchanged(How::too_early);
+    const auto& operation = state_.operations[*about];
+    const auto words = fmt::format("{} says that it was refused: {}", said(), declined.reason.text());
+    if (is_own_capture(state_, operation, notice_)) return take_back_now(*about, words, declined.amount);
+    if (is_end_of_authorization(operation, notice_)) {
+      return may_be_answered(operation) ? answer(*about, Contradicted{words, {}})
+                                        : unchanged(How::nothing_new);
+    }
+    if (is_of_another_kind(operation)) return unchanged(How::nothing_new);
+    if (may_be_answered(operation)) return answer(*about, declined);
+    if (operation.phase == Phase::requested) return unchanged(How::too_early);
+    const bool is_ended_without_money = operation.phase != Phase::succeeded && !is_open(operation.phase);
+    return is_ended_without_money ? unchanged(How::nothing_new) : tell(*about, words);
+  }
+
+  Noticed operator()(const AskAgain&) {
+    const auto about = find_operation();
+    if (auto asked = ask_now(state_, now_)) return {How::changed, std::move(*asked), about.value_or(0)};
+    return is_unasked(about) ? tell_of_payment(unasked()) : unchanged(How::nothing_new);
+  }
+
+  Noticed operator()(const TakenBack& taken) {
+    const auto words = fmt::format("{}: {}", said(), taken.reason);
+    const auto about = find_operation();
+    if (!about) return tell_of_payment(words);
+    const auto& operation = state_.operations[*about];
+    const bool is_this = !is_of_another_kind(operation) || is_own_capture(state_, operation, notice_);
+    return is_this ? take_back_now(*about, words, taken.amount) : tell(*about, words);
+  }
+
+  Noticed operator()(const ChargedBack& charged) {
+    const auto words = fmt::format("{}: {}", said(), charged.reason);
+    const auto about = charged.amount ? find_taken(*charged.amount) : std::nullopt;
+    return about ? take_back_now(*about, words, charged.amount) : tell_of_payment(words);
+  }
+
+  Noticed operator()(const Attention& attention) {
+    const auto words = fmt::format("{}: {}", said(), attention.reason);
+    const auto about = find_operation();
+    return about ? tell(*about, words) : tell_of_payment(words);
+  }
+
+  Noticed operator()(const Ignored&) { return unchanged(How::nothing_new); }
+
+ private:
+  std::string said() const { return fmt::format("{} {}", psp_, notice_.type); }
+
+  // Somebody has done it at the PSP.
+  std::string unasked() const { return fmt::format("{} speaks of what was not asked for here", said()); }
+
+  bool is_of_another_kind(const Operation& operation) const {
+    return notice_.kind && *notice_.kind != operation.kind;
+  }
+
+  // A capture or refund that is none of ours, while none of ours is under way that it may be.
+  bool is_unasked(std::optional<std::size_t> about) const {
+    const bool is_later_kind = notice_.kind == Kind::capture || notice_.kind == Kind::refund;
+    if (about || !is_later_kind || notice_.psp_reference.empty()) return false;
+    return std::ranges::none_of(state_.operations, [&](const Operation& one) {
+      return one.kind == *notice_.kind && is_open(one.phase);
+    });
+  }
+
+  bool is_at_psp(const Operation& operation) const { return operation.psp == psp_; }
+
+  // Our key is one operation's, whatever else the event names. The PSP's name may be that of several.
+  std::optional<std::size_t> find_operation() const {
+    if (!notice_.idempotency_key.empty()) {
+      const auto by_key =
+          find_last([&](const Operation& one) { return one.idempotency_key == notice_.idempotency_key; });
+      if (by_key) return by_key;
+    }
+    if (notice_.psp_reference.empty() || !notice_.kind) return std::nullopt;
+    return find_last([&](const Operation& one) {
+      return one.kind == *notice_.kind && one.psp_reference == notice_.psp_reference;
+    });
+  }
+
+  std::optional<std::size_t> find_payment() const {
+    return find_last([&](const Operation& one) {
+      return one.kind == Kind::authorize && (notice_.payment.empty() || one.psp_reference == notice_.payment);
+    });
+  }
+
+  // What took exactly so much.
+  std::optional<std::size_t> find_taken(const Money& amount) const {
+    const bool is_automatic = state_.transaction.capture_method == CaptureMethod::automatic;
+    return find_last([&](const Operation& one) {
+      return one.kind == (is_automatic ? Kind::authorize : Kind::capture) && one.amount == amount &&
+             one.ended_at && !one.taken_back;
+    });
+  }
+
+  template <class IsIt>
+  std::optional<std::size_t> find_last(IsIt&& is_it) const {
+    for (auto index = state_.operations.size(); index-- > 0;) {
+      const auto& operation = state_.operations[index];
+      if (is_at_psp(operation) && is_it(operation)) return index;
+    }
+    return std::nullopt;
+  }
+
+  static bool may_be_answered(const Operation& operation) {
+    return is_open(operation.phase) && operation.phase != Phase::requested &&
+           operation.phase != Phase::manual_review;
+  }
+
+  static How early_if_open(const Operation& operation) {
+    const bool is_early = is_open(operation.phase) && operation.phase != Phase::manual_review;
+    return is_early ? How::too_early : How::nothing_new;
+  }
+
+  Noticed unchanged(How how) { return {how, std::move(state_), 0}; }
+
+  Noticed answer(std::size_t index, const Found& what) {
+    ++state_.transaction.version;
+    auto step = found({std::move(state_), Action::none, index}, what, accounts_, now_, policy_);
+    return {How::changed, std::move(step.state), index};
+  }
+
+  // The PSP has ended a payment that waited for its customer. One that was taken before stays as it is known.
+  Noticed hear_of_the_end(std::size_t index) {
+    const auto& operation = state_.operations[index];
+    if (operation.phase == Phase::action_required) {
+      return answer(index, Declined{{.code = "authentication_required",
+                                     .message = "the customer did not act in time",
+                                     .kind = ReasonKind::customer_action},
+                                    operation.psp_reference,
+                                    {}});
+    }
+    const auto words = fmt::format("{} says that the payment was cancelled", said());
+    if (may_be_answered(operation)) return answer(index, Contradicted{words, {}});
+    if (operation.phase == Phase::requested) return unchanged(How::too_early);
+    const bool has_money = operation.phase == Phase::succeeded || operation.phase == Phase::manual_review;
+    return has_money ? tell(index, words) : unchanged(How::nothing_new);
+  }
+
+  // All of it, or what is left is a person's to find out.
+  Noticed take_back_now(std::size_t index, const std::string& words, const std::optional<Money>& amount) {
+    const auto& operation = state_.operations[index];
+    const bool is_whole = !amount || *amount == operation.amount;
+    const bool is_by_a_person = !operation.resolution.empty();
+    if (!is_whole || is_by_a_person) return tell(index, words);
+    const auto number = operation.number;
+    const auto how = early_if_open(operation);
+    return compared(take_back(state_, number, words, now_), index, how);
+  }
+
+  Noticed tell_of_payment(const std::string& words) {
+    const auto payment = find_payment();
+    return payment ? tell(*payment, words) : unchanged(How::too_early);
+  }
+
+  Noticed tell(std::size_t index, const std::string& words) {
+    const auto& operation = state_.operations[index];
+    const bool is_without_money = operation.phase == Phase::declined || operation.phase == Phase::rejected ||
+                                  operation.phase == Phase::failed;
+    const bool says_success = std::holds_alternative<Succeeded>(notice_.what);
+    if (is_without_money && !says_success) return unchanged(How::nothing_new);
+    const auto number = operation.number;
+    const auto how = early_if_open(operation);
+    return compared(give_to_a_person(state_, number, words, now_), index, how);
+  }
+
+  // `otherwise`: what it is if nothing has changed.
+  Noticed compared(State after, std::size_t index, How otherwise) {
+    const bool is_changed = after.transaction.version != state_.transaction.version;
+    return {is_changed ? How::changed : otherwise, std::move(after), index};
+  }
+
+  State state_;
+  std::string_view psp_;
+  const Notice& notice_;
+  const Accounts& accounts_;
+  Timestamp now_;
+  const RetryPolicy& policy_;
+};
+
+}  // namespace
+
+Noticed notified(State state, std::string_view psp, const Notice& notice, const Accounts& accounts,
+                 Timestamp now, const RetryPolicy& policy) {
+  Hearing hearing(std::move(state), psp, notice, accounts, now, policy);
+  return std::visit(hearing, notice.what);
+}
+
+}  // namespace switchyard::payment

@@ -1,0 +1,377 @@
+#include "payment/notice.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "payment/psp_keys.hpp"
+#include "payment/testing.hpp"
+
+namespace switchyard::payment {
+namespace {
+
+using std::chrono::hours;
+using testing::dollars;
+using ::testing::HasSubstr;
+using testing::payment_start;
+using testing::PaymentJourney;
+using How = Noticed::How;
+
+const RetryPolicy patience;
+const OneAccount account("psp", testing::encode_for_test);
+
+Noticed hear(const State& state, const Notice& notice, std::string_view psp = "psp") {
+  auto noticed = notified(state, psp, notice, account, payment_start + hours(1), patience);
+  EXPECT_EQ(why_broken(noticed.state), std::nullopt);
+  if (noticed.how != How::changed) {
+    EXPECT_EQ(noticed.state.operations, state.operations);
+    EXPECT_EQ(noticed.state.transaction.version, state.transaction.version);
+  } else {
+    EXPECT_EQ(noticed.state.transaction.version, state.transaction.version + 1);
+  }
+  return noticed;
+}
+
+Notice notice_of(const State& state, std::int32_t number, Notice::What what) {
+  const auto& operation = state.operations.at(static_cast<std::size_t>(number - 1));
+  return {.event = "evt_1",
+          .type = "it.happened",
+          .idempotency_key = operation.idempotency_key,
+          .kind = operation.kind,
+          .what = std::move(what)};
+}
+
+const Declined refused{.reason = {.code = "05", .message = {}, .kind = ReasonKind::hard_decline},
+                       .psp_reference = {},
+                       .amount = {}};
+const TakenBack bounced{.reason = "it bounced", .amount = {}};
+const Attention look{"look at it"};
+
+PaymentJourney paid(CaptureMethod method = CaptureMethod::automatic) {
+  PaymentJourney journey(method);
+  journey.succeed();
+  return journey;
+}
+
+PaymentJourney refunding() {
+  auto journey = paid();
+  journey.ask(Kind::refund, 400);
+  journey.claim();
+  journey.answer(Pending{"refund-ref", {}});
+  return journey;
+}
+
+TEST(Notice, WhatThePspSaysOfWhatWaitsIsTheAnswer) {
+  const auto journey = refunding();
+  const auto done =
+      hear(journey.state(), notice_of(journey.state(), 2, Succeeded{"refund-ref", dollars(400)}));
+  EXPECT_EQ(done.how, How::changed);
+  EXPECT_EQ(done.index, 1U);
+  EXPECT_EQ(done.state.transaction.status, Status::partially_refunded);
+  EXPECT_EQ(done.state.transaction.refunded_minor, 400);
+  const auto no = hear(journey.state(), notice_of(journey.state(), 2, refused));
+  EXPECT_EQ(no.state.operations[1].phase, Phase::declined);
+  EXPECT_EQ(no.state.transaction.status, Status::captured);
+}
+
+TEST(Notice, ItIsHeldAgainstWhatWasAsked) {
+  const auto journey = refunding();
+  const auto other =
+      hear(journey.state(), notice_of(journey.state(), 2, Succeeded{"refund-ref", dollars(399)}));
+  EXPECT_EQ(other.state.operations[1].phase, Phase::manual_review);
+  EXPECT_EQ(other.state.transaction.refunded_minor, 0);
+}
+
+TEST(Notice, ItMayComeBeforeOurAnswerIsStored) {
+  PaymentJourney journey;
+  journey.claim();
+  const auto early = hear(journey.state(), notice_of(journey.state(), 1, Succeeded{"ref", dollars(1000)}));
+  EXPECT_EQ(early.state.transaction.status, Status::captured);
+  // The worker's own answer is then known already.
+  EXPECT_EQ(caught_up(early.state, claim_of(journey.step())), std::nullopt);
+}
+
+TEST(Notice, WhatIsSaidTwiceIsNothingNew) {
+  const auto journey = refunding();
+  for (const Notice::What& what :
+       {Notice::What(Succeeded{"refund-ref", dollars(400)}), Notice::What(refused)}) {
+    const auto notice = notice_of(journey.state(), 2, what);
+    const auto once = hear(journey.state(), notice);
+    EXPECT_EQ(hear(once.state, notice).how, How::nothing_new);
+  }
+  for (const Notice::What& what : {Notice::What(bounced), Notice::What(look)}) {
+    const auto state = paid().state();
+    const auto notice = notice_of(state, 1, what);
+    const auto once = hear(state, notice);
+    EXPECT_EQ(once.how, How::changed);
+    EXPECT_EQ(hear(once.state, notice).how, How::nothing_new);
+  }
+}
+
+TEST(Notice, AnotherAccountsIsNotBelieved) {
+  const auto journey = refunding();
+  for (const Notice::What& what : {Notice::What(Succeeded{"refund-ref", dollars(400)}), Notice::What(refused),
+                                   Notice::What(bounced), Notice::What(look)}) {
+    EXPECT_EQ(hear(journey.state(), notice_of(journey.state(), 2, what), "other").how, How::too_early);
+  }
+}
+
+TEST(Notice, WhatWasNotSentAsFarAsIsKnownIsTooEarly) {
+  auto journey = paid();
+  journey.ask(Kind::refund, 400);
+  for (const Notice::What& what : {Notice::What(Succeeded{"ref", dollars(400)}), Notice::What(refused),
+                                   Notice::What(bounced), Notice::What(look)}) {
+    EXPECT_EQ(hear(journey.state(), notice_of(journey.state(), 2, what)).how, How::too_early);
+  }
+}
+
+TEST(Notice, ThatItIsTimeToAskMakesWhatWaitsDue) {
+  const auto journey = refunding();
+  const auto asked = hear(journey.state(), notice_of(journey.state(), 2, AskAgain{}));
+  EXPECT_EQ(asked.how, How::changed);
+  EXPECT_EQ(asked.state.operations[1].due_at, payment_start + hours(1));
+  EXPECT_EQ(hear(paid().state(), notice_of(paid().state(), 1, AskAgain{})).how, How::nothing_new);
+}
+
+TEST(Notice, WhatSomebodyDidAtThePspIsForAPerson) {
+  auto state = paid().state();
+  const Notice refund{.event = "evt_1",
+                      .type = "refund.created",
+                      .psp_reference = "re_1",
+                      .payment = "psp-ref",
+                      .kind = Kind::refund,
+                      .what = AskAgain{}};
+  const auto seen = hear(state, refund);
+  EXPECT_EQ(seen.state.transaction.status, Status::manual_review);
+  EXPECT_EQ(seen.state.transaction.captured_minor, 1000);
+  EXPECT_THAT(seen.state.operations[0].reason.message, HasSubstr("was not asked for here"));
+  // Under the payment's own key, as Adyen names what is done in its Customer Area.
+  auto by_key = notice_of(state, 1, Succeeded{"re_1", dollars(300)});
+  by_key.kind = Kind::refund;
+  EXPECT_EQ(hear(state, by_key).state.transaction.status, Status::manual_review);
+  by_key.what = bounced;
+  EXPECT_EQ(hear(state, by_key).state.transaction.captured_minor, 1000)
+      << "it is not the payment that bounced";
+  by_key.what = refused;
+  EXPECT_EQ(hear(state, by_key).how, How::nothing_new);
+  // Ours, whose name is not known yet.
+  EXPECT_EQ(hear(refunding().state(), refund).state.operations[0].phase, Phase::succeeded);
+}
+
+TEST(Notice, WhatIsTakenBackLowersTheTotals) {
+  auto journey = paid();
+  journey.ask(Kind::refund, 400);
+  journey.succeed();
+  const auto taken =
+      hear(journey.state(), notice_of(journey.state(), 2, TakenBack{"it bounced", dollars(400)}));
+  EXPECT_EQ(taken.state.transaction.refunded_minor, 0);
+  EXPECT_EQ(taken.state.transaction.status, Status::manual_review);
+  EXPECT_THAT(taken.state.operations[1].reason.message, HasSubstr("psp it.happened: it bounced"));
+}
+
+TEST(Notice, APartThatIsTakenBackIsForAPerson) {
+  auto journey = paid();
+  journey.ask(Kind::refund, 400);
+  journey.succeed();
+  const auto taken =
+      hear(journey.state(), notice_of(journey.state(), 2, TakenBack{"it bounced", dollars(300)}));
+  EXPECT_EQ(taken.state.transaction.refunded_minor, 400);
+  EXPECT_EQ(taken.state.transaction.status, Status::manual_review);
+}
+
+TEST(Notice, WhatIsYetOpenIsTakenBackLater) {
+  const auto journey = refunding();
+  for (const Notice::What& what : {Notice::What(bounced), Notice::What(look)}) {
+    EXPECT_EQ(hear(journey.state(), notice_of(journey.state(), 2, what)).how, How::too_early);
+  }
+}
+
+TEST(Notice, WhatAPersonLooksAtAlreadyIsTakenBackOnce) {
+  const auto state = paid().state();
+  const auto warned = hear(state, notice_of(state, 1, look)).state;
+  EXPECT_EQ(warned.transaction.captured_minor, 1000);
+  const auto lost = hear(warned, notice_of(state, 1, bounced)).state;
+  EXPECT_EQ(lost.transaction.captured_minor, 0);
+  const auto again = hear(lost, notice_of(state, 1, look)).state;
+  EXPECT_EQ(again.transaction.captured_minor, 0);
+  EXPECT_THAT(again.operations[0].reason.message, HasSubstr("it bounced; psp it.happened: look at it"));
+}
+
+TEST(Notice, APersonsWordIsNotTakenBackByAnEvent) {
+  auto journey = paid();
+  journey.take_back(1);
+  ASSERT_TRUE(journey.resolve(1, true));
+  const auto again = hear(journey.state(), notice_of(journey.state(), 1, bounced));
+  EXPECT_EQ(again.state.transaction.captured_minor, 1000);
+  EXPECT_EQ(again.state.transaction.status, Status::manual_review);
+}
+
+TEST(Notice, AChargebackTakesWhatWasTaken) {
+  Notice lost{.event = "evt_1",
+              .type = "chargeback",
+              .payment = "psp-ref",
+              .what = ChargedBack{"stolen card", dollars(1000)}};
+  const auto whole = hear(paid().state(), lost).state;
+  EXPECT_EQ(whole.transaction.captured_minor, 0);
+  EXPECT_EQ(whole.transaction.status, Status::manual_review);
+
+  PaymentJourney parts = paid(CaptureMethod::manual);
+  parts.ask(Kind::capture, 300, false);
+  parts.succeed();
+  lost.what = ChargedBack{"stolen card", dollars(300)};
+  EXPECT_EQ(hear(parts.state(), lost).state.transaction.captured_minor, 0);
+
+  lost.what = ChargedBack{"stolen card", dollars(299)};
+  const auto some = hear(parts.state(), lost).state;
+  EXPECT_EQ(some.transaction.captured_minor, 300) << "of which capture is not known";
+  EXPECT_EQ(some.transaction.status, Status::manual_review);
+
+  PaymentJourney refunded = paid();
+  refunded.ask(Kind::refund, 400);
+  refunded.succeed();
+  lost.what = ChargedBack{"stolen card", dollars(1000)};
+  const auto both = hear(refunded.state(), lost).state;
+  EXPECT_EQ(both.transaction.captured_minor, 1000) << "a person finds out what is left";
+  EXPECT_EQ(both.transaction.status, Status::manual_review);
+}
+
+TEST(Notice, ThatItSucceededAfterAllIsForAPerson) {
+  PaymentJourney journey;
+  journey.claim();
+  journey.answer(refused);
+  const auto late = hear(journey.state(), notice_of(journey.state(), 1, Succeeded{"ref", dollars(1000)}));
+  EXPECT_EQ(late.state.transaction.status, Status::manual_review);
+  EXPECT_EQ(late.state.transaction.captured_minor, 0);
+  // And what they find out is booked.
+  const auto found = resolve(late.state, 1, {true, "ref", "seen at the PSP"}, payment_start);
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->transaction.status, Status::captured);
+  EXPECT_EQ(hear(journey.state(), notice_of(journey.state(), 1, look)).how, How::nothing_new);
+}
+
+TEST(Notice, ThatItWasRefusedAfterAllIsForAPerson) {
+  const auto state = paid().state();
+  const auto late = hear(state, notice_of(state, 1, refused));
+  EXPECT_EQ(late.state.transaction.status, Status::manual_review);
+  EXPECT_EQ(late.state.transaction.captured_minor, 1000);
+}
+
+TEST(Notice, APersonIsToldWhatThePspSaysMeanwhile) {
+  PaymentJourney journey;
+  journey.claim();
+  journey.answer(Contradicted{"another amount", {}});
+  const auto told = hear(journey.state(), notice_of(journey.state(), 1, Succeeded{"ref", dollars(1000)}));
+  EXPECT_EQ(told.state.transaction.status, Status::manual_review);
+  EXPECT_EQ(told.state.transaction.captured_minor, 0);
+  EXPECT_THAT(told.state.operations[0].reason.message,
+              HasSubstr("another amount; psp it.happened says that it succeeded"));
+}
+
+TEST(Notice, AnAutomaticCaptureIsThePaymentsOwn) {
+  const auto state = paid().state();
+  auto capture = notice_of(state, 1, Succeeded{"capture-ref", dollars(1000)});
+  capture.kind = Kind::capture;
+  EXPECT_EQ(hear(state, capture).how, How::nothing_new);
+  capture.what = bounced;
+  EXPECT_EQ(hear(state, capture).state.transaction.captured_minor, 0);
+  capture.what = refused;
+  EXPECT_EQ(hear(state, capture).state.transaction.captured_minor, 0);
+  PaymentJourney waits;
+  waits.claim();
+  EXPECT_EQ(hear(waits.state(), capture).how, How::too_early);
+}
+
+TEST(Notice, ThePaymentThatWaitedForItsCustomerIsEnded) {
+  PaymentJourney journey;
+  journey.claim();
+  auto ended = notice_of(journey.state(), 1, Succeeded{"cancel-ref", dollars(1000)});
+  ended.kind = Kind::void_;
+  EXPECT_EQ(hear(journey.state(), ended).state.transaction.status, Status::manual_review)
+      << "what was said before is not known";
+  journey.answer(ActionRequired{"ref", {}, "https://bank.example"});
+  const auto over = hear(journey.state(), ended);
+  EXPECT_EQ(over.state.transaction.status, Status::declined);
+  EXPECT_EQ(over.state.operations[0].reason.code, "authentication_required");
+  EXPECT_EQ(over.state.operations[0].reason.kind, ReasonKind::customer_action);
+  ended.what = refused;
+  EXPECT_EQ(hear(journey.state(), ended).state.transaction.status, Status::manual_review);
+  ended.what = Succeeded{"cancel-ref", dollars(1000)};
+  const auto cancelled = hear(paid().state(), ended);
+  EXPECT_EQ(cancelled.state.transaction.status, Status::manual_review);
+  EXPECT_EQ(cancelled.state.transaction.captured_minor, 1000);
+}
+
+TEST(Notice, OneOfNoConsequenceChangesNothing) {
+  const auto state = paid().state();
+  EXPECT_EQ(hear(state, notice_of(state, 1, Ignored{})).how, How::nothing_new);
+}
+
+// --- A customer who does not come -----------------------------------------------------------------
+
+RetryPolicy ending() {
+  RetryPolicy policy;
+  policy.can_end = true;
+  return policy;
+}
+
+State asked_of_customer() {
+  auto transaction = testing::queued_transaction();
+  transaction.return_url = "https://shop.example/back";
+  return accepted(std::move(transaction));
+}
+
+const ActionRequired bank{"ref", {}, "https://bank.example"};
+
+TEST(CustomerDeadline, WhoHasTimeIsWaitedFor) {
+  const auto policy = ending();
+  auto step = claim(asked_of_customer(), account, payment_start, policy);
+  step = answered(std::move(step), bank, account, payment_start, policy);
+  EXPECT_EQ(step.action, Action::none);
+  for (auto now = payment_start; now < payment_start + policy.customer_max; now = *step.operation().due_at) {
+    if (now == payment_start) continue;
+    step = claim(std::move(step.state), account, now, policy);
+    ASSERT_EQ(step.action, Action::look_up);
+    step = found(std::move(step), bank, account, now, policy);
+    EXPECT_EQ(step.action, Action::none);
+  }
+  EXPECT_EQ(step.operation().due_at, payment_start + policy.customer_max) << "at the very moment";
+}
+
+TEST(CustomerDeadline, WhoDoesNotComeHasItEndedAtThePsp) {
+  const auto policy = ending();
+  const auto late = payment_start + policy.customer_max;
+  auto step = claim(asked_of_customer(), account, payment_start, policy);
+  step = answered(std::move(step), bank, account, payment_start, policy);
+  for (const Found& what : {Found(bank), Found(OutcomeUnknown{"there is nothing to ask"})}) {
+    auto asked = claim(step.state, account, late, policy);
+    asked = found(std::move(asked), what, account, late, policy);
+    ASSERT_EQ(asked.action, Action::end);
+    EXPECT_EQ(asked.operation().phase, Phase::action_required);
+    // Once for each claim.
+    auto unclear = found(asked, OutcomeUnknown{"time-out"}, account, late, policy);
+    EXPECT_EQ(unclear.action, Action::none);
+    EXPECT_EQ(unclear.operation().phase, Phase::action_required);
+    EXPECT_TRUE(unclear.operation().due_at);
+    EXPECT_EQ(found(asked, bank, account, late, policy).action, Action::none);
+    const auto over = found(asked, Declined{{"abandoned", {}, ReasonKind::customer_action}, "ref", {}},
+                            account, late, policy);
+    EXPECT_EQ(over.state.transaction.status, Status::declined);
+    const auto quick = found(asked, Succeeded{"ref", dollars(1000)}, account, late, policy);
+    EXPECT_EQ(quick.state.transaction.status, Status::captured) << "the customer was quicker";
+  }
+}
+
+TEST(CustomerDeadline, WhoCannotBeSentThereHasNoTime) {
+  auto step = claim(accepted(testing::queued_transaction()), account, payment_start, ending());
+  step = answered(std::move(step), bank, account, payment_start, ending());
+  EXPECT_EQ(step.action, Action::end);
+}
+
+TEST(CustomerDeadline, APspThatCannotEndItIsWaitedFor) {
+  auto step = claim(asked_of_customer(), account, payment_start, patience);
+  step = answered(std::move(step), bank, account, payment_start, patience);
+  step = claim(std::move(step.state), account, payment_start + hours(2), patience);
+  EXPECT_EQ(found(std::move(step), bank, account, payment_start + hours(2), patience).action, Action::none);
+}
+
+}  // namespace
+}  // namespace switchyard::payment
