@@ -4,7 +4,7 @@
 if(NOT EXISTS ${PROJECT_SOURCE_DIR}/deploy/systemd)
   return()
 endif()
-set(daemons auth-api core-api psp-connector)
+set(daemons auth-api core-api psp-connector psp-events)
 foreach(program switchyard ${daemons})
   if(NOT TARGET ${program})
     return()

@@ -36,7 +36,7 @@ options:
   --tls          serve HTTPS, too, with a certificate made for this machine: run/certificates
 
 commands:
-  upgrade        builds the images and replaces the containers, auth-api and core-api one after another: no request fails.
+  upgrade        builds the images and replaces the containers, those behind the router one after another: no request fails.
                  For a new version, and for a changed .env
   status         the containers and how they are         exit: 0 all healthy, 1 not
   logs           shows the services' logs and follows them
@@ -271,7 +271,7 @@ def unhealthy_containers(engine: Engine) -> list[str]:
 def keep_scale(engine: Engine) -> list[str]:
     """As many of each as there are: by itself, Compose goes back to one."""
     options = []
-    for service in ("auth-api", "core-api", "psp-connector"):
+    for service in ("auth-api", "core-api", "psp-connector", "psp-events"):
         if (count := len(engine.containers(service))) > 1:
             options += ["--scale", f"{service}={count}"]
     return options
@@ -332,7 +332,7 @@ def replace_one(engine: Engine, old: str, service: str, count: int) -> None:
 
 
 def upgrade_containers(engine: Engine) -> None:
-    for service in ("auth-api", "core-api"):
+    for service in ("auth-api", "core-api", "psp-events"):
         containers = engine.containers(service)
         for old in containers:
             replace_one(engine, old, service, len(containers))

@@ -239,7 +239,7 @@ def set_up() -> None:
     step("Packages")
     install_packages("to build Switchyard", packages("build_packages"))
     step("Build")
-    build("release", ("switchyard", "auth-api", "core-api", "psp-connector", "psp-simulator"))
+    build("release", ("switchyard", "auth-api", "core-api", "psp-connector", "psp-events", "psp-simulator"))
     step("Configuration")
     write_env_file()
     step("Host name")

@@ -46,7 +46,7 @@ that ran has passed, 1 if something failed, 2 if the command line was not unders
 """
 
 PRESETS = {"debug": "debug: ASan, UBSan", "tsan": "tsan: ThreadSanitizer", "release": "release"}
-PROGRAMS = ("switchyard", "auth-api", "core-api", "psp-connector", "psp-simulator")
+PROGRAMS = ("switchyard", "auth-api", "core-api", "psp-connector", "psp-events", "psp-simulator")
 REPORT = ROOT / "build/test-report"
 
 # ThreadSanitizer looks at many things at once that meet: what one request after another shows, debug has seen.

@@ -8,7 +8,7 @@ import pytest
 from support import programs
 from support.fleet import Fleet
 from support.merchants import Merchant
-from support.programs import Program, PspSimulator, Switchyard, ThreeServices, has_started
+from support.programs import Program, PspEvents, PspSimulator, Switchyard, ThreeServices, has_started
 from support.waiting import eventually
 
 pytest_plugins = ["support.servers"]
@@ -118,6 +118,19 @@ def start_psp_simulator(tmp_path):
 
     yield start
     _finish(simulators)
+
+
+@pytest.fixture
+def start_psp_events(tmp_path):
+    """Starts `psp-events` with settings of the test's own."""
+    servers = []
+
+    def start(folder=tmp_path, **overrides):
+        servers.append(PspEvents(folder, **overrides))
+        return servers[-1].start()
+
+    yield start
+    _finish(servers)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@
 #include "http/client.hpp"
 #include "http/server.hpp"
 #include "psp-connector/make_psp.hpp"
+#include "psp-events/make_webhook.hpp"
 #include "redis/client.hpp"
 #include "routing/routing_file.hpp"
 #include "rq/redis_queue.hpp"
@@ -158,6 +159,7 @@ Finding check_accounts(const Environment& environment) {
     // One that is simulated needs nothing, and would make its book.
     if (account.adapter != routing::Adapter::simulator)
       static_cast<void>(connector::make_psp(account, parts));
+    static_cast<void>(events::make_webhook(account, environment));
   }
   return good("psp", fmt::format("by the rules of {}: {}", settings.routing_file, names));
 }

@@ -1,4 +1,4 @@
-// switchyard serve: router, auth-api, core-api and psp-connector in one process over one store.
+// switchyard serve: router, auth-api, core-api, psp-events and psp-connector in one process over one store.
 #include <csignal>
 
 #include <unistd.h>
@@ -6,6 +6,7 @@
 #include "auth-api/auth_api.hpp"
 #include "core-api/core_api.hpp"
 #include "psp-connector/connector_thread.hpp"
+#include "psp-events/events_api.hpp"
 #include "rq/redis_queue.hpp"
 #include "service/program.hpp"
 #include "service/web_service.hpp"
@@ -25,6 +26,7 @@ int serve(const Environment& environment) {
   auto core_settings = core::read_settings(environment);
   auto connector_settings = connector::read_settings(environment);
   const auto psp_settings = connector::read_psp_settings(environment);
+  auto events_settings = events::read_settings(environment);
   const auto redis_settings = rq::read_redis_settings(environment);
   if (redis_settings) connector_settings.take_over_after = redis_settings->sweep.delay;
   const auto stop_times = service::read_stop_times(environment);
@@ -51,14 +53,17 @@ int serve(const Environment& environment) {
   auth::AuthApi auth_api(std::move(auth_settings), *store, threads, *log, clock);
   core::CoreApi core_api(std::move(core_settings), *store, threads, metrics, *log, clock,
                          std::move(work_queue));
+  events::EventsApi events_api(std::move(events_settings), *store, threads, metrics, *log, clock,
+                               [&connector] { connector.notify(); });
 
-  for (auto* health : {&auth_api.health(), &core_api.health()}) {
+  for (auto* health : {&auth_api.health(), &core_api.health(), &events_api.health()}) {
     health->add([&connector] { return connector.health(true); });
   }
 
   http::Router router(metrics, "switchyard");
   router.mount("/auth", auth_api.router(metrics));
   router.mount("/transaction", core_api.router());
+  router.mount("/psp", events_api.router());
   service::WebService web(threads, std::move(router), metrics, http_settings, *log);
   // Last: until the port is ours, nothing is sent to anybody.
   if (redis_queue) redis_queue->start();

@@ -442,7 +442,7 @@ def start_fails(tmp_path, database_url, secret, program="core-api"):
     return lines[0]
 
 
-@pytest.mark.parametrize("program", ["auth-api", "core-api", "psp-connector"])
+@pytest.mark.parametrize("program", ["auth-api", "core-api", "psp-connector", "psp-events"])
 def test_a_wrong_password_is_a_clear_error(shared_postgres, tmp_path, program):
     line = start_fails(tmp_path, shared_postgres.url(password="wr0ng-s3cret"), "wr0ng-s3cret", program)
     assert "password authentication failed" in line

@@ -209,7 +209,8 @@ def test_nothing_but_the_router_can_be_reached(platform):
                    "--output", "/dev/null", f"http://{address}:{port}/health", check=False).returncode
 
     refused_or_lost = (7, 28)
-    for service, port in [("auth-api", 5000), ("core-api", 5000), ("psp-simulator", 5000), ("core-api", 9464)]:
+    for service, port in [("auth-api", 5000), ("core-api", 5000), ("psp-events", 5000), ("psp-simulator", 5000),
+                          ("core-api", 9464)]:
         inside = reach(address(service, "private"), port, "--network", f"{platform.name}_private")
         assert inside == 0, f"{service} listens, inside"
         assert reach(address(service, "private"), port) in refused_or_lost, f"{service} from another network"
@@ -344,7 +345,7 @@ def test_kill_each_service_under_load(platform):
     print(f"seed {seed}")
     load = Load(platform, seed)
     try:
-        for service in ("core-api", "psp-connector", "auth-api", "redis", "postgres", "psp-simulator", "router"):
+        for service in ("core-api", "psp-connector", "psp-events", "auth-api", "redis", "postgres", "psp-simulator", "router"):
             load.progress()
             print(f"killing {service}")
             docker("kill", platform.containers(service)[0])
@@ -419,9 +420,9 @@ def test_prometheus_sees_every_process(platform):
     def all_up():
         done = run("curl", "--silent", f"http://127.0.0.1:{port}/api/v1/targets", check=False)
         targets = json.loads(done.stdout or '{"data": {"activeTargets": []}}')["data"]["activeTargets"]
-        return len(targets) == 4 and all(target["health"] == "up" for target in targets)
+        return len(targets) == 5 and all(target["health"] == "up" for target in targets)
 
-    eventually(all_up, "auth-api, core-api, psp-connector and psp-simulator to be asked", timeout_s=90, interval_s=0.5)
+    eventually(all_up, "all programs to be asked", timeout_s=90, interval_s=0.5)
     platform.compose("--profile", "observability", "rm", "--stop", "--force", "prometheus")
 
 

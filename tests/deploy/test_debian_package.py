@@ -26,7 +26,8 @@ BUILD = programs.BINARIES.parent
 CONFIGURATION = "/etc/switchyard/switchyard.env"
 DATA = "/var/lib/switchyard"
 SERVE = "switchyard.service"
-PARTS = ["switchyard-auth-api.service", "switchyard-core-api.service", "switchyard-psp-connector.service"]
+PARTS = ["switchyard-auth-api.service", "switchyard-core-api.service", "switchyard-psp-connector.service",
+         "switchyard-psp-events.service"]
 PASSWORD = "correct horse battery"
 
 
@@ -233,7 +234,8 @@ def test_the_package_holds_what_production_needs(package):
     files = _contents(package)
     programs_in_it = {path for path, mode in files.items() if "x" in mode}
     assert programs_in_it == {"/usr/bin/switchyard", "/usr/libexec/switchyard/auth-api",
-                              "/usr/libexec/switchyard/core-api", "/usr/libexec/switchyard/psp-connector"}
+                              "/usr/libexec/switchyard/core-api", "/usr/libexec/switchyard/psp-connector",
+                              "/usr/libexec/switchyard/psp-events"}
     assert {Path(path).name for path in files if path.endswith(".service")} == {SERVE, *PARTS}
     assert CONFIGURATION not in files, "its secret differs on each machine"
     assert not [path for path in files if path.endswith("users.json")]
@@ -269,7 +271,7 @@ def test_installing_makes_user_folder_and_configuration(installed_debian):
     assert debian.owner_and_mode("/usr/bin/switchyard") == "root root 755"
     assert re.fullmatch("[0-9a-f]{64}", _secret(debian))
     assert sorted(path.name for path in debian.path("/etc/switchyard").iterdir()) == [
-        "auth-api.env", "core-api.env", "psp-connector.env", "switchyard.env"]
+        "auth-api.env", "core-api.env", "psp-connector.env", "psp-events.env", "switchyard.env"]
     assert debian.run("cat", CONFIGURATION, user="nobody", check=False).returncode != 0
     assert debian.run("switchyard", "--version").stdout.strip() != ""
     assert debian.exists("/etc/systemd/system/multi-user.target.wants/switchyard.service")

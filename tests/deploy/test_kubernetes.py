@@ -13,7 +13,7 @@ yaml = pytest.importorskip("yaml", reason="PyYAML (Debian: python3-yaml) is not 
 
 NAME = "app.kubernetes.io/name"
 WORKLOADS = {"Deployment", "StatefulSet", "Job"}
-SERVICES_OF_OURS = {"auth-api": "A", "core-api": "C", "psp-connector": "P", "psp-simulator": "S"}
+SERVICES_OF_OURS = {"auth-api": "A", "core-api": "C", "psp-connector": "P", "psp-events": "E", "psp-simulator": "S"}
 
 SECRETS = {
     "JWT_SECRET": "0123456789abcdef0123456789abcdef",
@@ -283,8 +283,10 @@ def test_secrets_reach_only_who_reads_them(objects):
                 reads.setdefault(variable["name"], set()).add(name)
     assert reads.pop("JWT_SECRET") == {"auth-api", "core-api"}
     assert reads.pop("JWT_SECRET_PREVIOUS") == {"auth-api", "core-api"}
-    assert reads.pop("DATABASE_URL") == {"auth-api", "core-api", "psp-connector", "migrate", "command-line"}
-    assert reads.pop("PGPASSWORD") == {"auth-api", "core-api", "psp-connector", "migrate", "command-line"}
+    assert reads.pop("DATABASE_URL") == {"auth-api", "core-api", "psp-connector", "psp-events", "migrate",
+                                        "command-line"}
+    assert reads.pop("PGPASSWORD") == {"auth-api", "core-api", "psp-connector", "psp-events", "migrate",
+                                        "command-line"}
     assert reads.pop("REDIS_URL") == {"core-api", "psp-connector"}
     assert reads.pop("PSP_URL", {"psp-connector"}) == {"psp-connector"}
     assert reads.pop("POSTGRES_PASSWORD", {"postgres"}) == {"postgres"}
@@ -316,7 +318,8 @@ def test_images_have_tags(objects):
 
 
 def test_production_takes_nothing_from_local(rendered):
-    assert pods(rendered["production"]).keys() == {"auth-api", "core-api", "psp-connector", "migrate", "command-line"}
+    assert pods(rendered["production"]).keys() == {"auth-api", "core-api", "psp-connector", "psp-events", "migrate",
+                                                   "command-line"}
     assert settings(rendered["production"])["SWITCHYARD_ENV"] == "production"
     assert "USERS_FILE" not in settings(rendered["production"])
     for _, one in containers(rendered["production"]):
@@ -357,7 +360,7 @@ def test_a_lost_database_restarts_nobody(objects):
     """/health is 503 then: no requests, but no restart either."""
     for name in SERVICES_OF_OURS.keys() & pods(objects).keys():
         assert container(objects, name)["livenessProbe"]["httpGet"] == {"path": "/metrics", "port": "metrics"}
-    for name in ("auth-api", "core-api"):
+    for name in ("auth-api", "core-api", "psp-events"):
         for probe in ("startupProbe", "readinessProbe"):
             assert container(objects, name)[probe]["httpGet"] == {"path": "/health", "port": "http"}
 
@@ -366,7 +369,7 @@ def test_a_start_may_take_as_long_as_a_migration(objects):
     migration_s = 3600  # statement_timeout of migrate() in libs/store/postgres/schema.cpp
     assert f"statement_timeout = '{migration_s}s'" in (
         kubernetes.REPOSITORY / "libs/store/postgres/schema.cpp").read_text()
-    for name in ("auth-api", "core-api", "psp-connector"):
+    for name in ("auth-api", "core-api", "psp-connector", "psp-events"):
         probe = container(objects, name)["startupProbe"]
         assert probe["periodSeconds"] * probe["failureThreshold"] >= migration_s
 
@@ -384,7 +387,7 @@ def test_the_router_learns_of_a_stop_and_closes_idle_connections_first(objects):
     """90 s is idleConnTimeout of Traefik's serversTransport; a change of endpoints reaches a router within seconds."""
     assert int(settings(objects)["KEEP_ALIVE_SECONDS"]) >= 90 + 10
     assert int(settings(objects)["DRAIN_SECONDS"]) >= 5
-    for name in ("auth-api", "core-api"):
+    for name in ("auth-api", "core-api", "psp-events"):
         assert named(objects, "Deployment", name)["spec"]["strategy"]["rollingUpdate"] == {
             "maxSurge": 1, "maxUnavailable": 0}, "a new pod is ready before an old one leaves"
 
@@ -393,7 +396,7 @@ def test_variables_are_those_of_the_configuration(objects):
     """Names of the table of settings, each given to a program that reads it."""
     table = (kubernetes.REPOSITORY / "docs/settings.md").read_text()
     read_by = {name: set(letters.split()) for name, letters in
-               re.findall(r"^\| `([A-Z_]+)` \| ([ACPS ]+) \|", table, re.M)}
+               re.findall(r"^\| `([A-Z_]+)` \| ([ACEPS ]+) \|", table, re.M)}
     assert len(read_by) > 20
     example = (kubernetes.REPOSITORY / ".env.example").read_text()
     assert settings(objects).keys() <= read_by.keys()
@@ -433,8 +436,8 @@ def test_ports_of_services_are_ports_of_their_pods(objects):
             assert ports[port["targetPort"]] == port["port"], service["metadata"]["name"]
 
 
-def test_the_three_services_survive_a_node(objects):
-    for name in ("auth-api", "core-api", "psp-connector"):
+def test_the_services_survive_a_node(objects):
+    for name in ("auth-api", "core-api", "psp-connector", "psp-events"):
         assert named(objects, "PodDisruptionBudget", name)["spec"]["maxUnavailable"] == 1
         assert {"kubernetes.io/hostname", "topology.kubernetes.io/zone"} == {
             constraint["topologyKey"] for constraint in pods(objects)[name]["spec"]["topologySpreadConstraints"]}
@@ -442,7 +445,8 @@ def test_the_three_services_survive_a_node(objects):
         target = scaler["spec"]["scaleTargetRef"]
         assert scaler["spec"]["minReplicas"] >= 2
         assert "replicas" not in named(objects, target["kind"], target["name"])["spec"], "each apply would undo it"
-    assert named(objects, "Deployment", "psp-connector")["spec"]["replicas"] >= 2
+    for name in ("psp-connector", "psp-events"):
+        assert named(objects, "Deployment", name)["spec"]["replicas"] >= 2
 
 
 def test_the_route_has_the_paths_of_switchyard_serve(objects, overlay):
@@ -460,7 +464,7 @@ def test_the_route_has_the_paths_of_switchyard_serve(objects, overlay):
             "path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}}}]
         assert backend["port"] in [port["port"] for port in named(objects, "Service", backend["name"])["spec"]["ports"]]
         backends[match["path"]["value"]] = backend["name"]
-    assert backends == {"/auth/": "auth-api", "/transaction/": "core-api"}
+    assert backends == {"/auth/": "auth-api", "/transaction/": "core-api", "/psp/": "psp-events"}
 
 
 # ---------------------------------------------------------------------------------------------------------- network
@@ -502,17 +506,18 @@ def test_pods_reach_only_what_they_need(objects, overlay):
         "production": (("192.0.2.10/32", 5432), ("192.0.2.20/32", 6379), ("192.0.2.30/32", 443)),
     }[overlay]
     expected = {(pod, "kube-system/kube-dns", 53) for pod in pods(objects)}
-    expected |= {(pod, *postgresql) for pod in ("auth-api", "core-api", "psp-connector", "migrate", "command-line")}
+    expected |= {(pod, *postgresql) for pod in ("auth-api", "core-api", "psp-connector", "psp-events", "migrate",
+                                                  "command-line")}
     expected |= {(pod, *redis) for pod in ("core-api", "psp-connector")}
     expected |= {("psp-connector", *psp)}
     assert _allowed(objects, "Egress", "to") == expected
 
 
 def test_pods_are_reached_only_by_whom_they_serve(objects, overlay):
-    expected = {(pod, "traefik", 5000) for pod in ("auth-api", "core-api")}
+    expected = {(pod, "traefik", 5000) for pod in ("auth-api", "core-api", "psp-events")}
     expected |= {(pod, "monitoring", 9464) for pod in SERVICES_OF_OURS.keys() & pods(objects).keys()}
     if overlay == "local":
-        expected |= {("postgres", "auth-api command-line core-api migrate psp-connector", 5432),
+        expected |= {("postgres", "auth-api command-line core-api migrate psp-connector psp-events", 5432),
                      ("redis", "core-api psp-connector", 6379), ("psp-simulator", "psp-connector", 5000)}
     assert _allowed(objects, "Ingress", "from") == expected
 

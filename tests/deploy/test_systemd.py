@@ -73,6 +73,7 @@ def test_there_is_a_unit_for_each_program_of_production():
         "switchyard-auth-api.service": ["/usr/libexec/switchyard/auth-api"],
         "switchyard-core-api.service": ["/usr/libexec/switchyard/core-api"],
         "switchyard-psp-connector.service": ["/usr/libexec/switchyard/psp-connector"],
+        "switchyard-psp-events.service": ["/usr/libexec/switchyard/psp-events"],
     }
 
 

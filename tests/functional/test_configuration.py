@@ -15,7 +15,7 @@ from support.problems import assert_problem
 from support.programs import SECRET, Program, Switchyard, development_settings, run_to_exit
 from support.waiting import PATIENCE
 
-PROGRAMS = {"switchyard": ["serve"], "auth-api": [], "core-api": [], "psp-connector": []}
+PROGRAMS = {"switchyard": ["serve"], "auth-api": [], "core-api": [], "psp-connector": [], "psp-events": []}
 
 
 def run(folder, program="switchyard", **overrides):

@@ -225,6 +225,18 @@ def test_the_document_of_auth_api_lists_exactly_what_is_served(switchyard):
         assert methods == {method.upper() for method in document["paths"][path]}
 
 
+@pytest.mark.quick
+def test_the_document_of_psp_events_lists_exactly_what_is_served(switchyard):
+    document = document_of(switchyard.events)
+    test_document_is_openapi_3_1(document)
+    test_every_reference_of_the_document_leads_somewhere(document)
+    assert {path: set(item) for path, item in document["paths"].items()} == {
+        "/{account}/events": {"post"}, "/health": {"get"}, "/openapi.json": {"get"}}
+    assert {method for method in METHODS if once(switchyard.events, method, "/a/events", b"").status != 405} == {"POST"}
+    for path in ("/health", "/openapi.json"):
+        assert {method for method in METHODS if served(switchyard.events, method, path, {})} == {"GET"}
+
+
 def test_a_client_made_from_the_documents_can_log_in_and_pay(switchyard):
     """What the documents say is enough: paths, members, and where the token goes."""
     auth, core = document_of(switchyard.auth), document_of(switchyard.core)

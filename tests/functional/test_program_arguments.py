@@ -7,7 +7,7 @@ import pytest
 from support.processes import inherited_environment
 from support.programs import binary
 
-SERVICES = ["auth-api", "core-api", "psp-connector", "psp-simulator"]
+SERVICES = ["auth-api", "core-api", "psp-connector", "psp-events", "psp-simulator"]
 
 
 def run(program, *arguments, folder, stdout=subprocess.PIPE):

@@ -48,3 +48,11 @@ def test_auth_api_is_as_its_document_says(start_switchyard, schemathesis, tmp_pa
     """Names and passwords have bounds in bytes, which no schema can say: a 422 for a long one is right."""
     server = start_switchyard(LOGIN_FAILURES_PER_ADDRESS=1_000_000, LOGIN_FAILURES_PER_USER=1_000_000)
     holds(schemathesis, server.auth, tmp_path, seed, "--exclude-checks", "positive_data_acceptance")
+
+
+def test_psp_events_is_as_its_document_says(start_psp_events, schemathesis, tmp_path, seed):
+    """No schema can say a signature: what it sends is refused."""
+    routing = tmp_path / "routing.toml"
+    routing.write_text('[psp.shop]\nadapter = "stripe"\nsecret_key_env = "K"\nwebhook_secret_env = "W"\n[[rule]]\npsp = "shop"\n')
+    server = start_psp_events(ROUTING_FILE=routing, W="whsec_1")
+    holds(schemathesis, server.endpoint, tmp_path, seed, "--exclude-checks", "positive_data_acceptance,negative_data_rejection")

@@ -12,8 +12,8 @@ from support.ports import free_port
 from support.waiting import eventually
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-OUR_IMAGES = ("local/auth-api", "local/core-api", "local/psp-connector", "local/psp-simulator")
-SERVICES = ("auth-api", "core-api", "psp-connector", "psp-simulator", "postgres", "redis", "router")
+OUR_IMAGES = ("local/auth-api", "local/core-api", "local/psp-connector", "local/psp-events", "local/psp-simulator")
+SERVICES = ("auth-api", "core-api", "psp-connector", "psp-events", "psp-simulator", "postgres", "redis", "router")
 
 
 def run(*words, check=True, timeout_s=60, **options):
@@ -106,8 +106,8 @@ class Platform:
     def wait_healthy(self, timeout_s=120):
         eventually(lambda: not self.unhealthy(), "all containers to be healthy", timeout_s=timeout_s, interval_s=0.5)
         eventually(lambda: all(self.client(prefix).get("/health", headers=self.host).status == 200
-                               for prefix in ("/auth", "/transaction")),
-                   "the router to reach both services", timeout_s=timeout_s, interval_s=0.2)
+                               for prefix in ("/auth", "/transaction", "/psp")),
+                   "the router to reach all services", timeout_s=timeout_s, interval_s=0.2)
 
     host = {"Host": "platform"}
 

@@ -2,7 +2,7 @@
 
 A `Program` is one process with its log file. `Switchyard` is the all-in-one; `ThreeServices` are auth-api, core-api and
 psp-connector side by side over one SQLite file. Both offer the same endpoints: `auth`, `core` and `metrics`.
-`PspSimulator` is the PSP as a program of its own, for the others' PSP_URL."""
+`PspSimulator` is the PSP as a program of its own, for the others' PSP_URL; `PspEvents` takes PSPs' webhooks."""
 
 import json as json_codec
 import os
@@ -101,7 +101,7 @@ def healthy(endpoint, program):
 
 
 class Switchyard:
-    """`switchyard serve`: router, auth-api, core-api and psp-connector in one process."""
+    """`switchyard serve`: router, auth-api, core-api, psp-events and psp-connector in one process."""
 
     def __init__(self, folder, **overrides):
         self.port = free_port()
@@ -114,6 +114,7 @@ class Switchyard:
         self.program = Program("switchyard", ["serve"], settings, folder)
         self.auth = Endpoint("127.0.0.1", self.port, "/auth")
         self.core = Endpoint("127.0.0.1", self.port, "/transaction")
+        self.events = Endpoint("127.0.0.1", self.port, "/psp")
         self.metrics = Endpoint("127.0.0.1", self.metrics_port, "")
         self.root = Endpoint("127.0.0.1", self.port, "")
 
@@ -183,6 +184,29 @@ class ThreeServices:
 
     def stop(self):
         return max(program.stop() for program in self.programs)
+
+
+class PspEvents:
+    """`psp-events`, which takes PSPs' webhooks."""
+
+    def __init__(self, folder, **overrides):
+        port, metrics_port = free_port(), free_port()
+        settings = development_settings(folder, HTTP_PORT=port, METRICS_PORT=metrics_port, **overrides)
+        self.program = Program("psp-events", [], settings, folder)
+        self.endpoint = Endpoint("127.0.0.1", port, "")
+        self.metrics = Endpoint("127.0.0.1", metrics_port, "")
+        url = settings["DATABASE_URL"]
+        self.database = Path(url.removeprefix("sqlite:")) if url.startswith("sqlite:") else url
+
+    programs = property(lambda self: [self.program])
+
+    def start(self):
+        self.program.start()
+        eventually(lambda: healthy(self.endpoint, self.program), "psp-events to be healthy")
+        return self
+
+    def kill(self):
+        self.program.kill()
 
 
 class PspSimulator:
