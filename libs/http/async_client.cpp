@@ -34,8 +34,11 @@ class Call final : public CurlLoop::Transfer {
   static int before_sending(void* call, char*, char*, int, int);
   static std::size_t on_header(char* bytes, std::size_t, std::size_t count, void* call);
   static std::size_t on_body(char* bytes, std::size_t, std::size_t count, void* call);
-  CallFailure failure(std::string reason) const { return {perhaps_sent_, std::move(reason)}; }
+  CallFailure failure(std::string reason, CallTrouble trouble = CallTrouble::other) const {
+    return {perhaps_sent_, std::move(reason), trouble};
+  }
   std::string reason_of(CURLcode code) const;
+  CallTrouble trouble_of(CURLcode code) const;
 
   const steady_clock::time_point deadline_;
   std::shared_ptr<CurlLoop> loop_;
@@ -125,17 +128,39 @@ std::string Call::reason_of(CURLcode code) const {
   return error_text_[0] != '\0' ? error_text_ : curl_easy_strerror(code);
 }
 
+CallTrouble Call::trouble_of(CURLcode code) const {
+  if (too_large_) return CallTrouble::too_large;
+  switch (code) {
+    case CURLE_COULDNT_RESOLVE_HOST:
+      return CallTrouble::name_not_found;
+    case CURLE_COULDNT_CONNECT:
+      return CallTrouble::not_connected;
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_ISSUER_ERROR:
+      return CallTrouble::tls;
+    case CURLE_OPERATION_TIMEDOUT:
+      return CallTrouble::out_of_time;
+    default:
+      return CallTrouble::other;
+  }
+}
+
 Task<CallResult> Call::carry_out() {
-  if (steady_clock::now() >= deadline_) co_return std::unexpected(failure("no time was left"));
+  if (steady_clock::now() >= deadline_) {
+    co_return std::unexpected(failure("no time was left", CallTrouble::out_of_time));
+  }
   if (auto problem = problem_of(request_); !problem.empty())
     co_return std::unexpected(failure(std::move(problem)));
   if (!handle_ || !loop_->add(*this)) co_return std::unexpected(failure("the request cannot be begun"));
   co_await ended_.wait_until(deadline_);
   if (!code_) {
     loop_->remove(*this);
-    co_return std::unexpected(failure(perhaps_sent_ ? "no answer in time" : "no connection in time"));
+    const auto* const what = perhaps_sent_ ? "no answer in time" : "no connection in time";
+    co_return std::unexpected(failure(what, CallTrouble::out_of_time));
   }
-  if (*code_ != CURLE_OK) co_return std::unexpected(failure(reason_of(*code_)));
+  if (*code_ != CURLE_OK) co_return std::unexpected(failure(reason_of(*code_), trouble_of(*code_)));
   // libcurl takes a header that is cut off for an answer.
   if (!header_is_whole_) co_return std::unexpected(failure("the answer ended in its header"));
   curl_easy_getinfo(handle(), CURLINFO_RESPONSE_CODE, &response_.status);

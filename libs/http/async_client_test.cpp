@@ -323,6 +323,7 @@ TEST_F(AsyncClientTest, ARefusedConnectionWasNotSent) {
   ASSERT_FALSE(answer);
   EXPECT_FALSE(answer.error().perhaps_sent);
   EXPECT_FALSE(answer.error().reason.empty());
+  EXPECT_EQ(answer.error().trouble, CallTrouble::not_connected);
 }
 
 TEST_F(AsyncClientTest, ANameThatDoesNotExistWasNotSent) {
@@ -332,6 +333,7 @@ TEST_F(AsyncClientTest, ANameThatDoesNotExistWasNotSent) {
   const auto answer = send(call);
   ASSERT_FALSE(answer);
   EXPECT_FALSE(answer.error().perhaps_sent);
+  EXPECT_EQ(answer.error().trouble, CallTrouble::name_not_found);
 }
 
 TEST_F(AsyncClientTest, AFailedTlsHandshakeWasNotSent) {
@@ -343,6 +345,7 @@ TEST_F(AsyncClientTest, AFailedTlsHandshakeWasNotSent) {
   call.url.replace(0, 4, "https");
   const auto answer = send(call);
   ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().trouble, CallTrouble::tls);
   EXPECT_FALSE(answer.error().perhaps_sent);
 }
 
@@ -502,6 +505,7 @@ TEST_F(AsyncClientTest, TheDeadlineHolds) {
   ASSERT_FALSE(answer);
   EXPECT_TRUE(answer.error().perhaps_sent);
   EXPECT_EQ(answer.error().reason, "no answer in time");
+  EXPECT_EQ(answer.error().trouble, CallTrouble::out_of_time);
   EXPECT_GE(steady_clock::now() - started, milliseconds(200));
   EXPECT_LT(steady_clock::now() - started, std::chrono::seconds(15));
 }

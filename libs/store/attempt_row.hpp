@@ -27,6 +27,9 @@ Readable<Attempt> get_attempt(const Row& row) {
   return attempt;
 }
 
+// Where the columns of the attempt begin, in the rows below.
+inline constexpr int first_of_recent_attempt = 3;
+
 // Fills a page. All that is given must outlive it.
 class AttemptReader {
  public:
@@ -58,5 +61,39 @@ class AttemptReader {
   SetAside& set_aside_;
   std::size_t rows_ = 0;
 };
+
+// What a row of a payment's id and merchant, whether it has an attempt, and that one's psp, phase,
+// reason_code, reason, reason_kind and time holds.
+template <class Row>
+Readable<RecentAttempt> get_recent_attempt(const Row& row) {
+  ReadKnown<Row> known{row};
+  RecentAttempt attempt{.payment = {}};
+  known("id", attempt.payment);
+  known.column = first_of_recent_attempt;
+  known("psp", attempt.psp);
+  known("phase", attempt.phase);
+  known("reason_code", attempt.reason.code);
+  known("reason", attempt.reason.message);
+  known("reason_kind", attempt.reason.kind);
+  known("at", attempt.at);
+  if (!known.unknown.empty()) return std::unexpected(std::move(known.unknown));
+  return attempt;
+}
+
+// Adds a row; rows of one payment stand together.
+template <class Row>
+void add_recent_attempt(const Row& row, RecentAttempts& all, SetAside& set_aside) {
+  const TransactionId id{row.uuid(0)};
+  if (all.oldest != id) ++all.payments;
+  all.oldest = id;
+  if (!row.boolean(2)) return;
+  auto attempt = get_recent_attempt(row);
+  if (attempt) {
+    all.items.push_back(std::move(*attempt));
+  } else {
+    ++all.unreadable;
+    set_aside.note({row.integer(1)}, id, attempt.error());
+  }
+}
 
 }  // namespace switchyard::store

@@ -41,4 +41,27 @@ struct AttemptPage {
   std::optional<TransactionId> next{};
 };
 
+// An authorization, one of perhaps several of its payment, as somebody sees it who looks at the PSPs.
+struct RecentAttempt {
+  TransactionId payment;
+  // The account; one that was chosen, whether or not anything has been sent there yet.
+  std::string psp{};
+  payment::Phase phase = payment::Phase::requested;
+  payment::Reason reason{};
+  // When its outcome was known, else when it was sent or asked for.
+  Timestamp at{};
+};
+
+// Of the newest payments of all merchants.
+struct RecentAttempts {
+  // Of the newest payment first.
+  std::vector<RecentAttempt> items;
+  // Looked at, with those that nothing was sent for yet.
+  std::size_t payments = 0;
+  // The oldest one that was looked at.
+  std::optional<TransactionId> oldest{};
+  // Rows that cannot be read, which are left out.
+  std::int64_t unreadable = 0;
+};
+
 }  // namespace switchyard::store

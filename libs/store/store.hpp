@@ -189,6 +189,9 @@ class Store : public Users {
   virtual Task<Result<TransactionPage>> list_transactions(MerchantId merchant, TransactionFilter filter) = 0;
   // At most `limit` rows are looked at, one at least.
   virtual Task<Result<AttemptPage>> list_attempts(AttemptRange range, std::size_t limit) = 0;
+  // Of the newest payments by their ids, those before `first` left out: at most `limit` payments, one at
+  // least, whatever else is stored.
+  virtual Task<Result<RecentAttempts>> list_recent_attempts(TransactionId first, std::size_t limit) = 0;
   // Whose they are, of those that there are, in no order. For jobs of an outside queue.
   virtual Task<Result<Owners>> find_owners(std::vector<TransactionId> ids) = 0;
   // Of the merchants that have a transaction, the one with the lowest id that is not below this one; nothing

@@ -982,6 +982,39 @@ TEST_P(StoreTest, AnAttemptThatCannotBeReadIsCountedAndStopsNobody) {
   EXPECT_EQ(store_->set_aside().count, 1U);
 }
 
+TEST_P(StoreTest, RecentAttemptsAreThoseOfTheNewestPaymentsOfAllMerchants) {
+  const auto recent = [this](TransactionId first, std::size_t limit) {
+    auto found = run([&] { return store_->list_recent_attempts(first, limit); });
+    EXPECT_TRUE(found);
+    return found ? std::move(*found) : RecentAttempts();
+  };
+  const auto lines = [](const RecentAttempts& all) {
+    std::vector<std::string> texts;
+    for (const auto& one : all.items) {
+      texts.push_back(fmt::format("{} {} {} {} {}", int{one.payment.value.bytes[7]}, one.psp,
+                                  payment::to_string(one.phase), one.reason.code,
+                                  payment::to_string(one.reason.kind)));
+      EXPECT_GE(one.at, start);
+    }
+    return texts;
+  };
+  EXPECT_EQ(recent({}, 10).payments, 0U);
+  ASSERT_TRUE(create(settled(transaction_number(1), declined())));
+  create_numbers(2, 2, becky);
+  ASSERT_TRUE(create(captured(3, becky)));
+  ASSERT_TRUE(create(captured(4)));
+  const auto all = recent({}, 10);
+  EXPECT_THAT(lines(all), ElementsAre("4 psp succeeded  ", "3 psp succeeded  ", HasSubstr("1 psp declined")));
+  EXPECT_THAT(lines(all).back(), HasSubstr("soft_decline"));
+  EXPECT_EQ(all.payments, 4U) << "also the one that nothing was sent for";
+  EXPECT_EQ(all.oldest, id_number(1));
+  EXPECT_THAT(lines(recent({}, 3)), SizeIs(2));
+  EXPECT_EQ(recent({}, 3).oldest, id_number(2));
+  EXPECT_THAT(lines(recent({}, 1)), ElementsAre("4 psp succeeded  "));
+  EXPECT_THAT(lines(recent(id_number(3), 10)), SizeIs(2)) << "the first one is included";
+  EXPECT_THAT(lines(recent({last_id}, 10)), IsEmpty());
+}
+
 TEST_P(StoreTest, FiltersByStatusAndCurrency) {
   for (std::uint64_t number = 1; number <= 12; ++number) {
     auto transaction = transaction_number(number);

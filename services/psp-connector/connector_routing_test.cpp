@@ -137,7 +137,9 @@ TEST_F(RoutingTest, AnAccountThatDoesNotAnswerIsPassedByUntilItDoesAgain) {
   EXPECT_TRUE(counts("switchyard_psp_breaker_open{psp=\"first\"} 1"));
   // Whose outcome is open is asked for all the same.
   for (const auto id : open) EXPECT_TRUE(comes_to_in_time(id, Status::captured));
+  EXPECT_TRUE(counts("switchyard_psp_breaker_half_open{psp=\"first\"} 0"));
   clock_.advance(std::chrono::minutes(5));
+  EXPECT_TRUE(counts("switchyard_psp_breaker_half_open{psp=\"first\"} 1"));
   const auto again = create();
   ASSERT_TRUE(comes_to(again, Status::captured));
   EXPECT_EQ(find(again).operations.at(0).psp, "first");

@@ -16,8 +16,8 @@ using std::chrono::steady_clock;
 using How = payment::Noticed::How;
 
 // Without a hint, the store is looked at so often.
-constexpr milliseconds poll_interval{200};
-constexpr milliseconds pause_after_failure{500};
+constexpr milliseconds event_poll_interval{200};
+constexpr milliseconds event_pause{500};
 // Bounds how long one batch holds up the commits of merchants.
 constexpr std::size_t batch_max = 256;
 // A worker that holds a batch for so long has died.
@@ -63,12 +63,12 @@ Task<void> EventWork::run() {
   while (!stopping_) {
     const bool more = co_await work_off();
     if (more) continue;
-    if (!stopping_) co_await wake_up_.wait_until(steady_clock::now() + poll_interval);
+    if (!stopping_) co_await wake_up_.wait_until(steady_clock::now() + event_poll_interval);
   }
 }
 
 Task<void> EventWork::pause() {
-  const auto until = steady_clock::now() + pause_after_failure;
+  const auto until = steady_clock::now() + event_pause;
   while (!stopping_ && steady_clock::now() < until) co_await wake_up_.wait_until(until);
 }
 
@@ -157,7 +157,7 @@ std::expected<store::Decided, payment::Refusal> EventWork::decide(Batch& batch,
     is_found = true;
     is_changed = is_changed || how == How::changed;
     state = std::move(noticed.state);
-    if (how == How::changed) step = {state, payment::Action::none, noticed.index};
+    if (how == How::changed) step.emplace(payment::Step{state, payment::Action::none, noticed.index});
   }
   return store::Decided{.step = {std::move(state), payment::Action::none, 0}, .is_changed = is_changed};
 }
@@ -209,14 +209,14 @@ void EventWork::note(const One& one) {
                  {{"psp", event.account}, {"event", event.notice.event}, {"type", event.notice.type}});
   }
   if (how != How::changed) return;
-  const auto& operation = step.operation();
-  const auto id = step.state.transaction.id.value.to_string();
+  const auto& operation = step->operation();
+  const auto id = step->state.transaction.id.value.to_string();
   if (operation.phase == payment::Phase::manual_review) {
     log_.warning(fmt::format("A person must look at what {} says: {}", event.account,
                              printable(operation.reason.message)),
                  {{"transaction_id", id}, {"psp", event.account}, {"event", event.notice.event}});
   }
-  on_changed_(step);
+  on_changed_(*step);
 }
 
 }  // namespace switchyard::connector

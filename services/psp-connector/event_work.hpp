@@ -10,6 +10,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -44,7 +45,7 @@ class EventWork {
     payment::Noticed::How how = payment::Noticed::How::too_early;
     bool is_found = false;
     // What it has made of its transaction.
-    payment::Step step{};
+    std::optional<payment::Step> step{};
   };
   using Batch = std::vector<One>;
   // By transaction: the places of its events in the batch.

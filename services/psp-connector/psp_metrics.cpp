@@ -66,13 +66,20 @@ void PspMetrics::took(std::string_view psp, std::chrono::duration<double> time) 
 
 void PspMetrics::show(const std::vector<Psps::Standing>& standings) {
   for (const auto& standing : standings) {
-    auto*& breaker = of(standing.name).breaker;
-    if (breaker == nullptr) {
-      breaker = &metrics_.gauge("switchyard_psp_breaker_open",
-                                "Whether new payments pass an account by, because its PSP does not answer.",
-                                {{"psp", standing.name}});
+    auto& psp = of(standing.name);
+    if (psp.breaker == nullptr) {
+      psp.breaker = &metrics_.gauge(
+          std::string(breaker_gauge),
+          "Whether new payments pass an account by, because its PSP does not answer; all but one, where it "
+          "is tried again.",
+          {{"psp", standing.name}});
+      psp.half_open =
+          &metrics_.gauge(std::string(half_open_gauge),
+                          "Whether an account that was passed by is tried again, with one payment at a time.",
+                          {{"psp", standing.name}});
     }
-    breaker->Set(standing.breaker == routing::BreakerState::closed ? 0 : 1);
+    psp.breaker->Set(standing.breaker == routing::BreakerState::closed ? 0 : 1);
+    psp.half_open->Set(standing.breaker == routing::BreakerState::half_open ? 1 : 0);
   }
 }
 

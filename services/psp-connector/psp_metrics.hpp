@@ -6,11 +6,16 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <string_view>
 
 #include "psp-connector/psps.hpp"
 #include "telemetry/metrics.hpp"
 
 namespace switchyard::connector {
+
+// Gauges with a label psp, whose value is 0 or 1. One that is half-open is also open.
+inline constexpr std::string_view breaker_gauge = "switchyard_psp_breaker_open";
+inline constexpr std::string_view half_open_gauge = "switchyard_psp_breaker_half_open";
 
 class PspMetrics {
  public:
@@ -29,6 +34,7 @@ class PspMetrics {
     // By call and result.
     std::array<std::array<prometheus::Counter*, 10>, 6> calls{};
     prometheus::Gauge* breaker = nullptr;
+    prometheus::Gauge* half_open = nullptr;
   };
 
   OfPsp& of(std::string_view psp);

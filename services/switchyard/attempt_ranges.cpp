@@ -34,6 +34,10 @@ TransactionId first_id_at(Timestamp time) {
   return with_high_half(static_cast<std::uint64_t>(ms) << 16, least_byte);
 }
 
+Timestamp time_of(TransactionId id) {
+  return Timestamp(std::chrono::milliseconds(high_half(id) >> 16));
+}
+
 std::optional<std::pair<store::AttemptRange, store::AttemptRange>> split(const store::AttemptRange& range) {
   const auto first = high_half(range.first);
   const auto last = high_half(range.last);

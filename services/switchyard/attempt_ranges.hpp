@@ -18,6 +18,8 @@ namespace switchyard::cli {
 
 // The least id that a transaction of this time, or of a later one, has. Ids are UUIDs of version 7.
 TransactionId first_id_at(Timestamp time);
+// When a transaction of this id was made, by the clock of who made it.
+Timestamp time_of(TransactionId id);
 
 // In two parts of the same time, about. Nothing: it is too short.
 std::optional<std::pair<store::AttemptRange, store::AttemptRange>> split(const store::AttemptRange& range);

@@ -24,6 +24,8 @@ TEST(FirstId, IsNotBehindAnyOfItsTime) {
   EXPECT_EQ(first_id_at(Timestamp(std::chrono::milliseconds(0x0123456789ab))).value,
             uuid("01234567-89ab-0000-0000-000000000000"));
   EXPECT_EQ(first_id_at(Timestamp(std::chrono::milliseconds(-1))).value, Uuid());
+  EXPECT_EQ(time_of(first_id_at(Timestamp(std::chrono::milliseconds(0x0123456789ab)))),
+            Timestamp(std::chrono::milliseconds(0x0123456789ab)));
 }
 
 TEST(Split, LeavesNothingOutAndNothingTwice) {

@@ -34,6 +34,7 @@ void add_route_commands(CLI::App& app, Context& context);
 // Below `route`.
 void add_route_explain_command(CLI::App& route, Context& context);
 void add_route_replay_command(CLI::App& route, Context& context);
+void add_psp_commands(CLI::App& app, Context& context);
 void add_store_commands(CLI::App& app, Context& context);
 void add_doctor_command(CLI::App& app, Context& context);
 void add_demo_command(CLI::App& app, Context& context);

@@ -15,6 +15,7 @@
 #include "store/open.hpp"
 #include "switchyard/command_line.hpp"
 #include "switchyard/doctor_network.hpp"
+#include "switchyard/doctor_psp.hpp"
 #include "switchyard/doctor_store.hpp"
 #include "switchyard/known_settings.hpp"
 
@@ -82,8 +83,9 @@ Finding check_clock() {
 void print(const Context& context, const std::vector<Finding>& findings) {
   if (!context.json) {
     for (const auto& finding : findings) {
-      fmt::print("{:<5} {:<14} {}\n", finding.good ? "ok" : "WRONG", finding.subject, finding.text);
-      if (!finding.good) fmt::print("{:<20} -> {}\n", "", finding.remedy);
+      const auto* const how = !finding.good ? "WRONG" : finding.remedy.empty() ? "ok" : "warn";
+      fmt::print("{:<5} {:<14} {}\n", how, finding.subject, finding.text);
+      if (!finding.remedy.empty()) fmt::print("{:<20} -> {}\n", "", finding.remedy);
     }
     return;
   }
@@ -107,7 +109,7 @@ std::vector<Finding> examine_all(const Context& context) {
   findings.push_back(check_port(environment));
   findings.push_back(check_metrics_port(environment));
   findings.push_back(check_redis(environment));
-  findings.push_back(check_psp(environment));
+  std::ranges::move(check_psps(environment), std::back_inserter(findings));
   findings.push_back(check_clock());
   findings.push_back(check_disk(environment));
   return findings;
@@ -139,7 +141,7 @@ int examine(const Context& context, const DoctorOptions& options) {
 void add_doctor_command(CLI::App& app, Context& context) {
   auto options = std::make_shared<DoctorOptions>();
   auto* command =
-      app.add_subcommand("doctor", "Check settings, store, files, ports, Redis, PSP, clock and disk");
+      app.add_subcommand("doctor", "Check settings, store, files, ports, Redis, PSPs, clock and disk");
   auto* before_start = command->add_flag("--before-start", options->before_start,
                                          "Only whether `serve` would take these settings and could listen");
   command

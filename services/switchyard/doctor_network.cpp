@@ -8,10 +8,7 @@
 #include "base/io_threads.hpp"
 #include "http/client.hpp"
 #include "http/server.hpp"
-#include "psp-connector/make_psp.hpp"
-#include "psp-events/make_webhook.hpp"
 #include "redis/client.hpp"
-#include "routing/routing_file.hpp"
 #include "rq/redis_queue.hpp"
 #include "service/settings.hpp"
 #include "sqlite/in_use.hpp"
@@ -139,48 +136,6 @@ Finding check_redis(const Environment& environment) {
                "check REDIS_URL, and that the server runs and takes this user and password");
   } catch (const ConfigError& error) {
     return bad("redis", error.what(), "set REDIS_URL, or empty it: then the store is the queue");
-  }
-}
-
-namespace {
-
-// Whether each account has what it needs. Nothing is asked of its PSP.
-Finding check_accounts(const Environment& environment) {
-  const auto settings = connector::read_psp_settings(environment);
-  const auto routes = routing::RoutingFile(settings.routing_file).read_if_changed().value();
-  if (!routes) return bad("psp", routes.error(), "switchyard route check FILE says all that is wrong");
-  IoThreads threads(1);
-  const SystemClock clock;
-  const connector::PspParts parts{settings, threads.executor(0), 1, clock};
-  std::string names;
-  for (const auto& account : routes->accounts) {
-    names += fmt::format("{}{} ({})", names.empty() ? "" : ", ", account.name,
-                         routing::to_string(account.adapter));
-    // One that is simulated needs nothing, and would make its book.
-    if (account.adapter != routing::Adapter::simulator)
-      static_cast<void>(connector::make_psp(account, parts));
-    static_cast<void>(events::make_webhook(account, environment));
-  }
-  return good("psp", fmt::format("by the rules of {}: {}", settings.routing_file, names));
-}
-
-}  // namespace
-
-Finding check_psp(const Environment& environment) {
-  try {
-    if (environment.find("ROUTING_FILE")) return check_accounts(environment);
-    if (!environment.find("PSP_URL")) return good("psp", "the simulated one in this process; no money moves");
-    const auto url = connector::read_psp_settings(environment).url;
-    // The address stays out of the text: it may hold a password.
-    if (tells_its_health(url + (url.ends_with('/') ? "health" : "/health"))) {
-      return good("psp", "psp-simulator answers at PSP_URL; no money moves");
-    }
-    return bad("psp", "nobody answers at PSP_URL",
-               "start psp-simulator there, or empty PSP_URL for the simulated PSP in this process");
-  } catch (const ConfigError& error) {
-    return bad(
-        "psp", error.what(),
-        "set what it names; without ROUTING_FILE and PSP_URL the PSP is the simulated one in this process");
   }
 }
 

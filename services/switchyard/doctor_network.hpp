@@ -18,6 +18,5 @@ Finding check_metrics_port(const Environment& environment);
 // first. Throws ConfigError.
 std::vector<Finding> check_ports_before_start(const Environment& environment, std::optional<pid_t> replaced);
 Finding check_redis(const Environment& environment);
-Finding check_psp(const Environment& environment);
 
 }  // namespace switchyard::cli

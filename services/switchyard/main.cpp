@@ -54,6 +54,7 @@ int run(int argc, char** argv) {
   cli::add_token_command(app, context);
   cli::add_transaction_commands(app, context);
   cli::add_route_commands(app, context);
+  cli::add_psp_commands(app, context);
   cli::add_store_commands(app, context);
   cli::add_doctor_command(app, context);
   cli::add_demo_command(app, context);

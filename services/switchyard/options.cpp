@@ -29,6 +29,12 @@ std::string require_moment(const std::string& value) {
                              : "must be a date such as 2026-11-22, or a time such as 2026-11-22T15:37:32Z";
 }
 
+std::string require_since(const std::string& value) {
+  return parse_since(value, SystemClock().now())
+             ? ""
+             : "must be an age such as 90d, 12h or 30m, or a time such as 2026-11-22 or 2026-11-22T15:37:32Z";
+}
+
 CLI::Validator whole_number(std::int64_t least, std::int64_t most) {
   const auto range = fmt::format("{} to {}", least, most);
   const auto check = [least, most, range](const std::string& value) -> std::string {

@@ -13,9 +13,10 @@ namespace switchyard::cli {
 CLI::Validator whole_number(std::int64_t least, std::int64_t most);
 
 // What is wrong with a value, for check(); empty if nothing is. A date or a time is one that parse_moment()
-// takes.
+// takes, an age or one of them what parse_since() does.
 std::string require_transaction_id(const std::string& value);
 std::string require_moment(const std::string& value);
+std::string require_since(const std::string& value);
 
 // The transaction's id, which must be given.
 CLI::Option& add_transaction_id(CLI::App& command, std::string& id);

@@ -12,6 +12,7 @@
 #include "switchyard/attempt_ranges.hpp"
 #include "switchyard/command_line.hpp"
 #include "switchyard/offline.hpp"
+#include "switchyard/options.hpp"
 #include "switchyard/replay.hpp"
 #include "switchyard/routing_file.hpp"
 #include "switchyard/times.hpp"
@@ -32,12 +33,6 @@ constexpr std::size_t attempts_at_once = 10'000;
 constexpr std::size_t workers_count = 2;
 // An id is made with the transaction, by the same clock, and a little earlier.
 constexpr std::chrono::hours id_age_max{24};
-
-std::string require_since(const std::string& value) {
-  return parse_since(value, SystemClock().now())
-             ? ""
-             : "must be an age such as 90d, 12h or 30m, or a time such as 2026-11-22 or 2026-11-22T15:37:32Z";
-}
 
 // One thread's part: a page at a time.
 class Worker {

@@ -54,7 +54,7 @@ int serve(const Environment& environment) {
   core::CoreApi core_api(std::move(core_settings), *store, threads, metrics, *log, clock,
                          std::move(work_queue));
   events::EventsApi events_api(std::move(events_settings), *store, threads, metrics, *log, clock,
-                               [&connector] { connector.notify(); });
+                               [&connector] { connector.notify_event(); });
 
   for (auto* health : {&auth_api.health(), &core_api.health(), &events_api.health()}) {
     health->add([&connector] { return connector.health(true); });

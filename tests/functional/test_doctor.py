@@ -8,26 +8,9 @@ import subprocess
 
 import pytest
 
+from support.doctor import examine, only_wrong
 from support.ports import free_port
-from support.programs import REPOSITORY, SECRET, Program, Switchyard, binary, development_settings, run_to_exit
-
-
-def examine(folder, *arguments, env_file=None, **overrides):
-    """{subject: finding} of one run, with an exit code that fits."""
-    settings = development_settings(folder, **{"HTTP_PORT": free_port(), **overrides})
-    before = ["--env-file", str(env_file)] if env_file else []
-    done = run_to_exit("switchyard", [*before, "doctor", "--json", *arguments], settings, folder)
-    findings = {finding["check"]: finding for finding in json.loads(done.stdout)}
-    assert done.returncode == (0 if all(finding["ok"] for finding in findings.values()) else 1), done
-    assert SECRET not in done.stdout
-    return findings
-
-
-def only_wrong(findings):
-    """The one finding that is not good; it says what to do."""
-    [wrong] = [finding for finding in findings.values() if not finding["ok"]]
-    assert wrong["remedy"]
-    return wrong
+from support.programs import REPOSITORY, Program, Switchyard, binary, development_settings, run_to_exit
 
 
 def test_redis_that_answers(tmp_path, start_redis):
@@ -198,26 +181,3 @@ def test_a_copy_of_a_store_that_is_in_use_is_refused(tmp_path, start_switchyard,
     assert server.stop() == 0
     done = run_to_exit("switchyard", arguments, development_settings(tmp_path, DATABASE_URL=postgres_url), tmp_path)
     assert done.returncode == 0 and "Done" in done.stdout, done.stderr
-
-
-STRIPE_ACCOUNT = '[psp.a]\nadapter = "stripe"\nsecret_key_env = "KEY_OF_A"\n[[rule]]\npsp = "a"\n'
-
-
-def test_accounts_of_the_routing_file_have_what_they_need(tmp_path):
-    routing_file = tmp_path / "routing.toml"
-    routing_file.write_text(STRIPE_ACCOUNT)
-    wrong = only_wrong(examine(tmp_path, ROUTING_FILE=routing_file))
-    assert wrong["check"] == "psp" and "KEY_OF_A is not set" in wrong["text"]
-    env_file = tmp_path / "settings.env"
-    env_file.write_text("KEY_OF_A=sk_test_hunter2\n")
-    env_file.chmod(0o600)
-    findings = examine(tmp_path, env_file=env_file, ROUTING_FILE=routing_file)
-    assert all(finding["ok"] for finding in findings.values()), findings
-    assert "a (stripe)" in findings["psp"]["text"] and "hunter2" not in str(findings)
-
-
-def test_a_wrong_routing_file_is_named_by_line(tmp_path):
-    routing_file = tmp_path / "routing.toml"
-    routing_file.write_text(STRIPE_ACCOUNT.replace('psp = "a"', 'psp = "b"'))
-    wrong = only_wrong(examine(tmp_path, ROUTING_FILE=routing_file))
-    assert wrong["check"] == "psp" and "routing.toml: line 5" in wrong["text"]

@@ -23,6 +23,26 @@ WHERE t.merchant_id = $1::bigint AND t.id BETWEEN $2::uuid AND $3::uuid
 ORDER BY t.id
 LIMIT $4::bigint + 1)";
 
+// The ids alone, from the end of their index; then each payment's operations by their key.
+constexpr const char* newest_first = R"(
+SELECT t.id::uuid, t.merchant_id::bigint, (o.psp IS NOT NULL)::boolean, coalesce(o.psp, '')::text,
+  coalesce(o.phase, '')::text, coalesce(o.reason_code, '')::text, coalesce(o.reason, '')::text,
+  coalesce(o.reason_kind, '')::text, coalesce(o.at, 'epoch')::timestamptz
+FROM (
+  SELECT id, merchant_id
+  FROM transactions
+  WHERE id >= $1::uuid
+  ORDER BY id DESC
+  LIMIT $2::bigint
+) t
+LEFT JOIN LATERAL (
+  SELECT number, psp, phase, reason_code, reason, reason_kind, coalesce(ended_at, sent_at, requested_at) AS at
+  FROM operations
+  WHERE merchant_id = t.merchant_id AND transaction_id = t.id AND kind = 'authorize' AND psp <> ''
+  OFFSET 0
+) o ON true
+ORDER BY t.id DESC, o.number DESC)";
+
 }  // namespace
 
 Task<Result<AttemptPage>> PostgresStore::list_attempts(AttemptRange range, std::size_t limit) {
@@ -38,6 +58,17 @@ Task<Result<AttemptPage>> PostgresStore::list_attempts(AttemptRange range, std::
     return page;
   };
   return query<AttemptPage>(std::move(select), Effect::none, read);
+}
+
+Task<Result<RecentAttempts>> PostgresStore::list_recent_attempts(TransactionId first, std::size_t limit) {
+  SWITCHYARD_ASSERT(limit > 0);
+  Statement select(newest_first, first.value, static_cast<std::int64_t>(limit));
+  const auto read = [this](const Rows& rows) -> Result<RecentAttempts> {
+    RecentAttempts all;
+    for (const auto row : rows.all()) add_recent_attempt(row, all, set_aside_);
+    return all;
+  };
+  return query<RecentAttempts>(std::move(select), Effect::none, read);
 }
 
 }  // namespace switchyard::store

@@ -48,6 +48,7 @@ class PostgresStore final : public Store {
   Task<Result<payment::State>> find_transaction(MerchantId merchant, TransactionId id) override;
   Task<Result<TransactionPage>> list_transactions(MerchantId merchant, TransactionFilter filter) override;
   Task<Result<AttemptPage>> list_attempts(AttemptRange range, std::size_t limit) override;
+  Task<Result<RecentAttempts>> list_recent_attempts(TransactionId first, std::size_t limit) override;
   Task<Result<Owners>> find_owners(std::vector<TransactionId> ids) override;
   Task<Result<std::optional<MerchantId>>> next_merchant(MerchantId least) override;
 

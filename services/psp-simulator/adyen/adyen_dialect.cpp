@@ -21,6 +21,7 @@ constexpr std::size_t key_characters_max = 64;
 constexpr auto endpoint_table = std::to_array<Endpoint>({
     {Method::post, "/v71/payments", make_payment},
     {Method::post, "/v71/payments/details", add_details},
+    {Method::post, "/v71/paymentMethods", list_payment_methods},
     {Method::post, "/v71/payments/{paymentPspReference}/captures", capture_payment},
     {Method::post, "/v71/payments/{paymentPspReference}/cancels", cancel_payment},
     {Method::post, "/v71/payments/{paymentPspReference}/refunds", refund_payment},

@@ -276,6 +276,15 @@ TEST_F(AdyenTest, RefusesWhatAdyenRefuses) {
   EXPECT_EQ(error_code(modify(hold(), "captures", plain_body)), "422:100");
 }
 
+TEST_F(AdyenTest, ListsWhatAMerchantAccountTakesAndMovesNothing) {
+  const auto listed = adyen_.post("/v71/paymentMethods", R"({"merchantAccount":"SwitchyardECOM"})");
+  EXPECT_EQ(listed.status, 200U);
+  EXPECT_EQ(text_in(body_of(listed).at("paymentMethods").at(0).as_object(), "type"), "scheme");
+  EXPECT_EQ(error_code(adyen_.post("/v71/paymentMethods", "{}")), "403:901");
+  EXPECT_EQ(error_code(adyen_.post("/v71/paymentMethods", "[]")), "400:702");
+  EXPECT_THAT(notifications(), ElementsAre());
+}
+
 // --- Events and who asks -----------------------------------------------------------------------
 
 TEST_F(AdyenTest, OurOwnReaderTakesItsSignatures) {

@@ -222,6 +222,13 @@ Reply make_payment(Session& session, const Asked& asked) {
   return book_payment(session, payment, behaviour);
 }
 
+Reply list_payment_methods(Session&, const Asked& asked) {
+  const auto body = read_body(asked.body);
+  if (!body) return error("702");
+  if (text_in(*body, "merchantAccount").empty()) return error("901");
+  return {.body = R"({"paymentMethods":[{"brands":["visa","mc","amex"],"name":"Cards","type":"scheme"}]})"};
+}
+
 Reply add_details(Session& session, const Asked& asked) {
   const auto body = read_body(asked.body);
   if (!body) return error("702");

@@ -17,6 +17,8 @@ inline constexpr std::string_view payment_type = "payment";
 inline constexpr std::string_view customers_path = "/v71/test_customers/{id}";
 
 Reply make_payment(Session& session, const Asked& asked);
+// What the merchant account takes: POST /paymentMethods, which moves nothing.
+Reply list_payment_methods(Session& session, const Asked& asked);
 Reply add_details(Session& session, const Asked& asked);
 Reply customer_is_back(Session& session, const Asked& asked);
 
