@@ -17,6 +17,7 @@ namespace {
 // As .env.example explains them; tests/functional/test_doctor.py holds the two together.
 constexpr auto known = std::to_array<std::string_view>({
     "DATABASE_URL",
+    "CUSTOMER_TIMEOUT_SECONDS",
     "DRAIN_SECONDS",
     "HTTP_HOST",
     "HTTP_PORT",
