@@ -74,7 +74,8 @@ class Connection(asyncio.Protocol):
     """One request at a time, as HTTP/1.1 without pipelining has it."""
 
     def __init__(self, psp):
-        self.psp, self.buffer, self.transport, self.timer = psp, b"", None, None
+        self.psp, self.buffer, self.transport = psp, b"", None
+        self.timer = None  # of the answer that is owed; True: it is owed for good
 
     def connection_made(self, transport):
         self.transport = transport
@@ -104,14 +105,17 @@ class Connection(asyncio.Protocol):
         elif (method, target) == ("POST", "/silence"):
             self.psp.is_silent = True
             self.reply(200, {})
+        elif self.psp.is_silent:
+            # Held without a timer: the client goes when it has waited enough.
+            self.psp.began()
+            self.timer = True
         elif (method, target) == ("POST", "/charges"):
             self.psp.began()
-            # Held without a timer: the client goes when it has waited enough.
-            self.timer = self.psp.is_silent or asyncio.get_running_loop().call_later(
+            self.timer = asyncio.get_running_loop().call_later(
                 self.psp.delay_s, self.answer, KEY.search(head).group(1).decode(), body)
-        elif target.startswith("/charges?") and not self.psp.is_silent:
+        elif target.startswith("/charges?"):
             self.reply(200, self.psp.listed(target))
-        elif not target.startswith("/charges?"):
+        else:
             self.reply(404, {"title": "no such route"})
 
     def answer(self, key, body):
