@@ -139,7 +139,7 @@ class Bench:
             if paths is not None:
                 listed = self.scratch / "paths.txt"
                 listed.write_text("\n".join(paths) + "\n")
-                lines += f"local paths = io.lines('{listed}')\nrequest = function() return wrk.format(nil, paths() or '/none') end\n"
+                lines += f"local paths = io.open('{listed}')\nrequest = function() return wrk.format(nil, paths:read('*l') or '/none') end\n"
             script.write_text(lines)
         load = self.wrk_script(url, seconds, script, connections)
         if load["is_refused"]:
