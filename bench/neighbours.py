@@ -26,7 +26,8 @@ import tempfile
 import threading
 import time
 
-from run import PASSWORD, ROOT, Bench, get, post
+from processes import get, post
+from run import PASSWORD, ROOT, Bench
 
 WANTED_RATIO = 5
 AHEAD = -10

@@ -12,7 +12,6 @@ the end. The report goes to standard output as Markdown; bench/README.md keeps t
 import argparse
 import concurrent.futures
 import contextlib
-import http.client
 import json
 import os
 import pathlib
@@ -20,8 +19,6 @@ import platform
 import re
 import secrets
 import shutil
-import signal
-import socket
 import sqlite3
 import statistics
 import subprocess
@@ -29,6 +26,9 @@ import sys
 import tempfile
 import time
 import uuid
+
+import psp_scenarios
+from processes import Process, await_condition, free_port, get, post
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
@@ -39,66 +39,6 @@ CONSTANT_REPLY = '{"amount":100,"currency":"USD","user_id":1,"id":"01a203dc-53c3
 PASSWORD = "correct horse battery staple"
 MEMBERS = {"capture": "automatic", "reference": "order 20261126-000123", "description": "two pairs of shoes, brown",
            "metadata": {"cart": "b1946ac9", "shop": "Lisbon"}}
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def await_condition(condition, what, seconds=30.0, pause=0.005):
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if condition():
-            return
-        time.sleep(pause)
-    raise SystemExit(f"bench: {what} did not happen within {seconds:.0f} s")
-
-
-def get(port, path):
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-    try:
-        connection.request("GET", path)
-        response = connection.getresponse()
-        return response.status, response.read().decode()
-    except OSError:
-        return 0, ""
-    finally:
-        connection.close()
-
-
-def post(port, path, body):
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
-    try:
-        connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
-        response = connection.getresponse()
-        return response.status, response.read().decode()
-    finally:
-        connection.close()
-
-
-class Process:
-    """A program in the background, with its log in the scratch folder, stopped by its id."""
-
-    def __init__(self, arguments, environment, log):
-        self.log = open(log, "ab")
-        self.started = time.monotonic()
-        self.process = subprocess.Popen(arguments, env=environment, stdout=self.log, stderr=self.log)
-
-    def memory_mib(self):
-        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(re.search(r"VmRSS:\s+(\d+) kB", status).group(1)) / 1024
-
-    def stop(self):
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(30)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-        self.log.close()
 
 
 class Bench:
@@ -192,24 +132,30 @@ class Bench:
 
     def wrk(self, url, seconds, body=None, connections=CONNECTIONS, paths=None):
         """With `paths`, each is asked for once; what goes on when there are no more is an error."""
-        arguments = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency"]
+        script = None
         if body is not None:
             script = self.scratch / f"body-{abs(hash(body))}.lua"
             lines = f"wrk.method = 'POST'\nwrk.body = [[{body}]]\nwrk.headers['Content-Type'] = 'application/json'\n"
             if paths is not None:
                 listed = self.scratch / "paths.txt"
                 listed.write_text("\n".join(paths) + "\n")
-                lines += f"local paths = io.lines('{listed}')\nrequest = function() return wrk.format(nil, paths() or '/none') end\n"
+                lines += f"local paths = io.open('{listed}')\nrequest = function() return wrk.format(nil, paths:read('*l') or '/none') end\n"
             script.write_text(lines)
-            arguments += ["-s", str(script)]
+        load = self.wrk_script(url, seconds, script, connections)
+        if load["is_refused"]:
+            raise SystemExit(f"bench: {url} did not serve every request:\n{load['output']}")
+        return load
+
+    def wrk_script(self, url, seconds, script, connections=CONNECTIONS):
+        arguments = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", *([] if script is None else ["-s", str(script)])]
         output = subprocess.run([*arguments, url], check=True, capture_output=True, text=True).stdout
-        if "Non-2xx" in output or "Socket errors" in output:
-            raise SystemExit(f"bench: {url} did not serve every request:\n{output}")
         p99, unit = re.search(r"99%\s+([\d.]+)(us|ms|s)", output).groups()
         return {
             "rate": float(re.search(r"Requests/sec:\s+([\d.]+)", output).group(1)),
             "requests": int(re.search(r"(\d+) requests in", output).group(1)),
             "p99_ms": float(p99) * {"us": 0.001, "ms": 1, "s": 1000}[unit],
+            "is_refused": "Non-2xx" in output or "Socket errors" in output,
+            "output": output,
         }
 
     def beside_nginx(self, url, body):
@@ -425,7 +371,7 @@ class Bench:
     SCENARIOS = {
         "token": token_scenario, "transaction": transaction_scenario, "members": members_scenario,
         "serve": serve_scenario, "postgres": postgres_scenario, "flow": flow_scenario, "refund": refund_scenario,
-        "logins": logins_scenario, "growth": growth_scenario, "memory": memory_scenario,
+        "logins": logins_scenario, "growth": growth_scenario, "memory": memory_scenario, **psp_scenarios.SCENARIOS,
     }
 
 

@@ -15,6 +15,8 @@ using std::chrono::steady_clock;
 constexpr std::size_t response_header_bytes_max = 64 * 1024;
 // Below what servers keep an idle connection for, so that few requests meet one that is just being closed.
 constexpr long idle_connection_s_max = 30;
+// Of a call, for as long as it waits for its answer; libcurl's own is 16 KiB, more than most answers need.
+constexpr long receive_buffer_bytes = 4 * 1024;
 
 // Lives in the coroutine's frame.
 class Call final : public CurlLoop::Transfer {
@@ -71,6 +73,7 @@ Call::Call(Executor executor, std::shared_ptr<CurlLoop> loop, ClientRequest requ
   set_request(curl, request_, headers_.get());
   curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
   curl_easy_setopt(curl, CURLOPT_PROXY, "");
+  curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, receive_buffer_bytes);
   curl_easy_setopt(curl, CURLOPT_MAXAGE_CONN, idle_connection_s_max);
   // Without it, giving up on a name that is being resolved would block this thread until it is.
   curl_easy_setopt(curl, CURLOPT_QUICK_EXIT, 1L);
