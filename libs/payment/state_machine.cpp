@@ -80,7 +80,9 @@ class Machine {
     if (operation_.phase == Phase::requested && !can_be_named(state)) {
       return reject(fmt::format("what {} calls the charge is not known", operation_.psp));
     }
-    if (!accounts.has(operation_.psp)) return leave_to_its_psp();
+    if (!accounts.has(operation_.psp)) return leave_to_its_psp("which is not configured here");
+    if (!accounts.has_room(operation_.psp))
+      return leave_to_its_psp("which has as many calls under way as it may");
     if (operation_.phase == Phase::requested) {
       if (const auto refused = write(accounts, state)) return reject(refused->reason);
       operation_.phase = Phase::sent;
@@ -212,12 +214,12 @@ class Machine {
     wait_unsent(reason_of(none.reason, ReasonKind::configuration), policy_.no_account_max);
   }
 
-  // No other PSP is asked, and it waits for a worker that has its own.
-  void leave_to_its_psp() {
+  // No other PSP is asked, and it waits for a worker that can call its own.
+  void leave_to_its_psp(std::string_view why) {
     if (operation_.phase == Phase::sent) operation_.phase = Phase::unknown;
-    wait_unsent(reason_of(fmt::format("it belongs to {}, which is not configured here", operation_.psp),
-                          ReasonKind::configuration),
-                policy_.elsewhere_max);
+    wait_unsent(
+        reason_of(fmt::format("it belongs to {}, {}", operation_.psp, why), ReasonKind::configuration),
+        policy_.elsewhere_max);
   }
 
   // Nothing is sent to anybody, so this uses up no send and no look-up.

@@ -61,6 +61,8 @@ class Accounts {
   // Where the last authorization of `state` goes, which belongs to no account yet.
   virtual std::expected<std::string, NoAccount> choose(const State& state, Timestamp now) const = 0;
   virtual bool has(std::string_view account) const = 0;
+  // Whether one more call may be under way there, beside those of the others.
+  virtual bool has_room(std::string_view) const { return true; }
   // Writes the bytes that go to the PSP, which are not empty; or says why the PSP cannot be asked for it, and
   // then nothing is sent. Called at most once for an operation that is sent. has(operation.psp) holds.
   virtual std::expected<std::string, Rejected> encode(const State& state,

@@ -16,7 +16,8 @@ constexpr payment::Names<How, 3> how_names{{
 
 constexpr payment::Names<WhyNone, 4> why_none_names{{
     {WhyNone::no_rule_matches, "no rule matches"},
-    {WhyNone::breaker_is_open, "the breaker of each account that could take it is open"},
+    {WhyNone::breaker_is_open,
+     "each account that could take it has an open breaker, or as many calls under way as it may"},
     {WhyNone::all_were_tried, "each account that can take it was tried"},
     {WhyNone::no_payment_method, "the merchant gave no payment_method for any account of the rule"},
 }};

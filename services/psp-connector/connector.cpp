@@ -107,7 +107,8 @@ Task<bool> Connector::claim_due() {
 }
 
 Task<bool> Connector::claim_some(store::DueWork::Which which, milliseconds due_for) {
-  const auto limit = std::min(claim_max, room());
+  // Not all of the room at once: whether an account has its share is known when its calls have begun.
+  const auto limit = std::clamp(room() / 4, std::size_t{1}, claim_max);
   const auto now = clock_.now();
   store::Work due = store::DueWork{
       .by = now - due_for,
@@ -219,7 +220,11 @@ Task<void> Connector::pause(milliseconds duration) {
 
 Task<void> Connector::process(payment::Step claimed) {
   worker_log_.job_started(claimed);
+  const bool calls = claimed.action != payment::Action::none;
+  const auto psp = claimed.operation().psp;
+  if (calls) psps_.call_begins(psp);
   auto attempt = co_await carry_out(std::move(claimed));
+  if (calls) psps_.call_ended(psp);
   if (attempt.said.empty()) {
     // The claim has said all there is, and is stored.
     note_saved(attempt.step);

@@ -37,11 +37,14 @@ class RoutingTest : public ConnectorTest {
   static routing::Routes routes(std::string_view file) { return routing::parse(file).value(); }
 
   void start_routed(std::string_view file = first_then_second) {
-    routed_.emplace(routes(file), [this](const routing::Account& account) {
-      auto psp = std::make_unique<ScriptedPsp>(account.name);
-      made_[account.name] = psp.get();
-      return psp;
-    });
+    routed_.emplace(
+        routes(file),
+        [this](const routing::Account& account) {
+          auto psp = std::make_unique<ScriptedPsp>(account.name);
+          made_[account.name] = psp.get();
+          return psp;
+        },
+        settings_.in_flight_max);
     connector_.emplace(settings_, threads_.executor(0), store_, *routed_, wake_up_, metrics_, log(), clock_);
     running_ = asio::co_spawn(threads_.executor(0), [this] { return connector_->run(); }, asio::use_future);
   }
@@ -207,6 +210,29 @@ psp = "second"
   }));
   EXPECT_EQ(find(id).operations.back().phase, Phase::requested);
   EXPECT_EQ(find(id).operations.back().sends, 0);
+}
+
+TEST_F(RoutingTest, OneThatDoesNotAnswerLeavesTheOthersRoom) {
+  settings_.in_flight_max = 8;
+  start_routed(R"(
+[psp.first]
+adapter = "simulator"
+[psp.second]
+adapter = "simulator"
+[[rule]]
+when = { currency = "EUR" }
+psp = "second"
+[[rule]]
+psp = "first"
+)");
+  on_thread([this] { made_.at("first")->held = true; });
+  for (int i = 0; i < 20; ++i) create();
+  EXPECT_TRUE(switchyard::testing::eventually([&] { return made_.at("first")->under_way >= 4; }));
+  std::vector<TransactionId> others;
+  for (int i = 0; i < 20; ++i) others.push_back(create(100, payment::CaptureMethod::automatic, "EUR"));
+  for (const auto& id : others) EXPECT_TRUE(comes_to(id, Status::captured));
+  EXPECT_EQ(made_.at("first")->most_under_way, 4);
+  on_thread([this] { made_.at("first")->held = false; });
 }
 
 }  // namespace

@@ -52,8 +52,9 @@ void ConnectorThread::make_psps() {
   if (!routes) {
     throw ConfigError("ROUTING_FILE", routes.error(), "switchyard route check FILE says all that is wrong");
   }
-  psps_.emplace(std::move(*routes),
-                [parts](const routing::Account& account) { return make_psp(account, parts); });
+  psps_.emplace(
+      std::move(*routes), [parts](const routing::Account& account) { return make_psp(account, parts); },
+      settings_.in_flight_max);
   routing_trouble_gauge_ =
       &metrics_.gauge("switchyard_routing_file_refused",
                       "Whether the routing file cannot be followed, and the rules from before are kept.");

@@ -34,10 +34,12 @@ payment::NoAccount why_none(const routing::NoChoice& none, const routing::Routes
 
 Psps::Psps(psp::Adapter& adapter)
     : has_breakers_(false),
+      calls_max_(0),
       routes_(std::make_shared<routing::Routes>(only(adapter.name()))),
       psps_{std::make_shared<Psp>(routes_->accounts.front(), nullptr, &adapter)} {}
 
-Psps::Psps(routing::Routes routes, Make make) : make_(std::move(make)), has_breakers_(true) {
+Psps::Psps(routing::Routes routes, Make make, std::size_t calls_max)
+    : make_(std::move(make)), has_breakers_(true), calls_max_(calls_max) {
   change(std::move(routes));
 }
 
@@ -88,7 +90,8 @@ std::expected<std::string, payment::NoAccount> Psps::choose(const payment::State
   const auto routes = routes_;
   routing::AccountSet available;
   for (std::size_t i = 0; i < psps_.size(); ++i) {
-    available.set(i, !has_breakers_ || psps_[i]->breaker.lets_through(now));
+    available.set(i, !has_breakers_ ||
+                         (psps_[i]->breaker.lets_through(now) && is_below_its_share(psps_[i]->account.name)));
   }
   lock.unlock();
   auto asked = routing::asked_of(state.transaction);
@@ -101,6 +104,30 @@ std::expected<std::string, payment::NoAccount> Psps::choose(const payment::State
 bool Psps::has(std::string_view account) const {
   const std::lock_guard lock(mutex_);
   return find(account) != nullptr;
+}
+
+bool Psps::is_below_its_share(std::string_view account) const {
+  if (psps_.size() <= 1) return true;
+  const auto calls = calls_of_.find(account);
+  return calls == calls_of_.end() || calls->second < calls_max_ - std::min(calls_max_, calls_);
+}
+
+bool Psps::has_room(std::string_view account) const {
+  const std::lock_guard lock(mutex_);
+  return !has_breakers_ || is_below_its_share(account);
+}
+
+void Psps::call_begins(std::string_view account) {
+  const std::lock_guard lock(mutex_);
+  ++calls_;
+  const auto calls = calls_of_.find(account);
+  ++(calls == calls_of_.end() ? calls_of_[std::string(account)] : calls->second);
+}
+
+void Psps::call_ended(std::string_view account) {
+  const std::lock_guard lock(mutex_);
+  --calls_;
+  --calls_of_.find(account)->second;
 }
 
 std::expected<std::string, payment::Rejected> Psps::encode(const payment::State& state,

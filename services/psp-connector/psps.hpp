@@ -1,11 +1,16 @@
 // The PSPs that a connector calls, by the names of their accounts, and which of them a payment goes to.
 //
-// choose(), has(), encode(), is_sent() and at() are called from whatever thread claims or saves; all else on
-// the connector's thread, on which it is destroyed, too. What at() gives belongs to that thread as an Adapter
-// does (psp/adapter.hpp).
+// One account that does not answer leaves the others room: it has as many calls under way at most as are free
+// for all (dynamic thresholds, as switches share a buffer: Choudhury and Hahne, 1998). An only account has it
+// all.
+//
+// choose(), has(), has_room(), encode(), is_sent() and at() are called from whatever thread claims or saves;
+// all else on the connector's thread, on which it is destroyed, too. What at() gives belongs to that thread
+// as an Adapter does (psp/adapter.hpp).
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -26,16 +31,22 @@ class Psps final : public payment::Accounts {
 
   // All goes to this one: no rules, and no breaker. It outlives this.
   explicit Psps(psp::Adapter& only);
-  // By rules, past accounts whose breakers are open. Throws what `make` throws.
-  Psps(routing::Routes routes, Make make);
+  // By rules, past accounts whose breakers are open, or that have no room; `calls_max` calls under way in
+  // all. Throws what `make` throws.
+  Psps(routing::Routes routes, Make make, std::size_t calls_max);
 
   std::expected<std::string, payment::NoAccount> choose(const payment::State& state,
                                                         Timestamp now) const override;
   bool has(std::string_view account) const override;
+  bool has_room(std::string_view account) const override;
   std::expected<std::string, payment::Rejected> encode(const payment::State& state,
                                                        const payment::Operation& operation) const override;
   // A claim of an authorization is about to be sent there.
   void is_sent(std::string_view account, Timestamp now) const;
+
+  // A claim that calls the account is worked off, from the first to the second.
+  void call_begins(std::string_view account);
+  void call_ended(std::string_view account);
 
   // Of an account that a claim was made for. One that is not among the accounts any more is kept until the
   // end, for what is under way.
@@ -64,18 +75,23 @@ class Psps final : public payment::Accounts {
   };
   using All = std::vector<std::shared_ptr<Psp>>;
 
+  bool is_below_its_share(std::string_view account) const;
   All made_for(const routing::Routes& routes) const;
   std::shared_ptr<Psp> find(std::string_view account) const;
   std::shared_ptr<Psp> find_also_former(std::string_view account) const;
 
   const Make make_;
   const bool has_breakers_;
+  const std::size_t calls_max_;
   // Held for a moment only.
   mutable std::mutex mutex_;
   std::shared_ptr<const routing::Routes> routes_;
   // As they stand in the routes.
   All psps_;
   All former_;
+  // Under way, of all accounts and of each.
+  std::size_t calls_ = 0;
+  std::map<std::string, std::size_t, std::less<>> calls_of_;
 };
 
 }  // namespace switchyard::connector

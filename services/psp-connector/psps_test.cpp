@@ -55,7 +55,7 @@ TEST(Psps, OneHasNoBreaker) {
 }
 
 TEST(Psps, WhatNeedsAPaymentMethodIsPassedByWithoutOne) {
-  const Psps psps(routing::parse(two_accounts).value(), scripted);
+  const Psps psps(routing::parse(two_accounts).value(), scripted, 8);
   auto state = new_payment();
   EXPECT_EQ(psps.choose(state, payment_start), "first");
   state.operations.front().psp = "first";
@@ -67,7 +67,7 @@ TEST(Psps, WhatNeedsAPaymentMethodIsPassedByWithoutOne) {
 }
 
 TEST(Psps, WhileAllBreakersAreOpenAPaymentMayWait) {
-  Psps psps(routing::parse(two_accounts).value(), scripted);
+  Psps psps(routing::parse(two_accounts).value(), scripted, 8);
   std::optional<routing::BreakerState> state;
   for (int i = 0; i < 5; ++i) state = psps.heard("first", routing::Heard::unknown, payment_start);
   EXPECT_EQ(state, routing::BreakerState::open);
@@ -79,7 +79,7 @@ TEST(Psps, WhileAllBreakersAreOpenAPaymentMayWait) {
 
 // Of many that are claimed at once.
 TEST(Psps, OneOnlyTriesAnAccountThatMayBeBack) {
-  Psps psps(routing::parse(two_accounts).value(), scripted);
+  Psps psps(routing::parse(two_accounts).value(), scripted, 8);
   for (int i = 0; i < 5; ++i) psps.heard("first", routing::Heard::unknown, payment_start);
   const auto later = payment_start + std::chrono::minutes(1);
   ASSERT_EQ(psps.choose(new_payment(), later), "first");
@@ -91,10 +91,13 @@ TEST(Psps, OneOnlyTriesAnAccountThatMayBeBack) {
 
 TEST(Psps, NothingChangesWhereAnAdapterCannotBeMade) {
   bool fails = false;
-  Psps psps(routing::parse(two_accounts).value(), [&fails](const routing::Account& account) {
-    if (fails) throw ConfigError("STRIPE_SECRET_KEY", "is not set", "for example");
-    return scripted(account);
-  });
+  Psps psps(
+      routing::parse(two_accounts).value(),
+      [&fails](const routing::Account& account) {
+        if (fails) throw ConfigError("STRIPE_SECRET_KEY", "is not set", "for example");
+        return scripted(account);
+      },
+      8);
   fails = true;
   const auto* first = &psps.at("first");
   EXPECT_THROW(
@@ -104,6 +107,37 @@ TEST(Psps, NothingChangesWhereAnAdapterCannotBeMade) {
   EXPECT_EQ(psps.choose(new_payment(), payment_start), "first");
   EXPECT_EQ(&psps.at("first"), first);
   EXPECT_FALSE(psps.has("third"));
+}
+
+TEST(Psps, OneWithoutAnAnswerLeavesTheOthersRoom) {
+  Psps psps(routing::parse("[psp.first]\nadapter = \"simulator\"\n[psp.second]\nadapter = \"simulator\"\n"
+                           "[[rule]]\npsp = \"first\"\nfallback = \"second\"\n")
+                .value(),
+            scripted, 8);
+  std::size_t calls = 0;
+  for (; calls < 100 && psps.has_room("first"); ++calls) psps.call_begins("first");
+  EXPECT_EQ(calls, 4U);
+  const auto chosen = psps.choose(new_payment(), payment_start);
+  ASSERT_TRUE(chosen);
+  EXPECT_EQ(*chosen, "second");
+  std::size_t others = 0;
+  for (; others < 100 && psps.has_room("second"); ++others) psps.call_begins("second");
+  EXPECT_EQ(others, 2U);
+  const auto none = psps.choose(new_payment(), payment_start);
+  ASSERT_FALSE(none);
+  EXPECT_TRUE(none.error().may_pass);
+  for (; calls > 0; --calls) psps.call_ended("first");
+  EXPECT_TRUE(psps.has_room("first"));
+  EXPECT_TRUE(psps.has_room("second"));
+}
+
+TEST(Psps, AnOnlyAccountHasAllTheRoom) {
+  Psps psps(routing::parse("[psp.it]\nadapter = \"simulator\"\n[[rule]]\npsp = \"it\"\n").value(), scripted,
+            8);
+  for (int i = 0; i < 8; ++i) {
+    EXPECT_TRUE(psps.has_room("it"));
+    psps.call_begins("it");
+  }
 }
 
 }  // namespace

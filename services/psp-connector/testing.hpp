@@ -142,12 +142,13 @@ class ConnectorTest : public ::testing::Test {
   }
 
   TransactionId create(std::int64_t amount = 100,
-                       payment::CaptureMethod method = payment::CaptureMethod::automatic) {
+                       payment::CaptureMethod method = payment::CaptureMethod::automatic,
+                       std::string_view currency = "USD") {
     const TransactionId id{Uuid::generate()};
     const auto now = clock_.now();
     const store::Change created{.state = {{.id = id,
                                            .merchant_id = merchant,
-                                           .amount = dollars(amount),
+                                           .amount = Money(amount, *Currency::parse(currency)),
                                            .capture_method = method,
                                            .next_action_at = now,
                                            .created_at = now,
