@@ -52,8 +52,8 @@ REPORT = ROOT / "build/test-report"
 # ThreadSanitizer looks at many things at once that meet: what one request after another shows, debug has seen.
 MANY_AT_ONCE = (
     "chaos", "functional/test_auth_api.py", "functional/test_idempotency.py", "functional/test_logging.py", "functional/test_operations.py",
-    "functional/test_outcomes.py", "functional/test_remote_psp.py", "functional/test_rotation.py", "interop/test_rq_their_worker.py",
-    "interop/test_rq_worker_life.py")
+    "functional/test_outcomes.py", "functional/test_psp_events.py", "functional/test_remote_psp.py", "functional/test_rotation.py",
+    "interop/test_rq_their_worker.py", "interop/test_rq_worker_life.py")
 # What some tests would compile themselves, in Go, for minutes.
 AHEAD_OF_THEIR_TESTS = {
     "the API server's validation": ["env", f"--chdir={ROOT / 'tests'}", "/usr/bin/python3", "-m", "support.kubernetes"],

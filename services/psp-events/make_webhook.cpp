@@ -11,16 +11,22 @@
 namespace switchyard::events {
 namespace {
 
+void check_secret(std::string_view secret, const routing::Account& account, std::string_view setting) {
+  if (secret.starts_with("whsec_")) return;
+  throw ConfigError(account.text(setting),
+                    fmt::format("is no secret of a webhook of Stripe's, for the account {}", account.name),
+                    "one begins with whsec_");
+}
+
 std::unique_ptr<const psp::Webhook> make_stripe(const routing::Account& account,
                                                 const Environment& environment) {
   if (account.text("webhook_secret_env").empty()) return nullptr;
   psp::stripe::WebhookSettings settings{
       .secret = routing::secret_of(account, "webhook_secret_env", environment),
       .secret_previous = routing::secret_of(account, "webhook_secret_previous_env", environment)};
-  if (!settings.secret.starts_with("whsec_")) {
-    throw ConfigError(account.text("webhook_secret_env"),
-                      fmt::format("is no secret of a webhook of Stripe's, for the account {}", account.name),
-                      "one begins with whsec_");
+  check_secret(settings.secret, account, "webhook_secret_env");
+  if (!settings.secret_previous.empty()) {
+    check_secret(settings.secret_previous, account, "webhook_secret_previous_env");
   }
   const auto secret_key = environment.find(std::string(account.text("secret_key_env")));
   if (secret_key) settings.is_live = psp::stripe::is_live(*secret_key);

@@ -58,6 +58,8 @@ TEST(MakeWebhook, ASecretThatIsNotThereIsAskedForByItsName) {
 TEST(MakeWebhook, ASecretThatIsNoneIsRefusedAndNotRepeated) {
   EXPECT_THAT(made(stripe, {{"STRIPE_SECRET", "hunter2"}, {"STRIPE_SECRET_BEFORE", "whsec_0"}}),
               AllOf(StartsWith("STRIPE_SECRET is no secret of a webhook"), Not(HasSubstr("hunter2"))));
+  EXPECT_THAT(made(stripe, {{"STRIPE_SECRET", "whsec_1"}, {"STRIPE_SECRET_BEFORE", "hunter2"}}),
+              AllOf(StartsWith("STRIPE_SECRET_BEFORE is no secret of a webhook"), Not(HasSubstr("hunter2"))));
   EXPECT_THAT(
       made(adyen, {{"ADYEN_HMAC", "hunter2"}}),
       AllOf(HasSubstr("account it, whose hmac_key is not 64 hexadecimal digits"), Not(HasSubstr("hunter2"))));
