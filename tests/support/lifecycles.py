@@ -19,14 +19,18 @@ class Stopped(Exception):
 
 class Lifecycles:
     """Each worker leads one payment after another to its end, with a key for each request, and sends again what got no reply,
-    a 503, or a 409 of a twin that is under way. What was acknowledged is in `created` and `operations`."""
+    a 503, or a 409 of a twin that is under way. What was acknowledged is in `created` and `operations`.
 
-    def __init__(self, server, seed, workers=6, amount_max=10_000):
+    `more`: what every payment says beside its amount. `one_capture`: at a PSP that releases what a capture leaves, so that the
+    first one says that it is the last."""
+
+    def __init__(self, server, seed, workers=6, amount_max=10_000, more=None, one_capture=False):
         self.created = {}  # transaction id -> amount
         self.operations = Counter()  # (transaction id, kind) -> how many were acknowledged
         self.refused = Counter()  # (kind, status) -> how many
         self._endpoints = getattr(server, "cores", None) or [server.core]
         self._seed, self._amount_max = seed, amount_max
+        self._more, self._final_share = {"currency": "USD", **(more or {})}, 1.0 if one_capture else 0.4
         self._authorization = {"Authorization": f"Bearer {tokens.mint(SECRET, user_id=1)}"}
         self._lock = threading.Lock()
         self._no_more, self._stop = threading.Event(), threading.Event()
@@ -62,7 +66,7 @@ class Lifecycles:
     def _live(self, rng, client):
         amount = rng.randrange(10, self._amount_max)
         method = rng.choice(("manual", "manual", "automatic"))
-        reply = self._send(client, "POST", "/transaction", rng, {"amount": amount, "currency": "USD", "capture": method})
+        reply = self._send(client, "POST", "/transaction", rng, {"amount": amount, "capture": method, **self._more})
         identifier = reply["id"]
         with self._lock:
             self.created[identifier] = amount
@@ -71,7 +75,7 @@ class Lifecycles:
                 self._ask(client, rng, identifier, "void", {})
             else:
                 first = rng.randrange(1, amount)
-                self._ask(client, rng, identifier, "capture", {"amount": first, "final": rng.random() < 0.4})
+                self._ask(client, rng, identifier, "capture", {"amount": first, "final": rng.random() < self._final_share})
                 if rng.random() < 0.7:  # beside the first one: the rest, a part of it, or nothing any more
                     rest = rng.choice(("capture", "void"))
                     self._ask(client, rng, identifier, rest, {"amount": rng.randrange(1, amount)} if rest == "capture" else {})

@@ -187,13 +187,13 @@ class ThreeServices:
 
 
 class PspEvents:
-    """`psp-events`, which takes PSPs' webhooks."""
+    """`psp-events`, which takes PSPs' webhooks; at a HTTP_PORT of its own, unless told otherwise."""
 
     def __init__(self, folder, **overrides):
-        port, metrics_port = free_port(), free_port()
-        settings = development_settings(folder, HTTP_PORT=port, METRICS_PORT=metrics_port, **overrides)
+        metrics_port = free_port()
+        settings = development_settings(folder, METRICS_PORT=metrics_port, **{"HTTP_PORT": free_port(), **overrides})
         self.program = Program("psp-events", [], settings, folder)
-        self.endpoint = Endpoint("127.0.0.1", port, "")
+        self.endpoint = Endpoint("127.0.0.1", int(settings["HTTP_PORT"]), "")
         self.metrics = Endpoint("127.0.0.1", metrics_port, "")
         url = settings["DATABASE_URL"]
         self.database = Path(url.removeprefix("sqlite:")) if url.startswith("sqlite:") else url
@@ -202,7 +202,10 @@ class PspEvents:
 
     def start(self):
         self.program.start()
-        eventually(lambda: healthy(self.endpoint, self.program), "psp-events to be healthy")
+        return self.wait_healthy()
+
+    def wait_healthy(self, timeout_s=30.0):
+        eventually(lambda: healthy(self.endpoint, self.program), "psp-events to be healthy", timeout_s)
         return self
 
     def kill(self):
