@@ -282,6 +282,9 @@ TEST(RoutingFile, NeverRepeatsASecret) {
   for (const auto& text :
        {with_accounts("a b", "[[rule]]\npsp = \"sk_live_51H8abcDEF\"\n"),
         with_accounts("a b", "[[rule]]\nname = \"sk_live_51H8abcDEF\"\npsp = \"a\"\n"),
+        with_accounts("a b", "[[rule]]\nname = \"sk_live_51H8abcDEF\"\n"),
+        with_accounts("a sk_live_51H8abcDEF", "[[rule]]\npsp = \"c\"\n"),
+        with_accounts("a sk_live_51H8abcDEF", "[[rule]]\npsp = \"sk_live_51H8abcDE\"\n"),
         with_accounts("a b", "[[rule]]\npsp = { sk_live_51H8abcDEF = 1 }\n"),
         with_accounts("a b", "[[rule]]\nsk_live_51H8abcDEF = 1\npsp = \"a\"\n"),
         with_accounts("a b", "[[rule]]\nwhen = { currency = \"sk_live_51H8abcDEF\" }\npsp = \"a\"\n"),
