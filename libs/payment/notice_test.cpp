@@ -196,6 +196,17 @@ TEST(Notice, WhatAPersonLooksAtAlreadyIsTakenBackOnce) {
   EXPECT_THAT(again.operations[0].reason.message, HasSubstr("it bounced; psp it.happened: look at it"));
 }
 
+// A refund of it is under way, which may succeed.
+TEST(Notice, WhatCannotBeTakenBackYetIsToldOnce) {
+  auto journey = paid();
+  journey.ask(Kind::refund, 400);
+  const auto notice = notice_of(journey.state(), 1, bounced);
+  const auto told = hear(journey.state(), notice);
+  EXPECT_EQ(told.how, How::changed);
+  EXPECT_EQ(told.state.transaction.captured_minor, 1000);
+  EXPECT_EQ(hear(told.state, notice).how, How::nothing_new);
+}
+
 TEST(Notice, APersonsWordIsNotTakenBackByAnEvent) {
   auto journey = paid();
   journey.take_back(1);

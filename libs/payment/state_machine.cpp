@@ -526,10 +526,14 @@ State settle(State state, std::string_view worker, const Elsewhere& outcome, Tim
 State take_back(State state, std::int32_t number, std::string_view reason, Timestamp now) {
   const auto operation = std::ranges::find(state.operations, number, &Operation::number);
   if (operation == state.operations.end() || !is_booked(*operation)) return state;
-  ++state.transaction.version;
+  auto said = reason_of(reason, ReasonKind::unknown);
   operation->taken_back = take_back(state, *operation);
+  // The totals have no room for it, and a person looks at it already.
+  const bool is_known = operation->phase == Phase::manual_review && operation->reason == said;
+  if (!operation->taken_back && is_known) return state;
+  ++state.transaction.version;
   operation->phase = Phase::manual_review;
-  operation->reason = reason_of(reason, ReasonKind::unknown);
+  operation->reason = std::move(said);
   settle_schedule(state, now);
   return state;
 }
