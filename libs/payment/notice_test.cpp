@@ -377,6 +377,17 @@ TEST(CustomerDeadline, WhoCannotBeSentThereHasNoTime) {
   EXPECT_EQ(step.action, Action::end);
 }
 
+// No PSP is known to say so; it would end the payment that the money is given back of.
+TEST(CustomerDeadline, OnlyAnAuthorizationIsEnded) {
+  auto journey = paid();
+  journey.ask(Kind::refund);
+  journey.claim();
+  const auto step = answered(journey.step(), bank, account, journey.now(), ending());
+  EXPECT_EQ(step.action, Action::none);
+  EXPECT_EQ(step.operation().phase, Phase::action_required);
+  EXPECT_TRUE(step.operation().due_at);
+}
+
 TEST(CustomerDeadline, APspThatCannotEndItIsWaitedFor) {
   auto step = claim(asked_of_customer(), account, payment_start, patience);
   step = answered(std::move(step), bank, account, payment_start, patience);

@@ -272,7 +272,9 @@ class Machine {
 
   // The customer has not come. The PSP may be told so again and again, once each time that it is asked.
   void end_if_overdue() {
-    if (operation_.phase != Phase::action_required || !policy_.can_end || did_end_) return;
+    const bool is_for_customer =
+        operation_.kind == Kind::authorize && operation_.phase == Phase::action_required;
+    if (!is_for_customer || !policy_.can_end || did_end_) return;
     const auto time = transaction_.return_url.empty() ? milliseconds(0) : policy_.customer_max;
     const auto left = time - (now_ - operation_.sent_at.value_or(now_));
     if (left <= milliseconds(0)) {
