@@ -7,6 +7,7 @@
 #include <fmt/ranges.h>
 
 #include "base/spelling.hpp"
+#include "money/printable.hpp"
 
 namespace switchyard::routing {
 namespace {
@@ -20,6 +21,10 @@ void add_secret(Position at, Findings& findings) {
                "secret_key_env = \"STRIPE_SECRET_KEY\"; whoever has seen this file may know it: replace it");
 }
 
+bool can_be_shown(std::string_view name) {
+  return !looks_like_secret(name) && printable(name) == name;
+}
+
 }  // namespace
 
 bool is_kind(Value::Kind kind, const Value& value, std::string_view what, std::string_view right,
@@ -31,7 +36,7 @@ bool is_kind(Value::Kind kind, const Value& value, std::string_view what, std::s
 
 std::string right_name(std::string_view name, std::span<const std::string_view> all_known) {
   std::vector<std::string_view> known;
-  std::ranges::remove_copy_if(all_known, std::back_inserter(known), looks_like_secret);
+  std::ranges::copy_if(all_known, std::back_inserter(known), can_be_shown);
   if (const auto meant = nearest(name, known); !meant.empty()) return fmt::format("write '{}'", meant);
   if (known.empty()) return "there is none yet";
   const bool all = known.size() <= names_listed_max;
