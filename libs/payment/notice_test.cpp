@@ -178,6 +178,25 @@ TEST(Notice, APartThatIsTakenBackIsForAPerson) {
   EXPECT_EQ(taken.state.transaction.status, Status::manual_review);
 }
 
+// The PSP said no, a smaller refund was asked for, and then the PSP says that the first one succeeded.
+TEST(Notice, APersonLeavesRoomForWhatIsUnderWay) {
+  auto journey = paid();
+  journey.ask(Kind::refund);
+  journey.claim();
+  journey.answer(refused);
+  journey.ask(Kind::refund, 400);
+  journey.claim();
+  const auto told =
+      hear(journey.state(), notice_of(journey.state(), 2, Succeeded{"re_1", dollars(1000)})).state;
+  EXPECT_EQ(told.operations[1].phase, Phase::manual_review);
+  const Resolution has_succeeded{.succeeded = true, .psp_reference = "", .note = "seen"};
+  EXPECT_FALSE(resolve(told, 2, has_succeeded, journey.now())) << "more than was taken would be given back";
+  auto over = told;
+  over.operations[2].phase = Phase::declined;
+  over.operations[2].due_at.reset();
+  EXPECT_TRUE(resolve(over, 2, has_succeeded, journey.now()));
+}
+
 TEST(Notice, WhatIsYetOpenIsTakenBackLater) {
   const auto journey = refunding();
   for (const Notice::What& what : {Notice::What(bounced), Notice::What(look)}) {

@@ -586,6 +586,7 @@ std::optional<State> resolve(State state, std::int32_t number, const Resolution&
   operation->taken_back = false;
   operation->phase = resolution.succeeded ? Phase::succeeded : Phase::failed;
   operation->ended_at = now;
+  if (resolution.succeeded && !leaves_room_for_open(state)) return std::nullopt;
   settle_schedule(state, now);
   return state;
 }
