@@ -90,6 +90,14 @@ class Hearing {
     return about ? tell(*about, words) : tell_of_payment(words);
   }
 
+  Noticed operator()(const HoldExpired& expired) {
+    const bool is_held = state_.transaction.held_minor > 0;
+    const auto payment = find_payment();
+    if (!payment) return unchanged(How::too_early);
+    if (!is_held) return unchanged(early_if_open(state_.operations[*payment]));
+    return tell(*payment, fmt::format("{}: {}", said(), expired.reason));
+  }
+
   Noticed operator()(const Ignored&) { return unchanged(How::nothing_new); }
 
  private:

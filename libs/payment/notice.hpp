@@ -3,15 +3,13 @@
 // Events come late, twice, in any order, and before our own answer is stored. Nothing is believed that is not
 // held against what was asked.
 //
-// | said of an operation   | open, and sent           | succeeded            | ended otherwise | for a person
-// |
-// |------------------------|--------------------------|----------------------|-----------------|---------------|
-// | Succeeded              | as the answer to it      | nothing new          | for a person    | told to them
-// | | Declined               | as the answer to it      | for a person         | nothing new     | told to
-// them  | | AskAgain               | asked for at once        | nothing new          | nothing new     |
-// nothing new   | | TakenBack, ChargedBack | too early                | taken back           | nothing new |
-// taken back    | | Attention              | too early                | for a person         | nothing new |
-// told to them  |
+// | said of an operation   | open, and sent      | succeeded     | ended otherwise | for a person  |
+// |------------------------|---------------------|---------------|-----------------|---------------|
+// | Succeeded              | the answer to it    | nothing new   | for a person    | told to them  |
+// | Declined               | the answer to it    | for a person  | nothing new     | told to them  |
+// | AskAgain               | asked for at once   | nothing new   | nothing new     | nothing new   |
+// | TakenBack, ChargedBack | too early           | taken back    | nothing new     | taken back    |
+// | Attention, HoldExpired | too early           | for a person  | nothing new     | told to them  |
 //
 // What is yet to be sent, as far as is known here, is too early for all but AskAgain. A person's word is not
 // taken back by an event: they see what it says. A capture or refund that nobody asked for here is for a
@@ -41,15 +39,20 @@ struct ChargedBack {
   std::string reason;
   std::optional<Money> amount;
 };
-// Moves no money, and a person must see it: a dispute, a hold that has run out.
+// Moves no money, and a person must see it: a dispute.
 struct Attention {
+  std::string reason;
+};
+// The hold has run out: what was not captured cannot be any more. Of no consequence where nothing is held.
+struct HoldExpired {
   std::string reason;
 };
 // Known and of no consequence, or not known at all.
 struct Ignored {};
 
 struct Notice {
-  using What = std::variant<Succeeded, Declined, AskAgain, TakenBack, ChargedBack, Attention, Ignored>;
+  using What =
+      std::variant<Succeeded, Declined, AskAgain, TakenBack, ChargedBack, Attention, HoldExpired, Ignored>;
 
   // The PSP's name for the event: of two with one name, the second says nothing new.
   std::string event;

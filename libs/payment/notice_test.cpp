@@ -330,6 +330,19 @@ TEST(Notice, ThePaymentThatWaitedForItsCustomerIsEnded) {
   EXPECT_EQ(cancelled.state.transaction.captured_minor, 1000);
 }
 
+TEST(Notice, AHoldThatRunsOutMattersWhileSomethingIsHeld) {
+  const Notice expired{
+      .event = "evt_1", .type = "EXPIRE", .payment = "psp-ref", .what = HoldExpired{"it has run out"}};
+  const auto held = hear(paid(CaptureMethod::manual).state(), expired);
+  EXPECT_EQ(held.state.transaction.status, Status::manual_review);
+  EXPECT_EQ(held.state.transaction.held_minor, 1000);
+  EXPECT_EQ(hear(paid().state(), expired).how, How::nothing_new);
+  PaymentJourney waits;
+  waits.claim();
+  waits.answer(Pending{"psp-ref", {}});
+  EXPECT_EQ(hear(waits.state(), expired).how, How::too_early);
+}
+
 TEST(Notice, OneOfNoConsequenceChangesNothing) {
   const auto state = paid().state();
   EXPECT_EQ(hear(state, notice_of(state, 1, Ignored{})).how, How::nothing_new);

@@ -16,6 +16,7 @@ constexpr std::string_view word_ask_again = "ask_again";
 constexpr std::string_view word_taken_back = "taken_back";
 constexpr std::string_view word_charged_back = "charged_back";
 constexpr std::string_view word_attention = "attention";
+constexpr std::string_view word_hold_expired = "hold_expired";
 constexpr std::string_view word_ignored = "ignored";
 
 // Writes an alternative into the columns that are its own.
@@ -48,6 +49,10 @@ struct PutWhat {
     row.what = word_attention;
     row.reason.message = attention.reason;
   }
+  void operator()(const payment::HoldExpired& expired) const {
+    row.what = word_hold_expired;
+    row.reason.message = expired.reason;
+  }
   void operator()(const payment::Ignored&) const { row.what = word_ignored; }
 
   void put(const std::optional<Money>& amount) const {
@@ -74,6 +79,7 @@ Readable<Notice::What> take_what(PspEventRow& row, std::optional<Money> amount) 
   if (row.what == word_taken_back) return payment::TakenBack{std::move(row.reason.message), amount};
   if (row.what == word_charged_back) return payment::ChargedBack{std::move(row.reason.message), amount};
   if (row.what == word_attention) return payment::Attention{std::move(row.reason.message)};
+  if (row.what == word_hold_expired) return payment::HoldExpired{std::move(row.reason.message)};
   if (row.what == word_ignored) return payment::Ignored();
   return no_such("kind of event", row.what);
 }

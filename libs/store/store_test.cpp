@@ -128,6 +128,9 @@ struct DescribeWhat {
   std::string operator()(const payment::ChargedBack& what) const {
     return fmt::format("charged back '{}' {}", what.reason, describe(what.amount));
   }
+  std::string operator()(const payment::HoldExpired& what) const {
+    return fmt::format("hold expired '{}'", what.reason);
+  }
   std::string operator()(const payment::Attention& what) const {
     return fmt::format("attention '{}'", what.reason);
   }
@@ -173,6 +176,7 @@ PspEvents events_of_each_kind() {
       payment::ChargedBack{"fraudulent", Money(99, *Currency::parse_stored("BGN"))},
       payment::ChargedBack{"", {}},
       payment::Attention{"a dispute"},
+      payment::HoldExpired{"the hold has run out"},
       payment::Ignored{},
   };
   PspEvents events;

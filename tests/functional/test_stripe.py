@@ -3,21 +3,40 @@
 import pytest
 
 from support.http_client import Client
+from support.ports import free_port
 
 BACK = "https://shop.example/back"
 
 
-@pytest.fixture
-def psp(start_psp_simulator):
-    return start_psp_simulator()
+WEBHOOK_SECRET = "whsec_switchyardTest0123456789abcdef"
 
 
 @pytest.fixture
-def server(start_switchyard, psp, tmp_path):
+def http_port():
+    return free_port()
+
+
+@pytest.fixture
+def psp(start_psp_simulator, http_port):
+    return start_psp_simulator(PSP_SIMULATOR_STRIPE_WEBHOOK_URL=f"http://127.0.0.1:{http_port}/psp/stripe_eu/events",
+                               PSP_SIMULATOR_STRIPE_WEBHOOK_SECRET=WEBHOOK_SECRET)
+
+
+@pytest.fixture
+def start_server(start_switchyard, psp, http_port, tmp_path):
     routing_file = tmp_path / "routing.toml"
     routing_file.write_text(f'[psp.stripe_eu]\nadapter = "stripe"\nsecret_key_env = "STRIPE_KEY"\nbase_url = "{psp.url}"\n'
-                            '[[rule]]\npsp = "stripe_eu"\n')
-    return start_switchyard(ROUTING_FILE=routing_file, STRIPE_KEY="sk_test_hunter2", PSP_TIMEOUT_SECONDS=5, LEASE_SECONDS=6)
+                            'webhook_secret_env = "STRIPE_WEBHOOK"\n[[rule]]\npsp = "stripe_eu"\n')
+
+    def start(**settings):
+        return start_switchyard(ROUTING_FILE=routing_file, STRIPE_KEY="sk_test_hunter2", STRIPE_WEBHOOK=WEBHOOK_SECRET,
+                                HTTP_PORT=http_port, PSP_TIMEOUT_SECONDS=5, LEASE_SECONDS=6, **settings)
+    return start
+
+
+@pytest.fixture
+def server(start_server):
+    return start_server()
 
 
 @pytest.fixture
@@ -79,6 +98,24 @@ def test_the_customer_acts_and_is_back(psp, payer):
     assert payer.ask(asked["id"], "confirm").status == 200
     paid = payer.wait_for_status(asked["id"], "captured")
     assert "next_action" not in paid and len(psp.charges(paid["id"])) == 1
+
+
+def test_a_customer_who_never_comes_has_the_payment_ended(psp, start_server, merchant_of):
+    payer = merchant_of(start_server(CUSTOMER_TIMEOUT_SECONDS=2))
+    asked = payer.wait_for_status(created(payer, "pm_card_authenticationRequired", return_url=BACK)["id"], "action_required")
+    declined = payer.wait_for_status(asked["id"], "declined")
+    [operation] = declined["operations"]
+    assert operation["reason"]["kind"] == "customer_action" and "next_action" not in declined
+    reply = psp.ask("GET", f"/v1/payment_intents/{operation['psp_reference']}", headers={"Authorization": "Bearer sk_test_1"})
+    assert reply.json()["status"] == "canceled", "it is open at the PSP"
+
+
+def test_a_refund_that_fails_later_lowers_the_total_and_is_for_a_person(payer):
+    paid = payer.wait_for_status(created(payer, "pm_card_refundFail")["id"], "captured")
+    payer.asked(paid["id"], "refund", amount=250)
+    failed = payer.wait_for_status(paid["id"], "manual_review")
+    assert (failed["captured_amount"], failed["refunded_amount"]) == (1250, 0)
+    assert "refund" in str(failed["operations"][1]["reason"])
 
 
 def test_a_payment_without_a_token_is_not_sent(psp, payer):

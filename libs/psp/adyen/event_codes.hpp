@@ -17,6 +17,7 @@ enum class EventMeaning {
   result,      // of an operation: success says which
   taken_back,  // what succeeded has not happened after all
   charged_back,
+  expired,     // the hold
   attention,   // a person must see it
   ignored,
 };
@@ -41,7 +42,7 @@ inline constexpr auto event_codes = std::to_array<EventCode>({
     {"REFUNDED_REVERSED", EventMeaning::taken_back, payment::Kind::refund, "the refunded money came back"},
 
     // By the time it comes the hold may be captured in part: what is left of it is in no event.
-    {"EXPIRE", EventMeaning::attention, {}, "the hold has expired, and what was not captured is released"},
+    {"EXPIRE", EventMeaning::expired, {}, "the hold has expired, and what was not captured is released"},
     // Never asked for by us: somebody did it in the Customer Area.
     {"CANCEL_OR_REFUND", EventMeaning::attention, {}, "the payment was cancelled or refunded by another way"},
     {"AUTHORISATION_ADJUSTMENT", EventMeaning::attention, {}, "the amount of the hold was changed"},

@@ -84,6 +84,7 @@ Notice::What what_of(const EventItem& item, const EventCode* code) {
   // Adyen does not say what it would mean that one of these has no success.
   const bool is_taken_back = meaning == EventMeaning::taken_back && item.is_success();
   if (is_taken_back) return payment::TakenBack{std::move(words), amount};
+  if (meaning == EventMeaning::expired) return payment::HoldExpired{std::move(words)};
   const bool is_charged_back = meaning == EventMeaning::charged_back && item.is_success();
   if (is_charged_back) return payment::ChargedBack{std::move(words), amount};
   return payment::Attention{std::move(words)};

@@ -9,7 +9,8 @@
 // |   TECHNICAL_CANCEL, REFUND                             |                                   |
 // | CAPTURE_FAILED, REFUND_FAILED, REFUNDED_REVERSED       | TakenBack                         |
 // | CHARGEBACK: the first one takes the money              | ChargedBack                       |
-// | other disputes, EXPIRE, what we never ask for          | Attention                         |
+// | EXPIRE                                                 | HoldExpired                       |
+// | other disputes, what we never ask for                  | Attention                         |
 // | an amount that is none of ours                         | Attention                         |
 // | all others, also unknown ones                          | Ignored                           |
 //

@@ -248,6 +248,9 @@ TEST(AdyenEvent, EveryCodeMeansWhatTheTableSays) {
           EXPECT_EQ(is_about<payment::TakenBack>(notice), is_success) << notice.event;
           EXPECT_EQ(is_about<payment::Attention>(notice), !is_success) << notice.event;
           break;
+        case EventMeaning::expired:
+          EXPECT_TRUE(is_about<payment::HoldExpired>(notice)) << notice.event;
+          break;
         case EventMeaning::charged_back:
           EXPECT_EQ(is_about<payment::ChargedBack>(notice), is_success) << notice.event;
           EXPECT_EQ(is_about<payment::Attention>(notice), !is_success) << notice.event;
@@ -300,8 +303,8 @@ TEST(AdyenEvent, TheCodesThatMoveMoney) {
 }
 
 TEST(AdyenEvent, ADisputeIsForAPerson) {
-  for (const auto* code : {"NOTIFICATION_OF_CHARGEBACK", "SECOND_CHARGEBACK", "EXPIRE", "CHARGEBACK_REVERSED",
-                           "CANCEL_OR_REFUND"}) {
+  for (const auto* code :
+       {"NOTIFICATION_OF_CHARGEBACK", "SECOND_CHARGEBACK", "CHARGEBACK_REVERSED", "CANCEL_OR_REFUND"}) {
     const auto notice = notice_of_item(item_of(code));
     ASSERT_TRUE(is_about<payment::Attention>(notice)) << code;
     EXPECT_THAT(std::get<payment::Attention>(notice.what).reason, HasSubstr("15.00 EUR"));

@@ -129,7 +129,7 @@ void note_charge(Notice& notice, const json::object& charge, About about) {
   if (about == About::charge_expired) {
     notice.kind = Kind::authorize;
     notice.psp_reference = notice.payment;
-    notice.what = payment::Attention{"the hold has run out: nothing can be captured any more"};
+    notice.what = payment::HoldExpired{"the hold has run out: nothing can be captured any more"};
     return;
   }
   if (about == About::charge_captured) notice.psp_reference = notice.payment;

@@ -11,7 +11,7 @@
 // | charge.captured, charge.refunded                          | AskAgain                                 |
 // | refund.created, refund.updated, charge.refund.updated     | AskAgain; TakenBack where it has failed  |
 // | refund.failed                                             | TakenBack                                |
-// | charge.expired: the hold ran out                          | Attention                                |
+// | charge.expired                                            | HoldExpired                              |
 // | charge.dispute.funds_withdrawn                            | ChargedBack                              |
 // | charge.dispute.created, .closed, .funds_reinstated        | Attention                                |
 // | any other                                                 | Ignored                                  |

@@ -173,8 +173,8 @@ TEST(StripeEvent, ChargesSayWhichPaymentTheyAreOf) {
   EXPECT_EQ(refunded.payment, "pi_1");
   EXPECT_EQ(refunded.psp_reference, "");
   const auto expired = notice_of(event_of("charge.expired", charge()));
-  ASSERT_TRUE(is<payment::Attention>(expired.what));
-  EXPECT_THAT(std::get<payment::Attention>(expired.what).reason, HasSubstr("run out"));
+  ASSERT_TRUE(is<payment::HoldExpired>(expired.what));
+  EXPECT_THAT(std::get<payment::HoldExpired>(expired.what).reason, HasSubstr("run out"));
   EXPECT_EQ(expired.payment, "pi_1");
 }
 
