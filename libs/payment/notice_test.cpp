@@ -178,6 +178,25 @@ TEST(Notice, APartThatIsTakenBackIsForAPerson) {
   EXPECT_EQ(taken.state.transaction.status, Status::manual_review);
 }
 
+// The PSP said no, a smaller refund was asked for, and then the PSP says that the first one succeeded.
+TEST(Notice, APersonLeavesRoomForWhatIsUnderWay) {
+  auto journey = paid();
+  journey.ask(Kind::refund);
+  journey.claim();
+  journey.answer(refused);
+  journey.ask(Kind::refund, 400);
+  journey.claim();
+  const auto told =
+      hear(journey.state(), notice_of(journey.state(), 2, Succeeded{"re_1", dollars(1000)})).state;
+  EXPECT_EQ(told.operations[1].phase, Phase::manual_review);
+  const Resolution has_succeeded{.succeeded = true, .psp_reference = "", .note = "seen"};
+  EXPECT_FALSE(resolve(told, 2, has_succeeded, journey.now())) << "more than was taken would be given back";
+  auto over = told;
+  over.operations[2].phase = Phase::declined;
+  over.operations[2].due_at.reset();
+  EXPECT_TRUE(resolve(over, 2, has_succeeded, journey.now()));
+}
+
 TEST(Notice, WhatIsYetOpenIsTakenBackLater) {
   const auto journey = refunding();
   for (const Notice::What& what : {Notice::What(bounced), Notice::What(look)}) {
@@ -194,6 +213,17 @@ TEST(Notice, WhatAPersonLooksAtAlreadyIsTakenBackOnce) {
   const auto again = hear(lost, notice_of(state, 1, look)).state;
   EXPECT_EQ(again.transaction.captured_minor, 0);
   EXPECT_THAT(again.operations[0].reason.message, HasSubstr("it bounced; psp it.happened: look at it"));
+}
+
+// A refund of it is under way, which may succeed.
+TEST(Notice, WhatCannotBeTakenBackYetIsToldOnce) {
+  auto journey = paid();
+  journey.ask(Kind::refund, 400);
+  const auto notice = notice_of(journey.state(), 1, bounced);
+  const auto told = hear(journey.state(), notice);
+  EXPECT_EQ(told.how, How::changed);
+  EXPECT_EQ(told.state.transaction.captured_minor, 1000);
+  EXPECT_EQ(hear(told.state, notice).how, How::nothing_new);
 }
 
 TEST(Notice, APersonsWordIsNotTakenBackByAnEvent) {
@@ -377,6 +407,17 @@ TEST(CustomerDeadline, WhoCannotBeSentThereHasNoTime) {
   auto step = claim(accepted(testing::queued_transaction()), account, payment_start, ending());
   step = answered(std::move(step), bank, account, payment_start, ending());
   EXPECT_EQ(step.action, Action::end);
+}
+
+// No PSP is known to say so; it would end the payment that the money is given back of.
+TEST(CustomerDeadline, OnlyAnAuthorizationIsEnded) {
+  auto journey = paid();
+  journey.ask(Kind::refund);
+  journey.claim();
+  const auto step = answered(journey.step(), bank, account, journey.now(), ending());
+  EXPECT_EQ(step.action, Action::none);
+  EXPECT_EQ(step.operation().phase, Phase::action_required);
+  EXPECT_TRUE(step.operation().due_at);
 }
 
 TEST(CustomerDeadline, APspThatCannotEndItIsWaitedFor) {

@@ -272,7 +272,9 @@ class Machine {
 
   // The customer has not come. The PSP may be told so again and again, once each time that it is asked.
   void end_if_overdue() {
-    if (operation_.phase != Phase::action_required || !policy_.can_end || did_end_) return;
+    const bool is_for_customer =
+        operation_.kind == Kind::authorize && operation_.phase == Phase::action_required;
+    if (!is_for_customer || !policy_.can_end || did_end_) return;
     const auto time = transaction_.return_url.empty() ? milliseconds(0) : policy_.customer_max;
     const auto left = time - (now_ - operation_.sent_at.value_or(now_));
     if (left <= milliseconds(0)) {
@@ -526,10 +528,14 @@ State settle(State state, std::string_view worker, const Elsewhere& outcome, Tim
 State take_back(State state, std::int32_t number, std::string_view reason, Timestamp now) {
   const auto operation = std::ranges::find(state.operations, number, &Operation::number);
   if (operation == state.operations.end() || !is_booked(*operation)) return state;
-  ++state.transaction.version;
+  auto said = reason_of(reason, ReasonKind::unknown);
   operation->taken_back = take_back(state, *operation);
+  // The totals have no room for it, and a person looks at it already.
+  const bool is_known = operation->phase == Phase::manual_review && operation->reason == said;
+  if (!operation->taken_back && is_known) return state;
+  ++state.transaction.version;
   operation->phase = Phase::manual_review;
-  operation->reason = reason_of(reason, ReasonKind::unknown);
+  operation->reason = std::move(said);
   settle_schedule(state, now);
   return state;
 }
@@ -580,6 +586,7 @@ std::optional<State> resolve(State state, std::int32_t number, const Resolution&
   operation->taken_back = false;
   operation->phase = resolution.succeeded ? Phase::succeeded : Phase::failed;
   operation->ended_at = now;
+  if (resolution.succeeded && !leaves_room_for_open(state)) return std::nullopt;
   settle_schedule(state, now);
   return state;
 }

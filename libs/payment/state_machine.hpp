@@ -164,7 +164,8 @@ struct Resolution {
   std::string psp_reference;
   std::string note;
 };
-// Nothing if there is no such operation, it is not for a person, or the totals leave no room for it.
+// Nothing if there is no such operation, it is not for a person, or the totals leave no room for it beside
+// what is under way.
 std::optional<State> resolve(State state, std::int32_t number, const Resolution& resolution, Timestamp now);
 
 // --- What holds always -------------------------------------------------------------------------

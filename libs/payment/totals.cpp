@@ -74,6 +74,13 @@ bool totals_are_in_order(const Transaction& transaction) {
          transaction.authorized_minor <= transaction.amount.minor();
 }
 
+bool leaves_room_for_open(const State& state) {
+  const auto& transaction = state.transaction;
+  return open_of(state, Kind::authorize) <= transaction.amount.minor() - transaction.authorized_minor &&
+         open_of(state, Kind::capture) <= transaction.authorized_minor - transaction.captured_minor &&
+         open_of(state, Kind::refund) <= transaction.captured_minor - transaction.refunded_minor;
+}
+
 std::int64_t left_to_capture(const State& state) {
   // A void, and a capture that releases the rest, leave nothing.
   const bool all_is_taken = has_open(state, [](const Operation& operation) {

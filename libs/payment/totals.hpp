@@ -26,6 +26,10 @@ void put_back(Transaction& transaction, const Operation& operation);
 // 0 <= refunded <= captured, captured + held <= authorized <= amount.
 bool totals_are_in_order(const Transaction& transaction);
 
+// Whether all that is open may succeed, and the totals would still be in order. request() lets no more in
+// than that; what ended without money, and is for a person since, is in addition.
+bool leaves_room_for_open(const State& state);
+
 // What of the hold can still be captured, and what of the captured money can still be given back, when all
 // that is open is counted as done. Never below 0.
 std::int64_t left_to_capture(const State& state);

@@ -77,7 +77,7 @@ Finding syntax_error(const toml::parse_error& error) {
   // It repeats what it did not understand.
   const auto description = printable(error.description());
   return {position_of(error.source()),
-          looks_like_secret(description) ? std::string("this is no TOML") : "no TOML: " + description,
+          looks_like_secret(error.description()) ? std::string("this is no TOML") : "no TOML: " + description,
           std::string(right)};
 }
 

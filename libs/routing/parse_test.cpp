@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include "money/printable.hpp"
 #include "routing/document.hpp"
 #include "routing/read_when.hpp"
 #include "routing/testing.hpp"
@@ -282,6 +283,9 @@ TEST(RoutingFile, NeverRepeatsASecret) {
   for (const auto& text :
        {with_accounts("a b", "[[rule]]\npsp = \"sk_live_51H8abcDEF\"\n"),
         with_accounts("a b", "[[rule]]\nname = \"sk_live_51H8abcDEF\"\npsp = \"a\"\n"),
+        with_accounts("a b", "[[rule]]\nname = \"sk_live_51H8abcDEF\"\n"),
+        with_accounts("a sk_live_51H8abcDEF", "[[rule]]\npsp = \"c\"\n"),
+        with_accounts("a sk_live_51H8abcDEF", "[[rule]]\npsp = \"sk_live_51H8abcDE\"\n"),
         with_accounts("a b", "[[rule]]\npsp = { sk_live_51H8abcDEF = 1 }\n"),
         with_accounts("a b", "[[rule]]\nsk_live_51H8abcDEF = 1\npsp = \"a\"\n"),
         with_accounts("a b", "[[rule]]\nwhen = { currency = \"sk_live_51H8abcDEF\" }\npsp = \"a\"\n"),
@@ -293,6 +297,14 @@ TEST(RoutingFile, NeverRepeatsASecret) {
     const auto findings = findings_of(text);
     EXPECT_FALSE(findings.empty()) << text;
     for (const auto& line : findings) EXPECT_THAT(line, Not(HasSubstr("51H8abcDEF"))) << text;
+  }
+}
+
+TEST(RoutingFile, RepeatsNoControlCharacters) {
+  for (const auto& text :
+       {"[psp.\"\\u0011\"]\nadapter = \"simulator\"\n[[rule]]\npsp = \"x\"\n",
+        "[psp.\"\\u0011\"]\nadapter = \"simulator\"\n[[rule]]\npsp = { \"\\u0012\" = 0 }\n"}) {
+    for (const auto& line : findings_of(text)) EXPECT_EQ(printable(line, line.size()), line);
   }
 }
 

@@ -50,6 +50,8 @@ class RuleReader {
                     fmt::format("write 1 to {} characters that can be printed", rule_name_bytes_max));
       return;
     }
+    // It is found already, and what is said of the rule would repeat it.
+    if (looks_like_secret(value.text)) return;
     rule_.name = value.text;
     const auto [first, is_new] = lines_of_names_.emplace(value.text, value.at.line);
     if (is_new) return;

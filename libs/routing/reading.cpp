@@ -1,11 +1,13 @@
 #include "routing/reading.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include "base/spelling.hpp"
+#include "money/printable.hpp"
 
 namespace switchyard::routing {
 namespace {
@@ -19,6 +21,10 @@ void add_secret(Position at, Findings& findings) {
                "secret_key_env = \"STRIPE_SECRET_KEY\"; whoever has seen this file may know it: replace it");
 }
 
+bool can_be_shown(std::string_view name) {
+  return !looks_like_secret(name) && printable(name) == name;
+}
+
 }  // namespace
 
 bool is_kind(Value::Kind kind, const Value& value, std::string_view what, std::string_view right,
@@ -28,12 +34,14 @@ bool is_kind(Value::Kind kind, const Value& value, std::string_view what, std::s
   return false;
 }
 
-std::string right_name(std::string_view name, std::span<const std::string_view> known) {
+std::string right_name(std::string_view name, std::span<const std::string_view> all_known) {
+  std::vector<std::string_view> known;
+  std::ranges::copy_if(all_known, std::back_inserter(known), can_be_shown);
   if (const auto meant = nearest(name, known); !meant.empty()) return fmt::format("write '{}'", meant);
   if (known.empty()) return "there is none yet";
   const bool all = known.size() <= names_listed_max;
-  return fmt::format("known are {}{}", fmt::join(known.first(std::min(known.size(), names_listed_max)), ", "),
-                     all ? "" : ", ...");
+  known.resize(std::min(known.size(), names_listed_max));
+  return fmt::format("known are {}{}", fmt::join(known, ", "), all ? "" : ", ...");
 }
 
 void check_members(const Value& table, std::string_view where, std::span<const std::string_view> known,

@@ -21,8 +21,9 @@ bool is_kind(Value::Kind kind, const Value& value, std::string_view what, std::s
 void check_members(const Value& table, std::string_view where, std::span<const std::string_view> known,
                    Findings& findings);
 
-// "write 'currency'" if that is near, else what is known.
-std::string right_name(std::string_view name, std::span<const std::string_view> known);
+// "write 'currency'" if that is near, else what is known. A name that cannot be printed, or that looks like a
+// secret, is left out.
+std::string right_name(std::string_view name, std::span<const std::string_view> all_known);
 
 // One value stands for a list of one. An empty list asks for what never is: it is found.
 std::vector<const Value*> one_or_more(const Value& value, std::string_view what, Findings& findings);

@@ -5,6 +5,7 @@
 #include <string>
 #include <type_traits>
 #include <utility>
+#include <variant>
 
 #include <boost/json/object.hpp>
 #include <fmt/format.h>
@@ -96,19 +97,25 @@ Answer read_known_error(ErrorMeaning meaning, const payment::Step& step, const E
   SWITCHYARD_ASSERT(false);
 }
 
+// A refusal with the money at Stripe would end as if there were none.
+bool may_be_done(const payment::Step& step, const Error& error) {
+  const auto kind = step.operation().kind;
+  if (!error.intent || kind == Kind::refund) return false;
+  if (kind == Kind::authorize) return may_have_money(*error.intent);
+  return std::holds_alternative<payment::Succeeded>(believe(*error.intent, step, Told::when_read));
+}
+
 // An error of Stripe's, about our payment if it names one, whose status says that nothing was begun.
 Answer read_refusal(const payment::Step& step, long status, const Error& error) {
   const auto kind = step.operation().kind;
   auto reason = words_of(status, error.words);
   if (error.words.type == "idempotency_error") return OutcomeUnknown{std::move(reason)};
-  if (const auto row = std::ranges::find(error_table, error.words.code, &ErrorRow::code);
-      row != error_table.end()) {
-    return read_known_error(row->meaning, step, error, std::move(reason));
-  }
-  // A refusal with the money at Stripe would end as if there were none.
-  if (kind == Kind::authorize && error.intent && may_have_money(*error.intent)) {
+  const auto* const row = std::ranges::find(error_table, error.words.code, &ErrorRow::code);
+  const bool is_known = row != error_table.end();
+  if ((!is_known || row->meaning != ErrorMeaning::follow_payment) && may_be_done(step, error)) {
     return OutcomeUnknown{fmt::format("{}; and its payment is {}", reason, error.intent->status)};
   }
+  if (is_known) return read_known_error(row->meaning, step, error, std::move(reason));
   if (error.words.type == "card_error" && (status == payment_required || status == bad_request)) {
     return declined_as(reason_of(error.words), error);
   }

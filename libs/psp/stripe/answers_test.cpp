@@ -231,11 +231,27 @@ TEST(StripeAnswer, ADeclineWithTheMoneyAtStripeIsUnknown) {
     const auto payment = intent(fmt::format(R"({{"status":"{}"}})", status));
     for (const long http_status : {400, 402, 404}) {
       for (const auto* members : {R"("type":"card_error","code":"card_declined")",
-                                  R"("type":"invalid_request_error","code":"parameter_missing")"}) {
+                                  R"("type":"invalid_request_error","code":"parameter_missing")",
+                                  R"("type":"invalid_request_error","code":"charge_disputed")"}) {
         EXPECT_TRUE(is<OutcomeUnknown>(answered(Kind::authorize, http_status, error_with(members, payment))))
             << status;
       }
     }
+  }
+}
+
+TEST(StripeAnswer, ARefusalOfWhatIsDoneIsUnknown) {
+  const auto* const too_late = R"("type":"invalid_request_error","code":"charge_expired_for_capture")";
+  EXPECT_TRUE(is<OutcomeUnknown>(answered(Kind::capture, 400, error_with(too_late, captured_intent()))));
+  EXPECT_TRUE(is<OutcomeUnknown>(answered(Kind::void_, 400, error_with(too_late, canceled_intent()))));
+  EXPECT_TRUE(is<Declined>(answered(Kind::capture, 400, error_with(too_late, canceled_intent()))));
+}
+
+// It may say that the money is taken.
+TEST(StripeAnswer, ADeclineWithAPaymentThatCannotBeReadIsUnknown) {
+  for (const auto* changes : {R"({"id":"pi 1"})", R"({"id":null})", R"({"object":"charge"})"}) {
+    const auto body = error_with(R"("type":"card_error","code":"card_declined")", declined_intent(changes));
+    EXPECT_TRUE(is<OutcomeUnknown>(answered(Kind::authorize, 402, body))) << changes;
   }
 }
 

@@ -137,7 +137,10 @@ std::optional<Error> read_error(const json::object& body) {
   const auto* error = object_of(body, "error");
   if (error == nullptr || text_of(*error, "type").empty()) return std::nullopt;
   Error read{.words = read_words(*error), .intent = {}};
-  if (const auto* intent = object_of(*error, "payment_intent")) read.intent = read_intent(*intent);
+  if (const auto* intent = object_of(*error, "payment_intent")) {
+    read.intent = read_intent(*intent);
+    if (!read.intent) return std::nullopt;
+  }
   return read;
 }
 

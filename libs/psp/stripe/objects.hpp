@@ -94,7 +94,7 @@ std::string metadata_of(const boost::json::object& object, std::string_view name
 // Nothing if it is not one: another object, or without an id.
 std::optional<Intent> read_intent(const boost::json::object& object);
 std::optional<Refund> read_refund(const boost::json::object& object);
-// Nothing without an error.type: not Stripe's words.
+// Nothing without an error.type, or with a payment that cannot be read: not Stripe's words.
 std::optional<Error> read_error(const boost::json::object& body);
 // Of a list or a search; nothing if anything in it cannot be read.
 std::optional<List<Intent>> read_intents(const boost::json::object& body);
