@@ -102,11 +102,19 @@ bool is_psp_name(std::string_view text) {
          std::ranges::all_of(text, [](char c) { return c > ' ' && c < '\x7f'; });
 }
 
+bool is_booked(const Operation& operation) {
+  if (operation.phase == Phase::manual_review) return operation.ended_at && !operation.taken_back;
+  return operation.phase == Phase::succeeded;
+}
+
 const Operation* find_authorization(const State& state) {
-  for (const auto& operation : state.operations | std::views::reverse) {
-    if (operation.kind == Kind::authorize) return &operation;
+  const Operation* last = nullptr;
+  for (const auto& operation : state.operations) {
+    if (operation.kind != Kind::authorize) continue;
+    if (is_booked(operation)) return &operation;
+    last = &operation;
   }
-  return nullptr;
+  return last;
 }
 
 }  // namespace switchyard::payment

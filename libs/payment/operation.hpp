@@ -133,7 +133,11 @@ struct State {
   std::vector<Operation> operations;
 };
 
-// The authorization that counts: the last one. None while the transaction is queued.
+// Whether the totals hold what it did: it succeeded, and a person may look at it since.
+bool is_booked(const Operation& operation);
+
+// The authorization that counts: the one whose money the totals hold, else the last one. None while the
+// transaction is queued.
 const Operation* find_authorization(const State& state);
 
 }  // namespace switchyard::payment

@@ -362,10 +362,16 @@ Step after(Step step, const What& what, const Accounts& accounts, Timestamp now,
   return step;
 }
 
-// Whether the totals hold what it did: it succeeded, and a person may look at it since.
-bool is_booked(const Operation& operation) {
-  if (operation.phase == Phase::manual_review) return operation.ended_at && !operation.taken_back;
-  return operation.phase == Phase::succeeded;
+// Beside what a person was told of the operation before. False if that says so already.
+bool tell_a_person(Operation& operation, std::string_view reason) {
+  auto said = reason_of(reason, ReasonKind::unknown);
+  if (operation.phase == Phase::manual_review) {
+    const auto& known = operation.reason.message;
+    if (known.contains(said.message) || known.size() >= reasons_bytes_max) return false;
+    if (!known.empty()) said.message = fmt::format("{}; {}", known, said.message);
+  }
+  operation.reason = std::move(said);
+  return true;
 }
 
 bool ended_without_money(Phase phase) {
@@ -528,14 +534,12 @@ State settle(State state, std::string_view worker, const Elsewhere& outcome, Tim
 State take_back(State state, std::int32_t number, std::string_view reason, Timestamp now) {
   const auto operation = std::ranges::find(state.operations, number, &Operation::number);
   if (operation == state.operations.end() || !is_booked(*operation)) return state;
-  auto said = reason_of(reason, ReasonKind::unknown);
   operation->taken_back = take_back(state, *operation);
+  const bool is_news = tell_a_person(*operation, reason);
   // The totals have no room for it, and a person looks at it already.
-  const bool is_known = operation->phase == Phase::manual_review && operation->reason == said;
-  if (!operation->taken_back && is_known) return state;
+  if (!operation->taken_back && !is_news) return state;
   ++state.transaction.version;
   operation->phase = Phase::manual_review;
-  operation->reason = std::move(said);
   settle_schedule(state, now);
   return state;
 }
@@ -543,20 +547,13 @@ State take_back(State state, std::int32_t number, std::string_view reason, Times
 State give_to_a_person(State state, std::int32_t number, std::string_view reason, Timestamp now) {
   const auto operation = std::ranges::find(state.operations, number, &Operation::number);
   SWITCHYARD_ASSERT(operation != state.operations.end());
-  auto said = reason_of(reason, ReasonKind::unknown);
-  if (operation->phase == Phase::manual_review) {
-    auto& known = operation->reason.message;
-    const bool is_news = !known.contains(said.message) && known.size() < reasons_bytes_max;
-    if (!is_news) return state;
-    if (!known.empty()) said.message = fmt::format("{}; {}", known, said.message);
-  } else if (is_open(operation->phase)) {
-    return state;
-  }
+  const bool is_a_persons = operation->phase == Phase::manual_review;
+  if (is_open(operation->phase) && !is_a_persons) return state;
+  if (!tell_a_person(*operation, reason)) return state;
   ++state.transaction.version;
   // It has moved no money, as far as is known.
-  if (operation->phase != Phase::manual_review && !is_booked(*operation)) operation->ended_at.reset();
+  if (!is_a_persons && !is_booked(*operation)) operation->ended_at.reset();
   operation->phase = Phase::manual_review;
-  operation->reason = std::move(said);
   settle_schedule(state, now);
   return state;
 }

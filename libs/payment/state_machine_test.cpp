@@ -1317,6 +1317,20 @@ TEST(CustomerAction, WhatIsNoAddressIsNotPassedOn) {
   }
 }
 
+TEST(Authorization, TheOneWithTheMoneyCountsWhateverCameAfterIt) {
+  State state{testing::queued_transaction(), {}};
+  state.operations.resize(3, {.amount = state.transaction.amount, .phase = Phase::declined});
+  EXPECT_EQ(find_authorization(state), &state.operations[2]);
+  state.operations[0].phase = Phase::succeeded;
+  EXPECT_EQ(find_authorization(state), &state.operations[0]);
+  state.operations[0].phase = Phase::manual_review;
+  EXPECT_EQ(find_authorization(state), &state.operations[2]) << "what became of it is not known";
+  state.operations[0].ended_at = testing::payment_start;
+  EXPECT_EQ(find_authorization(state), &state.operations[0]);
+  state.operations[0].taken_back = true;
+  EXPECT_EQ(find_authorization(state), &state.operations[2]);
+}
+
 TEST(CustomerAction, WhoIsBackHasThePspAskedAtOnce) {
   PaymentJourney journey;
   journey.claim();

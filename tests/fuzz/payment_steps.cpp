@@ -328,8 +328,6 @@ class Play {
     const auto index = digit();
     const auto number = static_cast<std::int32_t>(index) + 1;
     const bool has_succeeded = what == 's' || what == 'n';
-    // Known to break what holds: the machine goes by the last authorization, whatever became of those before.
-    if (has_succeeded && is_one_of_several_authorizations(index)) return;
     auto resolved = payment::resolve(
         state_, number,
         {.succeeded = has_succeeded, .psp_reference = what == 'n' ? "by-hand" : "", .note = "looked into"},
@@ -337,12 +335,6 @@ class Play {
     if (!resolved) return;
     if (has_succeeded) succeeded_.insert(index);
     state_ = std::move(*resolved);
-  }
-
-  bool is_one_of_several_authorizations(std::size_t index) const {
-    const auto is_authorization = [](const Operation& one) { return one.kind == Kind::authorize; };
-    return index < state_.operations.size() && is_authorization(state_.operations[index]) &&
-           std::ranges::count_if(state_.operations, is_authorization) > 1;
   }
 
   void settle(char what) {
