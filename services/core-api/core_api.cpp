@@ -13,6 +13,7 @@
 #include "core-api/operation_request.hpp"
 #include "core-api/preferences.hpp"
 #include "core-api/read_token.hpp"
+#include "core-api/text_member.hpp"
 #include "core-api/transaction_json.hpp"
 #include "http/problem.hpp"
 #include "payment/psp_keys.hpp"
