@@ -193,7 +193,7 @@ TEST(Notice, WhatAPersonLooksAtAlreadyIsTakenBackOnce) {
   EXPECT_EQ(lost.transaction.captured_minor, 0);
   const auto again = hear(lost, notice_of(state, 1, look)).state;
   EXPECT_EQ(again.transaction.captured_minor, 0);
-  EXPECT_THAT(again.operations[0].reason.message, HasSubstr("it bounced; psp it.happened: look at it"));
+  EXPECT_THAT(again.operations[0].reason.message, HasSubstr("look at it; psp it.happened: it bounced"));
 }
 
 TEST(Notice, APersonsWordIsNotTakenBackByAnEvent) {

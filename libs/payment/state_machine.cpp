@@ -366,6 +366,19 @@ bool is_booked(const Operation& operation) {
   return operation.phase == Phase::succeeded;
 }
 
+// What a person knows already stays beside what is said now; false if they know that, too.
+bool tell(Operation& operation, std::string_view text) {
+  auto said = reason_of(text, ReasonKind::unknown);
+  if (operation.phase == Phase::manual_review) {
+    const auto& known = operation.reason.message;
+    const bool is_news = !known.contains(said.message) && known.size() < reasons_bytes_max;
+    if (!is_news) return false;
+    if (!known.empty()) said.message = fmt::format("{}; {}", known, said.message);
+  }
+  operation.reason = std::move(said);
+  return true;
+}
+
 bool ended_without_money(Phase phase) {
   return phase == Phase::declined || phase == Phase::rejected || phase == Phase::failed;
 }
@@ -526,10 +539,11 @@ State settle(State state, std::string_view worker, const Elsewhere& outcome, Tim
 State take_back(State state, std::int32_t number, std::string_view reason, Timestamp now) {
   const auto operation = std::ranges::find(state.operations, number, &Operation::number);
   if (operation == state.operations.end() || !is_booked(*operation)) return state;
-  ++state.transaction.version;
   operation->taken_back = take_back(state, *operation);
+  const bool is_news = tell(*operation, reason);
+  if (!is_news && !operation->taken_back) return state;
+  ++state.transaction.version;
   operation->phase = Phase::manual_review;
-  operation->reason = reason_of(reason, ReasonKind::unknown);
   settle_schedule(state, now);
   return state;
 }
@@ -537,20 +551,13 @@ State take_back(State state, std::int32_t number, std::string_view reason, Times
 State give_to_a_person(State state, std::int32_t number, std::string_view reason, Timestamp now) {
   const auto operation = std::ranges::find(state.operations, number, &Operation::number);
   SWITCHYARD_ASSERT(operation != state.operations.end());
-  auto said = reason_of(reason, ReasonKind::unknown);
-  if (operation->phase == Phase::manual_review) {
-    auto& known = operation->reason.message;
-    const bool is_news = !known.contains(said.message) && known.size() < reasons_bytes_max;
-    if (!is_news) return state;
-    if (!known.empty()) said.message = fmt::format("{}; {}", known, said.message);
-  } else if (is_open(operation->phase)) {
-    return state;
-  }
+  const bool is_for_a_person = operation->phase == Phase::manual_review;
+  if (is_open(operation->phase) && !is_for_a_person) return state;
+  if (!tell(*operation, reason)) return state;
   ++state.transaction.version;
   // It has moved no money, as far as is known.
-  if (operation->phase != Phase::manual_review && !is_booked(*operation)) operation->ended_at.reset();
+  if (!is_for_a_person && !is_booked(*operation)) operation->ended_at.reset();
   operation->phase = Phase::manual_review;
-  operation->reason = std::move(said);
   settle_schedule(state, now);
   return state;
 }
