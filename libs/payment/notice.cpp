@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "money/printable.hpp"
+
 namespace switchyard::payment {
 namespace {
 
@@ -39,11 +41,11 @@ class Hearing {
     if (is_own_capture(state_, operation, notice_)) return unchanged(early_if_open(operation));
     if (is_end_of_authorization(operation, notice_)) return hear_of_the_end(*about);
     if (is_of_another_kind(operation)) return tell(*about, unasked());
-    if (may_be_answered(operation)) return answer(*about, succeeded);
+    const auto words =
+        fmt::format("{} says that it succeeded, with {}", said(), succeeded.amount.to_string());
+    if (may_be_answered(operation)) return answer_if_asked(*about, succeeded, succeeded.amount, words);
     if (operation.phase == Phase::requested) return unchanged(How::too_early);
-    if (operation.phase == Phase::succeeded) return unchanged(How::nothing_new);
-    return tell(*about,
-                fmt::format("{} says that it succeeded, with {}", said(), succeeded.amount.to_string()));
+    return has_succeeded(operation) ? unchanged(How::nothing_new) : tell(*about, words);
   }
 
   Noticed operator()(const Declined& declined) {
@@ -57,7 +59,7 @@ class Hearing {
                                         : unchanged(How::nothing_new);
     }
     if (is_of_another_kind(operation)) return unchanged(How::nothing_new);
-    if (may_be_answered(operation)) return answer(*about, declined);
+    if (may_be_answered(operation)) return answer_if_asked(*about, declined, declined.amount, words);
     if (operation.phase == Phase::requested) return unchanged(How::too_early);
     const bool is_ended_without_money = operation.phase != Phase::succeeded && !is_open(operation.phase);
     return is_ended_without_money ? unchanged(How::nothing_new) : tell(*about, words);
@@ -78,9 +80,14 @@ class Hearing {
     return is_this ? take_back_now(*about, words, taken.amount) : tell(*about, words);
   }
 
+  // Which operation it takes back depends on what was taken back before: it is known by its words.
   Noticed operator()(const ChargedBack& charged) {
-    const auto words = fmt::format("{}: {}", said(), charged.reason);
+    const auto name = notice_.psp_reference.empty() ? std::string() : " " + notice_.psp_reference;
+    const auto words = fmt::format("{}{}: {}", said(), name, charged.reason);
+    if (is_known(words)) return unchanged(How::nothing_new);
     const auto about = charged.amount ? find_taken(*charged.amount) : std::nullopt;
+    const bool is_early = !about && charged.amount && is_under_way(Kind::capture, charged.amount);
+    if (is_early) return unchanged(How::too_early);
     return about ? take_back_now(*about, words, charged.amount) : tell_of_payment(words);
   }
 
@@ -94,6 +101,7 @@ class Hearing {
     const bool is_held = state_.transaction.held_minor > 0;
     const auto payment = find_payment();
     if (!payment) return unchanged(How::too_early);
+    if (is_under_way(Kind::capture) || is_under_way(Kind::void_)) return unchanged(How::too_early);
     if (!is_held) return unchanged(early_if_open(state_.operations[*payment]));
     return tell(*payment, fmt::format("{}: {}", said(), expired.reason));
   }
@@ -140,13 +148,22 @@ class Hearing {
     });
   }
 
-  // What took exactly so much.
+  // What took exactly so much: one that is not taken back yet, if there is one.
   std::optional<std::size_t> find_taken(const Money& amount) const {
     const bool is_automatic = state_.transaction.capture_method == CaptureMethod::automatic;
-    return find_last([&](const Operation& one) {
+    const auto took_it = [&](const Operation& one) {
       return one.kind == (is_automatic ? Kind::authorize : Kind::capture) && one.amount == amount &&
-             one.ended_at && !one.taken_back;
-    });
+             one.ended_at;
+    };
+    const auto found = find_last([&](const Operation& one) { return took_it(one) && !one.taken_back; });
+    return found ? found : find_last(took_it);
+  }
+
+  // Whether a person was told that.
+  bool is_known(std::string_view words) const {
+    const auto text = printable(words);
+    return std::ranges::any_of(state_.operations,
+                               [&text](const Operation& one) { return one.reason.message.contains(text); });
   }
 
   template <class IsIt>
@@ -163,6 +180,20 @@ class Hearing {
            operation.phase != Phase::manual_review;
   }
 
+  // One of this kind, of which nobody has said yet what became of it.
+  bool is_under_way(Kind kind, const std::optional<Money>& amount = {}) const {
+    return std::ranges::any_of(state_.operations, [&](const Operation& one) {
+      const bool is_it = one.kind == kind && (!amount || one.amount == *amount);
+      return is_it && is_open(one.phase) && one.phase != Phase::manual_review;
+    });
+  }
+
+  // Whatever was said of it since, which a person looks at.
+  static bool has_succeeded(const Operation& operation) {
+    return operation.phase == Phase::succeeded ||
+           (operation.phase == Phase::manual_review && operation.ended_at);
+  }
+
   static How early_if_open(const Operation& operation) {
     const bool is_early = is_open(operation.phase) && operation.phase != Phase::manual_review;
     return is_early ? How::too_early : How::nothing_new;
@@ -174,6 +205,17 @@ class Hearing {
     ++state_.transaction.version;
     auto step = found({std::move(state_), Action::none, index}, what, accounts_, now_, policy_);
     return {How::changed, std::move(step.state), index};
+  }
+
+  // What speaks of another amount than was asked is for a person, in the words that they would hear later,
+  // too: said again, it is nothing new.
+  template <class What>
+  Noticed answer_if_asked(std::size_t index, const What& what, const std::optional<Money>& amount,
+                          const std::string& words) {
+    const auto& asked = state_.operations[index].amount;
+    if (!amount || *amount == asked) return answer(index, what);
+    return answer(index, Contradicted{fmt::format("{}, where {} was asked for", words, asked.to_string()),
+                                      what.psp_reference});
   }
 
   // The PSP has ended a payment that waited for its customer. One that was taken before stays as it is known.
@@ -198,7 +240,7 @@ class Hearing {
     const auto& operation = state_.operations[index];
     const bool is_whole = !amount || *amount == operation.amount;
     const bool is_by_a_person = !operation.resolution.empty();
-    if (!is_whole || is_by_a_person) return tell(index, words);
+    if (!is_whole || is_by_a_person || operation.taken_back) return tell(index, words);
     const auto number = operation.number;
     const auto how = early_if_open(operation);
     return compared(take_back(state_, number, words, now_), index, how);

@@ -11,6 +11,9 @@
 // | TakenBack, ChargedBack | too early           | taken back    | nothing new     | taken back    |
 // | Attention, HoldExpired | too early           | for a person  | nothing new     | told to them  |
 //
+// What had succeeded before a person looked at it has succeeded: to hear that again is nothing new. What a
+// ChargedBack or HoldExpired depends on may be under way: then it is too early.
+//
 // What is yet to be sent, as far as is known here, is too early for all but AskAgain. A person's word is not
 // taken back by an event: they see what it says. A capture or refund that nobody asked for here is for a
 // person, too: somebody did it at the PSP.

@@ -149,7 +149,7 @@ State settle(State state, std::string_view worker, const Elsewhere& outcome, Tim
 // A PSP goes back on its word: what succeeded has not happened after all. Totals are lowered, and a person
 // decides what to do about it. Nothing changes if the operation has not succeeded: a notice that comes before
 // that is known is the caller's to keep while the operation is open. One that a person looks at already is
-// taken back, too.
+// taken back, too, and what they know stays in its reason. What is said twice changes nothing.
 State take_back(State state, std::int32_t number, std::string_view reason, Timestamp now);
 
 // The PSP says something of an operation that is over, or that a person looks at: a person is to see it.

@@ -104,7 +104,7 @@ class Switchyard:
     """`switchyard serve`: router, auth-api, core-api, psp-events and psp-connector in one process."""
 
     def __init__(self, folder, **overrides):
-        self.port = overrides.get("HTTP_PORT") or free_port()
+        self.port = int(overrides.get("HTTP_PORT") or free_port())
         self.metrics_port = free_port()
         settings = development_settings(folder, HTTP_PORT=self.port, METRICS_PORT=self.metrics_port)
         settings.update({name: str(value) for name, value in overrides.items() if value is not None})

@@ -21,12 +21,13 @@ def stripe_signature(body, *secrets, at=None):
     return ",".join([f"t={at}", *(f"v1={mac}" for mac in macs), "v0=" + "0" * 64])
 
 
-def adyen_item(psp_reference, key, code="CAPTURE", account="SwitchyardECOM", success="true"):
-    """An item of a request; `key` is the account's, in hexadecimal digits."""
+def adyen_item(psp_reference, key, code="CAPTURE", account="SwitchyardECOM", success="true", original="SYPSP00000000001",
+               reference="cap_01", amount=1500):
+    """An item of a request; `key` is the account's, in hexadecimal digits. `original`: what it is a change of, if any."""
     item = {"eventCode": code, "success": success, "eventDate": "2026-10-01T10:11:12+02:00", "merchantAccountCode": account,
-            "pspReference": psp_reference, "originalReference": "SYPSP00000000001", "merchantReference": "cap_01",
-            "amount": {"currency": "EUR", "value": 1500}, "reason": ""}
-    text = ":".join([psp_reference, item["originalReference"], account, item["merchantReference"], "1500", "EUR", code, success])
+            "pspReference": psp_reference, "originalReference": original, "merchantReference": reference,
+            "amount": {"currency": "EUR", "value": amount}, "reason": ""}
+    text = ":".join([psp_reference, original, account, reference, str(amount), "EUR", code, success])
     mac = hmac.new(bytes.fromhex(key), text.encode(), hashlib.sha256).digest()
     return {"NotificationRequestItem": {**item, "additionalData": {"hmacSignature": base64.b64encode(mac).decode()}}}
 
