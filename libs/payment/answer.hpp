@@ -45,7 +45,9 @@ struct NotSent {
 };
 // Sent, and no readable answer: time-out, reset, 5xx, garbage.
 struct OutcomeUnknown {
-  std::string reason;
+  std::string reason{};
+  // False: the PSP was not called, because there is nothing to ask it.
+  bool was_called = true;
 };
 // The PSP speaks of something that is not what was asked for. Whatever it is, it is not booked as ours and
 // nothing is sent again: a person decides.

@@ -37,7 +37,7 @@ class Adapter {
   // What became of the step's operation, which was sent before or was about to be.
   virtual Task<payment::Found> look_up(const payment::Step& step, Deadline deadline) = 0;
   // Of a PSP that can (Capabilities::can_end): ends the step's authorization, which waits for its customer,
-  // and says what became of it. OutcomeUnknown also where the PSP will say that later.
+  // and says what became of it; ActionRequired where the PSP will say that later.
   virtual Task<payment::Found> end(const payment::Step&, Deadline) { SWITCHYARD_ASSERT(false); }
 };
 

@@ -1,5 +1,6 @@
 #include "psp/questions.hpp"
 
+#include <string_view>
 #include <utility>
 
 #include "payment/psp_keys.hpp"
@@ -11,20 +12,23 @@ using payment::KeyHold;
 using payment::OutcomeUnknown;
 using Question = std::expected<http::ClientRequest, OutcomeUnknown>;
 
+Question not_called(std::string_view why) {
+  return std::unexpected(OutcomeUnknown{std::string(why), false});
+}
+
 Question cannot_be_asked() {
-  return std::unexpected(OutcomeUnknown{"the PSP cannot be asked for it"});
+  return not_called("the PSP cannot be asked for it");
 }
 
 // The machine asks only for what may have been sent.
 Question ask_by_resending(const Protocol& protocol, const payment::Step& step, Timestamp now) {
   if (step.operation().request.empty()) {
-    return std::unexpected(OutcomeUnknown{"the request would not be identical to the one that was sent"});
+    return not_called("the request would not be identical to the one that was sent");
   }
   const auto hold = hold_of_key(step.operation(), protocol.capabilities().key_held_for, now);
   if (hold == KeyHold::holds) return protocol.send(step);
-  return std::unexpected(OutcomeUnknown{
-      hold == KeyHold::ended ? "the PSP can be asked only while it keeps the key, which is over"
-                             : "by this machine's clock it is yet to be sent"});
+  return not_called(hold == KeyHold::ended ? "the PSP can be asked only while it keeps the key, which is over"
+                                           : "by this machine's clock it is yet to be sent");
 }
 
 struct AsFound {

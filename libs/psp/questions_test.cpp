@@ -108,7 +108,9 @@ TEST(Questions, ByResendAreAnsweredAsTheFirstTimeButForARefusal) {
 
 TEST(Questions, CannotBePutToAPspThatCanOnlyBeWaitedFor) {
   const ScriptedProtocol protocol(LookUp::none);
-  EXPECT_EQ(question_of(protocol, sent_step(), sent_at).error().reason, "the PSP cannot be asked for it");
+  const auto unknown = question_of(protocol, sent_step(), sent_at).error();
+  EXPECT_EQ(unknown.reason, "the PSP cannot be asked for it");
+  EXPECT_FALSE(unknown.was_called);
 }
 
 }  // namespace

@@ -277,6 +277,8 @@ Task<Attempt::Said> Connector::call_psp(const payment::Step& step, psp::Deadline
       said = payment::Answer(std::move(unknown));
     }
   }
+  const auto* unknown = find_in<payment::OutcomeUnknown>(said);
+  if (unknown != nullptr && !unknown->was_called) co_return said;
   psp_metrics_.took(psp.name(), steady_clock::now() - started);
   note_said(step, said);
   note_heard(step, said);

@@ -212,6 +212,26 @@ psp = "second"
   EXPECT_EQ(find(id).operations.back().sends, 0);
 }
 
+TEST_F(RoutingTest, WhereThereIsNothingToAskNoCallHasFailed) {
+  start_routed();
+  answers("first", payment::Pending{"psp-ref", {}});
+  create();
+  on_thread([this] {
+    for (int i = 0; i < 8; ++i)
+      made_.at("first")->found.emplace_back(OutcomeUnknown{"nothing to ask", false});
+  });
+  wake_up_.notify();
+  ASSERT_TRUE(switchyard::testing::eventually([&] {
+    clock_.advance(std::chrono::minutes(1));
+    wake_up_.notify();
+    std::size_t asked = 0;
+    on_thread([&] { asked = made_.at("first")->looked_up.size(); });
+    return asked >= 8;
+  }));
+  EXPECT_EQ(routed_->standings(clock_.now()).front().breaker, routing::BreakerState::closed);
+  EXPECT_EQ(metrics_.text().find(R"(call="look_up",psp="first",result="unknown")"), std::string::npos);
+}
+
 TEST_F(RoutingTest, OneThatDoesNotAnswerLeavesTheOthersRoom) {
   settings_.in_flight_max = 8;
   start_routed(R"(

@@ -69,11 +69,11 @@ http::ClientRequest AdyenProtocol::end(const payment::Step& step) const {
 payment::Found AdyenProtocol::read_end(const payment::Step& step, const http::CallResult& result) const {
   const auto answer = read_cancel_by_reference(settings_, step, result, headers_of(result));
   if (const auto* contradicted = std::get_if<payment::Contradicted>(&answer)) return *contradicted;
-  // Whatever it is, it is the cancel's: the payment's own end is in an event.
+  // Whatever it is, it is the cancel's: the payment waits as before, and its own end is in an event.
+  const auto& operation = step.operation();
   const bool is_received = std::holds_alternative<payment::Pending>(answer);
-  return payment::OutcomeUnknown{
-      is_received ? "Adyen was asked to cancel it, and says by its webhook what came of that"
-                  : "Adyen cannot be asked to cancel it now"};
+  if (is_received) return payment::ActionRequired{operation.psp_reference, {}, operation.action_url};
+  return payment::OutcomeUnknown{"Adyen cannot be asked to cancel it now"};
 }
 
 }  // namespace switchyard::psp::adyen
