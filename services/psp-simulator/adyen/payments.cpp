@@ -50,8 +50,12 @@ bool is_manual(const json::object& body) {
   return more != nullptr && text_in(*more, "manualCapture") == "true";
 }
 
+// refusalReasonCode "Authentication required".
+constexpr std::string_view authentication_required = "38";
+
 bool is_customer_there(const json::object& body) {
   const auto interaction = text_in(body, "shopperInteraction");
+  if (interaction == "ContAuth") return text_in(body, "recurringProcessingModel") == "CardOnFile";
   return interaction.empty() || interaction == "Ecommerce";
 }
 
@@ -151,6 +155,9 @@ Reply send_to_bank(Session& session, Document& payment, const Asked& asked) {
 // Of an automatic payment whose holder's name asks for it, the capture is the payment itself.
 std::optional<Behaviour> behaviour_by_values(const json::object& body, const Card& card) {
   if (auto behaviour = behaviour_of(body, card)) return behaviour;
+  if (asks_customer(card) && !is_customer_there(body)) {
+    return Behaviour{.charging = Charging::decline, .code = authentication_required};
+  }
   if (!is_manual(body) && captures_fail(card.holder)) {
     return Behaviour{.charging = Charging::approve_and_take_back};
   }
