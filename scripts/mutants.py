@@ -35,7 +35,7 @@ class Mutant:
     wrong: str
 
 
-MACHINE, TOTALS, REQUEST, KEYS = "state_machine.cpp", "totals.cpp", "request.cpp", "psp_keys.cpp"
+MACHINE, TOTALS, REQUEST, KEYS, NOTICE = "state_machine.cpp", "totals.cpp", "request.cpp", "psp_keys.cpp", "notice.cpp"
 MUTANTS = [
     # ---- Who may change what
     Mutant("commit-without-version", "an answer is stored only if nobody has changed the transaction since",
@@ -69,7 +69,9 @@ MUTANTS = [
     Mutant("pending-blocks", "a pending operation holds nobody up", "operation.cpp", "return phase == Phase::sent || phase == Phase::unknown;",
            "return phase == Phase::sent || phase == Phase::unknown || phase == Phase::pending;"),
     Mutant("another-psp-is-asked", "nobody but its PSP is asked for an operation", MACHINE,
-           "    if (!accounts.has(operation_.psp)) return leave_to_its_psp();\n", ""),
+           "if (!accounts.has(operation_.psp)) return", "if (false) return"),
+    Mutant("account-without-room-is-called", "an account that does not answer leaves the others room", MACHINE,
+           "if (!accounts.has_room(operation_.psp))", "if (false)"),
     Mutant("elsewhere-after-unknown", "what may have reached a PSP is asked for at no other account", MACHINE,
            "if (step.operation().phase != Phase::sent || !is_recent", "if (!is_recent"),
     Mutant("elsewhere-after-hard-decline", "only a soft decline frees the money for another account", MACHINE,
@@ -125,9 +127,21 @@ MUTANTS = [
     Mutant("pending-for-ever", "a person is asked for what is pending for too long", MACHINE,
            "return now_ - operation_.sent_at.value_or(now_) > policy_.pending_max;", "return false;"),
     Mutant("pending-and-silent-for-ever", "also if the PSP cannot be asked any more", MACHINE,
-           "return is_late() ? ask_a_person() : look_up_later();", "return look_up_later();"),
+           "      if (is_late()) return ask_a_person();\n", ""),
+    Mutant("customer-for-ever", "what waits for a customer who does not come is ended at the PSP", MACHINE,
+           "      action_ = Action::end;\n", ""),
+    Mutant("ended-again-and-again", "it is ended once for each claim", MACHINE, " || did_end_) return;", ") return;"),
     Mutant("looked-up-for-ever", "look-ups have a bound", MACHINE,
            "    if (operation_.look_ups >= policy_.look_ups_max) return ask_a_person();\n", ""),
+    # ---- What a PSP says by itself
+    Mutant("another-accounts-notice", "an event of another account is not believed", NOTICE,
+           "is_at_psp(operation) && is_it(operation)", "is_it(operation)"),
+    Mutant("notice-of-another-kind", "what somebody did at the PSP is not taken for what was asked", NOTICE,
+           "return notice_.kind && *notice_.kind != operation.kind;", "return false;"),
+    Mutant("part-taken-back", "only all of it is taken back without a person", NOTICE, "if (!is_whole || is_by_a_person", "if (is_by_a_person"),
+    Mutant("a-persons-word-taken-back", "an event does not take a person's word back", NOTICE, "if (!is_whole || is_by_a_person", "if (!is_whole"),
+    Mutant("taken-back-early", "what is yet open is taken back later", NOTICE,
+           "return is_early ? How::too_early : How::nothing_new;", "return How::nothing_new;"),
     # ---- What a PSP is told
     Mutant("key-without-merchant", "two merchants' keys differ", KEYS, "installation, merchant.value, to_string(kind), merchants_key",
            "installation, 0, to_string(kind), merchants_key"),

@@ -690,6 +690,33 @@ TEST(KeyHold, OfWhatWasSentInTheFutureIsNotKnown) {
 
 constexpr const char* not_here = "it belongs to psp, which is not configured here";
 
+class FullAccount final : public Accounts {
+ public:
+  std::expected<std::string, NoAccount> choose(const State&, Timestamp) const override { return "psp"; }
+  bool has(std::string_view) const override { return true; }
+  bool has_room(std::string_view) const override { return is_free; }
+  std::expected<std::string, Rejected> encode(const State&, const Operation&) const override { return "it"; }
+
+  bool is_free = false;
+};
+
+TEST(AnAccountWithoutRoom, IsAskedForWhatItHasWhenItHasSomeAgain) {
+  PaymentJourney journey;
+  journey.claim();
+  journey.answer(OutcomeUnknown{"time-out"});
+  FullAccount account;
+  const RetryPolicy policy;
+  const auto due = *journey.transaction().next_action_at;
+  auto step = claim(journey.state(), account, due, policy);
+  EXPECT_EQ(step.action, Action::none);
+  EXPECT_EQ(step.operation().phase, Phase::unknown);
+  EXPECT_EQ(step.operation().look_ups, journey.operation().look_ups) << "nothing was asked";
+  EXPECT_THAT(step.operation().reason.message, HasSubstr("as many calls under way"));
+  account.is_free = true;
+  step = claim(std::move(step.state), account, *step.state.transaction.next_action_at, policy);
+  EXPECT_EQ(step.action, Action::look_up);
+}
+
 // By workers of another PSP only.
 void claim_for(PaymentJourney& journey, hours time) {
   const auto until = journey.now() + time;

@@ -17,8 +17,8 @@ enum class EventMeaning {
   result,      // of an operation: success says which
   taken_back,  // what succeeded has not happened after all
   charged_back,
-  expired,     // the hold
-  attention,   // a person must see it
+  expired,    // the hold
+  attention,  // a person must see it
   ignored,
 };
 
