@@ -132,7 +132,9 @@ MUTANTS = [
            "      action_ = Action::end;\n", ""),
     Mutant("ended-again-and-again", "it is ended once for each claim", MACHINE, " || did_end_) return;", ") return;"),
     Mutant("looked-up-for-ever", "look-ups have a bound", MACHINE,
-           "    if (operation_.look_ups >= policy_.look_ups_max) return ask_a_person();\n", ""),
+           "    if (operation_.look_ups >= policy_.look_ups_max) return end_or_ask_a_person();\n", ""),
+    Mutant("unknown-ended-for-ever", "what the PSP cannot end either is for a person", MACHINE,
+           "policy_.can_end_unknown && !did_end_;", "policy_.can_end_unknown;"),
     # ---- What a PSP says by itself
     Mutant("another-accounts-notice", "an event of another account is not believed", NOTICE,
            "is_at_psp(operation) && is_it(operation)", "is_it(operation)"),

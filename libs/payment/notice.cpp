@@ -218,15 +218,16 @@ class Hearing {
                                       what.psp_reference});
   }
 
-  // The PSP has ended a payment that waited for its customer. One that was taken before stays as it is known.
+  // The PSP has ended a payment that waited. One that was taken before stays as it is known.
   Noticed hear_of_the_end(std::size_t index) {
     const auto& operation = state_.operations[index];
-    if (operation.phase == Phase::action_required) {
-      return answer(index, Declined{{.code = "authentication_required",
-                                     .message = "the customer did not act in time",
-                                     .kind = ReasonKind::customer_action},
-                                    operation.psp_reference,
-                                    {}});
+    const auto phase = operation.phase;
+    if (phase == Phase::action_required || phase == Phase::pending || phase == Phase::unknown) {
+      const bool is_customers = phase == Phase::action_required;
+      const Reason why = is_customers ? Reason{"authentication_required", "the customer did not act in time",
+                                               ReasonKind::customer_action}
+                                      : Reason{"cancelled", "the PSP has cancelled it", ReasonKind::unknown};
+      return answer(index, Declined{why, operation.psp_reference, {}});
     }
     const auto words = fmt::format("{} says that the payment was cancelled", said());
     if (may_be_answered(operation)) return answer(index, Contradicted{words, {}});

@@ -427,5 +427,55 @@ TEST(CustomerDeadline, APspThatCannotEndItIsWaitedFor) {
   EXPECT_EQ(found(std::move(step), bank, account, payment_start + hours(2), patience).action, Action::none);
 }
 
+// --- What nothing could be learned of ---------------------------------------------------------------
+
+TEST(NothingLearned, ThePspIsToLetGoOfAnAuthorization) {
+  RetryPolicy policy = ending();
+  policy.can_end_unknown = true;
+  policy.look_ups_max = 1;
+  auto now = payment_start;
+  auto step = claim(asked_of_customer(), account, now, policy);
+  step = answered(std::move(step), OutcomeUnknown{"time-out"}, account, now, policy);
+  now = *step.operation().due_at;
+  step = claim(std::move(step.state), account, now, policy);
+  auto asked = found(step, OutcomeUnknown{"time-out"}, account, now, policy);
+  ASSERT_EQ(asked.action, Action::end);
+  EXPECT_EQ(asked.operation().phase, Phase::unknown);
+  EXPECT_TRUE(asked.operation().due_at) << "whoever asks may die";
+
+  const auto unclear = found(asked, OutcomeUnknown{"time-out"}, account, now, policy);
+  EXPECT_EQ(unclear.action, Action::none);
+  EXPECT_EQ(unclear.state.transaction.status, Status::manual_review) << "that was the last thing to try";
+
+  const auto waits = found(asked, Pending{}, account, now, policy).state;
+  EXPECT_EQ(waits.operations[0].phase, Phase::pending);
+  auto ended = notice_of(waits, 1, Succeeded{"cancel-ref", dollars(1000)});
+  ended.kind = Kind::void_;
+  for (const auto& state : {waits, asked.state}) {
+    const auto over = hear(state, ended);
+    EXPECT_EQ(over.state.transaction.status, Status::declined);
+    EXPECT_EQ(over.state.operations[0].reason.code, "cancelled");
+  }
+  const auto paid_after_all = hear(waits, notice_of(waits, 1, Succeeded{"ref", dollars(1000)}));
+  EXPECT_EQ(paid_after_all.state.transaction.status, Status::captured);
+  EXPECT_EQ(hear(paid_after_all.state, ended).state.transaction.status, Status::manual_review);
+
+  policy.can_end_unknown = false;
+  EXPECT_EQ(found(step, OutcomeUnknown{"time-out"}, account, now, policy).state.transaction.status,
+            Status::manual_review);
+}
+
+TEST(NothingLearned, ARefundIsForAPerson) {
+  RetryPolicy policy = ending();
+  policy.can_end_unknown = true;
+  policy.look_ups_max = 0;
+  auto journey = paid();
+  journey.ask(Kind::refund, 400);
+  auto step = claim(journey.state(), account, payment_start + hours(1), policy);
+  step = answered(std::move(step), OutcomeUnknown{"time-out"}, account, payment_start + hours(1), policy);
+  EXPECT_EQ(step.action, Action::none);
+  EXPECT_EQ(step.operation().phase, Phase::manual_review);
+}
+
 }  // namespace
 }  // namespace switchyard::payment

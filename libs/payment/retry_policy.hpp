@@ -30,8 +30,10 @@ struct RetryPolicy {
   // How long a customer has to act, where the PSP can end what waits for them: it is ended there then, and
   // asked for. One who cannot be sent there, because the merchant gave no return_url, has no time at all.
   std::chrono::milliseconds customer_max{3'600'000};
-  // Of the PSP.
+  // Of the PSP: whether it ends an authorization that waits for its customer, and one of which nothing is
+  // known.
   bool can_end = false;
+  bool can_end_unknown = false;
 
   // How long a PSP that took an operation may take to say what came of it, before a person is asked.
   std::chrono::hours pending_max{24 * 7};

@@ -134,7 +134,7 @@ class Machine {
       return end_if_overdue();
     }
     operation_.phase = Phase::unknown;
-    if (operation_.look_ups >= policy_.look_ups_max) return ask_a_person();
+    if (operation_.look_ups >= policy_.look_ups_max) return end_or_ask_a_person();
     look_up_later();
   }
 
@@ -268,6 +268,13 @@ class Machine {
       return ask_a_person();
     }
     look_up_later();
+  }
+
+  // Nothing could be learned: whatever there is, the PSP is to let go of it.
+  void end_or_ask_a_person() {
+    const bool may_end = operation_.kind == Kind::authorize && policy_.can_end_unknown && !did_end_;
+    if (!may_end) return ask_a_person();
+    action_ = Action::end;
   }
 
   // The customer has not come. The PSP may be told so again and again, once each time that it is asked.

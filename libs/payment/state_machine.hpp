@@ -34,7 +34,8 @@ enum class Action {
   none,     // commit, and leave it
   send,     // send the operation's request with its key; also when it was sent before
   look_up,  // ask the PSP what became of the operation
-  end,      // have the PSP end an authorization that waits for its customer, and say what became of it
+  end,      // have the PSP end an authorization that waits for its customer, or of which nothing could be
+            // learned, and say what became of it
 };
 
 struct Step {

@@ -36,8 +36,9 @@ class Adapter {
   virtual Task<payment::Answer> send(const payment::Step& step, Deadline deadline) = 0;
   // What became of the step's operation, which was sent before or was about to be.
   virtual Task<payment::Found> look_up(const payment::Step& step, Deadline deadline) = 0;
-  // Of a PSP that can (Capabilities::can_end): ends the step's authorization, which waits for its customer,
-  // and says what became of it; ActionRequired where the PSP will say that later.
+  // Of a PSP that can (Capabilities::can_end): ends the step's authorization, which waits for its customer or
+  // of which nothing is known, and says what became of it; ActionRequired or Pending where the PSP will say
+  // that later.
   virtual Task<payment::Found> end(const payment::Step&, Deadline) { SWITCHYARD_ASSERT(false); }
 };
 

@@ -29,6 +29,8 @@ struct Capabilities {
   bool late_results = false;
   // An authorization that waits for its customer can be ended.
   bool can_end = false;
+  // One of which nothing could be learned, too: by our own name for it.
+  bool can_end_unknown = false;
 };
 
 inline constexpr Capabilities everything{.look_up = LookUp::by_key,

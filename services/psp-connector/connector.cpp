@@ -172,6 +172,7 @@ payment::Step Connector::hear(payment::Step step, const Attempt::Said& said, Tim
   const auto can = psps_.at(step.operation().psp).capabilities();
   policy.key_held_for = can.key_held_for;
   policy.can_end = can.can_end;
+  policy.can_end_unknown = can.can_end_unknown;
   if (const auto* answer = std::get_if<payment::Answer>(&said)) {
     return payment::answered(std::move(step), *answer, psps_, now, policy);
   }

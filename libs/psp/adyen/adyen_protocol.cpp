@@ -28,7 +28,8 @@ Capabilities AdyenProtocol::capabilities() const {
           .partial_capture = true,
           .several_captures = settings_.several_captures,
           .late_results = true,
-          .can_end = true};
+          .can_end = true,
+          .can_end_unknown = true};
 }
 
 std::expected<std::string, payment::Rejected> AdyenProtocol::encode(
@@ -69,11 +70,13 @@ http::ClientRequest AdyenProtocol::end(const payment::Step& step) const {
 payment::Found AdyenProtocol::read_end(const payment::Step& step, const http::CallResult& result) const {
   const auto answer = read_cancel_by_reference(settings_, step, result, headers_of(result));
   if (const auto* contradicted = std::get_if<payment::Contradicted>(&answer)) return *contradicted;
-  // Whatever it is, it is the cancel's: the payment waits as before, and its own end is in an event.
+  // Whatever it is, it is the cancel's: the payment waits, and its own end is in an event.
+  if (!std::holds_alternative<payment::Pending>(answer)) {
+    return payment::OutcomeUnknown{"Adyen cannot be asked to cancel it now"};
+  }
   const auto& operation = step.operation();
-  const bool is_received = std::holds_alternative<payment::Pending>(answer);
-  if (is_received) return payment::ActionRequired{operation.psp_reference, {}, operation.action_url};
-  return payment::OutcomeUnknown{"Adyen cannot be asked to cancel it now"};
+  if (operation.phase == payment::Phase::unknown) return payment::Pending{operation.psp_reference, {}};
+  return payment::ActionRequired{operation.psp_reference, {}, operation.action_url};
 }
 
 }  // namespace switchyard::psp::adyen

@@ -5,8 +5,8 @@
 // the same key, for as long as Adyen keeps the key. A modification that is "received" has no other answer,
 // and a payment that waits for its customer or its bank would be answered as before: those are only waited
 // for. What a customer brings back from a redirect goes to POST /payments/details, whose answer is the
-// payment's (details.hpp). One who does not come has the payment cancelled by reference, and Adyen says by
-// the webhook what became of that (cancel_by_reference.hpp).
+// payment's (details.hpp). A payment whose customer does not come, or of which nothing could be learned, is
+// cancelled by reference, and Adyen says by its webhook what became of that (cancel_by_reference.hpp).
 #pragma once
 
 #include "psp/adyen/settings.hpp"

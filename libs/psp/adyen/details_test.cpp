@@ -87,6 +87,16 @@ TEST(AdyenEnd, IsACancelByReferenceWhoseResultComesLater) {
                         R"("7_0123456789abcdef0123456789abcdef_1","pspReference":"SYPSP00000000002",)"
                         R"("reference":"7_0123456789abcdef0123456789abcdef_1_cancel","status":"received"})"});
   EXPECT_TRUE(std::holds_alternative<payment::ActionRequired>(received)) << "its event says what came of it";
+  auto unknown = returned("");
+  unknown.state.operations.at(unknown.index).phase = payment::Phase::unknown;
+  const auto later = protocol.read_end(
+      unknown,
+      http::ClientResponse{
+          .status = 201,
+          .body = R"({"merchantAccount":"SwitchyardECOM","paymentReference":)"
+                  R"("7_0123456789abcdef0123456789abcdef_1","pspReference":"SYPSP00000000002",)"
+                  R"("reference":"7_0123456789abcdef0123456789abcdef_1_cancel","status":"received"})"});
+  EXPECT_TRUE(std::holds_alternative<payment::Pending>(later));
   const auto refused = protocol.read_end(step, http::ClientResponse{.status = 422, .body = "{}"});
   EXPECT_TRUE(std::holds_alternative<payment::OutcomeUnknown>(refused));
 }
