@@ -187,6 +187,14 @@ def test_a_large_body_is_refused(platform):
     assert reply.status == 413
 
 
+def test_webhooks_come_to_psp_events(platform):
+    """Without a routing file no account takes events, which psp-events says itself; the router takes what an event may have."""
+    reply = platform.client("/psp").post("/stripe_eu/events", body=b"{}", headers=platform.host)
+    assert reply.status == 404 and "ROUTING_FILE is not set" in reply.json()["detail"]
+    large = platform.client("/psp").post("/stripe_eu/events", body=b" " * 200_000, headers=platform.host)
+    assert large.status == 404, "not too large for an event"
+
+
 def test_many_logins_are_slowed_down(platform):
     with platform.client("/auth") as client:
         statuses = [client.get("/health", headers=platform.host).status for _ in range(400)]
