@@ -264,7 +264,7 @@ class Hearing {
   }
 
   // `otherwise`: what it is if nothing has changed.
-  Noticed compared(State after, std::size_t index, How otherwise) {
+  Noticed compared(State after, std::size_t index, How otherwise) const {
     const bool is_changed = after.transaction.version != state_.transaction.version;
     return {is_changed ? How::changed : otherwise, std::move(after), index};
   }

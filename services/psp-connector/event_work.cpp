@@ -142,6 +142,7 @@ Task<Result<std::vector<EventWork::OfTransaction>>> EventWork::find_transactions
     of_transaction.events.push_back(i);
   }
   std::vector<OfTransaction> all;
+  all.reserve(found.size());
   for (auto& [id, of_transaction] : found) all.push_back(std::move(of_transaction));
   co_return all;
 }
