@@ -63,6 +63,8 @@ TEST(StripeMock, TakesEveryRequestOfTheAdapter) {
     }
     const auto pending = in_phase(step, Phase::pending, wanted.kind == Kind::refund ? "re_1" : "pi_1");
     if (const auto question = protocol.look_up(pending, sent_at)) expect_taken(*question);
+    if (wanted.kind == Kind::authorize)
+      expect_taken(protocol.end(in_phase(step, Phase::action_required, "pi_1")));
   }
 }
 
