@@ -19,6 +19,15 @@ bool is_own_capture(const State& state, const Operation& operation, const Notice
          state.transaction.capture_method == CaptureMethod::automatic;
 }
 
+// One of which nobody has said yet what became of it.
+bool is_under_way(const Operation& operation) {
+  return is_open(operation.phase) && operation.phase != Phase::manual_review;
+}
+
+bool has_ended_without_money(const Operation& operation) {
+  return !is_open(operation.phase) && operation.phase != Phase::succeeded;
+}
+
 bool is_end_of_authorization(const Operation& operation, const Notice& notice) {
   return notice.kind == Kind::void_ && operation.kind == Kind::authorize;
 }
@@ -61,8 +70,7 @@ class Hearing {
     if (is_of_another_kind(operation)) return unchanged(How::nothing_new);
     if (may_be_answered(operation)) return answer_if_asked(*about, declined, declined.amount, words);
     if (operation.phase == Phase::requested) return unchanged(How::too_early);
-    const bool is_ended_without_money = operation.phase != Phase::succeeded && !is_open(operation.phase);
-    return is_ended_without_money ? unchanged(How::nothing_new) : tell(*about, words);
+    return has_ended_without_money(operation) ? unchanged(How::nothing_new) : tell(*about, words);
   }
 
   Noticed operator()(const AskAgain&) {
@@ -86,7 +94,7 @@ class Hearing {
     const auto words = fmt::format("{}{}: {}", said(), name, charged.reason);
     if (is_known(words)) return unchanged(How::nothing_new);
     const auto about = charged.amount ? find_taken(*charged.amount) : std::nullopt;
-    const bool is_early = !about && charged.amount && is_under_way(Kind::capture, charged.amount);
+    const bool is_early = !about && charged.amount && is_any_under_way(Kind::capture, charged.amount);
     if (is_early) return unchanged(How::too_early);
     return about ? take_back_now(*about, words, charged.amount) : tell_of_payment(words);
   }
@@ -101,7 +109,7 @@ class Hearing {
     const bool is_held = state_.transaction.held_minor > 0;
     const auto payment = find_payment();
     if (!payment) return unchanged(How::too_early);
-    if (is_under_way(Kind::capture) || is_under_way(Kind::void_)) return unchanged(How::too_early);
+    if (is_any_under_way(Kind::capture) || is_any_under_way(Kind::void_)) return unchanged(How::too_early);
     if (!is_held) return unchanged(early_if_open(state_.operations[*payment]));
     return tell(*payment, fmt::format("{}: {}", said(), expired.reason));
   }
@@ -176,15 +184,12 @@ class Hearing {
   }
 
   static bool may_be_answered(const Operation& operation) {
-    return is_open(operation.phase) && operation.phase != Phase::requested &&
-           operation.phase != Phase::manual_review;
+    return is_under_way(operation) && operation.phase != Phase::requested;
   }
 
-  // One of this kind, of which nobody has said yet what became of it.
-  bool is_under_way(Kind kind, const std::optional<Money>& amount = {}) const {
+  bool is_any_under_way(Kind kind, const std::optional<Money>& amount = {}) const {
     return std::ranges::any_of(state_.operations, [&](const Operation& one) {
-      const bool is_it = one.kind == kind && (!amount || one.amount == *amount);
-      return is_it && is_open(one.phase) && one.phase != Phase::manual_review;
+      return one.kind == kind && (!amount || one.amount == *amount) && is_under_way(one);
     });
   }
 
@@ -195,8 +200,7 @@ class Hearing {
   }
 
   static How early_if_open(const Operation& operation) {
-    const bool is_early = is_open(operation.phase) && operation.phase != Phase::manual_review;
-    return is_early ? How::too_early : How::nothing_new;
+    return is_under_way(operation) ? How::too_early : How::nothing_new;
   }
 
   Noticed unchanged(How how) { return {how, std::move(state_), 0}; }
@@ -254,10 +258,8 @@ class Hearing {
 
   Noticed tell(std::size_t index, const std::string& words) {
     const auto& operation = state_.operations[index];
-    const bool is_without_money = operation.phase == Phase::declined || operation.phase == Phase::rejected ||
-                                  operation.phase == Phase::failed;
     const bool says_success = std::holds_alternative<Succeeded>(notice_.what);
-    if (is_without_money && !says_success) return unchanged(How::nothing_new);
+    if (has_ended_without_money(operation) && !says_success) return unchanged(How::nothing_new);
     const auto number = operation.number;
     const auto how = early_if_open(operation);
     return compared(give_to_a_person(state_, number, words, now_), index, how);
