@@ -67,7 +67,8 @@ Task<void> EventWork::run() {
   }
 }
 
-Task<void> EventWork::pause() {
+Task<void> EventWork::give_up_for_now(std::string_view what, const Error& error) {
+  if (failures_.allow()) log_.error(fmt::format("{}: {}", what, error.detail));
   const auto until = steady_clock::now() + event_pause;
   while (!stopping_ && steady_clock::now() < until) co_await wake_up_.wait_until(until);
 }
@@ -76,10 +77,7 @@ Task<bool> EventWork::work_off() {
   const auto now = clock_.now();
   auto events = co_await store_.take_psp_events(now, now + lease, batch_max);
   if (!events) {
-    if (failures_.allow()) {
-      log_.error(fmt::format("Events of PSPs cannot be worked off: {}", events.error().detail));
-    }
-    co_await pause();
+    co_await give_up_for_now("Events of PSPs cannot be worked off", events.error());
     co_return false;
   }
   if (events->empty()) co_return false;
@@ -89,11 +87,7 @@ Task<bool> EventWork::work_off() {
   auto applied = transactions ? co_await apply(batch, std::move(*transactions))
                               : Result<void>(std::unexpected(std::move(transactions.error())));
   if (!applied) {
-    // They are due again when the lease ends.
-    if (failures_.allow()) {
-      log_.error(fmt::format("Events of PSPs cannot be applied: {}", applied.error().detail));
-    }
-    co_await pause();
+    co_await give_up_for_now("Events of PSPs cannot be applied", applied.error());
     co_return false;
   }
   store::PspEvents ended;
@@ -104,10 +98,7 @@ Task<bool> EventWork::work_off() {
   const auto size = ended.size();
   const auto written = co_await store_.end_psp_events(std::move(ended));
   if (!written) {
-    if (failures_.allow()) {
-      log_.error(fmt::format("What became of PSPs' events cannot be stored: {}", written.error().detail));
-    }
-    co_await pause();
+    co_await give_up_for_now("What became of PSPs' events cannot be stored", written.error());
     co_return false;
   }
   co_return size == batch_max;

@@ -12,6 +12,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.hpp"
@@ -63,7 +64,8 @@ class EventWork {
                                                          payment::State state, Timestamp now) const;
   void end(One& one, Timestamp now);
   void note(const One& one);
-  Task<void> pause();
+  // They are due again when their lease ends.
+  Task<void> give_up_for_now(std::string_view what, const Error& error);
 
   store::Store& store_;
   const Psps& psps_;
