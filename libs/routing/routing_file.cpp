@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "base/environment.hpp"
 #include "routing/document.hpp"
 #include "routing/parse.hpp"
 
@@ -47,6 +48,24 @@ std::optional<RoutingFile::Read> RoutingFile::read_if_changed() {
     why += fmt::format(" (and {} more: switchyard route check {})", findings.size() - 1, path_);
   }
   return std::unexpected(std::move(why));
+}
+
+Routes RoutingFile::read_first() {
+  auto routes = read_if_changed().value();
+  if (routes) return std::move(*routes);
+  throw ConfigError("ROUTING_FILE", routes.error(), "switchyard route check FILE says all that is wrong");
+}
+
+std::optional<std::string> RoutingFile::follow(const std::function<void(Routes routes)>& use) {
+  auto read = read_if_changed();
+  if (!read) return std::nullopt;
+  if (!*read) return std::move(read->error());
+  try {
+    use(std::move(**read));
+  } catch (const std::exception& error) {
+    return error.what();
+  }
+  return std::string();
 }
 
 }  // namespace switchyard::routing

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <expected>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -18,6 +19,11 @@ class RoutingFile {
 
   // Nothing if it is as it was when it was last read.
   std::optional<Read> read_if_changed();
+  // At the start. Throws ConfigError.
+  Routes read_first();
+  // If it has changed, `use` gets what it says. Nothing if it is as it was; else why it cannot be followed,
+  // which may be what `use` throws, or an empty text.
+  std::optional<std::string> follow(const std::function<void(Routes routes)>& use);
 
   const std::string& path() const { return path_; }
 

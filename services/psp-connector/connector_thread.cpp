@@ -48,13 +48,9 @@ void ConnectorThread::make_psps() {
     return;
   }
   routing_file_.emplace(psp_settings_.routing_file);
-  auto routes = routing_file_->read_if_changed().value();
-  if (!routes) {
-    throw ConfigError("ROUTING_FILE", routes.error(), "switchyard route check FILE says all that is wrong");
-  }
   psps_.emplace(
-      std::move(*routes), [parts](const routing::Account& account) { return make_psp(account, parts); },
-      settings_.in_flight_max);
+      routing_file_->read_first(),
+      [parts](const routing::Account& account) { return make_psp(account, parts); }, settings_.in_flight_max);
   routing_trouble_gauge_ =
       &metrics_.gauge("switchyard_routing_file_refused",
                       "Whether the routing file cannot be followed, and the rules from before are kept.");
@@ -68,29 +64,19 @@ Task<void> ConnectorThread::watch_routing_file() {
 }
 
 void ConnectorThread::follow_routing_file() {
-  auto read = routing_file_->read_if_changed();
-  if (!read) return;
-  std::string trouble;
-  try {
-    if (*read) {
-      psps_->change(std::move(**read));
-    } else {
-      trouble = read->error();
-    }
-  } catch (const std::exception& error) {
-    trouble = error.what();
-  }
-  if (trouble.empty()) {
+  auto trouble = routing_file_->follow([this](routing::Routes routes) { psps_->change(std::move(routes)); });
+  if (!trouble) return;
+  if (trouble->empty()) {
     log_.info(fmt::format("The rules of {} are followed from now on", routing_file_->path()));
     // What no account took may have one now.
     wake_up_.notify();
   } else {
     log_.error(
-        fmt::format("The routing file cannot be followed, and the rules from before are kept: {}", trouble));
+        fmt::format("The routing file cannot be followed, and the rules from before are kept: {}", *trouble));
   }
-  routing_trouble_gauge_->Set(trouble.empty() ? 0 : 1);
+  routing_trouble_gauge_->Set(trouble->empty() ? 0 : 1);
   const std::lock_guard lock(mutex_);
-  routing_trouble_ = std::move(trouble);
+  routing_trouble_ = std::move(*trouble);
 }
 
 void ConnectorThread::take_jobs_from(const redis::Url& url, std::function<void()> on_shutdown) {

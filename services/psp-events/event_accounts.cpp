@@ -60,11 +60,7 @@ EventAccounts::EventAccounts(const std::string& routing_file, Environment enviro
       nobody_(std::make_shared<EventAccount>(std::string(), nullptr, metrics, log)) {
   if (routing_file.empty()) return;
   file_.emplace(routing_file);
-  const auto routes = file_->read_if_changed().value();
-  if (!routes) {
-    throw ConfigError("ROUTING_FILE", routes.error(), "switchyard route check FILE says all that is wrong");
-  }
-  all_ = made_of(*routes);
+  all_ = made_of(file_->read_first());
   refused_ = &metrics.gauge("switchyard_psp_events_routing_file_refused",
                             "Whether the routing file cannot be followed, and PSPs' events are taken for the "
                             "accounts from before.");
@@ -86,31 +82,22 @@ std::shared_ptr<EventAccount> EventAccounts::find(std::string_view name) const {
 }
 
 void EventAccounts::follow() {
-  const auto read = file_ ? file_->read_if_changed() : std::nullopt;
-  if (!read) return;
+  if (!file_) return;
   All all;
-  std::string trouble;
-  try {
-    if (*read) {
-      all = made_of(**read);
-    } else {
-      trouble = read->error();
-    }
-  } catch (const std::exception& error) {
-    trouble = error.what();
-  }
-  if (trouble.empty()) {
+  auto trouble = file_->follow([&](const routing::Routes& routes) { all = made_of(routes); });
+  if (!trouble) return;
+  if (trouble->empty()) {
     log_.info(fmt::format("Events are taken for the accounts of {} from now on", file_->path()));
   } else {
     log_.error(fmt::format(
         "The routing file cannot be followed, and events are taken for the accounts from before: {}",
-        trouble));
+        *trouble));
   }
-  refused_->Set(trouble.empty() ? 0 : 1);
+  refused_->Set(trouble->empty() ? 0 : 1);
   // What it was goes after the lock.
   const std::lock_guard lock(mutex_);
-  if (trouble.empty()) all_.swap(all);
-  trouble_ = std::move(trouble);
+  if (trouble->empty()) all_.swap(all);
+  trouble_ = std::move(*trouble);
 }
 
 std::string EventAccounts::trouble() const {
