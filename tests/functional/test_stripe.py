@@ -95,7 +95,9 @@ def test_the_customer_acts_and_is_back(psp, payer):
     with Client(psp.endpoint) as customer:
         reply = customer.get(url.removeprefix(psp.url))
     assert reply.status in (302, 303) and reply.header("Location").startswith(BACK)
-    assert payer.ask(asked["id"], "confirm").status == 200
+    confirmed = payer.ask(asked["id"], "confirm")
+    # Nobody needs to confirm: the connector, which asks from time to time, may have been quicker.
+    assert confirmed.status == 200 or confirmed.json().get("transaction_status") == "captured", confirmed.body
     paid = payer.wait_for_status(asked["id"], "captured")
     assert "next_action" not in paid and len(psp.charges(paid["id"])) == 1
 
