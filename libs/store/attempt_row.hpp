@@ -33,8 +33,8 @@ inline constexpr int first_of_recent_attempt = 3;
 // Fills a page. All that is given must outlive it.
 class AttemptReader {
  public:
-  AttemptReader(AttemptPage& page, std::size_t limit, MerchantId merchant, SetAside& set_aside)
-      : page_(page), limit_(limit), merchant_(merchant), set_aside_(set_aside) {}
+  AttemptReader(AttemptPage& page, std::size_t limit, SetAside& set_aside)
+      : page_(page), limit_(limit), set_aside_(set_aside) {}
 
   // False if the page is full: this row begins the next one.
   template <class Row>
@@ -49,7 +49,7 @@ class AttemptReader {
       page_.items.push_back(std::move(*attempt));
     } else {
       ++page_.unreadable;
-      set_aside_.note(merchant_, id, attempt.error());
+      set_aside_.note(id, attempt.error());
     }
     return true;
   }
@@ -57,7 +57,6 @@ class AttemptReader {
  private:
   AttemptPage& page_;
   const std::size_t limit_;
-  const MerchantId merchant_;
   SetAside& set_aside_;
   std::size_t rows_ = 0;
 };
@@ -92,7 +91,7 @@ void add_recent_attempt(const Row& row, RecentAttempts& all, SetAside& set_aside
     all.items.push_back(std::move(*attempt));
   } else {
     ++all.unreadable;
-    set_aside.note({row.integer(1)}, id, attempt.error());
+    set_aside.note(id, attempt.error());
   }
 }
 

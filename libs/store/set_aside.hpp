@@ -1,8 +1,8 @@
 // Rows that this program cannot work with: written by a newer version, by hand, or damaged.
 //
-// Such a row stops nobody else. A claim puts its next action off and goes on; lists leave it out; asked for
-// by its id, it is said to be set aside. It is changed in nothing else, so that the program that wrote it, or
-// a person who repairs it, finds it as it was.
+// Such a row stops nobody else. A claim puts it off and goes on; lists leave it out; asked for by its id, it
+// is said to be set aside. It is changed in nothing else, so that the program that wrote it, or a person who
+// repairs it, finds it as it was.
 #pragma once
 
 #include <chrono>
@@ -12,6 +12,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "base/error.hpp"
@@ -41,28 +42,30 @@ class SetAside {
  public:
   struct Report {
     std::size_t count = 0;
-    // "<id>: <why>" of one of them.
+    // "<row>: <why>" of one of them.
     std::string example;
 
     // For health; empty if there are none.
     std::string text() const;
   };
 
-  void note(MerchantId merchant, TransactionId id, const std::string& why);
+  // `row`: how a person finds it.
+  void note(std::string row, std::string why);
+  void note(TransactionId id, std::string why) { note(id.value.to_string(), std::move(why)); }
+  void note_event(std::string_view account, std::string_view event, std::string why);
   // What was found, if it can be read. Else what somebody is told who asked for it: not_found, or set_aside,
   // and the row is noted.
-  Result<payment::State> readable(MerchantId merchant, TransactionId id,
-                                  std::optional<Readable<payment::State>>&& found);
+  Result<payment::State> readable(TransactionId id, std::optional<Readable<payment::State>>&& found);
   Report report() const;
 
  private:
-  struct Row {
+  struct Seen {
     std::string why;
-    std::chrono::steady_clock::time_point seen;
+    std::chrono::steady_clock::time_point at;
   };
 
   mutable std::mutex mutex_;
-  std::map<std::pair<MerchantId, TransactionId>, Row> rows_;
+  std::map<std::string, Seen> rows_;
 };
 
 }  // namespace switchyard::store

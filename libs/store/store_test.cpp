@@ -1863,6 +1863,9 @@ TEST_P(StoreTest, AnEventThatCannotBeReadIsPutOffAndStopsNobody) {
     EXPECT_THAT(taken_names(now, 1), ElementsAre("evt_2")) << broken << ": it does not count";
     EXPECT_THAT(taken_names(now, 1), ElementsAre("evt_3")) << broken;
     EXPECT_THAT(taken_names(now, 1), IsEmpty()) << broken;
+    EXPECT_THAT(store_->set_aside().text(),
+                HasSubstr("1 that cannot be read, such as event evt_1 of psp: "))
+        << broken;
     GetParam().execute(folder_,
                        "UPDATE psp_events SET what = 'ignored', kind = '', currency = '', "
                        "reason_kind = '', tries = 7 WHERE event = 'evt_1'");

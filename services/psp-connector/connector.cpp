@@ -60,8 +60,9 @@ Connector::Connector(const Settings& settings, Executor executor, store::Store& 
       stale_outcomes_(
           metrics.counter("switchyard_stale_outcomes_total",
                           "Outcomes dropped because another worker had taken the operation over.")),
-      set_aside_(metrics.gauge("switchyard_set_aside_transactions",
-                               "Transactions met lately that this version cannot read, and left alone.")),
+      set_aside_(metrics.gauge(
+          "switchyard_set_aside_transactions",
+          "Transactions and events of PSPs met lately that this version cannot read, and left alone.")),
       under_way_(executor),
       watch_(executor),
       watch_stop_(executor),
@@ -197,7 +198,7 @@ void Connector::note_set_aside() {
   if (aside.count == before) return;
   set_aside_.Set(static_cast<double>(aside.count));
   if (aside.count < before) return;
-  log_.error(fmt::format("{} transactions cannot be read by this version and are set aside, such as {}",
+  log_.error(fmt::format("{} rows of the store cannot be read by this version and are set aside, such as {}",
                          aside.count, aside.example));
 }
 

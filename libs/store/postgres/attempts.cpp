@@ -51,7 +51,7 @@ Task<Result<AttemptPage>> PostgresStore::list_attempts(AttemptRange range, std::
                    static_cast<std::int64_t>(limit));
   const auto read = [this, range, limit](const Rows& rows) -> Result<AttemptPage> {
     AttemptPage page;
-    AttemptReader reader(page, limit, range.merchant, set_aside_);
+    AttemptReader reader(page, limit, set_aside_);
     for (const auto row : rows.all()) {
       if (!reader.read(row)) break;
     }

@@ -45,7 +45,8 @@ std::optional<Owner> owner_of(const Row& row) {
 
 class PostgresStore::PspEventTaking final : public Taking {
  public:
-  PspEventTaking(Timestamp by, Timestamp until, std::size_t limit) : by_(by), until_(until), limit_(limit) {}
+  PspEventTaking(Timestamp by, Timestamp until, std::size_t limit, SetAside& set_aside)
+      : by_(by), until_(until), limit_(limit), set_aside_(set_aside) {}
 
   PspEvents& taken() { return taken_; }
   // The number of rows that could not be read.
@@ -63,8 +64,12 @@ class PostgresStore::PspEventTaking final : public Taking {
     for (const auto row : locked.back().all()) {
       auto event = get_psp_event(row);
       (event ? taken : aside).put(row.text(0), row.text(1));
-      if (event) take(std::move(*event));
-      if (!event) ++aside_;
+      if (event) {
+        take(std::move(*event));
+      } else {
+        ++aside_;
+        set_aside_.note_event(row.text(0), row.text(1), std::move(event.error()));
+      }
     }
     Statements statements;
     if (!taken.empty()) statements.push_back(taken.insert(take_events).bind(until_));
@@ -82,6 +87,7 @@ class PostgresStore::PspEventTaking final : public Taking {
   const Timestamp by_;
   const Timestamp until_;
   const std::size_t limit_;
+  SetAside& set_aside_;
   PspEvents taken_;
   std::size_t aside_ = 0;
 };
@@ -137,7 +143,7 @@ Task<Result<PspEvents>> PostgresStore::take_psp_events(Timestamp by, Timestamp u
   auto operation = [this, by, until, limit]() -> Task<Result<PspEvents>> {
     PspEvents taken;
     for (std::size_t passed_over = 0; passed_over < passed_over_max;) {
-      PspEventTaking taking(by, until, limit - taken.size());
+      PspEventTaking taking(by, until, limit - taken.size(), set_aside_);
       auto failure = co_await run_taking(taking);
       if (failure && taken.empty()) co_return std::unexpected(to_error(*failure));
       // What an earlier turn has taken is the caller's.

@@ -77,10 +77,10 @@ Task<Result<Used>> PostgresStore::read_reply(MerchantId merchant, IdempotencyKey
 Task<Result<payment::State>> PostgresStore::find_transaction(MerchantId merchant, TransactionId id) {
   Statements statements{Statement(begin_reading), Statement(select_transaction, merchant.value, id.value),
                         select_operations(std::array{Place(merchant, id)}), Statement("COMMIT")};
-  const auto read = [this, merchant, id](const RowSets& sets) {
+  const auto read = [this, id](const RowSets& sets) {
     auto found = read_transactions(sets[1]);
     add_operations(found, std::span(sets).subspan(2, 1));
-    return set_aside_.readable(merchant, id,
+    return set_aside_.readable(id,
                                found.empty() ? std::nullopt : std::optional(std::move(found.front().state)));
   };
   return query_in_turn<payment::State>(merchants_, merchant.value, std::move(statements), read);
@@ -89,7 +89,7 @@ Task<Result<payment::State>> PostgresStore::find_transaction(MerchantId merchant
 Task<Result<TransactionPage>> PostgresStore::list_transactions(MerchantId merchant,
                                                                TransactionFilter filter) {
   SWITCHYARD_ASSERT(filter.limit > 0);
-  const auto read = [this, merchant, limit = filter.limit](const RowSets& sets) -> Result<TransactionPage> {
+  const auto read = [this, limit = filter.limit](const RowSets& sets) -> Result<TransactionPage> {
     TransactionPage page;
     auto found = read_transactions(sets[0]);
     const bool is_more = found.size() > limit;
@@ -98,7 +98,7 @@ Task<Result<TransactionPage>> PostgresStore::list_transactions(MerchantId mercha
       if (state) {
         page.items.push_back(std::move(state->transaction));
       } else {
-        set_aside_.note(merchant, place.second, state.error());
+        set_aside_.note(place.second, state.error());
       }
     }
     if (is_more) {

@@ -46,8 +46,8 @@ class PostgresStore::StateTaking : public Taking {
 
   Taken decide_one(const NamedWork::One& one, const Decide& decide) {
     const auto found = held_.find({one.merchant, one.id});
-    auto state = set_aside_.readable(one.merchant, one.id,
-                                     found == held_.end() ? std::nullopt : std::optional(found->second.now));
+    auto state =
+        set_aside_.readable(one.id, found == held_.end() ? std::nullopt : std::optional(found->second.now));
     if (!state) return std::move(state.error());
     auto& held = found->second;
     auto decided = decide(std::move(*state));

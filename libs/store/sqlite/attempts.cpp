@@ -34,7 +34,7 @@ Task<Result<AttemptPage>> SqliteStore::list_attempts(AttemptRange range, std::si
                                        auto row = database.query(oldest_first);
                                        row.bind(range.merchant.value, range.first.value, range.last.value);
                                        AttemptPage page;
-                                       AttemptReader reader(page, limit, range.merchant, set_aside_);
+                                       AttemptReader reader(page, limit, set_aside_);
                                        while (row.step() && reader.read(row)) {
                                        }
                                        return page;

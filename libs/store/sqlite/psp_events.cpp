@@ -40,7 +40,8 @@ void put_off_event(sqlite::Database& database, const FoundEvent& found, Timestam
       .run();
 }
 
-PspEvents find_and_take_events(sqlite::Database& database, Timestamp by, Timestamp until, std::size_t limit) {
+PspEvents find_and_take_events(sqlite::Database& database, SetAside& set_aside, Timestamp by, Timestamp until,
+                               std::size_t limit) {
   PspEvents taken;
   for (std::size_t passed_over = 0; taken.size() < limit && passed_over < passed_over_max;) {
     const auto passed_over_before = passed_over;
@@ -50,6 +51,7 @@ PspEvents find_and_take_events(sqlite::Database& database, Timestamp by, Timesta
         taken.push_back(std::move(*found.read));
       } else {
         ++passed_over;
+        set_aside.note_event(found.account, found.event, std::move(found.read.error()));
         put_off_event(database, found, by + set_aside_time);
       }
     }
@@ -79,8 +81,8 @@ Task<Result<PspEvents>> SqliteStore::take_psp_events(Timestamp by, Timestamp unt
   const auto is_due = co_await std::move(is_any_due);
   if (!is_due) co_return std::unexpected(is_due.error());
   if (!*is_due) co_return PspEvents();
-  auto taking = writer_.run<PspEvents>([by, until, limit](sqlite::Database& database) {
-    return find_and_take_events(database, by, until, limit);
+  auto taking = writer_.run<PspEvents>([this, by, until, limit](sqlite::Database& database) {
+    return find_and_take_events(database, set_aside_, by, until, limit);
   });
   co_return co_await std::move(taking);
 }

@@ -52,7 +52,7 @@ TransactionPage read_page(sqlite::Database& database, SetAside& set_aside, Merch
     if (transaction) {
       page.items.push_back(std::move(*transaction));
     } else {
-      set_aside.note(merchant, *last_seen, transaction.error());
+      set_aside.note(*last_seen, transaction.error());
     }
   }
   return page;
@@ -74,7 +74,7 @@ Task<Result<Used>> SqliteStore::read_reply(MerchantId merchant, IdempotencyKey k
 
 Task<Result<payment::State>> SqliteStore::find_transaction(MerchantId merchant, TransactionId id) {
   return merchants_.run<payment::State>(merchant.value, [this, merchant, id](sqlite::Database& database) {
-    return set_aside_.readable(merchant, id, read_state(database, merchant, id));
+    return set_aside_.readable(id, read_state(database, merchant, id));
   });
 }
 

@@ -31,7 +31,7 @@ void put_off(sqlite::Database& database, const NamedWork::One& one, Timestamp un
 Taken take_one(sqlite::Database& database, SetAside& set_aside, const NamedWork::One& one,
                const Decide& decide) {
   if (auto used = read_reply(database, one.merchant, one.key)) return taken_of(std::move(*used));
-  auto state = set_aside.readable(one.merchant, one.id, read_state(database, one.merchant, one.id));
+  auto state = set_aside.readable(one.id, read_state(database, one.merchant, one.id));
   if (!state) return std::move(state.error());
   const auto version = state->transaction.version;
   const auto before = state->operations;
