@@ -208,6 +208,7 @@ std::string problem_of_base_url(const std::string& url) {
     return "is neither an http nor an https URL";
   }
   if (part(CURLUPART_HOST).empty()) return "has no host";
+  if (part(CURLUPART_PORT) == "0") return "has a port that is none";
   if (url.find_first_of("?#") != std::string::npos) return "has a query or a fragment";
   return {};
 }

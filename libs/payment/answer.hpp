@@ -25,6 +25,8 @@ struct Declined {
 // The PSP refused the request for good, before it did anything: it would refuse it again.
 struct Rejected {
   std::string reason;
+  // Whatever it were asked for: it does not take our key.
+  bool is_of_account = false;
 };
 // The PSP took it and will say later what came of it.
 struct Pending {

@@ -45,16 +45,18 @@ class Hearing {
 
   Noticed operator()(const Succeeded& succeeded) {
     const auto about = find_operation();
-    if (!about) return unchanged(How::too_early);
+    if (!about) return is_unasked(about) ? tell_of_payment(unasked()) : unchanged(How::too_early);
     const auto& operation = state_.operations[*about];
     if (is_own_capture(state_, operation, notice_)) return unchanged(early_if_open(operation));
     if (is_end_of_authorization(operation, notice_)) return hear_of_the_end(*about);
     if (is_of_another_kind(operation)) return tell(*about, unasked());
     const auto words =
         fmt::format("{} says that it succeeded, with {}", said(), succeeded.amount.to_string());
+    if (is_another(operation)) return contradict(*about, words + named());
     if (may_be_answered(operation)) return answer_if_asked(*about, succeeded, succeeded.amount, words);
     if (operation.phase == Phase::requested) return unchanged(How::too_early);
-    return has_succeeded(operation) ? unchanged(How::nothing_new) : tell(*about, words);
+    const bool is_known = has_succeeded(operation) && succeeded.amount == operation.amount;
+    return is_known ? unchanged(How::nothing_new) : tell(*about, words);
   }
 
   Noticed operator()(const Declined& declined) {
@@ -75,8 +77,28 @@ class Hearing {
 
   Noticed operator()(const AskAgain&) {
     const auto about = find_operation();
+    const bool is_second = about && has_succeeded(state_.operations[*about]) &&
+                           !is_of_another_kind(state_.operations[*about]) &&
+                           has_another_name(state_.operations[*about]);
+    if (is_second) return tell(*about, unasked() + named());
     if (auto asked = ask_now(state_, now_)) return {How::changed, std::move(*asked), about.value_or(0)};
     return is_unasked(about) ? tell_of_payment(unasked()) : unchanged(How::nothing_new);
+  }
+
+  Noticed operator()(const CameToNothing& nothing) {
+    const auto payment = find_payment();
+    const auto about = payment ? payment : find_operation();
+    if (!about || is_any_under_way_but_refunds()) {
+      auto asked = ask_now(state_, now_);
+      return asked ? Noticed{How::changed, std::move(*asked), about.value_or(0)} : unchanged(How::too_early);
+    }
+    const auto& totals = state_.transaction;
+    const bool has_money = totals.held_minor > 0 || totals.captured_minor > 0;
+    if (!has_money || has_ended_without_money(state_.operations[*about])) return unchanged(How::nothing_new);
+    const auto capture = find_last([](const Operation& one) {
+      return one.kind == Kind::capture && has_succeeded(one) && !one.taken_back;
+    });
+    return take_back_now(capture.value_or(*about), fmt::format("{}: {}", said(), nothing.reason), {});
   }
 
   Noticed operator()(const TakenBack& taken) {
@@ -119,6 +141,12 @@ class Hearing {
  private:
   std::string said() const { return fmt::format("{} {}", psp_, notice_.type); }
 
+  // By which names it speaks of it.
+  std::string named() const {
+    return fmt::format(" ({}{}{})", notice_.psp_reference, notice_.idempotency_key.empty() ? "" : ", of ",
+                       notice_.idempotency_key);
+  }
+
   // Somebody has done it at the PSP.
   std::string unasked() const { return fmt::format("{} speaks of what was not asked for here", said()); }
 
@@ -126,9 +154,21 @@ class Hearing {
     return notice_.kind && *notice_.kind != operation.kind;
   }
 
-  // A capture or refund that is none of ours, while none of ours is under way that it may be.
+  // The PSP's name for the operation is known, and is not the event's. Of what waits for its customer it may
+  // change.
+  bool has_another_name(const Operation& operation) const {
+    return operation.phase != Phase::action_required && !operation.psp_reference.empty() &&
+           !notice_.psp_reference.empty() && operation.psp_reference != notice_.psp_reference;
+  }
+
+  bool is_another(const Operation& operation) const {
+    return has_another_name(operation) ||
+           (!notice_.idempotency_key.empty() && operation.idempotency_key != notice_.idempotency_key);
+  }
+
+  // A capture, void or refund that is none of ours, while none of ours is under way that it may be.
   bool is_unasked(std::optional<std::size_t> about) const {
-    const bool is_later_kind = notice_.kind == Kind::capture || notice_.kind == Kind::refund;
+    const bool is_later_kind = notice_.kind && notice_.kind != Kind::authorize;
     if (about || !is_later_kind || notice_.psp_reference.empty()) return false;
     return std::ranges::none_of(state_.operations, [&](const Operation& one) {
       return one.kind == *notice_.kind && is_open(one.phase);
@@ -193,6 +233,12 @@ class Hearing {
     });
   }
 
+  bool is_any_under_way_but_refunds() const {
+    return std::ranges::any_of(state_.operations, [](const Operation& one) {
+      return one.kind != Kind::refund && is_under_way(one);
+    });
+  }
+
   // Whatever was said of it since, which a person looks at.
   static bool has_succeeded(const Operation& operation) {
     return operation.phase == Phase::succeeded ||
@@ -220,6 +266,13 @@ class Hearing {
     if (!amount || *amount == asked) return answer(index, what);
     return answer(index, Contradicted{fmt::format("{}, where {} was asked for", words, asked.to_string()),
                                       what.psp_reference});
+  }
+
+  // Whatever it speaks of is not what was asked for.
+  Noticed contradict(std::size_t index, const std::string& words) {
+    const auto& operation = state_.operations[index];
+    if (may_be_answered(operation)) return answer(index, Contradicted{words, {}});
+    return operation.phase == Phase::requested ? unchanged(How::too_early) : tell(index, words);
   }
 
   // The PSP has ended a payment that waited. One that was taken before stays as it is known.

@@ -8,15 +8,18 @@
 // | Succeeded              | the answer to it    | nothing new   | for a person    | told to them  |
 // | Declined               | the answer to it    | for a person  | nothing new     | told to them  |
 // | AskAgain               | asked for at once   | nothing new   | nothing new     | nothing new   |
+// | CameToNothing          | asked for at once   | taken back    | nothing new     | taken back    |
 // | TakenBack, ChargedBack | too early           | taken back    | nothing new     | taken back    |
 // | Attention, HoldExpired | too early           | for a person  | nothing new     | told to them  |
 //
 // What had succeeded before a person looked at it has succeeded: to hear that again is nothing new. What a
-// ChargedBack or HoldExpired depends on may be under way: then it is too early.
+// ChargedBack or HoldExpired depends on may be under way: then it is too early. CameToNothing is said of a
+// payment as a whole: what took its money is taken back, or else its hold.
 //
 // What is yet to be sent, as far as is known here, is too early for all but AskAgain. A person's word is not
-// taken back by an event: they see what it says. A capture or refund that nobody asked for here is for a
-// person, too: somebody did it at the PSP.
+// taken back by an event: they see what it says. A capture, void or refund that nobody asked for here is for
+// a person, too: somebody did it at the PSP. So is what has our name and another one of the PSP's, or the
+// other way round: it is a second one.
 #pragma once
 
 #include <optional>
@@ -37,6 +40,11 @@ struct TakenBack {
   std::string reason;
   std::optional<Money> amount;
 };
+// The payment has failed, or was cancelled. Where something of it waits the PSP is asked; what had succeeded
+// has not happened after all.
+struct CameToNothing {
+  std::string reason;
+};
 // A bank has given the customer back what was taken.
 struct ChargedBack {
   std::string reason;
@@ -54,8 +62,8 @@ struct HoldExpired {
 struct Ignored {};
 
 struct Notice {
-  using What =
-      std::variant<Succeeded, Declined, AskAgain, TakenBack, ChargedBack, Attention, HoldExpired, Ignored>;
+  using What = std::variant<Succeeded, Declined, AskAgain, CameToNothing, TakenBack, ChargedBack, Attention,
+                            HoldExpired, Ignored>;
 
   // The PSP's name for the event: of two with one name, the second says nothing new.
   std::string event;

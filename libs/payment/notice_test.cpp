@@ -343,6 +343,135 @@ TEST(Notice, AHoldThatRunsOutMattersWhileSomethingIsHeld) {
   EXPECT_EQ(hear(waits.state(), expired).how, How::too_early);
 }
 
+// --- Another one than ours -------------------------------------------------------------------------
+
+TEST(Notice, ASecondOneUnderOurKeyIsForAPerson) {
+  const auto state = paid().state();
+  auto second = notice_of(state, 1, Succeeded{"second", dollars(1000)});
+  second.psp_reference = "second";
+  auto ours = notice_of(state, 1, Succeeded{"psp-ref", dollars(1000)});
+  ours.psp_reference = "psp-ref";
+  EXPECT_EQ(hear(state, ours).how, How::nothing_new);
+  const auto told = hear(state, second);
+  EXPECT_EQ(told.state.transaction.status, Status::manual_review);
+  EXPECT_EQ(told.state.transaction.captured_minor, 1000);
+  EXPECT_THAT(told.state.operations[0].reason.message, HasSubstr("second"));
+  EXPECT_EQ(hear(told.state, second).how, How::nothing_new);
+  auto asked = second;
+  asked.what = AskAgain{};
+  EXPECT_EQ(hear(state, asked).state.transaction.status, Status::manual_review);
+  asked.psp_reference = "psp-ref";
+  EXPECT_EQ(hear(state, asked).how, How::nothing_new);
+}
+
+TEST(Notice, AnotherAmountThanWasTakenIsForAPerson) {
+  const auto state = paid().state();
+  const auto more = hear(state, notice_of(state, 1, Succeeded{"psp-ref", dollars(10'000)}));
+  EXPECT_EQ(more.state.transaction.status, Status::manual_review);
+  EXPECT_EQ(more.state.transaction.captured_minor, 1000);
+}
+
+TEST(Notice, WhatWaitsIsNotAnsweredByAnother) {
+  const auto journey = refunding();
+  auto second = notice_of(journey.state(), 2, Succeeded{"second", dollars(400)});
+  second.psp_reference = "second";
+  EXPECT_EQ(hear(journey.state(), second).state.operations[1].phase, Phase::manual_review);
+  auto of_another = notice_of(journey.state(), 2, Succeeded{"refund-ref", dollars(400)});
+  of_another.psp_reference = "refund-ref";
+  of_another.idempotency_key = "nonsense";
+  const auto heard = hear(journey.state(), of_another);
+  EXPECT_EQ(heard.state.operations[1].phase, Phase::manual_review);
+  EXPECT_EQ(heard.state.transaction.refunded_minor, 0);
+}
+
+TEST(Notice, WhatSomebodyDidAtThePspUnderANameOfTheirOwnIsForAPerson) {
+  for (const auto kind : {Kind::capture, Kind::void_, Kind::refund}) {
+    const auto state = paid(CaptureMethod::manual).state();
+    const Notice by_hand{.event = "evt_1",
+                         .type = "BY_HAND",
+                         .idempotency_key = "of the dashboard",
+                         .psp_reference = "other",
+                         .payment = "psp-ref",
+                         .kind = kind,
+                         .what = Succeeded{"other", dollars(1000)}};
+    EXPECT_EQ(hear(state, by_hand).state.transaction.status, Status::manual_review) << to_string(kind);
+    auto elsewhere = by_hand;
+    elsewhere.payment = "another";
+    EXPECT_EQ(hear(state, elsewhere).how, How::too_early);
+  }
+}
+
+// --- A payment that came to nothing ---------------------------------------------------------------
+
+Notice came_to_nothing(std::string payment = "psp-ref") {
+  return {.event = "evt_1",
+          .type = "payment.failed",
+          .payment = std::move(payment),
+          .kind = Kind::authorize,
+          .what = CameToNothing{"it failed"}};
+}
+
+TEST(Notice, APaymentThatCameToNothingIsTakenBack) {
+  const auto over = hear(paid().state(), came_to_nothing());
+  EXPECT_EQ(over.state.transaction.status, Status::manual_review);
+  EXPECT_EQ(over.state.transaction.captured_minor, 0);
+  EXPECT_TRUE(over.state.operations[0].taken_back);
+  EXPECT_THAT(over.state.operations[0].reason.message, HasSubstr("it failed"));
+  EXPECT_EQ(hear(over.state, came_to_nothing()).how, How::nothing_new);
+}
+
+TEST(Notice, OfAHoldThatCameToNothingItsCaptureOrTheHoldIsTakenBack) {
+  auto journey = paid(CaptureMethod::manual);
+  const auto no_hold = hear(journey.state(), came_to_nothing());
+  EXPECT_EQ(no_hold.index, 0U);
+  EXPECT_EQ(no_hold.state.transaction.status, Status::manual_review);
+  EXPECT_EQ(no_hold.state.transaction.authorized_minor, 0);
+  EXPECT_EQ(no_hold.state.transaction.held_minor, 0);
+  EXPECT_EQ(hear(no_hold.state, came_to_nothing()).how, How::nothing_new);
+  journey.ask(Kind::capture, 400);
+  journey.succeed();
+  const auto no_capture = hear(journey.state(), came_to_nothing());
+  EXPECT_EQ(no_capture.index, 1U);
+  EXPECT_TRUE(no_capture.state.operations[1].taken_back);
+  EXPECT_EQ(no_capture.state.transaction.captured_minor, 0);
+  EXPECT_EQ(no_capture.state.transaction.authorized_minor, 1000);
+}
+
+TEST(Notice, OfAPaymentThatCameToNothingWhatWaitsIsAskedFor) {
+  PaymentJourney journey;
+  journey.claim();
+  EXPECT_EQ(hear(journey.state(), came_to_nothing()).how, How::too_early) << "its answer is on its way";
+  journey.answer(ActionRequired{"psp-ref", {}, "https://bank.example"});
+  const auto asked = hear(journey.state(), came_to_nothing());
+  EXPECT_EQ(asked.how, How::changed);
+  EXPECT_EQ(asked.state.operations[0].due_at, payment_start + hours(1));
+  EXPECT_EQ(asked.state.operations[0].phase, Phase::action_required);
+}
+
+TEST(Notice, OfAPaymentThatNobodyKnowsYetOrThatWasDeclinedItChangesNothing) {
+  EXPECT_EQ(hear(paid().state(), came_to_nothing("another")).how, How::too_early);
+  EXPECT_EQ(notified(paid().state(), "other", came_to_nothing(), account, payment_start, patience).how,
+            How::too_early);
+  PaymentJourney declined;
+  declined.claim();
+  declined.answer(refused);
+  EXPECT_EQ(hear(declined.state(), notice_of(declined.state(), 1, CameToNothing{"it failed"})).how,
+            How::nothing_new);
+  auto voided = paid(CaptureMethod::manual);
+  voided.ask(Kind::void_);
+  voided.claim();
+  EXPECT_EQ(hear(voided.state(), came_to_nothing()).how, How::too_early) << "it may be our void's";
+  voided.answer(Succeeded{"psp-ref", dollars(1000)});
+  EXPECT_EQ(hear(voided.state(), came_to_nothing()).how, How::nothing_new);
+}
+
+TEST(Notice, ARefundUnderWayDoesNotHideThatThePaymentCameToNothing) {
+  const auto over = hear(refunding().state(), came_to_nothing());
+  EXPECT_EQ(over.state.operations[0].phase, Phase::manual_review);
+  EXPECT_EQ(over.state.transaction.captured_minor, 1000) << "there is no room: a person sees to it";
+  EXPECT_EQ(hear(over.state, came_to_nothing()).how, How::nothing_new);
+}
+
 TEST(Notice, OneOfNoConsequenceChangesNothing) {
   const auto state = paid().state();
   EXPECT_EQ(hear(state, notice_of(state, 1, Ignored{})).how, How::nothing_new);

@@ -297,9 +297,8 @@ class Machine {
 
   bool contradicts(const std::optional<Money>& amount, std::string_view psp_reference) {
     if (!amount || *amount == operation_.amount) return false;
-    (*this)(Contradicted{fmt::format("the PSP speaks of {} {}, where {} {} was asked for", amount->minor(),
-                                     amount->currency().code(), operation_.amount.minor(),
-                                     operation_.amount.currency().code()),
+    (*this)(Contradicted{fmt::format("the PSP speaks of {}, where {} was asked for", amount->to_string(),
+                                     operation_.amount.to_string()),
                          std::string(psp_reference)});
     return true;
   }

@@ -413,7 +413,7 @@ TEST(Amount, ThatWasNotAskedForIsAPersonsInAnAnswerAndInALookUp) {
         EXPECT_EQ(journey.transaction().next_action_at, std::nullopt);
         EXPECT_EQ(journey.operation(1).psp_reference, "psp-ref");
         EXPECT_THAT(journey.transaction().reason, HasSubstr("the PSP speaks of"));
-        EXPECT_THAT(journey.transaction().reason, HasSubstr("where 1000 USD was asked for"));
+        EXPECT_THAT(journey.transaction().reason, HasSubstr("where 10.00 USD was asked for"));
       }
     }
   }

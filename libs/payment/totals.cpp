@@ -32,9 +32,11 @@ void move_totals(Transaction& transaction, const Operation& operation, std::int6
   }
 }
 
-bool can_be_taken_back(const Transaction& transaction, Kind kind) {
-  return kind == Kind::capture || kind == Kind::refund ||
-         (kind == Kind::authorize && transaction.capture_method == CaptureMethod::automatic);
+// What the operation added to the hold.
+std::int64_t hold_of(const Transaction& transaction, const Operation& operation) {
+  const bool is_hold =
+      operation.kind == Kind::authorize && transaction.capture_method == CaptureMethod::manual;
+  return is_hold ? operation.amount.minor() : 0;
 }
 
 }  // namespace
@@ -42,9 +44,8 @@ bool can_be_taken_back(const Transaction& transaction, Kind kind) {
 void book(Transaction& transaction, const Operation& succeeded) {
   const auto amount = succeeded.amount.minor();
   move_totals(transaction, succeeded, 1);
-  if (succeeded.kind == Kind::authorize && transaction.capture_method == CaptureMethod::manual) {
-    transaction.held_minor += amount;
-  } else if (succeeded.kind == Kind::capture) {
+  transaction.held_minor += hold_of(transaction, succeeded);
+  if (succeeded.kind == Kind::capture) {
     const auto rest = std::max(transaction.held_minor - amount, std::int64_t{0});
     transaction.held_minor = succeeded.is_final ? 0 : rest;
   } else if (succeeded.kind == Kind::void_) {
@@ -53,17 +54,20 @@ void book(Transaction& transaction, const Operation& succeeded) {
 }
 
 bool take_back(State& state, const Operation& operation) {
-  if (!can_be_taken_back(state.transaction, operation.kind)) return false;
+  if (operation.kind == Kind::void_) return false;
   auto lowered = state.transaction;
   move_totals(lowered, operation, -1);
+  lowered.held_minor -= hold_of(lowered, operation);
   const auto left = lowered.captured_minor - lowered.refunded_minor - open_of(state, Kind::refund);
-  if (!totals_are_in_order(lowered) || left < 0) return false;
+  const auto capturable = lowered.authorized_minor - lowered.captured_minor - open_of(state, Kind::capture);
+  if (!totals_are_in_order(lowered) || left < 0 || capturable < 0) return false;
   state.transaction = std::move(lowered);
   return true;
 }
 
 void put_back(Transaction& transaction, const Operation& operation) {
   move_totals(transaction, operation, 1);
+  transaction.held_minor += hold_of(transaction, operation);
 }
 
 bool totals_are_in_order(const Transaction& transaction) {

@@ -63,7 +63,7 @@ constexpr auto manual = CaptureMethod::manual;
 constexpr auto automatic = CaptureMethod::automatic;
 
 const std::vector<TotalsRow> rows_of_totals{
-    {"hold", manual, Kind::authorize, true, 1000, {}, {1000, 1000, 0, 0}, {}},
+    {"hold", manual, Kind::authorize, true, 1000, {}, {1000, 1000, 0, 0}, Totals{}},
     {"charge", automatic, Kind::authorize, true, 1000, {}, {1000, 0, 1000, 0}, Totals{}},
     {"capture all",
      manual,
@@ -151,6 +151,18 @@ TEST(Totals, AreNotLoweredBelowWhatWasGivenBackSince) {
   State state{transaction_with({1000, 0, 1000, 1}, automatic), {charge}};
   EXPECT_FALSE(take_back(state, charge));
   EXPECT_EQ(totals_of(state.transaction), (Totals{1000, 0, 1000, 1}));
+}
+
+TEST(Totals, AHoldIsNotTakenBackOnceItWasUsedOrGivenBackOrIsBeingUsed) {
+  const auto hold = operation_of(Kind::authorize, 1000);
+  for (const auto& totals : {Totals{1000, 0, 0, 0}, Totals{1000, 600, 400, 0}, Totals{1000, 0, 400, 0}}) {
+    State state{transaction_with(totals, manual), {hold}};
+    EXPECT_FALSE(take_back(state, hold)) << totals;
+    EXPECT_EQ(totals_of(state.transaction), totals);
+  }
+  State state{transaction_with({1000, 1000, 0, 0}, manual),
+              {hold, operation_of(Kind::capture, 1, Phase::sent)}};
+  EXPECT_FALSE(take_back(state, hold));
 }
 
 TEST(Totals, AreNotLoweredBelowWhatIsBeingGivenBack) {

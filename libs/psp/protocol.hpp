@@ -26,6 +26,9 @@ class Protocol {
   virtual std::string_view name() const = 0;
   virtual Capabilities capabilities() const = 0;
 
+  // What nobody may read, even where the PSP repeats it.
+  virtual std::string_view secret() const { return {}; }
+
   // The body of the request, written once and stored (Operation::request): not empty. Or why there is none;
   // what the capabilities do not allow is refused before this is called.
   virtual std::expected<std::string, payment::Rejected> encode(const payment::State& state,

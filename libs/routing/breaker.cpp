@@ -25,6 +25,8 @@ std::string_view to_string(BreakerState state) {
 }
 
 Heard heard_of(const payment::Answer& answer) {
+  const auto* rejected = std::get_if<payment::Rejected>(&answer);
+  if (rejected != nullptr && rejected->is_of_account) return Heard::not_sent;
   return heard_of_variant(answer);
 }
 Heard heard_of(const payment::Found& found) {

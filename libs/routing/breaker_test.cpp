@@ -164,6 +164,8 @@ TEST(Breaker, TakesAnyAnswerForAnAnswer) {
     EXPECT_EQ(heard_of(answer), Heard::answered) << answer.index();
   }
   EXPECT_EQ(heard_of(payment::Answer(payment::NotSent{})), Heard::not_sent);
+  const payment::Rejected no_key{.reason = "401", .is_of_account = true};
+  EXPECT_EQ(heard_of(payment::Answer(no_key)), Heard::not_sent) << "nothing that is asked for goes there";
   EXPECT_EQ(heard_of(payment::Answer(payment::OutcomeUnknown{})), Heard::unknown);
   EXPECT_EQ(heard_of(payment::Found(payment::NoSuchOperation{})), Heard::answered);
   EXPECT_EQ(heard_of(payment::Found(payment::NotSent{})), Heard::not_sent);

@@ -241,6 +241,26 @@ TEST(RoutingFile, SaysWhatIsWrongWithAnAccount) {
       account_with(adyen + "live_prefix = \"x\"",
                    {"line 1, column 6: account 'a' has a live_prefix and is not live; add live = true if "
                     "money is to move, or leave live_prefix out"}),
+      account_with("adapter = \"simulator\"\nbase_url = \"http://x?x=1\"",
+                   {"line 3, column 12: base_url of account 'a' has a query or a fragment; for example "
+                    "base_url = \"http://127.0.0.1:5003\""}),
+      account_with("adapter = \"simulator\"\nbase_url = \"http://x:99999\"",
+                   {"line 3, column 12: base_url of account 'a' is not a URL; for example "
+                    "base_url = \"http://127.0.0.1:5003\""}),
+      account_with("adapter = \"simulator\"\nbase_url = \"http://x:0\"",
+                   {"line 3, column 12: base_url of account 'a' has a port that is none; for example "
+                    "base_url = \"http://127.0.0.1:5003\""}),
+      account_with(
+          adyen + "live = true\nlive_prefix = \"a/b?c\"",
+          {"line 1, column 6: the live_prefix of account 'a' is not of letters, digits and -; copy it "
+           "from API URLs in Adyen's Customer Area, without the address around it"}),
+      account_with(adyen + "live = true\nbase_url = \"https://checkout-test.adyen.com/v71\"",
+                   {"line 1, column 6: account 'a' is live, and its base_url is that of Adyen's test "
+                    "environment; give live_prefix in its place, or leave live out"}),
+      account_with(
+          "adapter = \"stripe\"\nsecret_key_env = \"K\"\nwebhook_secret_previous_env = \"W\"",
+          {"line 1, column 6: account 'a' has a webhook_secret_previous_env and no webhook_secret_env; "
+           "name the variable of the secret that is valid now as webhook_secret_env"}),
       account_with(adyen + "live = true\nlive_prefix = \"x\"\nbase_url = \"https://x\"",
                    {"line 1, column 6: account 'a' has a live_prefix and a base_url; leave one of them out"}),
       account_with(adyen + "live = \"yes\"", {"line 6, column 8: live of account 'a' is a text; write true "

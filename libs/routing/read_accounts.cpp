@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "http/async_client.hpp"
 #include "routing/reading.hpp"
 
 namespace switchyard::routing {
@@ -44,6 +45,10 @@ bool is_plain(std::string_view text) {
          std::ranges::all_of(text, [](char c) { return c > ' ' && c <= '~'; });
 }
 
+bool is_host_part(std::string_view text) {
+  return std::ranges::all_of(text, [](char c) { return c == '-' || (is_account_character(c) && c != '_'); });
+}
+
 bool is_url(std::string_view text) {
   if (!is_plain(text) || text.find('@') != std::string_view::npos) return false;
   const auto behind = text.starts_with("https://")  ? text.substr(8)
@@ -62,7 +67,10 @@ bool is_right_text(const SettingRow& row, const Value& value, std::string_view w
   const bool is_right = row.type == SettingRow::Type::variable ? is_variable(value.text)
                         : row.type == SettingRow::Type::url    ? is_url(value.text)
                                                                : is_plain(value.text);
-  if (is_right) return true;
+  const auto problem =
+      is_right && row.name == "base_url" ? http::problem_of_base_url(value.text) : std::string();
+  if (!problem.empty()) findings.add(value.at, fmt::format("{} {}", what, problem), example);
+  if (is_right) return problem.empty();
   const std::string_view why =
       row.type == SettingRow::Type::variable
           ? "is not the name of an environment variable (capital letters, digits and _; it is not repeated "
@@ -100,9 +108,25 @@ void check_live(const Account& account, Position at, std::string_view where, Fin
     findings.add(at, fmt::format("{} has a live_prefix and is not live", where),
                  "add live = true if money is to move, or leave live_prefix out");
   }
+  if (!is_host_part(account.text("live_prefix"))) {
+    findings.add(at, fmt::format("the live_prefix of {} is not of letters, digits and -", where),
+                 "copy it from API URLs in Adyen's Customer Area, without the address around it");
+  }
+  if (account.flag("live") && account.text("base_url").contains("-test.adyen.com")) {
+    findings.add(at, fmt::format("{} is live, and its base_url is that of Adyen's test environment", where),
+                 "give live_prefix in its place, or leave live out");
+  }
   if (has_prefix && has_url) {
     findings.add(at, fmt::format("{} has a live_prefix and a base_url", where), "leave one of them out");
   }
+}
+
+// One secret is rotated into another.
+void check_rotation(const Account& account, Position at, std::string_view where, Findings& findings) {
+  if (account.text("webhook_secret_previous_env").empty() || !account.text("webhook_secret_env").empty())
+    return;
+  findings.add(at, fmt::format("{} has a webhook_secret_previous_env and no webhook_secret_env", where),
+               "name the variable of the secret that is valid now as webhook_secret_env");
 }
 
 void read_settings(const Value& member, std::string_view where, Account& account, Findings& findings) {
@@ -119,7 +143,9 @@ void read_settings(const Value& member, std::string_view where, Account& account
     }
   }
   check_members(member, where, known, findings);
-  if (findings.count() == before) check_live(account, member.named_at, where, findings);
+  if (findings.count() != before) return;
+  check_live(account, member.named_at, where, findings);
+  check_rotation(account, member.named_at, where, findings);
 }
 
 Account read_account(const Value& member, Findings& findings) {

@@ -13,6 +13,7 @@ using payment::Notice;
 constexpr std::string_view word_succeeded = "succeeded";
 constexpr std::string_view word_declined = "declined";
 constexpr std::string_view word_ask_again = "ask_again";
+constexpr std::string_view word_came_to_nothing = "came_to_nothing";
 constexpr std::string_view word_taken_back = "taken_back";
 constexpr std::string_view word_charged_back = "charged_back";
 constexpr std::string_view word_attention = "attention";
@@ -35,6 +36,10 @@ struct PutWhat {
     put(declined.amount);
   }
   void operator()(const payment::AskAgain&) const { row.what = word_ask_again; }
+  void operator()(const payment::CameToNothing& nothing) const {
+    row.what = word_came_to_nothing;
+    row.reason.message = nothing.reason;
+  }
   void operator()(const payment::TakenBack& taken_back) const {
     row.what = word_taken_back;
     row.reason.message = taken_back.reason;
@@ -76,6 +81,7 @@ Readable<Notice::What> take_what(PspEventRow& row, std::optional<Money> amount) 
     return payment::Declined{std::move(row.reason), std::move(row.what_reference), amount};
   }
   if (row.what == word_ask_again) return payment::AskAgain();
+  if (row.what == word_came_to_nothing) return payment::CameToNothing{std::move(row.reason.message)};
   if (row.what == word_taken_back) return payment::TakenBack{std::move(row.reason.message), amount};
   if (row.what == word_charged_back) return payment::ChargedBack{std::move(row.reason.message), amount};
   if (row.what == word_attention) return payment::Attention{std::move(row.reason.message)};

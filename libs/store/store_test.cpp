@@ -122,6 +122,9 @@ struct DescribeWhat {
                        to_string(what.reason.kind), what.psp_reference, describe(what.amount));
   }
   std::string operator()(const payment::AskAgain&) const { return "ask again"; }
+  std::string operator()(const payment::CameToNothing& what) const {
+    return fmt::format("came to nothing '{}'", what.reason);
+  }
   std::string operator()(const payment::TakenBack& what) const {
     return fmt::format("taken back '{}' {}", what.reason, describe(what.amount));
   }
@@ -171,6 +174,7 @@ PspEvents events_of_each_kind() {
       payment::Declined{reason, "pi_2", Money(100, jpy)},
       payment::Declined{{}, "", {}},
       payment::AskAgain{},
+      payment::CameToNothing{"it was cancelled"},
       payment::TakenBack{"the account is closed", Money(50, usd)},
       payment::TakenBack{"", {}},
       payment::ChargedBack{"fraudulent", Money(99, *Currency::parse_stored("BGN"))},
@@ -1863,8 +1867,7 @@ TEST_P(StoreTest, AnEventThatCannotBeReadIsPutOffAndStopsNobody) {
     EXPECT_THAT(taken_names(now, 1), ElementsAre("evt_2")) << broken << ": it does not count";
     EXPECT_THAT(taken_names(now, 1), ElementsAre("evt_3")) << broken;
     EXPECT_THAT(taken_names(now, 1), IsEmpty()) << broken;
-    EXPECT_THAT(store_->set_aside().text(),
-                HasSubstr("1 that cannot be read, such as event evt_1 of psp: "))
+    EXPECT_THAT(store_->set_aside().text(), HasSubstr("1 that cannot be read, such as event evt_1 of psp: "))
         << broken;
     GetParam().execute(folder_,
                        "UPDATE psp_events SET what = 'ignored', kind = '', currency = '', "

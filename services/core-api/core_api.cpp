@@ -71,6 +71,15 @@ bool has_result(const payment::State& state) {
   return !payment::is_open(status) || status == payment::Status::action_required;
 }
 
+// Or one operation of it: 0 is none.
+bool has_result(const payment::State& state, std::int32_t number) {
+  const auto is_over = [number](const payment::Operation& one) {
+    return one.number == number &&
+           (!payment::is_open(one.phase) || one.phase == payment::Phase::manual_review);
+  };
+  return has_result(state) || std::ranges::any_of(state.operations, is_over);
+}
+
 // Adds the operation to the transaction, if it may be asked for, and the reply to it.
 store::Decide decide_to(payment::Request wanted, Timestamp now) {
   return [wanted = std::move(wanted),
@@ -410,6 +419,7 @@ Task<Result<std::optional<store::Replayed>>> CoreApi::find_first(MerchantId merc
 }
 
 Task<std::optional<payment::State>> CoreApi::wait_for_result(MerchantId merchant, TransactionId id,
+                                                             std::int32_t operation,
                                                              std::chrono::seconds longest) {
   const auto place = waits_.enter(merchant);
   if (!place) co_return std::nullopt;
@@ -422,7 +432,7 @@ Task<std::optional<payment::State>> CoreApi::wait_for_result(MerchantId merchant
     const bool is_last = steady_clock::now() >= deadline || waits_.stopping();
     auto found = co_await store_.find_transaction(merchant, id);
     if (!found) co_return std::nullopt;
-    if (is_last || has_result(*found)) co_return std::move(*found);
+    if (is_last || has_result(*found, operation)) co_return std::move(*found);
     pause = std::min(2 * pause, longest_pause);
   }
 }
@@ -468,7 +478,7 @@ Task<http::Response> CoreApi::create(http::Request& request) {
   if (wait.count() == 0) co_return with_location(shown(std::move(reply)), id);
   // Who only waits keeps no other request of the merchant out.
   turn->reset();
-  const auto state = co_await wait_for_result(merchant, id, wait);
+  const auto state = co_await wait_for_result(merchant, id, 0, wait);
   if (!state) co_return with_location(shown(std::move(reply)), id);
   co_return with_location(with_wait(shown(to_json_without_operations(*state)), wait), id);
 }
@@ -519,7 +529,7 @@ Task<http::Response> CoreApi::operate(http::Request& request, payment::Kind kind
   const auto wait = read_wait(request);
   if (wait.count() == 0) co_return shown(std::move(reply));
   turn->reset();
-  const auto state = co_await wait_for_result(merchant, id, wait);
+  const auto state = co_await wait_for_result(merchant, id, number, wait);
   if (!state) co_return shown(std::move(reply));
   co_return with_wait(shown(to_json(state->transaction, number)), wait);
 }
@@ -559,7 +569,7 @@ Task<http::Response> CoreApi::show(http::Request& request) {
   const auto wait = read_wait(request);
   if (wait.count() == 0) co_return shown(to_json(*found));
   if (has_result(*found)) co_return with_wait(shown(to_json(*found)), wait);
-  const auto later = co_await wait_for_result(*merchant, transaction, wait);
+  const auto later = co_await wait_for_result(*merchant, transaction, 0, wait);
   if (!later) co_return shown(to_json(*found));
   co_return with_wait(shown(to_json(*later)), wait);
 }

@@ -119,7 +119,7 @@ class CoreApi {
   // The transaction once it has a result, or as it is when the time is up; nothing if too many wait, or it
   // cannot be read.
   Task<std::optional<payment::State>> wait_for_result(MerchantId merchant, TransactionId id,
-                                                      std::chrono::seconds longest);
+                                                      std::int32_t operation, std::chrono::seconds longest);
   http::Response refuse(const Error& error);
   http::Response refuse(MerchantLimits::Refusal refusal);
 

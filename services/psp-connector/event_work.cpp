@@ -196,8 +196,9 @@ void EventWork::note(const One& one) {
                   : event.due_at            ? too_early_
                                             : given_up_;
   counter.Increment();
-  if (&counter == &given_up_ && unknown_.allow()) {
-    log_.warning(fmt::format("An event of {} is given up: {}", event.account, event.result),
+  if (&counter == &given_up_) {
+    log_.warning(fmt::format("An event of {} is given up, {} {}: {}", event.account, event.notice.type,
+                             event.notice.event, event.result),
                  {{"psp", event.account}, {"event", event.notice.event}, {"type", event.notice.type}});
   }
   if (how != How::changed) return;

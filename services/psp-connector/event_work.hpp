@@ -72,7 +72,6 @@ class EventWork {
   const payment::RetryPolicy policy_;
   Log& log_;
   LogThrottle failures_;
-  LogThrottle unknown_;
   const Clock& clock_;
   const std::function<void(const payment::Step&)> on_changed_;
   WakeUp wake_up_;

@@ -33,7 +33,8 @@ std::unique_ptr<psp::Adapter> make_stripe(const routing::Account& account, const
   const auto& environment = parts.settings.environment;
   psp::stripe::Settings settings{.account = account.name,
                                  .secret_key = routing::secret_of(account, "secret_key_env", environment)};
-  if (!settings.secret_key.starts_with("sk_") && !settings.secret_key.starts_with("rk_")) {
+  const bool has_prefix = settings.secret_key.starts_with("sk_") || settings.secret_key.starts_with("rk_");
+  if (!has_prefix || settings.secret_key.ends_with('_')) {
     throw ConfigError(account.text("secret_key_env"),
                       fmt::format("is no secret key of Stripe's, for the account {}", account.name),
                       "one begins with sk_test_, sk_live_, rk_test_ or rk_live_");

@@ -169,7 +169,7 @@ std::vector<Psps::Standing> Psps::standings(Timestamp now) const {
 
 bool Psps::is_simulated() const {
   const std::lock_guard lock(mutex_);
-  return std::ranges::any_of(
+  return std::ranges::all_of(
       psps_, [](const auto& one) { return one->account.adapter == routing::Adapter::simulator; });
 }
 

@@ -12,10 +12,11 @@ namespace switchyard::events {
 namespace {
 
 void check_secret(std::string_view secret, const routing::Account& account, std::string_view setting) {
-  if (secret.starts_with("whsec_")) return;
+  constexpr std::string_view prefix = "whsec_";
+  if (secret.starts_with(prefix) && secret.size() > prefix.size()) return;
   throw ConfigError(account.text(setting),
                     fmt::format("is no secret of a webhook of Stripe's, for the account {}", account.name),
-                    "one begins with whsec_");
+                    "one begins with whsec_ and goes on");
 }
 
 std::unique_ptr<const psp::Webhook> make_stripe(const routing::Account& account,

@@ -354,6 +354,13 @@ std::string replace_contents(const std::string& store, Snapshot& backup) {
 }  // namespace
 
 Contents back_up(const std::string& store, const std::string& file) {
+  const auto is_same_name = [](const std::string& one, const std::string& other) {
+    return fs::weakly_canonical(fs::absolute(one)) == fs::weakly_canonical(fs::absolute(other));
+  };
+  if (std::ranges::any_of(beside, [&](const char* suffix) { return is_same_name(file, store + suffix); })) {
+    throw std::runtime_error(
+        fmt::format("{}: is a name that SQLite keeps for the store's own log; name another file", file));
+  }
   const auto refuse_to_overwrite = [&file] {
     if (is_there(file)) {
       throw std::runtime_error(

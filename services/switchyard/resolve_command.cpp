@@ -71,7 +71,7 @@ std::string why_not(const payment::State& state, const ResolveOptions& options) 
     return Money(minor, transaction.amount.currency()).to_string();
   };
   return fmt::format(
-      "the totals leave no room for it: a {} of {}, where {} are authorized, {} held, {} captured and {} refunded",
+      "the totals leave no room for it: {} of {}, where {} are authorized, {} held, {} captured and {} refunded",
       payment::to_string(found->kind), found->amount.to_string(), text(transaction.authorized_minor),
       text(transaction.held_minor), text(transaction.captured_minor), text(transaction.refunded_minor));
 }

@@ -68,7 +68,7 @@ std::string effect_of(const Operation& operation, const Transaction& transaction
   switch (operation.kind) {
     case Kind::authorize:
       return transaction.capture_method == payment::CaptureMethod::manual
-                 ? amount + " is held, and can be captured"
+                 ? amount + (transaction.held_minor > 0 ? " is held, and can be captured" : " was held")
                  : amount + " was taken";
     case Kind::capture:
       return amount + " of the hold was taken" +
@@ -86,6 +86,9 @@ std::string rule_of_review(const Operation& operation) {
   if (operation.taken_back) {
     return "the PSP said that it succeeded and took that back; the totals have been lowered by it, and a person "
            "decides";
+  }
+  if (payment::is_booked(operation)) {
+    return "the PSP said that it succeeded, and has said something since that does not go with it: a person decides";
   }
   return "nobody but a person can find out what became of it, so nothing is sent or asked any more";
 }
@@ -232,9 +235,11 @@ void tell_end(Story& story, const State& state, Timestamp now) {
   if (transaction.next_action_at) {
     return story.say("next", "a connector looks at it " + when(*transaction.next_action_at, now));
   }
-  story.say("next", transaction.status == payment::Status::manual_review
-                        ? "nothing, until a person decides"
-                        : "nothing, unless the merchant asks for an operation");
+  const bool is_over =
+      transaction.held_minor == 0 && transaction.captured_minor == transaction.refunded_minor;
+  story.say("next", transaction.status == payment::Status::manual_review ? "nothing, until a person decides"
+                    : is_over                                            ? "nothing: it is over"
+                              : "nothing, unless the merchant asks for an operation");
 }
 
 }  // namespace

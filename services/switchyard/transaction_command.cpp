@@ -56,6 +56,17 @@ json::value look_at(const TransactionClient& client, const std::string& id) {
   return client.call({.url = path_of(id), .body = {}, .headers = {}});
 }
 
+// A reply that was given before, under the same key, waits for nothing.
+json::value wait_for_result(const TransactionClient& client, json::value reply, std::chrono::seconds left) {
+  const auto& transaction = reply.as_object();
+  if (left.count() <= 0 || is_settled(text_of(transaction, "status"))) return reply;
+  http::ClientRequest request{.url = path_of(text_of(transaction, "id")),
+                              .body = {},
+                              .headers = {fmt::format("Prefer: wait={}", left.count())}};
+  request.timeout = reply_time + left;
+  return client.call(std::move(request));
+}
+
 std::string done_text(const Options& options, const char* what, const json::object& reply) {
   auto text = fmt::format("{} was accepted: transaction {}", what, text_of(reply, "id"));
   if (const auto operation = text_of(reply, "operation"); !operation.empty())
@@ -76,10 +87,14 @@ int post(const Context& context, const Options& options, const char* what, const
     request.headers.push_back("Idempotency-Key: " + options.idempotency_key);
   if (options.wait_s > 0) request.headers.push_back(fmt::format("Prefer: wait={}", options.wait_s));
   request.timeout = reply_time + std::chrono::seconds(options.wait_s);
+  const auto asked_at = std::chrono::steady_clock::now();
   const auto reply = client.call(std::move(request));
+  const auto wait = std::chrono::seconds(options.idempotency_key.empty() ? 0 : options.wait_s);
+  const auto left =
+      wait - std::chrono::floor<std::chrono::seconds>(std::chrono::steady_clock::now() - asked_at);
   std::string bad_end;
   tell_what_was_done(done_text(options, what, reply.as_object()), [&] {
-    print_transaction(context, reply);
+    print_transaction(context, wait_for_result(client, reply, left));
     service::finish_output();
     // The transaction does not say what became of one operation.
     const auto operation = text_of(reply.as_object(), "operation");

@@ -120,6 +120,41 @@ def test_a_refund_that_fails_later_lowers_the_total_and_is_for_a_person(payer):
     assert "refund" in str(failed["operations"][1]["reason"])
 
 
+def taken_back_later(psp, kind):
+    reply = psp.ask("PUT", "/script", {"rules": [{"behaviour": "taken_back", "kind": kind, "delay_ms": 1000, "requests": 1}]})
+    assert reply.status == 200, reply.body
+
+
+def test_a_payment_that_fails_later_lowers_the_total_and_is_for_a_person(psp, payer):
+    taken_back_later(psp, "authorize")
+    failed = payer.wait_for_status(created(payer)["id"], "manual_review")
+    assert failed["captured_amount"] == 0
+    assert "payment_intent.payment_failed" in str(failed["operations"][0]["reason"])
+    assert_problem(payer.ask(failed["id"], "refund"), 409, "Not possible in this state")
+
+
+@pytest.mark.parametrize("amount", [400, 1250])
+def test_a_capture_that_fails_later_lowers_the_total_and_is_for_a_person(psp, payer, amount):
+    held = payer.wait_for_status(created(payer, capture="manual")["id"], "authorized")
+    taken_back_later(psp, "capture")
+    payer.asked(held["id"], "capture", amount=amount)
+    failed = payer.wait_for_status(held["id"], "manual_review")
+    assert (failed["authorized_amount"], failed["captured_amount"]) == (1250, 0)
+    assert "payment_intent.payment_failed" in str(failed["operations"][1]["reason"])
+
+
+def test_a_hold_that_ends_at_the_psp_is_for_a_person_who_can_end_it(psp, server, payer):
+    held = payer.wait_for_status(created(payer, capture="manual")["id"], "authorized")
+    intent = held["operations"][0]["psp_reference"]
+    reply = psp.ask("POST", f"/v1/payment_intents/{intent}/cancel", headers={"Authorization": "Bearer sk_test_hunter2"})
+    assert reply.status == 200, reply.body
+    gone = payer.wait_for_status(held["id"], "manual_review")
+    assert (gone["authorized_amount"], gone["operations"][0]["status"]) == (0, "manual_review")
+    assert "payment_intent.canceled" in str(gone["operations"][0]["reason"])
+    server.command("transaction", "resolve", held["id"], "--operation", "1", "--did-not-happen", "--note", "seen at Stripe")
+    assert payer.show(held["id"])["status"] == "failed"
+
+
 def test_a_payment_without_a_token_is_not_sent(psp, payer):
     failed = payer.wait_for_status(payer.created(100, "EUR")["id"], "failed")
     assert "payment_method" in failed["reason"] and psp.counts() == {}

@@ -257,6 +257,9 @@ class Play {
         break;
       case 'i':
         break;
+      case 'n':
+        notice.what = payment::CameToNothing{"it was cancelled"};
+        break;
       case 'm':
         notice.what = payment::AskAgain{};
         break;
@@ -298,6 +301,7 @@ class Play {
 
   static bool may_be_said_again(const Notice& notice) {
     return std::holds_alternative<payment::AskAgain>(notice.what) ||
+           std::holds_alternative<payment::CameToNothing>(notice.what) ||
            std::holds_alternative<payment::ChargedBack>(notice.what);
   }
 

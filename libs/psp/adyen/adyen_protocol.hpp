@@ -23,6 +23,7 @@ class AdyenProtocol final : public Protocol {
   explicit AdyenProtocol(Settings settings);
 
   std::string_view name() const override { return settings_.account; }
+  std::string_view secret() const override { return settings_.api_key; }
   Capabilities capabilities() const override;
   std::expected<std::string, payment::Rejected> encode(const payment::State& state,
                                                        const payment::Operation& operation) const override;

@@ -204,12 +204,12 @@ payment::Found read_answer_to_resend(const Settings& settings, const payment::St
   if (!is_success(result->status)) {
     return read_error_to_resend(std::move(answer), result->status, !headers.idempotency_key.empty());
   }
-  if (headers.are_known && headers.idempotency_key.empty()) {
-    const auto report = read_report(result->body).value_or(Report());
+  const auto report = read_report(result->body);
+  if (report && headers.are_known && headers.idempotency_key.empty()) {
     return Contradicted{
         "Adyen answered the same request, sent again, and does not say that it knew its key: "
         "it may have done it twice",
-        report.psp_reference};
+        report->psp_reference};
   }
   return found_of(std::move(answer));
 }

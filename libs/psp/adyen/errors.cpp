@@ -62,8 +62,12 @@ bool says_to_ask_again(const Report& report) {
 }  // namespace
 
 Answer read_error(const http::ClientResponse& response, bool is_payment) {
-  const auto report = read_report(response.body).value_or(Report());
+  const auto read = read_report(response.body);
+  const auto report = read.value_or(Report());
   auto reason = reason_of_error(response.status, report);
+  // A page of HTML is of somebody in between, who may have kept Adyen's answer.
+  const bool is_adyens = read || response.body.empty();
+  if (!is_adyens && response.status != too_many_requests) return OutcomeUnknown{std::move(reason)};
   const bool speaks_of_a_payment = !report.result_code.empty() || report.status == "received";
   if (speaks_of_a_payment) return OutcomeUnknown{std::move(reason) + ", with what looks like a payment"};
   if (says_to_ask_again(report)) return OutcomeUnknown{std::move(reason)};
@@ -73,7 +77,7 @@ Answer read_error(const http::ClientResponse& response, bool is_payment) {
       return Rejected{std::move(reason)};
     case unauthorized:
     case forbidden:
-      return Rejected{reason_of_configuration(response.status, report)};
+      return Rejected{.reason = reason_of_configuration(response.status, report), .is_of_account = true};
     case unprocessable:
       return read_unprocessable(report, is_payment);
     case too_many_requests:

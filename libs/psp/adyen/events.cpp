@@ -97,7 +97,9 @@ Notice notice_of(const EventItem& item) {
   return {.event = fmt::format("{}:{}:{}", item.psp_reference, item.event_code, item.success),
           .type = item.event_code,
           .reference = std::move(named.transaction_reference),
-          .idempotency_key = std::move(named.idempotency_key),
+          // What is none of ours must not be taken for nothing.
+          .idempotency_key =
+              named.idempotency_key.empty() ? item.merchant_reference : std::move(named.idempotency_key),
           .psp_reference = item.psp_reference,
           .payment = payment,
           .kind = code == nullptr ? std::nullopt : code->kind,

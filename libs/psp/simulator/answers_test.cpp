@@ -288,7 +288,7 @@ TEST(Answer, AnotherAmountIsPassedOnAndFoundByTheMachine) {
         const auto step = payment::answered(sent(kind), outcome, psp, Timestamp(), {});
         EXPECT_EQ(step.operation().phase, payment::Phase::manual_review) << body;
         EXPECT_EQ(step.operation().psp_reference, "sim_2");
-        EXPECT_THAT(step.operation().reason.message, HasSubstr("where 100 USD was asked for"));
+        EXPECT_THAT(step.operation().reason.message, HasSubstr("where 1.00 USD was asked for"));
       }
     }
   }

@@ -128,7 +128,9 @@ Answer read_refusal(const payment::Step& step, long status, const Error& error) 
 
 Answer read_other_status(const payment::Step& step, long status, std::string_view body) {
   if (status == unauthorized || status == forbidden) {
-    return Rejected{fmt::format("Stripe answered {}: it does not take our secret key", status)};
+    if (!body.empty() && !read_object(body)) return OutcomeUnknown{reason_of_status(status, body)};
+    return Rejected{.reason = fmt::format("Stripe answered {}: it does not take our secret key", status),
+                    .is_of_account = true};
   }
   if (status == too_many_requests) return NotSent{reason_of_status(status, body)};
   const bool is_refusal =

@@ -15,9 +15,9 @@
 // | any other status, an answer that cannot be read    | OutcomeUnknown: it may have been done              |
 // | none, and no byte of the request left              | NotSent                                            |
 //
-// 400, 402, 404 and 422 are believed only with an error of Stripe's in the body: a page of HTML is of
-// somebody in between. Stripe's words are for people and never decide. Of 401 and 403 they are left out: they
-// repeat a part of the secret key.
+// 400, 402, 404 and 422 are believed only with an error of Stripe's in the body, 401 and 403 with no body,
+// too: a page of HTML is of somebody in between, who may have kept Stripe's answer. Stripe's words are for
+// people and never decide. Of 401 and 403 they are left out: they repeat a part of the secret key.
 #pragma once
 
 #include <array>

@@ -102,10 +102,10 @@ struct StatusCase {
 
 const std::vector<StatusCase>& status_cases() {
   static const std::vector<StatusCase> cases{
-      {"succeeded", Succeeded{{}, euros(0)}, Succeeded{{}, euros(0)}, Declined{}},
+      {"succeeded", Succeeded{{}, euros(0)}, Succeeded{{}, euros(0)}, Contradicted{}},
       {"processing", Pending{}, Pending{}, OutcomeUnknown{}},
       {"requires_capture", OutcomeUnknown{}, OutcomeUnknown{}, OutcomeUnknown{}},
-      {"requires_action", Declined{}, OutcomeUnknown{}, OutcomeUnknown{}},
+      {"requires_action", ActionRequired{}, OutcomeUnknown{}, OutcomeUnknown{}},
       {"requires_confirmation", OutcomeUnknown{}, OutcomeUnknown{}, OutcomeUnknown{}},
       {"canceled", Declined{}, Declined{}, Succeeded{{}, euros(0)}},
       {"a_status_of_next_year", OutcomeUnknown{}, OutcomeUnknown{}, OutcomeUnknown{}},
@@ -182,11 +182,13 @@ TEST(StripeAnswer, OnlyAnAddressOfTheWebIsGivenToACustomer) {
   }
 }
 
-TEST(StripeAnswer, WhereNobodyMayBeAskedAQuestionIsADecline) {
-  const auto outcome = answered(Kind::authorize, intent(redirect));
-  ASSERT_TRUE(is<Declined>(outcome));
-  EXPECT_EQ(std::get<Declined>(outcome).reason.code, "authentication_required");
-  EXPECT_EQ(std::get<Declined>(outcome).reason.kind, ReasonKind::customer_action);
+TEST(StripeAnswer, WhereNobodyMayBeAskedAPaymentThatWaitsIsEndedAtStripe) {
+  const auto step = step_of({.kind = Kind::authorize});
+  const auto outcome = answered(step, 200, text(intent(redirect)));
+  ASSERT_TRUE(is<ActionRequired>(outcome));
+  EXPECT_EQ(std::get<ActionRequired>(outcome).url, "") << "nobody is sent anywhere";
+  const payment::RetryPolicy policy{.can_end = true};
+  EXPECT_EQ(payment::answered(step, outcome, only_stripe, sent_at, policy).action, payment::Action::end);
 }
 
 // --- Declines ------------------------------------------------------------------------------------
@@ -347,6 +349,8 @@ TEST(StripeAnswer, OfASecretKeyNothingIsRepeated) {
   for (const long status : {401, 403}) {
     const auto outcome = answered(Kind::authorize, status, body);
     ASSERT_TRUE(is<Rejected>(outcome));
+    EXPECT_TRUE(std::get<Rejected>(outcome).is_of_account);
+    EXPECT_TRUE(is<OutcomeUnknown>(answered(Kind::authorize, status, "<html>no</html>"))) << "a proxy's page";
     EXPECT_EQ(std::get<Rejected>(outcome).reason,
               fmt::format("Stripe answered {}: it does not take our secret key", status));
     EXPECT_THAT(reason_of_status(status, body), Not(HasSubstr("sk_live")));
@@ -422,8 +426,7 @@ TEST(StripeAnswer, TheStateOfThePaymentTellsWhatBecameOfAVoid) {
   EXPECT_TRUE(
       is<Succeeded>(unexpected(Kind::void_, canceled_intent(R"({"cancellation_reason":"automatic"})"))));
   const auto taken = unexpected(Kind::void_, canceled_intent(R"({"status":"succeeded"})"));
-  ASSERT_TRUE(is<Declined>(taken));
-  EXPECT_EQ(std::get<Declined>(taken).reason.kind, ReasonKind::hard_decline);
+  ASSERT_TRUE(is<Contradicted>(taken)) << "somebody took it at Stripe";
   for (const auto* status : {"requires_capture", "processing", "requires_action", "new"}) {
     const auto payment = canceled_intent(fmt::format(R"({{"status":"{}"}})", status));
     EXPECT_TRUE(is<OutcomeUnknown>(unexpected(Kind::void_, payment))) << status;
@@ -569,7 +572,7 @@ TEST(StripeAnswer, AnotherAmountIsFoundByTheMachine) {
   const auto review = [](payment::Step step, const boost::json::object& object) {
     const auto answer = answered(step, 200, text(object));
     const auto next = payment::answered(std::move(step), answer, only_stripe, sent_at, {});
-    EXPECT_THAT(next.operation().reason.message, HasSubstr("where 2000 EUR was asked for"));
+    EXPECT_THAT(next.operation().reason.message, HasSubstr("where 20.00 EUR was asked for"));
     return next.operation().phase;
   };
   EXPECT_EQ(review(sent_step(Kind::authorize), intent(R"({"amount_received":1})")), Phase::manual_review);

@@ -6,8 +6,8 @@
 // | type                                                      | notice                                   |
 // |-----------------------------------------------------------|------------------------------------------|
 // | payment_intent.succeeded, .amount_capturable_updated,     | AskAgain                                 |
-// |   .payment_failed, .processing, .requires_action,         |                                          |
-// |   .canceled                                               |                                          |
+// |   .processing, .requires_action                           |                                          |
+// | payment_intent.payment_failed, .canceled                  | CameToNothing                            |
 // | charge.captured, charge.refunded                          | AskAgain                                 |
 // | refund.created, refund.updated, charge.refund.updated     | AskAgain; TakenBack where it has failed  |
 // | refund.failed                                             | TakenBack                                |

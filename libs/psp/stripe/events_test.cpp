@@ -127,9 +127,8 @@ boost::json::object dispute() {
 }
 
 TEST(StripeEvent, WhatHappenedToAPaymentIsAskedForAgain) {
-  for (const auto* type :
-       {"payment_intent.succeeded", "payment_intent.amount_capturable_updated",
-        "payment_intent.payment_failed", "payment_intent.processing", "payment_intent.requires_action"}) {
+  for (const auto* type : {"payment_intent.succeeded", "payment_intent.amount_capturable_updated",
+                           "payment_intent.processing", "payment_intent.requires_action"}) {
     const auto notice = notice_of(event_of(type, intent()));
     EXPECT_TRUE(is<payment::AskAgain>(notice.what)) << type;
     EXPECT_EQ(notice.event, "evt_1");
@@ -140,6 +139,22 @@ TEST(StripeEvent, WhatHappenedToAPaymentIsAskedForAgain) {
     EXPECT_EQ(notice.psp_reference, "pi_1");
     EXPECT_EQ(notice.payment, "pi_1");
   }
+}
+
+TEST(StripeEvent, APaymentThatFailedSaysWhy) {
+  const auto why = [](std::string_view members) {
+    const auto notice = notice_of(event_of("payment_intent.payment_failed", with(intent(), members)));
+    EXPECT_EQ(notice.kind, Kind::authorize);
+    EXPECT_EQ(notice.idempotency_key, "key-2");
+    EXPECT_EQ(notice.payment, "pi_1");
+    const auto* nothing = std::get_if<payment::CameToNothing>(&notice.what);
+    return nothing == nullptr ? "" : nothing->reason;
+  };
+  EXPECT_EQ(why(R"({"last_payment_error":{"code":"card_declined","decline_code":"lost_card"}})"),
+            "the payment failed: lost_card");
+  EXPECT_EQ(why(R"({"last_payment_error":{"code":"payment_intent_payment_attempt_failed"}})"),
+            "the payment failed: payment_intent_payment_attempt_failed");
+  EXPECT_EQ(why(R"({"last_payment_error":null})"), "the payment failed: no reason is given");
 }
 
 TEST(StripeEvent, APaymentThatWasHeldAndSucceededWasCaptured) {
@@ -155,7 +170,8 @@ TEST(StripeEvent, APaymentThatWasHeldAndSucceededWasCaptured) {
 
 TEST(StripeEvent, AVoidIsFoundByTheKeyOfItsRequest) {
   const auto notice = notice_of(event_of("payment_intent.canceled", canceled_intent()));
-  EXPECT_TRUE(is<payment::AskAgain>(notice.what));
+  ASSERT_TRUE(is<payment::CameToNothing>(notice.what));
+  EXPECT_THAT(std::get<payment::CameToNothing>(notice.what).reason, HasSubstr("the payment was cancelled"));
   EXPECT_EQ(notice.kind, std::nullopt);
   EXPECT_EQ(notice.idempotency_key, "key-7");
   EXPECT_EQ(notice.reference, "reference-1");

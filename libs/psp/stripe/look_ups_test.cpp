@@ -217,7 +217,7 @@ TEST(StripeLookUp, ThePaymentsStatusTellsWhatBecameOfACaptureOrVoid) {
   EXPECT_TRUE(is<Contradicted>(looked_up(Kind::capture, Question::payment, not_under_our_key)));
   EXPECT_TRUE(is<Succeeded>(looked_up(Kind::void_, Question::payment, canceled_intent())));
   EXPECT_TRUE(is<NoSuchOperation>(looked_up(Kind::void_, Question::payment, still_held)));
-  EXPECT_TRUE(is<Declined>(looked_up(Kind::void_, Question::payment, not_under_our_key)));
+  EXPECT_TRUE(is<Contradicted>(looked_up(Kind::void_, Question::payment, not_under_our_key)));
 }
 
 TEST(StripeLookUp, ARefundIsReadByItsName) {

@@ -101,17 +101,11 @@ Found believe_failed(const Intent& intent, const payment::Operation& operation,
 
 Found believe_action(const Intent& intent, const payment::State& state,
                      const std::expected<Money, Found>& amount) {
-  if (!state.transaction.return_url.empty()) {
-    // Without an address, too: the customer may be there at this very moment.
-    return with_amount(payment::ActionRequired{intent.id, {}, intent.redirect_url}, amount);
-  }
-  // error_on_requires_action should have made it a decline. Nobody but us could go on with it, and we do not.
-  return with_amount(Declined{.reason = {.code = "authentication_required",
-                                         .message = "the customer would have to be asked",
-                                         .kind = ReasonKind::customer_action},
-                              .psp_reference = intent.id,
-                              .amount = {}},
-                     amount);
+  // Without an address of Stripe's, too: the customer may be there at this very moment. Without one of ours,
+  // where error_on_requires_action should have made it a decline, nobody goes there: the machine has it
+  // ended.
+  const auto& url = state.transaction.return_url.empty() ? std::string() : intent.redirect_url;
+  return with_amount(payment::ActionRequired{intent.id, {}, url}, amount);
 }
 
 Found believe_authorization(const Intent& intent, const payment::Step& step) {
@@ -169,11 +163,8 @@ Found believe_void(const Intent& intent, const payment::Step& step, Told told) {
   }
   if (intent.status == "requires_capture" && told == Told::when_read) return payment::NoSuchOperation{};
   if (intent.status == "succeeded") {
-    return Declined{.reason = {.code = "payment_intent_unexpected_state",
-                               .message = "the money is taken already",
-                               .kind = ReasonKind::hard_decline},
-                    .psp_reference = intent.id,
-                    .amount = {}};
+    // Not by us: a void is asked for only while nothing is captured.
+    return Contradicted{"Stripe has taken the money of the hold that was to be given back", intent.id};
   }
   return unknown_in(intent);
 }

@@ -9,12 +9,11 @@
 //
 // | status                  | authorize                      | capture              | void                  |
 // |-------------------------|--------------------------------|----------------------|-----------------------|
-// | succeeded               | Succeeded; Contradicted where  | Succeeded if it is   | Declined: it is taken |
-// |                         |   it was only to be held       |   under our key      |                       |
+// | succeeded               | Succeeded; Contradicted where  | Succeeded if it is   | Contradicted: taken   |
+// |                         |   it was only to be held       |   under our key      |   by somebody         |
 // | requires_capture        | Succeeded, if it is to be held | nothing was done     | nothing was done      |
 // | processing              | Pending                        | Pending              | OutcomeUnknown        |
-// | requires_action         | ActionRequired, or Declined if | OutcomeUnknown       | OutcomeUnknown        |
-// |                         |   nobody may be asked          |                      |                       |
+// | requires_action         | ActionRequired                 | OutcomeUnknown       | OutcomeUnknown        |
 // | requires_payment_method | Declined, if it was tried      | OutcomeUnknown       | OutcomeUnknown        |
 // | requires_confirmation   | OutcomeUnknown                 | OutcomeUnknown       | OutcomeUnknown        |
 // | canceled                | Declined                       | Declined             | Succeeded             |

@@ -24,6 +24,7 @@ class StripeProtocol final : public Protocol {
   explicit StripeProtocol(Settings settings);
 
   std::string_view name() const override { return settings_.account; }
+  std::string_view secret() const override { return settings_.secret_key; }
   Capabilities capabilities() const override;
   std::expected<std::string, payment::Rejected> encode(const payment::State& state,
                                                        const payment::Operation& operation) const override;
