@@ -4,6 +4,8 @@ import pytest
 
 from support.http_client import Client
 from support.ports import free_port
+from support.problems import assert_problem
+from support.programs import run_to_exit
 
 BACK = "https://shop.example/back"
 
@@ -151,7 +153,10 @@ def test_a_hold_that_ends_at_the_psp_is_for_a_person_who_can_end_it(psp, server,
     gone = payer.wait_for_status(held["id"], "manual_review")
     assert (gone["authorized_amount"], gone["operations"][0]["status"]) == (0, "manual_review")
     assert "payment_intent.canceled" in str(gone["operations"][0]["reason"])
-    server.command("transaction", "resolve", held["id"], "--operation", "1", "--did-not-happen", "--note", "seen at Stripe")
+    settings = {name: str(value) for name, value in server.settings.items()}
+    done = run_to_exit("switchyard", ["transaction", "resolve", held["id"], "--operation", "1", "--did-not-happen",
+                                      "--note", "seen at Stripe"], settings, server.program.folder)
+    assert done.returncode == 0, done.stderr
     assert payer.show(held["id"])["status"] == "failed"
 
 
