@@ -16,15 +16,15 @@ std::chrono::milliseconds time_left(Deadline deadline) {
   return std::clamp(left, milliseconds(0), milliseconds(3'600'000));
 }
 
-void hide(std::string_view secret, std::string& text) {
+}  // namespace
+
+void hide_secret(std::string_view secret, std::string& text) {
   if (secret.empty()) return;
   for (auto at = text.find(secret); at != std::string::npos; at = text.find(secret, at)) {
     text.replace(at, secret.size(), "[secret]");
     at += std::string_view("[secret]").size();
   }
 }
-
-}  // namespace
 
 HttpAdapter::HttpAdapter(Executor executor, std::unique_ptr<Protocol> protocol, std::size_t connections_max,
                          const Clock& clock)
@@ -61,7 +61,7 @@ Task<payment::Found> HttpAdapter::end(const payment::Step& step, Deadline deadli
 Task<http::CallResult> HttpAdapter::call(http::ClientRequest request, Deadline deadline) {
   request.timeout = time_left(deadline);
   auto result = co_await client_.send(std::move(request));
-  if (result) hide(protocol_->secret(), result->body);
+  if (result) hide_secret(protocol_->secret(), result->body);
   co_return result;
 }
 

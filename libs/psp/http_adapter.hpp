@@ -31,4 +31,7 @@ class HttpAdapter final : public Adapter {
   const Clock& clock_;
 };
 
+// Whatever repeats it: the text goes into reasons, replies and logs.
+void hide_secret(std::string_view secret, std::string& text);
+
 }  // namespace switchyard::psp

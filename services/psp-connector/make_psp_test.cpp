@@ -61,6 +61,17 @@ TEST_F(MakePspTest, ASecretThatIsNotThereIsAskedForByItsName) {
   EXPECT_THAT(problem_with(adyen), AllOf(StartsWith("ADYEN_KEY is not set"), HasSubstr("api_key_env")));
 }
 
+TEST_F(MakePspTest, ASecretWithWhatNoPspGivesIsRefusedByItsName) {
+  for (const auto* secret :
+       {"sk_test_1\n", "sk_test_1\r\nX-Evil: 1", " sk_test_1", "sk_test_1 2", "sk_test_\xc3\xa4"}) {
+    settings_.environment.set("STRIPE_KEY", secret);
+    EXPECT_THAT(problem_with(stripe), AllOf(StartsWith("STRIPE_KEY holds a blank"), HasSubstr("account it"),
+                                            Not(HasSubstr("sk_test"))));
+  }
+  settings_.environment.set("STRIPE_KEY", "sk_test_");
+  EXPECT_THAT(problem_with(stripe), StartsWith("STRIPE_KEY is no secret key"));
+}
+
 TEST_F(MakePspTest, ASecretThatIsNoneIsRefusedAndNotRepeated) {
   settings_.environment.set("STRIPE_KEY", "pk_test_hunter2");
   EXPECT_THAT(problem_with(stripe),

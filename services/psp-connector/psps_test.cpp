@@ -45,6 +45,12 @@ TEST(Psps, OneIsAskedOnceAndNeedsNoRules) {
   EXPECT_FALSE(psps.has("simulator"));
 }
 
+TEST(Psps, AreSimulatedOnlyWhereEachOneIs) {
+  EXPECT_FALSE(Psps(routing::parse(two_accounts).value(), scripted, 8).is_simulated());
+  constexpr auto one = "[psp.first]\nadapter = \"simulator\"\n[[rule]]\npsp = \"first\"\n";
+  EXPECT_TRUE(Psps(routing::parse(one).value(), scripted, 8).is_simulated());
+}
+
 TEST(Psps, OneHasNoBreaker) {
   ScriptedPsp only;
   Psps psps(only);
