@@ -155,13 +155,13 @@ def test_a_refund_whose_answer_is_lost_or_late_is_done_once(start_three_services
 
 def test_who_waits_for_a_refund_waits_for_that_one(start_three_services, start_psp_simulator, merchant_of):
     psp = start_psp_simulator()
-    psp.play({"behaviour": "pending", "kind": "refund", "delay_ms": 60_000, "requests": 1})
+    psp.play({"behaviour": "pending", "kind": "refund", "delay_ms": 15_000, "requests": 1})
     merchant = merchant_of(start_three_services(PSP_URL=psp.url, **QUICK))
     identifier = merchant.created(100)["id"]
     merchant.wait_for_status(identifier, "captured")
     merchant.asked(identifier, "refund", amount=30)
     eventually(lambda: operation_of(merchant.show(identifier), 2)["status"] == "pending", "the first refund to wait")
-    reply = merchant.ask(identifier, "refund", headers={"Prefer": "wait=20"}, amount=20)
+    reply = merchant.ask(identifier, "refund", headers={"Prefer": "wait=30"}, amount=20)
     assert reply.status == 200 and reply.json()["status"] == "processing", "the first one is under way"
     shown = merchant.show(identifier)
     assert [operation["status"] for operation in shown["operations"]] == ["succeeded", "pending", "succeeded"]
