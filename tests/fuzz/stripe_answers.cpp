@@ -166,9 +166,10 @@ void check_booked(const Asked& asked, const Step& after, const http::ClientRespo
         is_said(asked, response, [&](const auto& object) { return says_it_waits(object, asked); }));
   }
   if (phase == Phase::action_required && asked.phase != Phase::action_required) {
-    SWITCHYARD_ASSERT(asked.has_return_url && is_said(asked, response, [&](const auto& object) {
-                        return is_ours(object, asked) && says(object, "status", "requires_action");
-                      }));
+    SWITCHYARD_ASSERT(is_said(asked, response, [&](const auto& object) {
+      return is_ours(object, asked) && says(object, "status", "requires_action");
+    }));
+    SWITCHYARD_ASSERT(asked.has_return_url || after.operation().action_url.empty());
   }
   // Stripe does not say that there is no refund or payment: only that a hold is as it was.
   if (after.action == payment::Action::send) {
