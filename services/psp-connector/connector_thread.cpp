@@ -1,5 +1,7 @@
 #include "psp-connector/connector_thread.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "psp-connector/rq_workbench.hpp"
@@ -64,7 +66,10 @@ Task<void> ConnectorThread::watch_routing_file() {
 }
 
 void ConnectorThread::follow_routing_file() {
-  auto trouble = routing_file_->follow([this](routing::Routes routes) { psps_->change(std::move(routes)); });
+  auto trouble = routing_file_->follow([this](routing::Routes routes) {
+    if (psp_settings_.check) std::ranges::for_each(routes.accounts, psp_settings_.check);
+    psps_->change(std::move(routes));
+  });
   if (!trouble) return;
   if (trouble->empty()) {
     log_.info(fmt::format("The rules of {} are followed from now on", routing_file_->path()));

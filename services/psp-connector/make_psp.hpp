@@ -1,6 +1,7 @@
 // Builds what calls the PSP of an account, from its entry in the routing file and the environment.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -22,6 +23,9 @@ struct PspSettings {
   std::string ledger_path{};
   // SWITCHYARD_ENV.
   bool production = false;
+  // What else goes by the accounts of a new file in this process: throws ConfigError for one that it cannot
+  // use, and then the rules from before are kept. May be empty.
+  std::function<void(const routing::Account&)> check{};
 };
 
 // Throws ConfigError.

@@ -7,6 +7,7 @@
 #include "core-api/core_api.hpp"
 #include "psp-connector/connector_thread.hpp"
 #include "psp-events/events_api.hpp"
+#include "psp-events/make_webhook.hpp"
 #include "rq/redis_queue.hpp"
 #include "service/program.hpp"
 #include "service/web_service.hpp"
@@ -25,7 +26,11 @@ int serve(const Environment& environment) {
   auto auth_settings = auth::read_settings(environment);
   auto core_settings = core::read_settings(environment);
   auto connector_settings = connector::read_settings(environment);
-  const auto psp_settings = connector::read_psp_settings(environment);
+  auto psp_settings = connector::read_psp_settings(environment);
+  // So that payments do not go by a file that events are not taken by.
+  psp_settings.check = [&environment](const routing::Account& account) {
+    events::make_webhook(account, environment);
+  };
   auto events_settings = events::read_settings(environment);
   const auto redis_settings = rq::read_redis_settings(environment);
   if (redis_settings) connector_settings.take_over_after = redis_settings->sweep.delay;

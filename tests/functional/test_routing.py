@@ -116,6 +116,18 @@ def test_new_rules_are_followed_and_wrong_ones_are_not(routed, psps, routing_fil
     assert psp_of_a_payment() == ["a"]
 
 
+def test_payments_do_not_go_by_a_file_that_events_are_not_taken_by(start_switchyard, psps, routing_file, merchant_of):
+    routing_file.write_text(first_a_then_b(psps))
+    server = start_switchyard(ROUTING_FILE=routing_file, STRIPE_KEY="sk_test_1")
+    merchant = merchant_of(server)
+    routing_file.write_text(accounts(psps) + '[psp.c]\nadapter = "stripe"\nsecret_key_env = "STRIPE_KEY"\n'
+                            'webhook_secret_env = "NOT_SET"\n' + RULE_FOR_B)
+    eventually(lambda: once(server.core, "GET", "/health").json()["checks"]["connector:routing"][0]["status"] == "warn",
+               "health to tell")
+    assert "NOT_SET is not set" in once(server.core, "GET", "/health").json()["checks"]["connector:routing"][0]["output"]
+    assert psps_of(merchant.wait_final(merchant.created(100)["id"])) == ["a"]
+
+
 def start_fails(tmp_path, text=None):
     """The one line of a start that ends with 2."""
     path = tmp_path / "routing.toml"
