@@ -49,7 +49,7 @@ class Says:
     number: int = 1
     amount: int = AMOUNT
     success: str = "true"
-    # By an operation that is none of ours: under a name of its own.
+    # By an operation that is none of ours: under a name and a reference of its own.
     is_unasked: bool = False
 
 
@@ -222,18 +222,18 @@ class Adyen:
             elif says.number == 1 and says.code != "AUTHORISATION":
                 name = own_capture
             original = "" if says.code == "AUTHORISATION" else authorization
-            _, item = self._item(says.code, name, says.success, original=original, reference=reference_of(key),
-                                 amount=says.amount)
+            reference = "by hand 17" if says.is_unasked else reference_of(key)
+            _, item = self._item(says.code, name, says.success, original=original, reference=reference, amount=says.amount)
             yield item
 
     def of_nobody(self, payment):
-        """Of a payment that is not known; of one that is, with what nobody asked for; what means nothing, or is not known."""
+        """Of a payment that is not known, and what means nothing, or is not known."""
         authorization, key = payment.operations[1][1], payment.operations[1][0]
         chosen = self._rng.randrange(4)
         if chosen == 0:
             event, item = self._item("CAPTURE", self._name(), original=self._name(), reference="another_shop_17")
         elif chosen == 1:
-            event, item = self._item("REFUND", self._name(), original=authorization, reference="by hand 17")
+            event, item = self._item("REFUND", self._name(), original=self._name(), reference="by hand 17")
         else:
             code = ("REPORT_AVAILABLE", "WHAT_IS_NEW_NEXT_YEAR")[chosen - 2]
             event, item = self._item(code, self._name(), original=authorization, reference=reference_of(key))

@@ -544,7 +544,7 @@ def test_resolve_that_the_totals_leave_no_room_for(command):
     execute(database, "UPDATE transactions SET status = 'manual_review', operation_count = 3 WHERE id = ?", key)
     arguments = ["transaction", "resolve", identifier, "--operation", 3, "--note", "asked them"]
     message = failed(command(*arguments, "--succeeded"))
-    assert "no room" in message and "a refund of 1.00 EUR" in message and "1.00 EUR refunded" in message
+    assert "no room" in message and "refund of 1.00 EUR" in message and "1.00 EUR refunded" in message
     assert json.loads(succeeded(command("--json", *arguments, "--did-not-happen")))["status"] == "refunded"
 
 

@@ -280,8 +280,8 @@ CARD_NUMBER = "4111111111111111"
 @pytest.mark.quick
 @pytest.mark.parametrize("where", ["answer", "list"])
 @pytest.mark.parametrize("lie, said", [
-    ({"amount": 100, "currency": "USD"}, "speaks of 100 USD, where 1 JPY was asked for"),
-    ({"currency": "USD"}, "speaks of 1 USD, where 1 JPY was asked for"),
+    ({"amount": 100, "currency": "USD"}, "speaks of 1.00 USD, where 1 JPY was asked for"),
+    ({"currency": "USD"}, "speaks of 0.01 USD, where 1 JPY was asked for"),
     ({"currency": "jpy"}, "speaks of 1 jpy, where 1 JPY was asked for"),
     ({"amount": 1.5}, "speaks of 1.5E0 JPY, where 1 JPY was asked for"), ({"amount": -1}, "speaks of -1 JPY"),
     ({"amount": 2**63}, "speaks of 9223372036854775808 JPY"), ({"amount": 10**30}, "speaks of 1E30 JPY"),
