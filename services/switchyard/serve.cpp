@@ -20,17 +20,22 @@ namespace {
 
 constexpr std::uint16_t default_port = 8080;
 
+// Payments do not go by a new routing file that events cannot be taken by.
+connector::PspSettings read_psp_settings(const Environment& environment) {
+  auto settings = connector::read_psp_settings(environment);
+  settings.check = [environment](const routing::Account& account) {
+    events::make_webhook(account, environment);
+  };
+  return settings;
+}
+
 int serve(const Environment& environment) {
   service::prepare_process();
   const auto http_settings = service::read_http_settings(environment, default_port);
   auto auth_settings = auth::read_settings(environment);
   auto core_settings = core::read_settings(environment);
   auto connector_settings = connector::read_settings(environment);
-  auto psp_settings = connector::read_psp_settings(environment);
-  // So that payments do not go by a file that events are not taken by.
-  psp_settings.check = [&environment](const routing::Account& account) {
-    events::make_webhook(account, environment);
-  };
+  const auto psp_settings = read_psp_settings(environment);
   auto events_settings = events::read_settings(environment);
   const auto redis_settings = rq::read_redis_settings(environment);
   if (redis_settings) connector_settings.take_over_after = redis_settings->sweep.delay;

@@ -93,13 +93,13 @@ Notice::What what_of(const EventItem& item, const EventCode* code) {
 Notice notice_of(const EventItem& item) {
   const auto* code = find_event_code(item.event_code);
   auto named = read_reference(item.merchant_reference);
+  // What is none of ours must not be taken for nothing.
+  if (named.idempotency_key.empty()) named.idempotency_key = item.merchant_reference;
   const auto& payment = item.original_reference.empty() ? item.psp_reference : item.original_reference;
   return {.event = fmt::format("{}:{}:{}", item.psp_reference, item.event_code, item.success),
           .type = item.event_code,
           .reference = std::move(named.transaction_reference),
-          // What is none of ours must not be taken for nothing.
-          .idempotency_key =
-              named.idempotency_key.empty() ? item.merchant_reference : std::move(named.idempotency_key),
+          .idempotency_key = std::move(named.idempotency_key),
           .psp_reference = item.psp_reference,
           .payment = payment,
           .kind = code == nullptr ? std::nullopt : code->kind,

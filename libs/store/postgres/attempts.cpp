@@ -49,7 +49,7 @@ Task<Result<AttemptPage>> PostgresStore::list_attempts(AttemptRange range, std::
   SWITCHYARD_ASSERT(limit > 0);
   Statement select(oldest_first, range.merchant.value, range.first.value, range.last.value,
                    static_cast<std::int64_t>(limit));
-  const auto read = [this, range, limit](const Rows& rows) -> Result<AttemptPage> {
+  const auto read = [this, limit](const Rows& rows) -> Result<AttemptPage> {
     AttemptPage page;
     AttemptReader reader(page, limit, set_aside_);
     for (const auto row : rows.all()) {
