@@ -117,8 +117,7 @@ def test_without_a_way_back_nothing_is_left_open(psp, payer):
 
 
 def test_a_lost_answer_is_learned_and_charged_once(psp, payer):
-    reply = psp.ask("PUT", "/script", {"rules": [{"behaviour": "reset_after_charge", "requests": 1}]})
-    assert reply.status == 200, reply.body
+    psp.play({"behaviour": "reset_after_charge", "requests": 1})
     paid = payer.wait_for_status(created(payer)["id"], "captured", timeout_s=60)
     assert len(psp.charges(paid["id"])) == 1
 
@@ -126,7 +125,7 @@ def test_a_lost_answer_is_learned_and_charged_once(psp, payer):
 def test_what_nothing_could_be_learned_of_is_cancelled_by_our_name_for_it(psp, start_server, merchant_of):
     """Every answer is lost, and so is the event that would tell: Adyen is asked to let go of whatever there is."""
     rules = [{"behaviour": "error_kept_after_charge", "kind": "authorize"}, {"behaviour": "event_lost", "kind": "authorize"}]
-    assert psp.ask("PUT", "/script", {"rules": rules}).status == 200
+    psp.play(*rules)
     payer = merchant_of(start_server(LOOK_UPS_MAX=1))
     declined = payer.wait_for_status(created(payer, capture="manual")["id"], "declined")
     assert declined["operations"][0]["reason"]["code"] == "cancelled" and declined["authorized_amount"] == 0
@@ -136,7 +135,7 @@ def test_what_nothing_could_be_learned_of_is_cancelled_by_our_name_for_it(psp, s
 
 def test_events_that_come_doubled_late_and_out_of_order_are_harmless(psp, payer):
     rules = [{"behaviour": "event_doubled"}, {"behaviour": "event_reordered", "delay_ms": 300}]
-    assert psp.ask("PUT", "/script", {"rules": rules, "seed": 7}).status == 200
+    psp.play(*rules, seed=7)
     for _ in range(5):
         paid = payer.wait_for_status(created(payer)["id"], "captured")
         payer.asked(paid["id"], "refund")
@@ -148,7 +147,7 @@ def test_events_that_come_doubled_late_and_out_of_order_are_harmless(psp, payer)
 def test_what_was_said_while_we_were_away_is_heard_later(psp, server, payer):
     paid = payer.wait_for_status(created(payer)["id"], "captured")
     rules = [{"behaviour": "event_late", "delay_ms": 1500}]
-    assert psp.ask("PUT", "/script", {"rules": rules}).status == 200
+    psp.play(*rules)
     payer.asked(paid["id"], "refund")
     eventually(lambda: psp.charges(paid["id"])[0]["refunded"] == 1250, "the refund to be booked")
     server.kill()

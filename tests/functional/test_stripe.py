@@ -123,8 +123,7 @@ def test_a_refund_that_fails_later_lowers_the_total_and_is_for_a_person(payer):
 
 
 def taken_back_later(psp, kind):
-    reply = psp.ask("PUT", "/script", {"rules": [{"behaviour": "taken_back", "kind": kind, "delay_ms": 1000, "requests": 1}]})
-    assert reply.status == 200, reply.body
+    psp.play({"behaviour": "taken_back", "kind": kind, "delay_ms": 1000, "requests": 1})
 
 
 def test_a_payment_that_fails_later_lowers_the_total_and_is_for_a_person(psp, payer):
@@ -172,8 +171,7 @@ def test_nothing_of_a_secret_is_shown(server, payer):
 
 
 def test_a_lost_answer_is_learned_and_charged_once(psp, payer):
-    reply = psp.ask("PUT", "/script", {"rules": [{"behaviour": "reset_after_charge", "requests": 1}]})
-    assert reply.status == 200, reply.body
+    psp.play({"behaviour": "reset_after_charge", "requests": 1})
     paid = payer.wait_for_status(created(payer)["id"], "captured", timeout_s=60)
     assert len(psp.charges(paid["id"])) == 1
     assert paid["operations"][0]["look_ups"] > 0
