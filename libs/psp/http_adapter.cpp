@@ -20,9 +20,9 @@ std::chrono::milliseconds time_left(Deadline deadline) {
 
 void hide_secret(std::string_view secret, std::string& text) {
   if (secret.empty()) return;
-  for (auto at = text.find(secret); at != std::string::npos; at = text.find(secret, at)) {
-    text.replace(at, secret.size(), "[secret]");
-    at += std::string_view("[secret]").size();
+  constexpr std::string_view shown = "[secret]";
+  for (auto at = text.find(secret); at != std::string::npos; at = text.find(secret, at + shown.size())) {
+    text.replace(at, secret.size(), shown);
   }
 }
 

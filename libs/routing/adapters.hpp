@@ -32,6 +32,7 @@ struct SettingRow {
     variable,   // the name of an environment variable: capital letters, digits and _, 64 at most
     text,       // printable ASCII without blanks, 255 at most
     url,        // http:// or https://, with neither name nor password
+    base_url,   // the same without a query or a fragment: paths are put behind it
     yes_or_no,  // false where not given
   };
 
@@ -48,7 +49,7 @@ inline constexpr auto setting_rows = std::to_array<SettingRow>({
     {Adapter::stripe, "webhook_secret_env", SettingRow::Type::variable, false, "STRIPE_WEBHOOK_SECRET"},
     {Adapter::stripe, "webhook_secret_previous_env", SettingRow::Type::variable, false,
      "STRIPE_WEBHOOK_SECRET_PREVIOUS"},
-    {Adapter::stripe, "base_url", SettingRow::Type::url, false, "https://api.stripe.com"},
+    {Adapter::stripe, "base_url", SettingRow::Type::base_url, false, "https://api.stripe.com"},
 
     {Adapter::adyen, "api_key_env", SettingRow::Type::variable, true, "ADYEN_API_KEY"},
     {Adapter::adyen, "merchant_account", SettingRow::Type::text, true, "AcmeECOM"},
@@ -57,12 +58,12 @@ inline constexpr auto setting_rows = std::to_array<SettingRow>({
     // Money moves; it needs one of the next two.
     {Adapter::adyen, "live", SettingRow::Type::yes_or_no, false, "true"},
     {Adapter::adyen, "live_prefix", SettingRow::Type::text, false, "1797a841fbb37ca7-AcmeECOM"},
-    {Adapter::adyen, "base_url", SettingRow::Type::url, false, "https://checkout-test.adyen.com/v71"},
+    {Adapter::adyen, "base_url", SettingRow::Type::base_url, false, "https://checkout-test.adyen.com/v71"},
     {Adapter::adyen, "several_captures", SettingRow::Type::yes_or_no, false, "true"},
     {Adapter::adyen, "return_url", SettingRow::Type::url, false, "https://shop.example/back"},
 
     // Not given: the one in this process.
-    {Adapter::simulator, "base_url", SettingRow::Type::url, false, "http://127.0.0.1:5003"},
+    {Adapter::simulator, "base_url", SettingRow::Type::base_url, false, "http://127.0.0.1:5003"},
 });
 
 }  // namespace switchyard::routing

@@ -57,29 +57,31 @@ bool is_url(std::string_view text) {
   return !behind.empty() && behind.front() != '/';
 }
 
-// What is wrong with it is said without it: it may be a secret of any shape.
+// Empty if nothing is. It is said without the text, which may be a secret of any shape.
+std::string why_wrong(SettingRow::Type type, const std::string& text) {
+  using Type = SettingRow::Type;
+  if (type == Type::variable && !is_variable(text)) {
+    return "is not the name of an environment variable (capital letters, digits and _; it is not repeated here, "
+           "since it may be a secret)";
+  }
+  if ((type == Type::url || type == Type::base_url) && !is_url(text)) {
+    return "is not an address with http:// or https:// and without name and password";
+  }
+  if (type == Type::text && !is_plain(text)) {
+    return "is empty, too long, or holds a blank or what is no ASCII character";
+  }
+  return type == Type::base_url ? http::problem_of_base_url(text) : std::string();
+}
+
 bool is_right_text(const SettingRow& row, const Value& value, std::string_view where, Findings& findings) {
   const auto what = fmt::format("{} of {}", row.name, where);
   const auto example = fmt::format("for example {} = \"{}\"", row.name, row.example);
   if (!is_kind(Value::Kind::text, value, what, example, findings)) return false;
   // check_for_secrets() has found it.
   if (looks_like_secret(value.text)) return false;
-  const bool is_right = row.type == SettingRow::Type::variable ? is_variable(value.text)
-                        : row.type == SettingRow::Type::url    ? is_url(value.text)
-                                                               : is_plain(value.text);
-  const auto problem =
-      is_right && row.name == "base_url" ? http::problem_of_base_url(value.text) : std::string();
-  if (!problem.empty()) findings.add(value.at, fmt::format("{} {}", what, problem), example);
-  if (is_right) return problem.empty();
-  const std::string_view why =
-      row.type == SettingRow::Type::variable
-          ? "is not the name of an environment variable (capital letters, digits and _; it is not repeated "
-            "here, since it may be a secret)"
-      : row.type == SettingRow::Type::url
-          ? "is not an address with http:// or https:// and without name and password"
-          : "is empty, too long, or holds a blank or what is no ASCII character";
-  findings.add(value.at, fmt::format("{} {}", what, why), example);
-  return false;
+  const auto why = why_wrong(row.type, value.text);
+  if (!why.empty()) findings.add(value.at, fmt::format("{} {}", what, why), example);
+  return why.empty();
 }
 
 void read_setting(const SettingRow& row, const Value& value, std::string_view where, Account& account,

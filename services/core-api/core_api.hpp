@@ -116,8 +116,8 @@ class CoreApi {
   // What the first request with this key was answered; nothing if it is new. `former`: RequestKey::former.
   Task<Result<std::optional<store::Replayed>>> find_first(MerchantId merchant, store::IdempotencyKey key,
                                                           std::string former);
-  // The transaction once it has a result, or as it is when the time is up; nothing if too many wait, or it
-  // cannot be read.
+  // The transaction once it has a result, or its operation of this number (0: none), or as it is when the
+  // time is up; nothing if too many wait, or it cannot be read.
   Task<std::optional<payment::State>> wait_for_result(MerchantId merchant, TransactionId id,
                                                       std::int32_t operation, std::chrono::seconds longest);
   http::Response refuse(const Error& error);

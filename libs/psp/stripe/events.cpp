@@ -68,17 +68,14 @@ void note_metadata(Notice& notice, const json::object& object, std::string_view 
   if (auto key = bounded(metadata_of(object, name)); !key.empty()) notice.idempotency_key = std::move(key);
 }
 
-std::string why_canceled(const json::object& intent) {
-  const auto reason = bounded(text_of(intent, "cancellation_reason"));
+std::string why_canceled(const Intent& intent) {
+  const auto& reason = intent.cancellation_reason;
   return reason.empty() ? "the payment was cancelled" : "the payment was cancelled: " + reason;
 }
 
-// In the word of the last error.
-std::string why_failed(const json::object& intent) {
-  const auto* error = object_of(intent, "last_payment_error");
-  if (error == nullptr) return "no reason is given";
-  const auto code = bounded(text_of(*error, "decline_code"));
-  return code.empty() ? bounded(text_of(*error, "code")) : code;
+std::string why_failed(const Intent& intent) {
+  const auto& error = intent.last_payment_error;
+  return "the payment failed: " + (error ? reason_of(*error).code : "no reason is given");
 }
 
 void note_payment(Notice& notice, const json::object& intent) {
@@ -88,7 +85,7 @@ void note_payment(Notice& notice, const json::object& intent) {
   notice.what = payment::AskAgain{};
   const bool is_over = notice.type == "payment_intent.succeeded";
   if (notice.type == "payment_intent.canceled") {
-    notice.what = payment::CameToNothing{why_canceled(intent)};
+    notice.what = payment::CameToNothing{why_canceled(read_intent(intent).value_or(Intent()))};
     // By a void of ours, by a person, or because the hold ran out: by whichever key asked for it.
     notice.reference = bounded(metadata_of(intent, reference_name));
   } else if (is_over && text_of(intent, "capture_method") == "manual") {
@@ -99,7 +96,7 @@ void note_payment(Notice& notice, const json::object& intent) {
     note_metadata(notice, intent, key_name);
   }
   if (notice.type == "payment_intent.payment_failed") {
-    notice.what = payment::CameToNothing{"the payment failed: " + why_failed(intent)};
+    notice.what = payment::CameToNothing{why_failed(read_intent(intent).value_or(Intent()))};
   }
 }
 
