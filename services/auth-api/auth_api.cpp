@@ -17,7 +17,8 @@
 namespace switchyard::auth {
 namespace {
 
-constexpr std::size_t logins_waiting_max = 1024;
+// The wait is less than the time after which most clients give up.
+constexpr PasswordPool::Limits hashing_limits{.waiting = 1024, .wait = std::chrono::seconds(10)};
 
 // Half the cores: first logins come in bursts, and the rest of the work must go on.
 std::size_t hashing_threads() {
@@ -111,7 +112,7 @@ AuthApi::AuthApi(Settings settings, store::Store& store, IoThreads& threads, Log
       log_(log),
       refusals_(log),
       clock_(clock),
-      passwords_(hashing_threads(), logins_waiting_max),
+      passwords_(hashing_threads(), hashing_limits),
       login_(store, passwords_, clock, settings.limits, settings.production),
       health_([this] { return check_health(); }) {
   if (const auto count = import_users(store, threads, settings.users, clock.now()); count > 0) {

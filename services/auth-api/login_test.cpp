@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstring>
 #include <fstream>
 #include <future>
@@ -115,7 +116,7 @@ class LoginTest : public ::testing::Test {
   // Outlive the store and the pool, which post to them.
   IoThreads threads_{2};
   store::SqliteStore store_{path_};
-  PasswordPool pool_{2, 256};
+  PasswordPool pool_{2, {.waiting = 256, .wait = std::chrono::minutes(1)}};
   std::optional<Login> login_;
 };
 
@@ -140,7 +141,7 @@ TEST_F(LoginTest, AnUnknownUserAndAWrongPasswordAreOneAnswerAndBothCount) {
 }
 
 TEST_F(LoginTest, AnUnknownUserCostsAHashLikeAKnownOne) {
-  PasswordPool full(1, 0);
+  PasswordPool full(1, {.waiting = 0, .wait = std::chrono::minutes(1)});
   Login login(store_, full, clock_, {}, false);
   EXPECT_EQ(error_of(attempt_with(login, "alice", wrong)), ErrorCode::overloaded);
   EXPECT_EQ(error_of(attempt_with(login, "nobody", wrong)), ErrorCode::overloaded);
@@ -157,7 +158,7 @@ TEST_F(LoginTest, ANameThatNobodyMayHaveIsAnUnknownUser) {
   add_user("alice\u200b", right);
   EXPECT_TRUE(is_invalid(attempt("alice\u200b", right)));
   EXPECT_EQ(failures("user:alice\u200b"), 1);
-  PasswordPool full(1, 0);
+  PasswordPool full(1, {.waiting = 0, .wait = std::chrono::minutes(1)});
   Login login(store_, full, clock_, {}, false);
   EXPECT_EQ(error_of(attempt_with(login, "alice\u200b", right)), ErrorCode::overloaded) << "it costs a hash";
   EXPECT_TRUE(threads_.run(0, [this] { return store_.set_user_enabled("alice\u200b", false); }));

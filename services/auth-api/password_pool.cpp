@@ -69,6 +69,11 @@ void PasswordPool::work_off_one() {
   auto verification = next();
   // What this was posted for lost its place.
   if (!verification) return;
+  if (std::chrono::steady_clock::now() - verification->began > wait_max_) {
+    verification->result = fail(ErrorCode::overloaded, "logins come faster than they are verified");
+    complete_at_home(std::move(verification));
+    return;
+  }
   Verdict verdict{.right = token::verify_password(verification->hash, verification->password)};
   if (verdict.right && token::needs_rehash(verification->hash))
     verdict.better_hash = token::hash_password(verification->password).value_or("");

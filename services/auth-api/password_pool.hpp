@@ -2,11 +2,13 @@
 //
 // The threads run at a lower priority than everything else, and only so many hashes may wait: a flood of
 // first logins slows logins down, not other routes. Clients take turns, so whoever has much verified waits
-// for themselves, and where there is no more room, the client who has most waiting loses its newest.
+// for themselves, and where there is no more room, the client who has most waiting loses its newest. What has
+// waited too long is refused unhashed: its client gives up sooner or later, and those behind it would, too.
 //
 // Safe to use from any io thread; those outlive the pool.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <memory>
 #include <mutex>
@@ -24,8 +26,16 @@ namespace switchyard::auth {
 
 class PasswordPool {
  public:
-  PasswordPool(std::size_t threads, std::size_t waiting_max)
-      : pool_(threads), line_({.of_one_asker = waiting_max, .in_all = waiting_max}) {}
+  struct Limits {
+    // How many wait for their turn, and for how long.
+    std::size_t waiting;
+    std::chrono::milliseconds wait;
+  };
+
+  PasswordPool(std::size_t threads, Limits limits)
+      : wait_max_(limits.wait),
+        pool_(threads),
+        line_({.of_one_asker = limits.waiting, .in_all = limits.waiting}) {}
   ~PasswordPool() { pool_.join(); }
 
   struct Verdict {
@@ -45,6 +55,7 @@ class PasswordPool {
 
     std::string hash;
     std::string password;
+    const std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now();
     Result<Verdict> result = Verdict();
   };
   template <class Handler>
@@ -54,6 +65,7 @@ class PasswordPool {
   std::unique_ptr<Verification> next();
   void work_off_one();
 
+  const std::chrono::milliseconds wait_max_;
   asio::thread_pool pool_;
   std::mutex mutex_;
   TurnLine<std::unique_ptr<Verification>, asio::ip::address> line_;

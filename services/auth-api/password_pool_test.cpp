@@ -16,6 +16,8 @@
 namespace switchyard::auth {
 namespace {
 
+constexpr auto a_while = std::chrono::hours(1);
+
 asio::ip::address client(int number) {
   return asio::ip::make_address_v4(0x0a000000U + static_cast<unsigned>(number));
 }
@@ -41,7 +43,7 @@ class PasswordPoolTest : public ::testing::Test {
 
 TEST_F(PasswordPoolTest, TellsARightPasswordFromAWrongOne) {
   IoThreads threads(1);
-  PasswordPool pool(2, 8);
+  PasswordPool pool(2, {.waiting = 8, .wait = a_while});
   const auto hash = *token::hash_password("right");
   const auto right = verify(threads, pool, 1, hash, "right").get();
   EXPECT_TRUE(right->right);
@@ -51,7 +53,7 @@ TEST_F(PasswordPoolTest, TellsARightPasswordFromAWrongOne) {
 
 TEST_F(PasswordPoolTest, AClientWithMuchWaitingDoesNotHoldUpAnother) {
   IoThreads threads(1);
-  PasswordPool pool(1, 64);
+  PasswordPool pool(1, {.waiting = 64, .wait = a_while});
   std::vector<Done> flood;
   for (int i = 0; i < 24; ++i)
     flood.push_back(verify(threads, pool, 1, std::string(token::dummy_hash()), "x"));
@@ -64,7 +66,7 @@ TEST_F(PasswordPoolTest, AClientWithMuchWaitingDoesNotHoldUpAnother) {
 // Nobody works here, so what waits goes on waiting.
 TEST_F(PasswordPoolTest, WhereThereIsNoRoomTheClientWithMostWaitingLosesItsNewest) {
   IoThreads threads(1);
-  PasswordPool pool(0, 4);
+  PasswordPool pool(0, {.waiting = 4, .wait = a_while});
   std::vector<Done> flood;
   for (int i = 0; i < 4; ++i) flood.push_back(verify(threads, pool, 1, "hash", "x"));
   auto beyond = verify(threads, pool, 1, "hash", "x");
@@ -79,6 +81,13 @@ TEST_F(PasswordPoolTest, WhereThereIsNoRoomTheClientWithMostWaitingLosesItsNewes
   auto fifth = verify(threads, pool, 5, "hash", "x");
   EXPECT_TRUE(is_refused(fifth)) << "nobody loses their only one";
   for (const auto* waiting : {&flood[0], &second, &third, &fourth}) EXPECT_FALSE(is_ready(*waiting));
+}
+
+TEST_F(PasswordPoolTest, WhatHasWaitedTooLongIsRefusedUnhashed) {
+  IoThreads threads(1);
+  PasswordPool pool(1, {.waiting = 8, .wait = std::chrono::milliseconds(-1)});
+  auto late = verify(threads, pool, 1, *token::hash_password("right"), "right");
+  EXPECT_TRUE(is_refused(late));
 }
 
 }  // namespace
