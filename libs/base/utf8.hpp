@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/ascii.hpp"
+
 namespace switchyard {
 
 // The bytes of the character that `text` begins with; 0 if it begins with none, or is empty.
@@ -29,7 +31,7 @@ inline std::size_t utf8_size_of_first(std::string_view text) {
 
 // The beginning of `text` that is printable ASCII only: most texts are, from beginning to end.
 inline std::string_view printable_ascii_prefix(std::string_view text) {
-  const auto end = std::ranges::find_if_not(text, [](char c) { return c >= 0x20 && c < 0x7f; });
+  const auto end = std::ranges::find_if_not(text, is_printable_ascii);
   return {text.begin(), end};
 }
 

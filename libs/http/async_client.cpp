@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "base/ascii.hpp"
 #include "base/event.hpp"
 #include "http/curl_handle.hpp"
 #include "http/curl_loop.hpp"
@@ -199,8 +200,7 @@ std::string problem_of_base_url(const std::string& url) {
     if (curl_url_get(parsed.get(), which, &text, 0) != CURLUE_OK) return std::string();
     return std::string(std::unique_ptr<char, Free>(text).get());
   };
-  const auto printable = [](char c) { return c > ' ' && c < '\x7f'; };
-  if (!std::ranges::all_of(url, printable) || url.find("://") == std::string::npos ||
+  if (!std::ranges::all_of(url, is_visible_ascii) || url.find("://") == std::string::npos ||
       curl_url_set(parsed.get(), CURLUPART_URL, url.c_str(), 0) != CURLUE_OK) {
     return "is not a URL";
   }

@@ -1,17 +1,11 @@
-// Classes of ASCII characters, and those of HTTP/1.1.
+// Classes of characters of HTTP/1.1.
 #pragma once
 
 #include <string_view>
 
+#include "base/ascii.hpp"
+
 namespace switchyard::http {
-
-constexpr bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
-
-constexpr bool is_alphanumeric(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c);
-}
 
 // "tchar" of RFC 9110, 5.6.2: what names are made of.
 constexpr bool is_token_character(char c) {

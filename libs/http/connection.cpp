@@ -5,8 +5,8 @@
 #include <boost/asio/buffer.hpp>
 #include <fmt/format.h>
 
+#include "base/ascii.hpp"
 #include "base/id.hpp"
-#include "http/characters.hpp"
 #include "http/problem.hpp"
 #include "http/serialize.hpp"
 #include "http/target.hpp"

@@ -4,7 +4,7 @@
 
 #include <fmt/format.h>
 
-#include "http/characters.hpp"
+#include "base/ascii.hpp"
 
 namespace switchyard::http {
 namespace {

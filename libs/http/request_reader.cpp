@@ -4,6 +4,7 @@
 #include <boost/beast/core/string.hpp>
 #include <fmt/format.h>
 
+#include "base/ascii.hpp"
 #include "http/characters.hpp"
 #include "http/problem.hpp"
 #include "http/target.hpp"

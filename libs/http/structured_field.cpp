@@ -2,19 +2,12 @@
 
 #include <algorithm>
 
-#include "http/characters.hpp"
+#include "base/ascii.hpp"
 
 namespace switchyard::http {
 namespace {
 
 using Problem = std::unexpected<std::string>;
-
-bool is_lower(char c) {
-  return c >= 'a' && c <= 'z';
-}
-bool is_letter(char c) {
-  return is_lower(c) || (c >= 'A' && c <= 'Z');
-}
 
 // Reads from the front of a field. What reads something returns what was wrong with it, empty if nothing was.
 class Parser {
@@ -42,7 +35,7 @@ class Parser {
       if (c == '"') return text;
       if (c == '\\' && !next_is('"') && !next_is('\\'))
         return Problem(R"(a backslash stands before something else than a quote or a backslash)");
-      if (c < 0x20 || c > 0x7e) return Problem("a character is not printable ASCII");
+      if (!is_printable_ascii(c)) return Problem("a character is not printable ASCII");
       text += c == '\\' ? take() : c;
     }
     return Problem("the closing quote is missing");
@@ -131,7 +124,7 @@ class Parser {
     while (!at_end()) {
       const char c = take();
       if (c == '"') return {};
-      if (c < 0x20 || c > 0x7e) return wrong;
+      if (!is_printable_ascii(c)) return wrong;
       if (c != '%') continue;
       for (int digit = 0; digit < 2; ++digit) {
         if (at_end() || !(is_digit(rest_.front()) || (rest_.front() >= 'a' && rest_.front() <= 'f')))

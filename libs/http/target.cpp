@@ -4,7 +4,7 @@
 
 #include <boost/beast/core/string.hpp>
 
-#include "http/characters.hpp"
+#include "base/ascii.hpp"
 
 namespace switchyard::http {
 namespace {

@@ -6,6 +6,8 @@
 #include <optional>
 #include <span>
 
+#include "base/ascii.hpp"
+
 namespace switchyard {
 namespace {
 
@@ -14,13 +16,6 @@ constexpr std::size_t max_digits = 19;
 // The first group of every printed form.
 constexpr std::size_t first_group_digits = 4;
 constexpr std::string_view replacement = "[card number]";
-
-constexpr bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
-constexpr bool is_alphanumeric(char c) {
-  return is_digit(c) || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-}
 
 // A bit for each permitted count of digits.
 using Lengths = std::uint32_t;

@@ -19,11 +19,6 @@ bool is_own_capture(const State& state, const Operation& operation, const Notice
          state.transaction.capture_method == CaptureMethod::automatic;
 }
 
-// One of which nobody has said yet what became of it.
-bool is_under_way(const Operation& operation) {
-  return is_open(operation.phase) && operation.phase != Phase::manual_review;
-}
-
 bool has_ended_without_money(const Operation& operation) {
   return !is_open(operation.phase) && operation.phase != Phase::succeeded;
 }
@@ -224,18 +219,18 @@ class Hearing {
   }
 
   static bool may_be_answered(const Operation& operation) {
-    return is_under_way(operation) && operation.phase != Phase::requested;
+    return is_under_way(operation.phase) && operation.phase != Phase::requested;
   }
 
   bool is_any_under_way(Kind kind, const std::optional<Money>& amount = {}) const {
     return std::ranges::any_of(state_.operations, [&](const Operation& one) {
-      return one.kind == kind && (!amount || one.amount == *amount) && is_under_way(one);
+      return one.kind == kind && (!amount || one.amount == *amount) && is_under_way(one.phase);
     });
   }
 
   bool is_any_under_way_but_refunds() const {
     return std::ranges::any_of(state_.operations, [](const Operation& one) {
-      return one.kind != Kind::refund && is_under_way(one);
+      return one.kind != Kind::refund && is_under_way(one.phase);
     });
   }
 
@@ -246,7 +241,7 @@ class Hearing {
   }
 
   static How early_if_open(const Operation& operation) {
-    return is_under_way(operation) ? How::too_early : How::nothing_new;
+    return is_under_way(operation.phase) ? How::too_early : How::nothing_new;
   }
 
   Noticed unchanged(How how) { return {how, std::move(state_), 0}; }

@@ -4,6 +4,7 @@
 #include <array>
 #include <ranges>
 
+#include "base/ascii.hpp"
 #include "payment/names.hpp"
 
 namespace switchyard::payment {
@@ -82,6 +83,10 @@ bool is_open(Phase phase) {
   SWITCHYARD_ASSERT(false);
 }
 
+bool is_under_way(Phase phase) {
+  return is_open(phase) && phase != Phase::manual_review;
+}
+
 bool is_unresolved(Phase phase) {
   return phase == Phase::sent || phase == Phase::unknown;
 }
@@ -93,13 +98,12 @@ bool is_web_address(std::string_view text) {
            (text[start.size()] == ':' || text[start.size()] == '/');
   });
   return (is_https || is_here) && text.size() <= web_address_bytes_max &&
-         std::ranges::all_of(text, [](char c) { return c > 0x20 && c < 0x7f; });
+         std::ranges::all_of(text, is_visible_ascii);
 }
 
 bool is_psp_name(std::string_view text) {
   constexpr std::size_t bytes_max = 255;
-  return !text.empty() && text.size() <= bytes_max &&
-         std::ranges::all_of(text, [](char c) { return c > ' ' && c < '\x7f'; });
+  return !text.empty() && text.size() <= bytes_max && std::ranges::all_of(text, is_visible_ascii);
 }
 
 bool is_booked(const Operation& operation) {

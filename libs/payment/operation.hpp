@@ -40,6 +40,9 @@ std::optional<Phase> parse_phase(std::string_view text);
 
 // Whether it may still move money: its amount counts as taken, whatever becomes of it.
 bool is_open(Phase phase);
+
+// Whether what became of it is still to be learned, and not by a person.
+bool is_under_way(Phase phase);
 // Whether the PSP may know of it and nobody knows what it says.
 bool is_unresolved(Phase phase);
 

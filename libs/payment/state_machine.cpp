@@ -351,7 +351,7 @@ bool go_elsewhere(Step& step, std::string_view reason, const Accounts& accounts,
 template <class What>
 Step after(Step step, const What& what, const Accounts& accounts, Timestamp now, const RetryPolicy& policy) {
   const auto phase = step.operation().phase;
-  SWITCHYARD_ASSERT(is_open(phase) && phase != Phase::requested && phase != Phase::manual_review);
+  SWITCHYARD_ASSERT(is_under_way(phase) && phase != Phase::requested);
   const auto* not_sent = std::get_if<NotSent>(&what);
   if (not_sent == nullptr || !go_elsewhere(step, not_sent->reason, accounts, now, policy)) {
     Machine machine(step.state, step.index, now, policy, step.action);
@@ -604,9 +604,9 @@ Status status_of(const State& state) {
   if (is_any(Phase::manual_review)) return Status::manual_review;
   if (is_any(Phase::unknown)) return Status::unknown;
   if (authorization->phase != Phase::succeeded) return status_of_authorization(*authorization);
-  const bool is_under_way = std::ranges::any_of(
+  const bool is_any_open = std::ranges::any_of(
       state.operations, [](const Operation& operation) { return is_open(operation.phase); });
-  return is_under_way ? Status::processing : status_of_totals(state.transaction);
+  return is_any_open ? Status::processing : status_of_totals(state.transaction);
 }
 
 void settle_schedule(State& state, Timestamp now) {

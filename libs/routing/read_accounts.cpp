@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "base/ascii.hpp"
 #include "http/async_client.hpp"
 #include "routing/reading.hpp"
 
@@ -17,14 +18,11 @@ constexpr std::size_t variable_bytes_max = 64;
 constexpr std::size_t setting_bytes_max = 255;
 constexpr auto adapters_known = std::to_array<std::string_view>({"stripe", "adyen", "simulator"});
 
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
 bool is_capital(char c) {
   return c >= 'A' && c <= 'Z';
 }
 bool is_account_character(char c) {
-  return is_digit(c) || is_capital(c) || (c >= 'a' && c <= 'z') || c == '_' || c == '-';
+  return is_alphanumeric(c) || c == '_' || c == '-';
 }
 bool is_variable_character(char c) {
   return is_digit(c) || is_capital(c) || c == '_';
@@ -41,8 +39,7 @@ bool is_variable(std::string_view name) {
 }
 
 bool is_plain(std::string_view text) {
-  return !text.empty() && text.size() <= setting_bytes_max &&
-         std::ranges::all_of(text, [](char c) { return c > ' ' && c <= '~'; });
+  return !text.empty() && text.size() <= setting_bytes_max && std::ranges::all_of(text, is_visible_ascii);
 }
 
 bool is_host_part(std::string_view text) {

@@ -5,14 +5,15 @@
 
 #include <fmt/format.h>
 
+#include "base/ascii.hpp"
+
 namespace switchyard::routing {
 
 std::string secret_of(const Account& account, std::string_view setting, const Environment& environment) {
   const auto variable = account.text(setting);
   if (variable.empty()) return {};
   if (auto value = environment.find(std::string(variable))) {
-    const bool is_plain = std::ranges::all_of(*value, [](char c) { return c > ' ' && c <= '~'; });
-    if (is_plain) return std::move(*value);
+    if (std::ranges::all_of(*value, is_visible_ascii)) return std::move(*value);
     throw ConfigError(
         variable,
         fmt::format("holds a blank, a line break or what is no ASCII character, and the account {} of "

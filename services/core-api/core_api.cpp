@@ -74,8 +74,7 @@ bool has_result(const payment::State& state) {
 // Or one operation of it: 0 is none.
 bool has_result(const payment::State& state, std::int32_t number) {
   const auto is_over = [number](const payment::Operation& one) {
-    return one.number == number &&
-           (!payment::is_open(one.phase) || one.phase == payment::Phase::manual_review);
+    return one.number == number && !payment::is_under_way(one.phase);
   };
   return has_result(state) || std::ranges::any_of(state.operations, is_over);
 }

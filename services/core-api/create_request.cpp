@@ -7,9 +7,9 @@
 #include <boost/json/serialize.hpp>
 #include <fmt/format.h>
 
+#include "base/ascii.hpp"
 #include "core-api/payment_method.hpp"
 #include "core-api/text_member.hpp"
-#include "http/characters.hpp"
 #include "http/json.hpp"
 #include "http/problem.hpp"
 #include "http/structured_field.hpp"
@@ -36,7 +36,7 @@ std::unexpected<http::Response> refuse_key(std::string_view wrong) {
 }
 
 bool is_digits(std::string_view text) {
-  return !text.empty() && std::ranges::all_of(text, http::is_digit);
+  return !text.empty() && std::ranges::all_of(text, is_digit);
 }
 
 std::string_view text_of(const json::value& value) {
@@ -227,7 +227,7 @@ std::expected<RequestKey, http::Response> read_idempotency_key(const http::Reque
   if (service::is_blank(read.key)) return refuse_key("it is blank");
   if (read.key.size() > idempotency_key_bytes_max)
     return refuse_key(fmt::format("it is longer than {} characters", idempotency_key_bytes_max));
-  if (!std::ranges::all_of(read.key, [](char c) { return c >= 0x20 && c < 0x7f; }))
+  if (!std::ranges::all_of(read.key, is_printable_ascii))
     return refuse_key("a character is not printable ASCII");
   if (contains_card_number(field) || (!read.former.empty() && contains_card_number(read.key))) {
     return refuse("Card number not allowed",

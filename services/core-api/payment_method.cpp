@@ -6,7 +6,7 @@
 #include <boost/json/serialize.hpp>
 #include <fmt/format.h>
 
-#include "http/characters.hpp"
+#include "base/ascii.hpp"
 #include "http/problem.hpp"
 #include "psp/adyen/payment_method.hpp"
 #include "psp/stripe/payment_method.hpp"
@@ -52,9 +52,9 @@ bool has_host(std::string_view url) {
   const auto host = authority.substr(0, authority.find(':'));
   const auto port = authority.substr(std::min(host.size() + 1, authority.size()));
   const bool has_port = host.size() < authority.size();
-  return !host.empty() && http::is_alphanumeric(host.front()) &&
-         std::ranges::all_of(host, [](char c) { return http::is_alphanumeric(c) || c == '.' || c == '-'; }) &&
-         (!has_port || (!port.empty() && port.size() <= 5 && std::ranges::all_of(port, http::is_digit)));
+  return !host.empty() && is_alphanumeric(host.front()) &&
+         std::ranges::all_of(host, [](char c) { return is_alphanumeric(c) || c == '.' || c == '-'; }) &&
+         (!has_port || (!port.empty() && port.size() <= 5 && std::ranges::all_of(port, is_digit)));
 }
 
 }  // namespace

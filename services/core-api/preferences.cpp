@@ -7,6 +7,7 @@
 #include <boost/beast/core/string.hpp>
 #include <boost/beast/http/field.hpp>
 
+#include "base/ascii.hpp"
 #include "http/characters.hpp"
 
 namespace switchyard::core {
@@ -31,7 +32,7 @@ std::string_view take_part(std::string_view& rest, char separator) {
 
 // delta-seconds (RFC 9111, 1.2.2); however many, no more than anybody waits.
 std::optional<std::chrono::seconds> read_seconds(std::string_view digits) {
-  if (digits.empty() || !std::ranges::all_of(digits, http::is_digit)) return std::nullopt;
+  if (digits.empty() || !std::ranges::all_of(digits, is_digit)) return std::nullopt;
   std::chrono::seconds seconds{0};
   for (const char digit : digits)
     seconds = std::min(wait_max, seconds * 10 + std::chrono::seconds(digit - '0'));

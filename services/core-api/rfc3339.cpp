@@ -5,7 +5,7 @@
 #include <chrono>
 #include <ranges>
 
-#include "http/characters.hpp"
+#include "base/ascii.hpp"
 
 namespace switchyard::core {
 namespace {
@@ -39,7 +39,7 @@ class TimeReader {
     int value = 0;
     if (rest_.size() < digits) return fail();
     for (const char c : rest_.substr(0, digits)) {
-      if (!http::is_digit(c)) return fail();
+      if (!is_digit(c)) return fail();
       value = value * 10 + (c - '0');
     }
     rest_.remove_prefix(digits);
@@ -61,7 +61,7 @@ class TimeReader {
   milliseconds fraction() {
     if (!rest_.starts_with('.')) return milliseconds(0);
     rest_.remove_prefix(1);
-    const auto end = std::ranges::find_if_not(rest_, http::is_digit);
+    const auto end = std::ranges::find_if_not(rest_, is_digit);
     const std::string_view digits(rest_.begin(), end);
     rest_.remove_prefix(digits.size());
     if (digits.empty()) fail();

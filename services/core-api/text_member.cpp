@@ -6,6 +6,7 @@
 #include <boost/json/serialize.hpp>
 #include <fmt/format.h>
 
+#include "base/ascii.hpp"
 #include "base/utf8.hpp"
 #include "http/problem.hpp"
 #include "money/printable.hpp"
@@ -59,8 +60,8 @@ std::string why_unfit_member(const json::key_value_pair& member, std::string_vie
 
 std::string why_unfit(std::string_view text, TextBounds bounds) {
   // Mostly there are no others.
-  const auto is_plain = [](char c) { return c >= 0x20 && c < 0x7f; };
-  auto characters = static_cast<std::size_t>(std::ranges::find_if_not(text, is_plain) - text.begin());
+  auto characters =
+      static_cast<std::size_t>(std::ranges::find_if_not(text, is_printable_ascii) - text.begin());
   text.remove_prefix(characters);
   while (!text.empty()) {
     const auto size = utf8_size_of_first(text);

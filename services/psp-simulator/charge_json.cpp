@@ -6,8 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "base/ascii.hpp"
 #include "base/assert.hpp"
-#include "http/characters.hpp"
 #include "http/json.hpp"
 #include "http/problem.hpp"
 #include "payment/fingerprint.hpp"
@@ -120,7 +120,7 @@ std::string members_of(const Charge& charge) {
 
 bool is_name(std::string_view text, std::size_t bytes_max) {
   return !text.empty() && text.size() <= bytes_max && std::ranges::all_of(text, [](char c) {
-    return http::is_alphanumeric(c) || c == '-' || c == '.' || c == '_' || c == ':';
+    return is_alphanumeric(c) || c == '-' || c == '.' || c == '_' || c == ':';
   });
 }
 

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "base/ascii.hpp"
 #include "payment/fingerprint.hpp"
 
 namespace switchyard::psp::adyen {
@@ -17,17 +18,9 @@ constexpr std::size_t reference_characters_max = 72;
 constexpr std::string_view cancel_suffix = "_cancel";
 constexpr std::string_view cancel_key_suffix = "-cancel";
 
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
-
-bool is_letter_or_digit(char c) {
-  return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
 // What our keys are made of, and what can be mapped back.
 bool is_plain(std::string_view key) {
-  return !key.empty() && std::ranges::all_of(key, [](char c) { return is_letter_or_digit(c) || c == '-'; });
+  return !key.empty() && std::ranges::all_of(key, [](char c) { return is_alphanumeric(c) || c == '-'; });
 }
 
 std::string sha256_hex(std::string_view text) {
@@ -78,7 +71,7 @@ std::string cancel_header_key_of(std::string_view idempotency_key) {
 
 Named read_reference(std::string_view reference) {
   Named named;
-  const auto is_ours = [](char c) { return is_letter_or_digit(c) || c == '_'; };
+  const auto is_ours = [](char c) { return is_alphanumeric(c) || c == '_'; };
   if (!std::ranges::all_of(reference, is_ours)) return named;
   if (reference.ends_with(cancel_suffix)) {
     named.is_cancel = true;

@@ -12,6 +12,7 @@
 #include <boost/json/value.hpp>
 #include <fmt/format.h>
 
+#include "base/ascii.hpp"
 #include "http/json.hpp"
 #include "money/card_number.hpp"
 
@@ -53,9 +54,8 @@ std::string_view text_in(const json::object& object, std::string_view name) {
 }
 
 std::optional<std::string> problem_of_text(std::string_view text, const Member& member, bool is_live) {
-  const auto is_printable = [](char c) { return c >= ' ' && c <= '~'; };
   if (text.size() < member.bytes_min || text.size() > member.bytes_max ||
-      !std::ranges::all_of(text, is_printable)) {
+      !std::ranges::all_of(text, is_printable_ascii)) {
     return fmt::format("{} is not a text of {} to {} printable ASCII characters", member.name,
                        member.bytes_min, member.bytes_max);
   }

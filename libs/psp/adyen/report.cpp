@@ -5,6 +5,7 @@
 
 #include <boost/json/value.hpp>
 
+#include "base/ascii.hpp"
 #include "http/json.hpp"
 
 namespace switchyard::psp::adyen {
@@ -15,7 +16,7 @@ constexpr std::size_t url_bytes_max = 4'096;
 // What a browser may be sent to, and no more: the merchant will put it into a page.
 bool can_be_opened(std::string_view url) {
   return url.size() <= url_bytes_max && (url.starts_with("https://") || url.starts_with("http://")) &&
-         std::ranges::all_of(url, [](char c) { return c > ' ' && c <= '~'; });
+         std::ranges::all_of(url, is_visible_ascii);
 }
 
 // A redirect by POST needs the fields of a form beside the address, and the other actions a program of

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "base/ascii.hpp"
 #include "http/async_client.hpp"
 
 namespace switchyard::psp::adyen {
@@ -15,12 +16,12 @@ namespace {
 constexpr std::size_t hmac_key_digits = 64;
 
 // As the value of a header, or a name in JSON that a person typed.
-bool is_printable_ascii(std::string_view text) {
-  return !text.empty() && std::ranges::all_of(text, [](char c) { return c > ' ' && c <= '~'; });
+bool is_one_word(std::string_view text) {
+  return !text.empty() && std::ranges::all_of(text, is_visible_ascii);
 }
 
 std::string problem_of_text(std::string_view name, std::string_view text) {
-  if (is_printable_ascii(text)) return {};
+  if (is_one_word(text)) return {};
   return fmt::format("{} is empty, or holds a blank or what is no ASCII character", name);
 }
 
@@ -32,7 +33,7 @@ int digit_of(char c) {
 }
 
 bool is_web_address(std::string_view text) {
-  return is_printable_ascii(text) && (text.starts_with("https://") || text.starts_with("http://"));
+  return is_one_word(text) && (text.starts_with("https://") || text.starts_with("http://"));
 }
 
 }  // namespace

@@ -6,7 +6,7 @@
 
 #include <boost/json/array.hpp>
 
-#include "http/characters.hpp"
+#include "base/ascii.hpp"
 
 namespace switchyard::psp::stripe {
 namespace {
@@ -30,7 +30,7 @@ std::optional<std::int64_t> integer_of(const json::object& object, std::string_v
 bool is_web_address(std::string_view text) {
   if (!text.starts_with("https://") && !text.starts_with("http://")) return false;
   return text.size() <= url_bytes_max &&
-         std::ranges::all_of(text, [](char c) { return c > ' ' && c < '\x7f' && c != '"' && c != '<'; });
+         std::ranges::all_of(text, [](char c) { return is_visible_ascii(c) && c != '"' && c != '<'; });
 }
 
 // Stripe API reference, PaymentIntent object, next_action.redirect_to_url.
@@ -74,7 +74,7 @@ std::optional<List<Object>> read_list(const json::object& body, const Read& read
 
 bool is_id(std::string_view text) {
   return !text.empty() && text.size() <= id_bytes_max &&
-         std::ranges::all_of(text, [](char c) { return http::is_alphanumeric(c) || c == '_' || c == '-'; });
+         std::ranges::all_of(text, [](char c) { return is_alphanumeric(c) || c == '_' || c == '-'; });
 }
 
 std::string text_of(const json::object& object, std::string_view name) {

@@ -7,8 +7,8 @@
 
 #include <fmt/format.h>
 
+#include "base/ascii.hpp"
 #include "base/assert.hpp"
-#include "http/characters.hpp"
 #include "psp-simulator/dialect/names.hpp"
 #include "psp-simulator/stripe/errors.hpp"
 #include "psp-simulator/stripe/objects.hpp"
@@ -64,11 +64,11 @@ bool is_version(std::string_view text) {
   constexpr std::string_view form = "0000-00-00";
   if (text.size() < form.size()) return false;
   for (std::size_t i = 0; i < form.size(); ++i) {
-    if (form[i] == '0' ? !http::is_digit(text[i]) : text[i] != form[i]) return false;
+    if (form[i] == '0' ? !is_digit(text[i]) : text[i] != form[i]) return false;
   }
   const auto release = text.substr(form.size());
   return release.empty() || (release.starts_with('.') && release.size() > 1 &&
-                             std::ranges::all_of(release.substr(1), http::is_alphanumeric));
+                             std::ranges::all_of(release.substr(1), is_alphanumeric));
 }
 
 Reply unauthorized(std::string_view key) {
