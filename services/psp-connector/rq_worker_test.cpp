@@ -558,7 +558,7 @@ TEST_F(RqWorkerTest, AStoreThatIsAwayForAMomentIsWaitedFor) {
     EXPECT_TRUE(comes_to(id, Status::captured));
     EXPECT_EQ(psp_.requests(id), 1);
   }
-  EXPECT_THAT(worker.queue_health(), IsEmpty());
+  EXPECT_TRUE(eventually([&] { return worker.queue_health().empty(); }));
 }
 
 // --- What is asked for after the authorization -----------------------------------------------------
