@@ -119,6 +119,8 @@ MUTANTS = [
     Mutant("request-in-review", "a person looks into it first", REQUEST,
            "  if (transaction.status == Status::manual_review) return refuse_state(state, wanted.kind);\n", ""),
     # ---- Nothing is stuck
+    Mutant("hold-that-ran-out-is-kept", "a capture that finds the hold gone ends it", MACHINE,
+           "      release_hold(step.state, operation.reason.text());\n", ""),
     Mutant("due-lost", "what is not over is looked at again", MACHINE,
            "    operation_.due_at = now_ + doubled(policy_.look_up_delay, operation_.look_ups, policy_.look_up_delay_max);\n",
            "    operation_.due_at.reset();\n"),
@@ -146,6 +148,8 @@ MUTANTS = [
            "!has_money || has_ended_without_money(state_.operations[*about])", "!has_money"),
     Mutant("nothing-while-under-way", "what is under way is asked for before it is taken back", NOTICE,
            "if (!about || is_any_under_way_but_refunds()) {", "if (!about) {"),
+    Mutant("hold-ends-under-a-capture", "a hold does not end while it may be captured", NOTICE,
+           "if (is_any_under_way(Kind::capture) || is_any_under_way(Kind::void_)) return unchanged(How::too_early);\n", "\n"),
     Mutant("part-taken-back", "only all of it is taken back without a person", NOTICE, "if (!is_whole || is_by_a_person", "if (is_by_a_person"),
     Mutant("a-persons-word-taken-back", "an event does not take a person's word back", NOTICE, "if (!is_whole || is_by_a_person", "if (!is_whole"),
     Mutant("taken-back-early", "what is yet open is taken back later", NOTICE,

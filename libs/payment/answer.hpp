@@ -21,6 +21,8 @@ struct Declined {
   std::string psp_reference;
   // Empty where the PSP speaks of none.
   std::optional<Money> amount;
+  // Of a capture: nothing is held any more.
+  bool is_hold_over = false;
 };
 // The PSP refused the request for good, before it did anything: it would refuse it again.
 struct Rejected {

@@ -89,11 +89,14 @@ class Hearing {
     }
     const auto& totals = state_.transaction;
     const bool has_money = totals.held_minor > 0 || totals.captured_minor > 0;
+    const auto words = fmt::format("{}: {}", said(), nothing.reason);
+    if (!has_money && may_be_held(state_.operations[*about])) return tell(*about, words);
     if (!has_money || has_ended_without_money(state_.operations[*about])) return unchanged(How::nothing_new);
+    if (totals.captured_minor == 0) return end_hold_of(*about, words);
     const auto capture = find_last([](const Operation& one) {
       return one.kind == Kind::capture && has_succeeded(one) && !one.taken_back;
     });
-    return take_back_now(capture.value_or(*about), fmt::format("{}: {}", said(), nothing.reason), {});
+    return take_back_now(capture.value_or(*about), words, {});
   }
 
   Noticed operator()(const TakenBack& taken) {
@@ -127,8 +130,9 @@ class Hearing {
     const auto payment = find_payment();
     if (!payment) return unchanged(How::too_early);
     if (is_any_under_way(Kind::capture) || is_any_under_way(Kind::void_)) return unchanged(How::too_early);
-    if (!is_held) return unchanged(early_if_open(state_.operations[*payment]));
-    return tell(*payment, fmt::format("{}: {}", said(), expired.reason));
+    if (!is_held)
+      return unchanged(may_be_held(state_.operations[*payment]) ? How::too_early : How::nothing_new);
+    return end_hold_of(*payment, fmt::format("{}: {}", said(), expired.reason));
   }
 
   Noticed operator()(const Ignored&) { return unchanged(How::nothing_new); }
@@ -240,6 +244,11 @@ class Hearing {
            (operation.phase == Phase::manual_review && operation.ended_at);
   }
 
+  // As far as is known, or a person has still to find out.
+  static bool may_be_held(const Operation& operation) {
+    return is_open(operation.phase) && !is_booked(operation);
+  }
+
   static How early_if_open(const Operation& operation) {
     return is_under_way(operation.phase) ? How::too_early : How::nothing_new;
   }
@@ -297,6 +306,10 @@ class Hearing {
     const auto number = operation.number;
     const auto how = early_if_open(operation);
     return compared(take_back(state_, number, words, now_), index, how);
+  }
+
+  Noticed end_hold_of(std::size_t payment, const std::string& words) {
+    return {How::changed, end_hold(std::move(state_), words, now_), payment};
   }
 
   Noticed tell_of_payment(const std::string& words) {

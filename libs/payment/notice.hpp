@@ -10,11 +10,12 @@
 // | AskAgain               | asked for at once   | nothing new   | nothing new     | nothing new   |
 // | CameToNothing          | asked for at once   | taken back    | nothing new     | taken back    |
 // | TakenBack, ChargedBack | too early           | taken back    | nothing new     | taken back    |
-// | Attention, HoldExpired | too early           | for a person  | nothing new     | told to them  |
+// | Attention              | too early           | for a person  | nothing new     | told to them  |
+// | HoldExpired            | too early           | not held      | nothing new     | not held      |
 //
 // What had succeeded before a person looked at it has succeeded: to hear that again is nothing new. What a
 // ChargedBack or HoldExpired depends on may be under way: then it is too early. CameToNothing is said of a
-// payment as a whole: what took its money is taken back, or else its hold.
+// payment as a whole: what took its money is taken back, and what is only held is not held any more.
 //
 // What is yet to be sent, as far as is known here, is too early for all but AskAgain. A person's word is not
 // taken back by an event: they see what it says. A capture, void or refund that nobody asked for here is for
@@ -40,8 +41,8 @@ struct TakenBack {
   std::string reason;
   std::optional<Money> amount;
 };
-// The payment has failed, or was cancelled. Where something of it waits the PSP is asked; what had succeeded
-// has not happened after all.
+// The payment has failed, or was cancelled. Where something of it waits the PSP is asked; money that was
+// taken has not been after all.
 struct CameToNothing {
   std::string reason;
 };

@@ -10,6 +10,7 @@ namespace switchyard::payment {
 namespace {
 
 using std::chrono::hours;
+using ::testing::AllOf;
 using testing::dollars;
 using ::testing::HasSubstr;
 using testing::payment_start;
@@ -334,13 +335,55 @@ TEST(Notice, AHoldThatRunsOutMattersWhileSomethingIsHeld) {
   const Notice expired{
       .event = "evt_1", .type = "EXPIRE", .payment = "psp-ref", .what = HoldExpired{"it has run out"}};
   const auto held = hear(paid(CaptureMethod::manual).state(), expired);
-  EXPECT_EQ(held.state.transaction.status, Status::manual_review);
-  EXPECT_EQ(held.state.transaction.held_minor, 1000);
+  EXPECT_EQ(held.state.transaction.status, Status::voided);
+  EXPECT_EQ(held.state.transaction.authorized_minor, 1000);
+  EXPECT_EQ(held.state.transaction.held_minor, 0);
+  EXPECT_EQ(held.state.transaction.reason, "psp EXPIRE: it has run out");
+  EXPECT_EQ(held.state.operations[0].phase, Phase::succeeded);
+  EXPECT_EQ(hear(held.state, expired).how, How::nothing_new);
   EXPECT_EQ(hear(paid().state(), expired).how, How::nothing_new);
   PaymentJourney waits;
   waits.claim();
   waits.answer(Pending{"psp-ref", {}});
   EXPECT_EQ(hear(waits.state(), expired).how, How::too_early);
+}
+
+TEST(Notice, AHoldThatRunsOutLeavesWhatWasCaptured) {
+  const Notice expired{
+      .event = "evt_1", .type = "EXPIRE", .payment = "psp-ref", .what = HoldExpired{"it has run out"}};
+  auto journey = paid(CaptureMethod::manual);
+  journey.ask(Kind::capture, 400, false);
+  EXPECT_EQ(hear(journey.state(), expired).how, How::too_early);
+  journey.succeed();
+  const auto rest = hear(journey.state(), expired).state;
+  EXPECT_EQ(rest.transaction.status, Status::captured);
+  EXPECT_EQ(rest.transaction.captured_minor, 400);
+  EXPECT_EQ(left_to_capture(rest), 0);
+}
+
+TEST(Notice, APersonWhoLooksAtAHoldIsToldThatItHasRunOut) {
+  const Notice expired{
+      .event = "evt_1", .type = "EXPIRE", .payment = "psp-ref", .what = HoldExpired{"it has run out"}};
+  const auto held = paid(CaptureMethod::manual).state();
+  const auto told = hear(held, notice_of(held, 1, Attention{"a fraud"}));
+  const auto over = hear(told.state, expired).state;
+  EXPECT_EQ(over.transaction.status, Status::manual_review);
+  EXPECT_EQ(over.transaction.held_minor, 0);
+  EXPECT_THAT(over.operations[0].reason.message, AllOf(HasSubstr("a fraud"), HasSubstr("it has run out")));
+  const auto resolved = resolve(over, 1, {.succeeded = true, .note = "no fraud"}, payment_start);
+  EXPECT_EQ(resolved->transaction.status, Status::voided);
+}
+
+// Once it is known that there was a hold, it is over.
+TEST(Notice, AHoldThatAPersonHasStillToFindRunsOutAfterwards) {
+  const Notice expired{.event = "evt_1", .type = "EXPIRE", .what = HoldExpired{"it has run out"}};
+  PaymentJourney journey(CaptureMethod::manual);
+  journey.claim();
+  journey.answer(Contradicted{"it speaks of another", "psp-ref"});
+  EXPECT_EQ(hear(journey.state(), expired).how, How::too_early);
+  const auto resolved = resolve(journey.state(), 1, {.succeeded = true, .note = "found"}, payment_start);
+  ASSERT_EQ(resolved->transaction.status, Status::authorized);
+  EXPECT_EQ(hear(*resolved, expired).state.transaction.status, Status::voided);
 }
 
 // --- Another one than ours -------------------------------------------------------------------------
@@ -420,13 +463,14 @@ TEST(Notice, APaymentThatCameToNothingIsTakenBack) {
   EXPECT_EQ(hear(over.state, came_to_nothing()).how, How::nothing_new);
 }
 
-TEST(Notice, OfAHoldThatCameToNothingItsCaptureOrTheHoldIsTakenBack) {
+TEST(Notice, OfAHoldThatCameToNothingItsCaptureIsTakenBackOrTheHoldIsOver) {
   auto journey = paid(CaptureMethod::manual);
   const auto no_hold = hear(journey.state(), came_to_nothing());
   EXPECT_EQ(no_hold.index, 0U);
-  EXPECT_EQ(no_hold.state.transaction.status, Status::manual_review);
-  EXPECT_EQ(no_hold.state.transaction.authorized_minor, 0);
+  EXPECT_EQ(no_hold.state.transaction.status, Status::voided);
+  EXPECT_EQ(no_hold.state.transaction.authorized_minor, 1000);
   EXPECT_EQ(no_hold.state.transaction.held_minor, 0);
+  EXPECT_THAT(no_hold.state.transaction.reason, HasSubstr("it failed"));
   EXPECT_EQ(hear(no_hold.state, came_to_nothing()).how, How::nothing_new);
   journey.ask(Kind::capture, 400);
   journey.succeed();
@@ -463,6 +507,16 @@ TEST(Notice, OfAPaymentThatNobodyKnowsYetOrThatWasDeclinedItChangesNothing) {
   EXPECT_EQ(hear(voided.state(), came_to_nothing()).how, How::too_early) << "it may be our void's";
   voided.answer(Succeeded{"psp-ref", dollars(1000)});
   EXPECT_EQ(hear(voided.state(), came_to_nothing()).how, How::nothing_new);
+}
+
+TEST(Notice, APersonWhoLooksForAPaymentIsToldThatItCameToNothing) {
+  PaymentJourney journey;
+  journey.claim();
+  journey.answer(Contradicted{"it speaks of another", "psp-ref"});
+  const auto told = hear(journey.state(), came_to_nothing());
+  EXPECT_EQ(told.state.transaction.status, Status::manual_review);
+  EXPECT_THAT(told.state.operations[0].reason.message, HasSubstr("it failed"));
+  EXPECT_EQ(hear(told.state, came_to_nothing()).how, How::nothing_new);
 }
 
 TEST(Notice, ARefundUnderWayDoesNotHideThatThePaymentCameToNothing) {

@@ -521,21 +521,33 @@ class Simulation {
     if (!place) return deliver_later(key, tries + 1);
     const auto index = static_cast<std::size_t>(place->number - 1);
     const auto operation = store_.at(place->id).operations.at(index);
-    const Notice notice{.event = key,
-                        .type = "failed",
-                        .idempotency_key = key,
-                        .kind = operation.kind,
-                        .what = TakenBack{.reason = "it failed after all", .amount = operation.amount}};
+    const auto notice = notice_about(key, operation);
     const SomeAccounts accounts({operation.psp});
     auto how = Noticed::How::nothing_new;
     store_.take(place->id, {}, By::psp, [&](State state) -> std::optional<Step> {
       auto noticed = notified(std::move(state), operation.psp, notice, accounts, timeline_.now(), policy_);
       how = noticed.how;
       if (how != Noticed::How::changed) return std::nullopt;
-      ++(noticed.state.operations[index].taken_back ? taken_back_ : not_taken_back_);
+      if (std::holds_alternative<HoldExpired>(notice.what)) {
+        ++holds_ended_;
+      } else {
+        ++(noticed.state.operations[index].taken_back ? taken_back_ : not_taken_back_);
+      }
       return Step{std::move(noticed.state), Action::none, index};
     });
     if (how == Noticed::How::too_early) deliver_later(key, tries + 1);
+  }
+
+  Notice notice_about(const std::string& key, const Operation& operation) {
+    const auto& charge = psp_of(operation.psp).find(key)->charge;
+    Notice notice{.event = key, .type = "failed", .idempotency_key = key, .kind = operation.kind};
+    if (psp_of(operation.psp).find_charge(charge)->has_run_out && operation.kind == Kind::authorize) {
+      notice.payment = charge;
+      notice.what = HoldExpired{"the hold has run out"};
+    } else {
+      notice.what = TakenBack{.reason = "it failed after all", .amount = operation.amount};
+    }
+    return notice;
   }
 
   void give_to_a_person(TransactionId id, std::int32_t number) {
@@ -707,6 +719,7 @@ class Simulation {
   int settled_elsewhere_ = 0;
   int taken_back_ = 0;
   int not_taken_back_ = 0;
+  int holds_ended_ = 0;
   int resolved_as_succeeded_ = 0;
   int resolved_as_failed_ = 0;
   // After a restore: where the PSP has done something that nobody could ask for again.
@@ -838,6 +851,8 @@ void Simulation::check_that_it_was_hard() const {
       {"authorizations that were made again elsewhere", options_.restores ? 1 : failed_over_},
       {"what was taken back", taken_back_},
       {"what was taken back and had happened after all", psp_.put_back},
+      {"holds that ran out", psp_.holds_run_out},
+      {"holds that ran out as the PSP said later", holds_ended_},
       {"resolved as succeeded", resolved_as_succeeded_},
       {"resolved as failed", resolved_as_failed_},
       {"authorized", count(Status::authorized)},

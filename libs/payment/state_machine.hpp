@@ -157,6 +157,10 @@ State take_back(State state, std::int32_t number, std::string_view reason, Times
 // Totals stay. What is said twice changes nothing.
 State give_to_a_person(State state, std::int32_t number, std::string_view reason, Timestamp now);
 
+// The PSP says that nothing is held any more: the hold has run out, or somebody let go of it there. What was
+// captured stays, and nothing more can be. The authorization keeps the reason, and its phase.
+State end_hold(State state, std::string_view reason, Timestamp now);
+
 // A person ends a `manual_review`, or corrects the PSP's name of what succeeded: nothing could be asked of
 // the PSP under a wrong one.
 struct Resolution {

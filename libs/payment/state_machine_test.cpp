@@ -1126,6 +1126,62 @@ TEST(Resolve, AVoidAndAHoldStayWhatThePspFirstSaid) {
   }
 }
 
+// --- A hold that is over ------------------------------------------------------------------------
+
+Declined capture_refused(bool is_hold_over) {
+  return {.reason = {"too_late", "the hold has expired", ReasonKind::hard_decline},
+          .psp_reference = "psp-ref",
+          .amount = {},
+          .is_hold_over = is_hold_over};
+}
+
+TEST(HoldOver, ACaptureThatFindsNothingHeldEndsTheHold) {
+  for (const bool is_hold_over : {true, false}) {
+    auto journey = paid_journey(CaptureMethod::manual);
+    journey.ask(Kind::capture, 400);
+    journey.claim();
+    journey.answer(capture_refused(is_hold_over));
+    EXPECT_EQ(journey.operation(2).phase, Phase::declined);
+    EXPECT_EQ(journey.transaction().authorized_minor, 1000);
+    EXPECT_EQ(journey.transaction().held_minor, is_hold_over ? 0 : 1000);
+    EXPECT_EQ(journey.status(), is_hold_over ? Status::voided : Status::authorized);
+    EXPECT_EQ(journey.transaction().reason, is_hold_over ? journey.operation(2).reason.text() : "");
+    EXPECT_EQ(why_broken(journey.state()), std::nullopt);
+  }
+}
+
+TEST(HoldOver, WhatWasCapturedBeforeStays) {
+  auto journey = paid_journey(CaptureMethod::manual);
+  journey.ask(Kind::capture, 400, false);
+  journey.succeed();
+  journey.ask(Kind::capture, 500);
+  journey.claim();
+  journey.answer(capture_refused(true));
+  EXPECT_EQ(journey.status(), Status::captured);
+  EXPECT_EQ(journey.transaction().captured_minor, 400);
+  EXPECT_EQ(journey.transaction().held_minor, 0);
+}
+
+TEST(HoldOver, OtherDeclinesHaveNoSayInIt) {
+  auto journey = paid_journey(CaptureMethod::manual);
+  journey.ask(Kind::void_);
+  journey.claim();
+  journey.answer(capture_refused(true));
+  EXPECT_EQ(journey.transaction().held_minor, 1000) << "a void that found no hold has succeeded";
+}
+
+TEST(HoldOver, ThatAVoidWasAskedForIsTheReasonOfNothing) {
+  auto journey = paid_journey(CaptureMethod::manual);
+  auto over = end_hold(journey.state(), "it has run out", journey.now());
+  EXPECT_EQ(over.transaction.reason, "it has run out");
+  EXPECT_EQ(over.transaction.version, journey.transaction().version + 1);
+  journey.ask(Kind::void_);
+  journey.succeed();
+  over = end_hold(journey.state(), "it has run out", journey.now());
+  EXPECT_EQ(over.transaction.status, Status::voided);
+  EXPECT_EQ(over.transaction.reason, "");
+}
+
 // --- The status --------------------------------------------------------------------------------
 
 TEST(StatusOf, FollowsFromTotalsAndOperations) {

@@ -49,7 +49,7 @@ void book(Transaction& transaction, const Operation& succeeded) {
     const auto rest = std::max(transaction.held_minor - amount, std::int64_t{0});
     transaction.held_minor = succeeded.is_final ? 0 : rest;
   } else if (succeeded.kind == Kind::void_) {
-    transaction.held_minor = 0;
+    release(transaction);
   }
 }
 
@@ -63,6 +63,10 @@ bool take_back(State& state, const Operation& operation) {
   if (!totals_are_in_order(lowered) || left < 0 || capturable < 0) return false;
   state.transaction = std::move(lowered);
   return true;
+}
+
+void release(Transaction& transaction) {
+  transaction.held_minor = 0;
 }
 
 void put_back(Transaction& transaction, const Operation& operation) {

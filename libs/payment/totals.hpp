@@ -7,7 +7,7 @@ namespace switchyard::payment {
 
 // | kind                    | succeeded                                  | taken back           |
 // |-------------------------|--------------------------------------------|----------------------|
-// | authorize, manual       | authorized + amount, held + amount         | (never)              |
+// | authorize, manual       | authorized + amount, held + amount         | both - amount        |
 // | authorize, automatic    | authorized + amount, captured + amount     | both - amount        |
 // | capture                 | captured + amount, held - amount (final: 0)| captured - amount    |
 // | void                    | held 0                                     | (never)              |
@@ -20,6 +20,8 @@ void book(Transaction& transaction, const Operation& succeeded);
 // False, and nothing is changed, if totals would not be in order any more, or would not be when the refunds
 // that are open succeed: then they stay as they were, for a person.
 bool take_back(State& state, const Operation& operation);
+// Nothing is held any more, whoever let go of it; what was captured stays.
+void release(Transaction& transaction);
 // What was taken back has happened after all. What of a hold a capture used was never given back.
 void put_back(Transaction& transaction, const Operation& operation);
 

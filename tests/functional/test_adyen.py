@@ -78,6 +78,14 @@ def test_held_and_captured_in_part_or_voided(psp, payer):
     assert payer.wait_for_status(voided["id"], "voided")["captured_amount"] == 0
 
 
+def test_a_hold_that_runs_out_is_voided(psp, payer):
+    psp.play({"behaviour": "taken_back", "kind": "authorize", "delay_ms": 1000, "requests": 1})
+    over = payer.wait_for_status(created(payer, capture="manual")["id"], "voided")
+    assert (over["authorized_amount"], over["captured_amount"]) == (1250, 0)
+    assert over["operations"][0]["status"] == "succeeded" and "EXPIRE" in over["reason"], over
+    assert payer.ask(over["id"], "capture").json()["transaction_status"] == "voided"
+
+
 def test_with_a_key_of_the_merchants_too(payer):
     """The PSP then knows the payment by a name that is derived from the key: events find it by Adyen's."""
     paid = payer.wait_for_status(created(payer, key="order-17")["id"], "captured")

@@ -5,7 +5,6 @@ import pytest
 from support.http_client import Client
 from support.ports import free_port
 from support.problems import assert_problem
-from support.programs import run_to_exit
 
 BACK = "https://shop.example/back"
 
@@ -144,19 +143,42 @@ def test_a_capture_that_fails_later_lowers_the_total_and_is_for_a_person(psp, pa
     assert "payment_intent.payment_failed" in str(failed["operations"][1]["reason"])
 
 
-def test_a_hold_that_ends_at_the_psp_is_for_a_person_who_can_end_it(psp, server, payer):
-    held = payer.wait_for_status(created(payer, capture="manual")["id"], "authorized")
+def cancel_at_stripe(psp, held):
     intent = held["operations"][0]["psp_reference"]
     reply = psp.ask("POST", f"/v1/payment_intents/{intent}/cancel", headers={"Authorization": "Bearer sk_test_hunter2"})
     assert reply.status == 200, reply.body
-    gone = payer.wait_for_status(held["id"], "manual_review")
-    assert (gone["authorized_amount"], gone["operations"][0]["status"]) == (0, "manual_review")
-    assert "payment_intent.canceled" in str(gone["operations"][0]["reason"])
-    settings = {name: str(value) for name, value in server.settings.items()}
-    done = run_to_exit("switchyard", ["transaction", "resolve", held["id"], "--operation", "1", "--did-not-happen",
-                                      "--note", "seen at Stripe"], settings, server.program.folder)
-    assert done.returncode == 0, done.stderr
-    assert payer.show(held["id"])["status"] == "failed"
+
+
+def is_over(payer, held, why):
+    """It is voided, for that reason, and nothing can be captured."""
+    over = payer.wait_for_status(held["id"], "voided")
+    assert (over["authorized_amount"], over["captured_amount"]) == (1250, 0)
+    assert over["operations"][0]["status"] == "succeeded" and why in over["reason"], over
+    refused = payer.ask(held["id"], "capture")
+    assert_problem(refused, 409, "Not possible in this state")
+    assert refused.json()["transaction_status"] == "voided"
+
+
+def test_a_hold_that_somebody_ends_at_the_psp_is_voided(psp, payer):
+    held = payer.wait_for_status(created(payer, capture="manual")["id"], "authorized")
+    cancel_at_stripe(psp, held)
+    is_over(payer, held, "payment_intent.canceled")
+
+
+def test_a_hold_that_runs_out_is_voided(psp, payer):
+    taken_back_later(psp, "authorize")
+    held = created(payer, capture="manual")
+    is_over(payer, held, "stripe_eu ")
+
+
+def test_a_capture_that_comes_too_late_ends_the_hold(psp, payer):
+    """Where no event says so."""
+    psp.play({"behaviour": "event_lost"})
+    held = payer.wait_for_status(created(payer, capture="manual")["id"], "authorized")
+    cancel_at_stripe(psp, held)
+    payer.asked(held["id"], "capture")
+    is_over(payer, held, "canceled")
+    assert [one["status"] for one in payer.show(held["id"])["operations"]] == ["succeeded", "declined"]
 
 
 def test_a_payment_without_a_token_is_not_sent(psp, payer):

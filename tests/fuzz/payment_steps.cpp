@@ -202,6 +202,11 @@ class Play {
         return declined(payment::ReasonKind::soft_decline);
       case 'h':
         return declined(payment::ReasonKind::hard_decline);
+      case 'e': {
+        auto over = declined(payment::ReasonKind::hard_decline);
+        over.is_hold_over = true;
+        return over;
+      }
       case 'p':
         return payment::Pending{name, perhaps(operation, names_ % 2 == 0)};
       case 'r':
@@ -259,6 +264,9 @@ class Play {
         break;
       case 'n':
         notice.what = payment::CameToNothing{"it was cancelled"};
+        break;
+      case 'e':
+        notice.what = payment::HoldExpired{"it has run out"};
         break;
       case 'm':
         notice.what = payment::AskAgain{};

@@ -56,6 +56,8 @@ class PspModel {
     bool is_automatic = true;
     // The hold is gone: what fails later does not bring it back.
     bool is_closed = false;
+    // By itself.
+    bool has_run_out = false;
     std::int64_t authorized = 0;
     std::int64_t held = 0;
     std::int64_t captured = 0;
@@ -69,7 +71,7 @@ class PspModel {
   PspModel(Random& random, Timeline& timeline, milliseconds key_held_for)
       : random_(random), timeline_(timeline), key_held_for_(key_held_for) {}
 
-  // Told of what has been taken back, by its key.
+  // Told of what has been taken back, and of holds that have run out, by the key.
   std::function<void(const std::string&)> notify;
 
   // What a request that arrives is answered. Perhaps it was sent before the store was restored.
@@ -121,6 +123,7 @@ class PspModel {
   int forgotten_seen = 0;
   int taken_back = 0;
   int put_back = 0;
+  int holds_run_out = 0;
   int refused_for_want_of_money = 0;
 
  private:
@@ -167,7 +170,8 @@ class PspModel {
     if (random_.happens(120)) {
       effect.result = Result::declined;
     } else if (!reserve(charge, effect)) {
-      EXPECT_TRUE(charge.is_short) << "the PSP was asked for more than there is: " << effect.bytes;
+      EXPECT_TRUE(charge.is_short || charge.has_run_out)
+          << "the PSP was asked for more than there is: " << effect.bytes;
       ++refused_for_want_of_money;
       effect.result = Result::declined;
     } else if (random_.happens(150)) {
@@ -192,6 +196,7 @@ class PspModel {
       charge.held -= effect.amount;
       if (effect.is_final) effect.released = std::exchange(charge.held, 0);
     } else if (effect.kind == Kind::void_) {
+      if (charge.has_run_out) return true;
       if (charge.held == 0) return false;
       effect.amount = effect.released = std::exchange(charge.held, 0);
     }
@@ -210,10 +215,19 @@ class PspModel {
       charge.held += effect.released + (effect.kind == Kind::capture ? effect.amount : 0);
     }
     check(charge);
+    if (!succeeds || effect.kind == Kind::void_ || !random_.happens(120)) return;
     const bool is_a_hold = effect.kind == Kind::authorize && !charge.is_automatic;
-    if (!succeeds || is_a_hold || effect.kind == Kind::void_ || !random_.happens(120)) return;
     timeline_.after(random_.time_between(milliseconds(500), std::chrono::minutes(30)),
-                    [this, key] { take_back(key); });
+                    [this, key, is_a_hold] { is_a_hold ? end_hold(key) : take_back(key); });
+  }
+
+  void end_hold(const std::string& key) {
+    auto& charge = charges_.at(book_.at(key).charge);
+    if (charge.held == 0) return;
+    ++holds_run_out;
+    charge.held = 0;
+    charge.is_closed = charge.has_run_out = true;
+    notify(key);
   }
 
   static void move(Charge& charge, const Effect& effect, std::int64_t times) {
@@ -280,7 +294,10 @@ class PspModel {
       return Pending{reference, amount};
     }
     if (effect.happened()) return Succeeded{reference, amount};
-    return Declined{{"51", "", ReasonKind::soft_decline}, reference, std::nullopt};
+    return Declined{{"51", "", ReasonKind::soft_decline},
+                    reference,
+                    std::nullopt,
+                    effect.kind == Kind::capture && charges_.at(effect.charge).has_run_out};
   }
 
   const Currency jpy_ = *Currency::parse("JPY");

@@ -60,12 +60,11 @@ Answer answer_of(payment::Found found) {
       found);
 }
 
-Answer declined_as(const payment::Reason& reason, const Error& error) {
-  return Declined{
-      .reason = reason, .psp_reference = error.intent ? error.intent->id : std::string(), .amount = {}};
+Declined declined_as(const payment::Reason& reason, const Error& error) {
+  return {.reason = reason, .psp_reference = error.intent ? error.intent->id : std::string(), .amount = {}};
 }
 
-Answer refused(const Error& error, std::string_view code) {
+Declined refused(const Error& error, std::string_view code) {
   return declined_as(
       {.code = std::string(code), .message = error.words.message, .kind = payment::ReasonKind::hard_decline},
       error);
@@ -90,7 +89,11 @@ Answer read_known_error(ErrorMeaning meaning, const payment::Step& step, const E
       return answer_of(believe(*error.intent, step, Told::when_read));
     case ErrorMeaning::nothing_left:
       return refused_if_first(step, error, error.words.code, std::move(reason));
-    case ErrorMeaning::hold_is_over:
+    case ErrorMeaning::hold_is_over: {
+      auto declined = refused(error, error.words.code);
+      declined.is_hold_over = !error.intent || error.intent->status == "canceled";
+      return declined;
+    }
     case ErrorMeaning::refund_refused:
       return refused(error, error.words.code);
   }

@@ -32,7 +32,7 @@ namespace switchyard::psp::stripe {
 enum class ErrorMeaning {
   // The payment is not in the state that the request needs, and stands in the error: its status tells.
   follow_payment,
-  // The hold is gone: Declined.
+  // The hold is gone, if the payment in the error does not say otherwise: Declined, and nothing is held.
   hold_is_over,
   // Declined in answer to the first sending. Later it may be our own refund that has left nothing: it is
   // looked up.

@@ -451,7 +451,17 @@ TEST(StripeAnswer, AHoldThatRanOutIsDeclined) {
         error_body(fmt::format(R"("type":"invalid_request_error","code":"{}","message":"late")", code)));
     ASSERT_TRUE(is<Declined>(outcome)) << code;
     EXPECT_EQ(std::get<Declined>(outcome).reason, (Reason{code, "late", ReasonKind::hard_decline}));
+    EXPECT_TRUE(std::get<Declined>(outcome).is_hold_over);
   }
+}
+
+TEST(StripeAnswer, NothingIsHeldWhereThePaymentIsCanceledAndIsWhereItSaysSo) {
+  const auto* const too_late = R"("type":"invalid_request_error","code":"charge_expired_for_capture")";
+  const auto is_over = [](const payment::Answer& answer) { return std::get<Declined>(answer).is_hold_over; };
+  EXPECT_TRUE(is_over(answered(Kind::capture, 400, error_with(too_late, canceled_intent()))));
+  EXPECT_TRUE(is_over(unexpected(Kind::capture, canceled_intent())));
+  const auto held = canceled_intent(R"({"status":"requires_capture"})");
+  EXPECT_FALSE(is_over(answered(Kind::capture, 400, error_with(too_late, held))));
 }
 
 TEST(StripeAnswer, MoreThanIsHeldIsNotCaptured) {

@@ -80,7 +80,8 @@ Declined canceled(const Intent& intent, ReasonKind kind) {
                      .message = why.empty() ? "" : fmt::format("canceled: {}", why),
                      .kind = kind},
           .psp_reference = intent.id,
-          .amount = {}};
+          .amount = {},
+          .is_hold_over = true};
 }
 
 // It was tried and waits for another card. Stripe's last_payment_error alone would prove nothing: a payment

@@ -16,7 +16,7 @@
 // | requires_action         | ActionRequired                 | OutcomeUnknown       | OutcomeUnknown        |
 // | requires_payment_method | Declined, if it was tried      | OutcomeUnknown       | OutcomeUnknown        |
 // | requires_confirmation   | OutcomeUnknown                 | OutcomeUnknown       | OutcomeUnknown        |
-// | canceled                | Declined                       | Declined             | Succeeded             |
+// | canceled                | Declined                       | Declined: not held   | Succeeded             |
 //
 // Refund object, status: succeeded; pending and requires_action are Pending; failed and canceled Declined.
 #pragma once
