@@ -120,7 +120,7 @@ MUTANTS = [
            "  if (transaction.status == Status::manual_review) return refuse_state(state, wanted.kind);\n", ""),
     # ---- Nothing is stuck
     Mutant("hold-that-ran-out-is-kept", "a capture that finds the hold gone ends it", MACHINE,
-           "      release_hold(step.state, operation.reason.text());\n", ""),
+           "    if (declined.is_hold_over && operation_.kind == Kind::capture) release(transaction_);\n", ""),
     Mutant("due-lost", "what is not over is looked at again", MACHINE,
            "    operation_.due_at = now_ + doubled(policy_.look_up_delay, operation_.look_ups, policy_.look_up_delay_max);\n",
            "    operation_.due_at.reset();\n"),

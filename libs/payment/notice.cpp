@@ -246,7 +246,7 @@ class Hearing {
 
   // As far as is known, or a person has still to find out.
   static bool may_be_held(const Operation& operation) {
-    return is_open(operation.phase) && !is_booked(operation);
+    return is_open(operation.phase) && !operation.ended_at;
   }
 
   static How early_if_open(const Operation& operation) {

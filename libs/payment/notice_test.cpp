@@ -5,6 +5,7 @@
 
 #include "payment/psp_keys.hpp"
 #include "payment/testing.hpp"
+#include "payment/totals.hpp"
 
 namespace switchyard::payment {
 namespace {
@@ -370,7 +371,7 @@ TEST(Notice, APersonWhoLooksAtAHoldIsToldThatItHasRunOut) {
   EXPECT_EQ(over.transaction.status, Status::manual_review);
   EXPECT_EQ(over.transaction.held_minor, 0);
   EXPECT_THAT(over.operations[0].reason.message, AllOf(HasSubstr("a fraud"), HasSubstr("it has run out")));
-  const auto resolved = resolve(over, 1, {.succeeded = true, .note = "no fraud"}, payment_start);
+  const auto resolved = resolve(over, 1, {true, "", "no fraud"}, payment_start);
   EXPECT_EQ(resolved->transaction.status, Status::voided);
 }
 
@@ -381,7 +382,7 @@ TEST(Notice, AHoldThatAPersonHasStillToFindRunsOutAfterwards) {
   journey.claim();
   journey.answer(Contradicted{"it speaks of another", "psp-ref"});
   EXPECT_EQ(hear(journey.state(), expired).how, How::too_early);
-  const auto resolved = resolve(journey.state(), 1, {.succeeded = true, .note = "found"}, payment_start);
+  const auto resolved = resolve(journey.state(), 1, {true, "", "found"}, payment_start);
   ASSERT_EQ(resolved->transaction.status, Status::authorized);
   EXPECT_EQ(hear(*resolved, expired).state.transaction.status, Status::voided);
 }

@@ -506,7 +506,7 @@ class Simulation {
   // --- A PSP that goes back on its word, and people --------------------------------------------
 
   void notify_twice(const std::string& key) {
-    notices_.emplace_back(timeline_.now(), key);
+    heard_at_[key] = timeline_.now();
     for (auto times = random_.between(1, 2); times > 0; --times) deliver_later(key, 0);
   }
 
@@ -524,6 +524,7 @@ class Simulation {
     const auto notice = notice_about(key, operation);
     const SomeAccounts accounts({operation.psp});
     auto how = Noticed::How::nothing_new;
+    heard_at_[key] = timeline_.now();
     store_.take(place->id, {}, By::psp, [&](State state) -> std::optional<Step> {
       auto noticed = notified(std::move(state), operation.psp, notice, accounts, timeline_.now(), policy_);
       how = noticed.how;
@@ -612,7 +613,7 @@ class Simulation {
     restored_at_ = timeline_.now();
     for (auto& worker : workers_) kill(worker);
     psp_.forgets_nothing_when_the_store_does();
-    for (const auto& [at, key] : std::vector(notices_)) {
+    for (const auto& [key, at] : std::map(heard_at_)) {
       if (at + minutes(5) >= taken_at) deliver_later(key, 0);
     }
     for (const auto& [id, state] : store_.rows()) {
@@ -696,7 +697,8 @@ class Simulation {
   std::vector<Payment> payments_;
   std::map<MerchantId, int> orders_;
   std::map<std::size_t, std::vector<std::size_t>> again_;
-  std::vector<std::pair<Timestamp, std::string>> notices_;
+  // By key: when the PSP said so, or what it had said was last heard.
+  std::map<std::string, Timestamp> heard_at_;
   std::optional<Timestamp> restored_at_;
   std::size_t forgotten_operations_ = 0;
   bool are_look_ups_down_ = false;

@@ -105,6 +105,7 @@ class Machine {
     if (contradicts(declined.amount, declined.psp_reference)) return;
     note_reference(declined.psp_reference);
     end(Phase::declined, printable_reason(declined.reason));
+    if (declined.is_hold_over && operation_.kind == Kind::capture) release(transaction_);
   }
 
   void operator()(const Rejected& rejected) {
@@ -348,24 +349,6 @@ bool go_elsewhere(Step& step, std::string_view reason, const Accounts& accounts,
   return true;
 }
 
-// Beside what a person was told of the operation before. False if that says so already.
-bool tell(Operation& operation, std::string_view reason) {
-  auto said = reason_of(reason, ReasonKind::unknown);
-  if (operation.phase == Phase::manual_review) {
-    const auto& known = operation.reason.message;
-    if (known.contains(said.message) || known.size() >= reasons_bytes_max) return false;
-    if (!known.empty()) said.message = fmt::format("{}; {}", known, said.message);
-  }
-  operation.reason = std::move(said);
-  return true;
-}
-
-// What was captured stays.
-void release_hold(State& state, std::string_view reason) {
-  release(state.transaction);
-  tell(state.operations[static_cast<std::size_t>(find_authorization(state)->number - 1)], reason);
-}
-
 template <class What>
 Step after(Step step, const What& what, const Accounts& accounts, Timestamp now, const RetryPolicy& policy) {
   const auto phase = step.operation().phase;
@@ -375,13 +358,8 @@ Step after(Step step, const What& what, const Accounts& accounts, Timestamp now,
     Machine machine(step.state, step.index, now, policy, step.action);
     std::visit(machine, what);
     step.action = machine.action();
-    const auto& operation = step.operation();
-    if (const auto* declined = std::get_if<Declined>(&what); declined != nullptr && declined->is_hold_over &&
-                                                             operation.kind == Kind::capture &&
-                                                             operation.phase == Phase::declined) {
-      release_hold(step.state, operation.reason.text());
-    }
     // The issuer may say yes to another.
+    const auto& operation = step.operation();
     if (operation.phase == Phase::declined && operation.reason.kind == ReasonKind::soft_decline &&
         is_recent(operation, now, policy)) {
       add_authorization(step.state, accounts, now);
@@ -389,6 +367,18 @@ Step after(Step step, const What& what, const Accounts& accounts, Timestamp now,
   }
   settle_schedule(step.state, now);
   return step;
+}
+
+// Beside what a person was told of the operation before. False if that says so already.
+bool tell_a_person(Operation& operation, std::string_view reason) {
+  auto said = reason_of(reason, ReasonKind::unknown);
+  if (operation.phase == Phase::manual_review) {
+    const auto& known = operation.reason.message;
+    if (known.contains(said.message) || known.size() >= reasons_bytes_max) return false;
+    if (!known.empty()) said.message = fmt::format("{}; {}", known, said.message);
+  }
+  operation.reason = std::move(said);
+  return true;
 }
 
 bool ended_without_money(Phase phase) {
@@ -418,20 +408,26 @@ Status status_of_totals(const Transaction& transaction) {
   return transaction.held_minor > 0 ? Status::authorized : Status::voided;
 }
 
+// Of what is voided, and not by us: what the PSP said by itself, or to the capture that came too late.
+std::string reason_of_end(const State& state, const Operation& authorization) {
+  std::string reason;
+  for (const auto& operation : state.operations) {
+    if (operation.kind == Kind::void_ && operation.phase == Phase::succeeded) return {};
+    if (operation.kind == Kind::capture) reason = operation.reason.text();
+  }
+  return authorization.reason.text().empty() ? reason : authorization.reason.text();
+}
+
 // Why the transaction is where it is: of what is not over, or of the authorization that did not come about or
-// is over by itself.
+// whose hold is over.
 std::string reason_of_transaction(const State& state) {
   for (const auto& operation : state.operations) {
     if (is_open(operation.phase) && !operation.reason.text().empty()) return operation.reason.text();
   }
   const auto* authorization = find_authorization(state);
   if (authorization == nullptr) return {};
-  const bool is_given_back = std::ranges::any_of(state.operations, [](const Operation& operation) {
-    return operation.kind == Kind::void_ && operation.phase == Phase::succeeded;
-  });
-  const bool has_run_out = state.transaction.status == Status::voided && !is_given_back;
-  return has_run_out || ended_without_money(authorization->phase) ? authorization->reason.text()
-                                                                  : std::string();
+  if (ended_without_money(authorization->phase)) return authorization->reason.text();
+  return state.transaction.status == Status::voided ? reason_of_end(state, *authorization) : std::string();
 }
 
 // Whether an operation is where a worker must look at it, and when that is due is not written down. Of those
@@ -558,7 +554,7 @@ State take_back(State state, std::int32_t number, std::string_view reason, Times
   const auto operation = std::ranges::find(state.operations, number, &Operation::number);
   if (operation == state.operations.end() || !is_booked(*operation)) return state;
   operation->taken_back = take_back(state, *operation);
-  const bool is_news = tell(*operation, reason);
+  const bool is_news = tell_a_person(*operation, reason);
   // The totals have no room for it, and a person looks at it already.
   if (!operation->taken_back && !is_news) return state;
   ++state.transaction.version;
@@ -572,7 +568,7 @@ State give_to_a_person(State state, std::int32_t number, std::string_view reason
   SWITCHYARD_ASSERT(operation != state.operations.end());
   const bool is_a_persons = operation->phase == Phase::manual_review;
   if (is_open(operation->phase) && !is_a_persons) return state;
-  if (!tell(*operation, reason)) return state;
+  if (!tell_a_person(*operation, reason)) return state;
   ++state.transaction.version;
   // It has moved no money, as far as is known.
   if (!is_a_persons && !is_booked(*operation)) operation->ended_at.reset();
@@ -583,7 +579,9 @@ State give_to_a_person(State state, std::int32_t number, std::string_view reason
 
 State end_hold(State state, std::string_view reason, Timestamp now) {
   ++state.transaction.version;
-  release_hold(state, reason);
+  release(state.transaction);
+  const auto authorization = find_authorization(state)->number;
+  tell_a_person(*std::ranges::find(state.operations, authorization, &Operation::number), reason);
   settle_schedule(state, now);
   return state;
 }
