@@ -153,7 +153,7 @@ MUTANTS = [
     Mutant("part-taken-back", "only all of it is taken back without a person", NOTICE, "if (!is_whole || is_by_a_person", "if (is_by_a_person"),
     Mutant("a-persons-word-taken-back", "an event does not take a person's word back", NOTICE, "if (!is_whole || is_by_a_person", "if (!is_whole"),
     Mutant("taken-back-early", "what is yet open is taken back later", NOTICE,
-           "return is_under_way(operation) ? How::too_early : How::nothing_new;", "return How::nothing_new;"),
+           "return is_under_way(operation.phase) ? How::too_early : How::nothing_new;", "return How::nothing_new;"),
     # ---- What a PSP is told
     Mutant("key-without-merchant", "two merchants' keys differ", KEYS, "installation, merchant.value, to_string(kind), merchants_key",
            "installation, 0, to_string(kind), merchants_key"),

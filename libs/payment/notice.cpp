@@ -132,6 +132,7 @@ class Hearing {
     if (is_any_under_way(Kind::capture) || is_any_under_way(Kind::void_)) return unchanged(How::too_early);
     if (!is_held)
       return unchanged(may_be_held(state_.operations[*payment]) ? How::too_early : How::nothing_new);
+    if (has_ended_without_money(state_.operations[*payment])) return unchanged(How::nothing_new);
     return end_hold_of(*payment, fmt::format("{}: {}", said(), expired.reason));
   }
 

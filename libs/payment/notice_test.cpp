@@ -387,6 +387,24 @@ TEST(Notice, AHoldThatAPersonHasStillToFindRunsOutAfterwards) {
   EXPECT_EQ(hear(*resolved, expired).state.transaction.status, Status::voided);
 }
 
+TEST(Notice, TheHoldAtOneAccountIsNotThatOfAnotherWhichDeclined) {
+  auto state = paid(CaptureMethod::manual).state();
+  auto declined = state.operations[0];
+  declined.phase = Phase::declined;
+  declined.psp = "first";
+  declined.psp_reference = "first-ref";
+  declined.idempotency_key = "first-key";
+  state.operations.insert(state.operations.begin(), declined);
+  state.operations[1].number = state.transaction.operation_count = 2;
+  for (const Notice::What& what :
+       {Notice::What(HoldExpired{"it has run out"}), Notice::What(CameToNothing{"it was cancelled"})}) {
+    const Notice of_the_first{.event = "evt_1", .type = "ended", .payment = "first-ref", .what = what};
+    EXPECT_EQ(hear(state, of_the_first, "first").how, How::nothing_new);
+    const Notice of_the_second{.event = "evt_1", .type = "ended", .payment = "psp-ref", .what = what};
+    EXPECT_EQ(hear(state, of_the_second).state.transaction.status, Status::voided);
+  }
+}
+
 // --- Another one than ours -------------------------------------------------------------------------
 
 TEST(Notice, ASecondOneUnderOurKeyIsForAPerson) {
