@@ -84,6 +84,11 @@ class EventsApiTest : public ::testing::Test {
     return threads_.run(0, take).value();
   }
 
+  std::string printed() {
+    EXPECT_TRUE(log_.drain(std::chrono::seconds(30)));
+    return output_.text();
+  }
+
   switchyard::testing::TempDir folder_;
   const std::string path_ = folder_.file("routing.toml");
   const std::string store_path_ = folder_.file("store.db");
@@ -131,8 +136,8 @@ TEST_F(EventsApiTest, WhatIsNotSignedIs401AndNotStored) {
   }
   EXPECT_THAT(due(), IsEmpty());
   EXPECT_EQ(hints_, 0);
-  EXPECT_THAT(output_.text(), AllOf(HasSubstr("An event for the account shop was refused with 401: "),
-                                    Not(HasSubstr("hunter2")), Not(HasSubstr("evt_1"))));
+  EXPECT_THAT(printed(), AllOf(HasSubstr("An event for the account shop was refused with 401: "),
+                               Not(HasSubstr("hunter2")), Not(HasSubstr("evt_1"))));
   EXPECT_THAT(metrics_.text(), HasSubstr(R"({account="shop",result="refused_signature"} 3)"));
 }
 
@@ -156,7 +161,7 @@ TEST_F(EventsApiTest, WhatIsNoAccountIs404AndIsNotRepeated) {
   for (const auto* path : {"/shop/event", "/events", "//events", "/shop/x/events"}) {
     EXPECT_EQ(post(event("evt_1"), path).status, 404U) << path;
   }
-  EXPECT_THAT(output_.text(),
+  EXPECT_THAT(printed(),
               AllOf(HasSubstr("An event for no account was refused with 404: "), Not(HasSubstr("4111"))));
   EXPECT_THAT(metrics_.text(), Not(HasSubstr("4111")));
 }
