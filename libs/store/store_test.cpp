@@ -1099,9 +1099,10 @@ TEST_P(StoreTest, FindsTheFewOldOnesThatAFilterLeavesOfVeryManyAThousandRowsAPag
   EXPECT_EQ(page->next, id_number(count - 999)) << "the thousandth row";
 }
 
-// All are asked at once, and what is compared is the order in which they are answered.
+// All are asked at once, and what is compared is the order in which they are answered. So many that most of
+// them are left when the last one is asked, also on a machine with too much to do.
 TEST_P(StoreTest, ListsOfOneMerchantHoldUpNeitherAnothersNorALogin) {
-  constexpr std::size_t lists = 200;
+  constexpr std::size_t lists = 600;
   ASSERT_TRUE(add_user({.id = becky, .username = "becky", .password_hash = "h"}));
   create_at_once(1, 1'000, [](std::uint64_t number) { return transaction_number(number); });
 
