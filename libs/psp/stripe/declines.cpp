@@ -18,7 +18,10 @@ std::optional<ReasonKind> kind_in(std::span<const CodeRow> table, std::string_vi
 ReasonKind kind_of(const ErrorWords& error) {
   if (const auto kind = kind_in(advice_table, error.advice_code)) return *kind;
   if (const auto kind = kind_in(decline_table, error.decline_code)) return *kind;
-  return kind_in(decline_table, error.code).value_or(ReasonKind::soft_decline);
+  // It says no more than that there is a decline code.
+  const bool says_nothing = error.code == "card_declined" && !error.decline_code.empty();
+  if (says_nothing) return ReasonKind::unknown;
+  return kind_in(decline_table, error.code).value_or(ReasonKind::unknown);
 }
 
 }  // namespace

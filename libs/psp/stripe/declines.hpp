@@ -2,7 +2,8 @@
 //
 // Stripe's reference lists codes and says of none whether it is hard or soft: the split is ours, read from
 // Stripe documentation, "Decline codes", column "next steps". Where the answer has an advice_code, that one
-// wins (ibid., "Advice codes"): it is what the card's network asks for.
+// wins (ibid., "Advice codes"): it is what the card's network asks for. Of a code that is in neither table
+// nothing is known, and no other account is asked because of it.
 #pragma once
 
 #include <array>

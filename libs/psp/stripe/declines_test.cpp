@@ -38,7 +38,7 @@ constexpr KindCase kind_cases[] = {
     {"stolen_card", ReasonKind::hard_decline},
     {"fraudulent", ReasonKind::hard_decline},
     {"duplicate_transaction", ReasonKind::hard_decline},
-    {"a_code_of_next_year", ReasonKind::soft_decline},
+    {"a_code_of_next_year", ReasonKind::unknown},
 };
 
 TEST(StripeDeclines, KindsAreThoseOfStripesReference) {
@@ -64,7 +64,10 @@ TEST(StripeDeclines, AnUnknownDeclineCodeIsJudgedByItsCode) {
   EXPECT_EQ(reason_of({.code = "expired_card", .decline_code = "new"}),
             (Reason{"new", "", ReasonKind::hard_decline}));
   EXPECT_EQ(reason_of({.type = "card_error", .message = "no"}),
-            (Reason{"card_error", "no", ReasonKind::soft_decline}));
+            (Reason{"card_error", "no", ReasonKind::unknown}));
+  EXPECT_EQ(reason_of({.type = "card_error", .code = "card_declined"}),
+            (Reason{"card_declined", "", ReasonKind::soft_decline}))
+      << "Stripe's word for all that the issuer does not explain";
 }
 
 TEST(StripeDeclines, ARefundSaysWhyItFailed) {
