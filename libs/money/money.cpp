@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "base/ascii.hpp"
+
 namespace switchyard {
 namespace {
 
@@ -46,7 +48,7 @@ std::string Money::to_string() const {
 
 Result<std::int64_t> parse_amount_minor(std::string_view digits) {
   if (digits.empty()) return fail(ErrorCode::invalid_argument, "is empty");
-  if (!std::ranges::all_of(digits, [](char c) { return c >= '0' && c <= '9'; })) {
+  if (!std::ranges::all_of(digits, is_digit)) {
     return fail(ErrorCode::invalid_argument, "is not a whole number of minor units: decimal digits only");
   }
   if (digits.size() > 1 && digits.front() == '0') {

@@ -332,9 +332,10 @@ TEST(Notice, ThePaymentThatWaitedForItsCustomerIsEnded) {
   EXPECT_EQ(cancelled.state.transaction.captured_minor, 1000);
 }
 
+const Notice expired{
+    .event = "evt_1", .type = "EXPIRE", .payment = "psp-ref", .what = HoldExpired{"it has run out"}};
+
 TEST(Notice, AHoldThatRunsOutMattersWhileSomethingIsHeld) {
-  const Notice expired{
-      .event = "evt_1", .type = "EXPIRE", .payment = "psp-ref", .what = HoldExpired{"it has run out"}};
   const auto held = hear(paid(CaptureMethod::manual).state(), expired);
   EXPECT_EQ(held.state.transaction.status, Status::voided);
   EXPECT_EQ(held.state.transaction.authorized_minor, 1000);
@@ -350,8 +351,6 @@ TEST(Notice, AHoldThatRunsOutMattersWhileSomethingIsHeld) {
 }
 
 TEST(Notice, AHoldThatRunsOutLeavesWhatWasCaptured) {
-  const Notice expired{
-      .event = "evt_1", .type = "EXPIRE", .payment = "psp-ref", .what = HoldExpired{"it has run out"}};
   auto journey = paid(CaptureMethod::manual);
   journey.ask(Kind::capture, 400, false);
   EXPECT_EQ(hear(journey.state(), expired).how, How::too_early);
@@ -363,8 +362,6 @@ TEST(Notice, AHoldThatRunsOutLeavesWhatWasCaptured) {
 }
 
 TEST(Notice, APersonWhoLooksAtAHoldIsToldThatItHasRunOut) {
-  const Notice expired{
-      .event = "evt_1", .type = "EXPIRE", .payment = "psp-ref", .what = HoldExpired{"it has run out"}};
   const auto held = paid(CaptureMethod::manual).state();
   const auto told = hear(held, notice_of(held, 1, Attention{"a fraud"}));
   const auto over = hear(told.state, expired).state;
@@ -377,7 +374,6 @@ TEST(Notice, APersonWhoLooksAtAHoldIsToldThatItHasRunOut) {
 
 // Once it is known that there was a hold, it is over.
 TEST(Notice, AHoldThatAPersonHasStillToFindRunsOutAfterwards) {
-  const Notice expired{.event = "evt_1", .type = "EXPIRE", .what = HoldExpired{"it has run out"}};
   PaymentJourney journey(CaptureMethod::manual);
   journey.claim();
   journey.answer(Contradicted{"it speaks of another", "psp-ref"});

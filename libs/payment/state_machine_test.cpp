@@ -1126,6 +1126,17 @@ TEST(Resolve, AVoidAndAHoldStayWhatThePspFirstSaid) {
   }
 }
 
+TEST(Resolve, AHoldThatWasNoneIsNoneAnyMore) {
+  const auto paid = paid_journey(CaptureMethod::manual);
+  const auto told = give_to_a_person(paid.state(), 1, "somebody asks about it", paid.now());
+  ASSERT_EQ(told.transaction.status, Status::manual_review);
+  const auto resolved = resolve(told, 1, {false, "", "the PSP has no such hold"}, paid.now());
+  ASSERT_TRUE(resolved);
+  EXPECT_EQ(resolved->transaction.status, Status::failed);
+  EXPECT_EQ(resolved->transaction.authorized_minor, 0);
+  EXPECT_EQ(resolved->transaction.held_minor, 0);
+}
+
 // --- A hold that is over ------------------------------------------------------------------------
 
 Declined capture_refused(bool is_hold_over) {

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "base/ascii.hpp"
 #include "money/printable.hpp"
 
 namespace switchyard::routing {
@@ -13,12 +14,8 @@ namespace {
 
 constexpr std::size_t quoted_bytes_max = 64;
 
-bool is_letter_or_digit(char c) {
-  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
 bool is_hexadecimal(char c) {
-  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+  return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
 // As a key of an API or a webhook begins, and how many letters and digits follow at least.
@@ -39,7 +36,7 @@ bool holds(std::string_view text, const SecretStart& secret) {
   for (auto found = text.find(secret.start); found != std::string_view::npos;
        found = text.find(secret.start, found + 1)) {
     const auto rest = text.substr(found + secret.start.size());
-    const auto end = std::ranges::find_if_not(rest, is_letter_or_digit);
+    const auto end = std::ranges::find_if_not(rest, is_alphanumeric);
     if (end - rest.begin() >= static_cast<std::ptrdiff_t>(secret.rest_min)) return true;
   }
   return false;

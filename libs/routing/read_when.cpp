@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "base/ascii.hpp"
 #include "routing/reading.hpp"
 
 namespace switchyard::routing {
@@ -23,7 +24,7 @@ constexpr auto adapters_with_method = std::to_array<std::string_view>({"stripe",
 constexpr minutes day_length{24 * 60};
 
 bool is_two_digits(std::string_view text) {
-  return text.size() == 2 && text[0] >= '0' && text[0] <= '9' && text[1] >= '0' && text[1] <= '9';
+  return text.size() == 2 && is_digit(text[0]) && is_digit(text[1]);
 }
 
 std::optional<minutes> parse_time(std::string_view text) {

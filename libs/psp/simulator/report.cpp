@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "base/ascii.hpp"
 #include "psp/simulator/outcomes.hpp"
 #include "psp/simulator/requests.hpp"
 
@@ -52,7 +53,7 @@ std::expected<Money, Belief> read_amount(const Report& report, const payment::Op
           OutcomeUnknown{fmt::format("the PSP's {} says nothing of its {}", noun_of(operation.kind), name)});
     }
   }
-  const bool is_number = words.front() == '-' || (words.front() >= '0' && words.front() <= '9');
+  const bool is_number = words.front() == '-' || is_digit(words.front());
   if (!is_number) {
     return std::unexpected(
         OutcomeUnknown{fmt::format("the amount of the PSP's {} cannot be read", noun_of(operation.kind))});

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/ascii.hpp"
+
 namespace switchyard::psp_simulator::stripe {
 namespace {
 
@@ -15,7 +17,7 @@ std::optional<std::string_view> in_brackets(std::string_view parameter, std::str
 }
 
 bool is_index(std::string_view text) {
-  return std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+  return std::ranges::all_of(text, is_digit);
 }
 
 }  // namespace
