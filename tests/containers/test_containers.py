@@ -366,6 +366,19 @@ def test_kill_each_service_under_load(platform):
     assert_each_is_captured_and_charged_once(platform, load.acknowledged)
 
 
+def test_up_brings_a_database_back_whose_clients_are_unhealthy_by_now(platform):
+    docker("kill", platform.containers("postgres")[0])
+    clients = ("auth-api", "core-api", "psp-events")
+
+    def all_unhealthy():
+        found = platform.unhealthy()
+        return all("(unhealthy)" in found.get(service, "") for service in clients)
+
+    eventually(all_unhealthy, "its clients to be unhealthy", timeout_s=120, interval_s=0.5)
+    platform.compose("up", "--detach", "--no-build")
+    platform.wait_healthy()
+
+
 def test_an_upgrade_and_the_way_back_fail_no_request(platform):
     """Two of core-api get another image, one after another, then the one before: no reply but 200, and no connection lost."""
     seed = random.SystemRandom().getrandbits(32)
