@@ -19,10 +19,6 @@ bool is_own_capture(const State& state, const Operation& operation, const Notice
          state.transaction.capture_method == CaptureMethod::automatic;
 }
 
-bool has_ended_without_money(const Operation& operation) {
-  return !is_open(operation.phase) && operation.phase != Phase::succeeded;
-}
-
 bool is_end_of_authorization(const Operation& operation, const Notice& notice) {
   return notice.kind == Kind::void_ && operation.kind == Kind::authorize;
 }
@@ -67,7 +63,7 @@ class Hearing {
     if (is_of_another_kind(operation)) return unchanged(How::nothing_new);
     if (may_be_answered(operation)) return answer_if_asked(*about, declined, declined.amount, words);
     if (operation.phase == Phase::requested) return unchanged(How::too_early);
-    return has_ended_without_money(operation) ? unchanged(How::nothing_new) : tell(*about, words);
+    return has_come_to_nothing(operation.phase) ? unchanged(How::nothing_new) : tell(*about, words);
   }
 
   Noticed operator()(const AskAgain&) {
@@ -90,8 +86,9 @@ class Hearing {
     const auto& totals = state_.transaction;
     const bool has_money = totals.held_minor > 0 || totals.captured_minor > 0;
     const auto words = fmt::format("{}: {}", said(), nothing.reason);
-    if (!has_money && may_be_held(state_.operations[*about])) return tell(*about, words);
-    if (!has_money || has_ended_without_money(state_.operations[*about])) return unchanged(How::nothing_new);
+    if (!has_money && may_have_succeeded(state_.operations[*about])) return tell(*about, words);
+    if (!has_money || has_come_to_nothing(state_.operations[*about].phase))
+      return unchanged(How::nothing_new);
     if (totals.captured_minor == 0) return end_hold_of(*about, words);
     const auto capture = find_last([](const Operation& one) {
       return one.kind == Kind::capture && has_succeeded(one) && !one.taken_back;
@@ -131,8 +128,8 @@ class Hearing {
     if (!payment) return unchanged(How::too_early);
     if (is_any_under_way(Kind::capture) || is_any_under_way(Kind::void_)) return unchanged(How::too_early);
     if (!is_held)
-      return unchanged(may_be_held(state_.operations[*payment]) ? How::too_early : How::nothing_new);
-    if (has_ended_without_money(state_.operations[*payment])) return unchanged(How::nothing_new);
+      return unchanged(may_have_succeeded(state_.operations[*payment]) ? How::too_early : How::nothing_new);
+    if (has_come_to_nothing(state_.operations[*payment].phase)) return unchanged(How::nothing_new);
     return end_hold_of(*payment, fmt::format("{}: {}", said(), expired.reason));
   }
 
@@ -245,8 +242,8 @@ class Hearing {
            (operation.phase == Phase::manual_review && operation.ended_at);
   }
 
-  // As far as is known, or a person has still to find out.
-  static bool may_be_held(const Operation& operation) {
+  // Also where a person has yet to find out whether it did.
+  static bool may_have_succeeded(const Operation& operation) {
     return is_open(operation.phase) && !operation.ended_at;
   }
 
@@ -321,7 +318,7 @@ class Hearing {
   Noticed tell(std::size_t index, const std::string& words) {
     const auto& operation = state_.operations[index];
     const bool says_success = std::holds_alternative<Succeeded>(notice_.what);
-    if (has_ended_without_money(operation) && !says_success) return unchanged(How::nothing_new);
+    if (has_come_to_nothing(operation.phase) && !says_success) return unchanged(How::nothing_new);
     const auto number = operation.number;
     const auto how = early_if_open(operation);
     return compared(give_to_a_person(state_, number, words, now_), index, how);

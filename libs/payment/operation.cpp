@@ -87,6 +87,10 @@ bool is_under_way(Phase phase) {
   return is_open(phase) && phase != Phase::manual_review;
 }
 
+bool has_come_to_nothing(Phase phase) {
+  return !is_open(phase) && phase != Phase::succeeded;
+}
+
 bool is_unresolved(Phase phase) {
   return phase == Phase::sent || phase == Phase::unknown;
 }

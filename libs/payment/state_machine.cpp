@@ -381,10 +381,6 @@ bool tell_a_person(Operation& operation, std::string_view reason) {
   return true;
 }
 
-bool ended_without_money(Phase phase) {
-  return phase == Phase::declined || phase == Phase::rejected || phase == Phase::failed;
-}
-
 Status status_of_authorization(const Operation& authorization) {
   switch (authorization.phase) {
     case Phase::action_required:
@@ -426,7 +422,7 @@ std::string reason_of_transaction(const State& state) {
   }
   const auto* authorization = find_authorization(state);
   if (authorization == nullptr) return {};
-  if (ended_without_money(authorization->phase)) return authorization->reason.text();
+  if (has_come_to_nothing(authorization->phase)) return authorization->reason.text();
   return state.transaction.status == Status::voided ? reason_of_end(state, *authorization) : std::string();
 }
 
