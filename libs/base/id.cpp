@@ -6,11 +6,10 @@
 #include <sys/random.h>
 
 #include "base/assert.hpp"
+#include "base/hex.hpp"
 
 namespace switchyard {
 namespace {
-
-constexpr char hex_digits[] = "0123456789abcdef";
 
 void fill_random(void* target, std::size_t size) {
   auto* bytes = static_cast<std::uint8_t*>(target);
@@ -31,13 +30,6 @@ std::uint64_t next_random() {
     used = 0;
   }
   return pool[used++];
-}
-
-int hex_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
 }
 
 constexpr bool hyphen_at(std::size_t position) {
@@ -71,7 +63,7 @@ std::optional<Uuid> Uuid::parse(std::string_view text) {
       if (text[i] != '-') return std::nullopt;
       continue;
     }
-    const int value = hex_value(text[i]);
+    const int value = hex_digit_value(text[i]);
     if (value < 0) return std::nullopt;
     auto& byte = uuid.bytes[nibble / 2];
     byte = static_cast<std::uint8_t>((byte << 4) | value);
@@ -94,13 +86,7 @@ std::string Uuid::to_string() const {
 std::string random_hex(std::size_t size) {
   std::string raw(size, '\0');
   fill_random(raw.data(), size);
-  std::string text;
-  text.reserve(size * 2);
-  for (const char c : raw) {
-    text += hex_digits[static_cast<std::uint8_t>(c) >> 4];
-    text += hex_digits[static_cast<std::uint8_t>(c) & 0xf];
-  }
-  return text;
+  return to_hex(raw);
 }
 
 }  // namespace switchyard

@@ -1,8 +1,8 @@
 #include "http/chunked_decoder.hpp"
 
 #include <algorithm>
-#include <optional>
 
+#include "base/hex.hpp"
 #include "http/characters.hpp"
 
 namespace switchyard::http {
@@ -10,13 +10,6 @@ namespace {
 
 // All that 64 bits can hold; more would only be zeros in front, or an overflow (RFC 9112, 7.1).
 constexpr std::size_t size_digits_max = 16;
-
-std::optional<unsigned> hex_digit(char c) {
-  if (c >= '0' && c <= '9') return static_cast<unsigned>(c - '0');
-  if (c >= 'a' && c <= 'f') return static_cast<unsigned>(c - 'a' + 10);
-  if (c >= 'A' && c <= 'F') return static_cast<unsigned>(c - 'A' + 10);
-  return std::nullopt;
-}
 
 }  // namespace
 
@@ -66,9 +59,9 @@ ChunkedDecoder::Progress ChunkedDecoder::step(char c) {
 }
 
 ChunkedDecoder::Progress ChunkedDecoder::size_character(char c) {
-  if (const auto digit = hex_digit(c)) {
+  if (is_hex_digit(c)) {
     if (size_digits_++ == 0) size_ = 0;
-    size_ = size_ * 16 + *digit;
+    size_ = size_ * 16 + static_cast<unsigned>(hex_digit_value(c));
     return size_digits_ <= size_digits_max ? Progress::more : Progress::malformed;
   }
   if (size_digits_ == 0) return Progress::malformed;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/hex.hpp"
 #include "payment/fingerprint.hpp"
 #include "payment/retry_policy.hpp"
 
@@ -12,11 +13,7 @@ std::string derived_key(std::string_view installation, MerchantId merchant, std:
   // The merchant's key is last: nothing in it can be taken for what stands before it.
   const auto digest = fingerprint(
       fmt::format("{}\n{}\n{}\n{}", installation, merchant.value, to_string(kind), merchants_key));
-  std::string hex;
-  for (const char byte : std::string_view(digest).substr(0, 16)) {
-    fmt::format_to(std::back_inserter(hex), "{:02x}", static_cast<unsigned char>(byte));
-  }
-  return hex;
+  return to_hex(std::string_view(digest).substr(0, 16));
 }
 
 std::string numbered_key(const Transaction& transaction, std::int32_t number) {

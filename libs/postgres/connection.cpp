@@ -11,6 +11,7 @@
 #include <poll.h>
 
 #include "base/assert.hpp"
+#include "base/hex.hpp"
 
 namespace switchyard::postgres {
 namespace {
@@ -128,12 +129,9 @@ bool is_ambiguous(std::string_view url) {
 }
 
 bool has_lone_percent(std::string_view url) {
-  const auto is_hex = [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-  };
   for (auto at = url.find('%'); at != url.npos; at = url.find('%', at + 1)) {
     const auto digits = url.substr(at + 1, 2);
-    if (digits.size() != 2 || !std::ranges::all_of(digits, is_hex)) return true;
+    if (digits.size() != 2 || !std::ranges::all_of(digits, is_hex_digit)) return true;
   }
   return false;
 }

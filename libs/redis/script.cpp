@@ -2,10 +2,10 @@
 
 #include <array>
 
-#include <fmt/format.h>
 #include <openssl/evp.h>
 
 #include "base/assert.hpp"
+#include "base/hex.hpp"
 
 namespace switchyard::redis {
 
@@ -13,7 +13,7 @@ Script::Script(std::string_view source) : source_(source) {
   std::array<unsigned char, 20> digest{};
   SWITCHYARD_ASSERT(EVP_Digest(source.data(), source.size(), digest.data(), nullptr, EVP_sha1(), nullptr) ==
                     1);
-  for (const auto byte : digest) fmt::format_to(std::back_inserter(digest_), "{:02x}", byte);
+  digest_ = to_hex(digest);
 }
 
 ScriptCall::ScriptCall(const Script& script, std::initializer_list<std::string_view> keys) : script_(script) {

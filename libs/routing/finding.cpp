@@ -7,16 +7,13 @@
 #include <fmt/format.h>
 
 #include "base/ascii.hpp"
+#include "base/hex.hpp"
 #include "money/printable.hpp"
 
 namespace switchyard::routing {
 namespace {
 
 constexpr std::size_t quoted_bytes_max = 64;
-
-bool is_hexadecimal(char c) {
-  return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
 
 // As a key of an API or a webhook begins, and how many letters and digits follow at least.
 struct SecretStart {
@@ -46,7 +43,7 @@ bool holds(std::string_view text, const SecretStart& secret) {
 bool holds_hmac_key(std::string_view text) {
   std::size_t digits = 0;
   for (const char c : text) {
-    if (is_hexadecimal(c)) {
+    if (is_hex_digit(c)) {
       ++digits;
     } else if (digits == 64) {
       return true;

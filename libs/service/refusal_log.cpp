@@ -3,6 +3,7 @@
 #include <boost/json/parse.hpp>
 #include <fmt/format.h>
 
+#include "base/hex.hpp"
 #include "base/id.hpp"
 
 namespace switchyard::service {
@@ -49,12 +50,7 @@ void RefusalLog::add(const http::Request& request, const http::Response& respons
 }
 
 std::string RefusalLog::hash_of(std::string_view name) const {
-  const auto mac = hmac_.sign(name);
-  std::string hex;
-  for (std::size_t i = 0; i < hash_bytes_shown; ++i) {
-    hex += fmt::format("{:02x}", mac[i]);
-  }
-  return hex;
+  return to_hex(hmac_.sign(name)).substr(0, 2 * hash_bytes_shown);
 }
 
 }  // namespace switchyard::service

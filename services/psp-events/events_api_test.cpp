@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include "base/hex.hpp"
 #include "base/testing.hpp"
 #include "http/testing.hpp"
 #include "store/sqlite/sqlite_store.hpp"
@@ -57,9 +58,7 @@ class EventsApiTest : public ::testing::Test {
     const auto seconds =
         std::chrono::duration_cast<std::chrono::seconds>(clock_.now().time_since_epoch()).count();
     const auto mac = token::HmacSha256(secret).sign(fmt::format("{}.{}", seconds, body));
-    std::string hex;
-    for (const auto byte : mac) hex += fmt::format("{:02x}", byte);
-    return fmt::format("t={},v1={}", seconds, hex);
+    return fmt::format("t={},v1={}", seconds, to_hex(mac));
   }
 
   http::Response ask(http::Method method, std::string_view path, const boost::beast::http::fields& headers,

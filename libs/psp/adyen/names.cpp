@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <iterator>
 
 #include <fmt/format.h>
 
 #include "base/ascii.hpp"
+#include "base/hex.hpp"
 #include "payment/fingerprint.hpp"
 
 namespace switchyard::psp::adyen {
@@ -21,14 +21,6 @@ constexpr std::string_view cancel_key_suffix = "-cancel";
 // What our keys are made of, and what can be mapped back.
 bool is_plain(std::string_view key) {
   return !key.empty() && std::ranges::all_of(key, [](char c) { return is_alphanumeric(c) || c == '-'; });
-}
-
-std::string sha256_hex(std::string_view text) {
-  std::string hex;
-  for (const char byte : payment::fingerprint(text)) {
-    fmt::format_to(std::back_inserter(hex), "{:02x}", static_cast<unsigned char>(byte));
-  }
-  return hex;
 }
 
 // "<merchant>-<reference>-<number>" of payment/psp_keys.hpp; empty of any other key.
@@ -47,7 +39,7 @@ std::string transaction_reference_in(std::string_view key) {
 
 std::string reference_of(std::string_view idempotency_key) {
   if (!is_plain(idempotency_key) || idempotency_key.size() > reference_characters_max) {
-    return sha256_hex(idempotency_key);
+    return to_hex(payment::fingerprint(idempotency_key));
   }
   std::string reference(idempotency_key);
   std::ranges::replace(reference, '-', '_');
@@ -56,7 +48,7 @@ std::string reference_of(std::string_view idempotency_key) {
 
 std::string header_key_of(std::string_view idempotency_key) {
   if (!is_plain(idempotency_key) || idempotency_key.size() > header_key_characters_max) {
-    return sha256_hex(idempotency_key);
+    return to_hex(payment::fingerprint(idempotency_key));
   }
   return std::string(idempotency_key);
 }

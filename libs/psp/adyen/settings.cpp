@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "base/ascii.hpp"
+#include "base/hex.hpp"
 #include "http/async_client.hpp"
 
 namespace switchyard::psp::adyen {
@@ -25,13 +26,6 @@ std::string problem_of_text(std::string_view name, std::string_view text) {
   return fmt::format("{} is empty, or holds a blank or what is no ASCII character", name);
 }
 
-int digit_of(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
 bool is_web_address(std::string_view text) {
   return is_one_word(text) && (text.starts_with("https://") || text.starts_with("http://"));
 }
@@ -43,15 +37,7 @@ std::string live_url(std::string_view prefix) {
 }
 
 std::string hmac_key_bytes(std::string_view hex) {
-  if (hex.size() != hmac_key_digits) return {};
-  std::string bytes;
-  for (std::size_t i = 0; i < hex.size(); i += 2) {
-    const int high = digit_of(hex[i]);
-    const int low = digit_of(hex[i + 1]);
-    if (high < 0 || low < 0) return {};
-    bytes.push_back(static_cast<char>(high * 16 + low));
-  }
-  return bytes;
+  return hex.size() == hmac_key_digits ? bytes_of_hex(hex).value_or("") : "";
 }
 
 std::string problem_of(const Settings& settings) {

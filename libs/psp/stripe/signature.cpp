@@ -7,6 +7,8 @@
 #include <string>
 #include <utility>
 
+#include "base/hex.hpp"
+
 namespace switchyard::psp::stripe {
 namespace {
 
@@ -21,24 +23,6 @@ struct SignatureHeader {
   std::vector<std::string> signatures;
 };
 
-int digit_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  // Stripe writes lower case only.
-  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-std::optional<std::string> bytes_of_hex(std::string_view hex) {
-  if (hex.size() != 2 * token::HmacSha256::size_bytes) return std::nullopt;
-  std::string bytes;
-  for (std::size_t i = 0; i < hex.size(); i += 2) {
-    const int high = digit_value(hex[i]);
-    const int low = digit_value(hex[i + 1]);
-    if (high < 0 || low < 0) return std::nullopt;
-    bytes += static_cast<char>(high * 16 + low);
-  }
-  return bytes;
-}
-
 std::optional<SignatureHeader> read_header(std::string_view header) {
   if (header.size() > header_bytes_max) return std::nullopt;
   SignatureHeader read;
@@ -49,7 +33,9 @@ std::optional<SignatureHeader> read_header(std::string_view header) {
       if (!read.time.empty()) return std::nullopt;
       read.time = item.substr(2);
     } else if (item.starts_with("v1=") && read.signatures.size() < signatures_max) {
-      if (auto bytes = bytes_of_hex(item.substr(3))) read.signatures.push_back(std::move(*bytes));
+      auto bytes = bytes_of_hex(item.substr(3));
+      if (bytes && bytes->size() == token::HmacSha256::size_bytes)
+        read.signatures.push_back(std::move(*bytes));
     }
   }
   return read;

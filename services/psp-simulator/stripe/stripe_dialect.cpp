@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <array>
-#include <iterator>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "base/ascii.hpp"
 #include "base/assert.hpp"
+#include "base/hex.hpp"
 #include "psp-simulator/dialect/names.hpp"
 #include "psp-simulator/stripe/errors.hpp"
 #include "psp-simulator/stripe/objects.hpp"
@@ -76,12 +76,6 @@ Reply unauthorized(std::string_view key) {
                                                   : "No key of a test account: sk_test_... is one."});
   reply.is_kept = false;
   return reply;
-}
-
-std::string hex_of(const token::HmacSha256::Mac& mac) {
-  std::string hex;
-  for (const auto byte : mac) fmt::format_to(std::back_inserter(hex), "{:02x}", byte);
-  return hex;
 }
 
 }  // namespace
@@ -170,7 +164,7 @@ http::ClientRequest StripeDialect::delivery(std::string_view event, Timestamp no
           .url = settings_.webhook_url,
           .body = std::string(event),
           .headers = {"Content-Type: application/json; charset=utf-8", "User-Agent: Stripe/1.0",
-                      fmt::format("Stripe-Signature: t={},v1={}", seconds, hex_of(mac))}};
+                      fmt::format("Stripe-Signature: t={},v1={}", seconds, to_hex(mac))}};
 }
 
 }  // namespace switchyard::psp_simulator::stripe
