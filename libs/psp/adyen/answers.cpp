@@ -44,8 +44,8 @@ std::optional<Answer> find_contradiction(const Report& report, std::span<const F
                         report.psp_reference};
   }
   if (!report.amount || from_adyen(report.amount->value, report.amount->currency)) return std::nullopt;
-  return Contradicted{fmt::format("Adyen speaks of {} {} in its own minor units, which is no amount of ours",
-                                  report.amount->value, report.amount->currency),
+  return Contradicted{fmt::format("Adyen speaks of {} in its own minor units, which is no amount of ours",
+                                  to_string(*report.amount)),
                       report.psp_reference};
 }
 

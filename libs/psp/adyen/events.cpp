@@ -76,8 +76,8 @@ Notice::What what_of(const EventItem& item, const EventCode* code) {
   std::optional<Money> amount;
   if (item.amount) amount = from_adyen(item.amount->value, item.amount->currency);
   if (item.amount && !amount) {
-    return payment::Attention{fmt::format("{} of {} {} in Adyen's minor units, which is no amount of ours",
-                                          item.event_code, item.amount->value, item.amount->currency)};
+    return payment::Attention{fmt::format("{} of {} in Adyen's minor units, which is no amount of ours",
+                                          item.event_code, to_string(*item.amount))};
   }
   if (meaning == EventMeaning::result) return result_of(item, *code, amount);
   auto words = words_of(item, *code, amount);

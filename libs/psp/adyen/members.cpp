@@ -1,6 +1,7 @@
 #include "psp/adyen/members.hpp"
 
 #include <boost/json/value.hpp>
+#include <fmt/format.h>
 
 namespace switchyard::psp::adyen {
 namespace {
@@ -8,6 +9,10 @@ namespace {
 namespace json = boost::json;
 
 }  // namespace
+
+std::string to_string(const Amount& amount) {
+  return fmt::format("{} {}", amount.value, amount.currency.empty() ? "of no currency" : amount.currency);
+}
 
 const json::value* Members::find(std::string_view name) const {
   const auto* value = object_.if_contains(json::string_view(name.data(), name.size()));
@@ -42,7 +47,8 @@ std::optional<Amount> Members::amount(std::string_view name) {
   Amount amount{.currency = members.text("currency")};
   // A fraction or an exponent is no number of minor units, whatever it amounts to.
   const auto* value = members.find("value");
-  if (value == nullptr || !value->is_int64() || !members.are_sound() || amount.currency.empty()) {
+  const bool is_there = value != nullptr && members.find("currency") != nullptr;
+  if (!is_there || !value->is_int64() || !members.are_sound()) {
     are_sound_ = false;
     return std::nullopt;
   }
