@@ -29,4 +29,9 @@ KeyHold hold_of_key(const Operation& operation, std::chrono::minutes held_for, T
   return now - sent_at <= held_for - margin ? KeyHold::holds : KeyHold::ended;
 }
 
+bool may_be_resent(const Operation& operation, std::chrono::minutes held_for, Timestamp now) {
+  return operation.sent_at && !operation.request.empty() &&
+         hold_of_key(operation, held_for, now) == KeyHold::holds;
+}
+
 }  // namespace switchyard::payment

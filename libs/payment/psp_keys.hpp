@@ -30,4 +30,7 @@ enum class KeyHold : std::uint8_t {
 };
 KeyHold hold_of_key(const Operation& operation, std::chrono::minutes held_for, Timestamp now);
 
+// Whether the very bytes that were sent can go out again, and the PSP would do it once.
+bool may_be_resent(const Operation& operation, std::chrono::minutes held_for, Timestamp now);
+
 }  // namespace switchyard::payment

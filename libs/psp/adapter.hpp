@@ -34,8 +34,9 @@ class Adapter {
 
   // Sends the step's operation as it was encoded. `step` lives until the result is there.
   virtual Task<payment::Answer> send(const payment::Step& step, Deadline deadline) = 0;
-  // What became of the step's operation, which was sent before or was about to be.
-  virtual Task<payment::Found> look_up(const payment::Step& step, Deadline deadline) = 0;
+  // What became of the step's operation, which was sent before or was about to be. `now`: by the clock that
+  // operations' times go by; whether the PSP still keeps a key depends on it.
+  virtual Task<payment::Found> look_up(const payment::Step& step, Timestamp now, Deadline deadline) = 0;
   // Of a PSP that can (Capabilities::can_end): ends the step's authorization, which waits for its customer or
   // of which nothing is known, and says what became of it; ActionRequired or Pending where the PSP will say
   // that later.

@@ -26,11 +26,8 @@ void hide_secret(std::string_view secret, std::string& text) {
   }
 }
 
-HttpAdapter::HttpAdapter(Executor executor, std::unique_ptr<Protocol> protocol, std::size_t connections_max,
-                         const Clock& clock)
-    : protocol_(std::move(protocol)),
-      client_(executor, {.connections_max = connections_max}),
-      clock_(clock) {}
+HttpAdapter::HttpAdapter(Executor executor, std::unique_ptr<Protocol> protocol, std::size_t connections_max)
+    : protocol_(std::move(protocol)), client_(executor, {.connections_max = connections_max}) {}
 
 std::expected<std::string, payment::Rejected> HttpAdapter::encode(const payment::State& state,
                                                                   const payment::Operation& operation) const {
@@ -45,8 +42,8 @@ Task<payment::Answer> HttpAdapter::send(const payment::Step& step, Deadline dead
   co_return protocol_->read(step, result);
 }
 
-Task<payment::Found> HttpAdapter::look_up(const payment::Step& step, Deadline deadline) {
-  const auto question = question_of(*protocol_, step, clock_.now());
+Task<payment::Found> HttpAdapter::look_up(const payment::Step& step, Timestamp now, Deadline deadline) {
+  const auto question = question_of(*protocol_, step, now);
   if (!question) co_return question.error();
   const auto result = co_await call(*question, deadline);
   co_return read_reply(*protocol_, step, *question, result);

@@ -11,16 +11,15 @@ namespace switchyard::psp {
 
 class HttpAdapter final : public Adapter {
  public:
-  // Used and destroyed on the thread of `executor`. `clock`: whether the PSP still keeps a key.
-  HttpAdapter(Executor executor, std::unique_ptr<Protocol> protocol, std::size_t connections_max,
-              const Clock& clock);
+  // Used and destroyed on the thread of `executor`.
+  HttpAdapter(Executor executor, std::unique_ptr<Protocol> protocol, std::size_t connections_max);
 
   std::string_view name() const override { return protocol_->name(); }
   Capabilities capabilities() const override { return protocol_->capabilities(); }
   std::expected<std::string, payment::Rejected> encode(const payment::State& state,
                                                        const payment::Operation& operation) const override;
   Task<payment::Answer> send(const payment::Step& step, Deadline deadline) override;
-  Task<payment::Found> look_up(const payment::Step& step, Deadline deadline) override;
+  Task<payment::Found> look_up(const payment::Step& step, Timestamp now, Deadline deadline) override;
   Task<payment::Found> end(const payment::Step& step, Deadline deadline) override;
 
  private:
@@ -28,7 +27,6 @@ class HttpAdapter final : public Adapter {
 
   const std::unique_ptr<Protocol> protocol_;
   http::AsyncClient client_;
-  const Clock& clock_;
 };
 
 // Whatever repeats it: the text goes into reasons, replies and logs.

@@ -259,7 +259,7 @@ Task<Attempt::Said> Connector::call_psp(const payment::Step& step, psp::Deadline
   Attempt::Said said = payment::Answer(payment::OutcomeUnknown{});
   try {
     if (step.action == payment::Action::look_up) {
-      auto found = co_await psp.look_up(step, deadline);
+      auto found = co_await psp.look_up(step, clock_.now(), deadline);
       said = std::move(found);
     } else if (step.action == payment::Action::end) {
       auto found = co_await psp.end(step, deadline);

@@ -238,6 +238,21 @@ TEST_F(ConnectorTest, AWorkerWhoseClockIsADayOffLeavesRunningLeasesAlone) {
   }
 }
 
+// Whether the PSP still keeps the key depends on it.
+TEST_F(ConnectorTest, AWorkerWhoseClockIsADayOffAsksByTheTimeOfTheStore) {
+  const auto id = create();
+  ASSERT_THAT(claim_elsewhere(), SizeIs(1));
+  clock_.advance(settings_.policy.lease);
+  testing::ManualClock wrong;
+  wrong.advance(clock_.now() - wrong.now() - std::chrono::hours(24));
+  connector_.emplace(settings_, threads_.executor(0), store_, psps_, wake_up_, metrics_, log(), wrong);
+  connector_->compare_clock(clock_.now());
+  running_ = asio::co_spawn(threads_.executor(0), [this] { return connector_->run(); }, asio::use_future);
+  EXPECT_TRUE(comes_to(id, Status::captured));
+  stop();
+  EXPECT_THAT(psp_.look_up_times, ElementsAre(clock_.now()));
+}
+
 // --- What goes wrong with the store ----------------------------------------------------------------
 
 TEST_F(ConnectorTest, AnOutcomeThatCannotBeSavedIsLookedUpAfterTheLease) {

@@ -25,8 +25,7 @@ std::string ledger_path_of(const Environment& environment) {
 }
 
 std::unique_ptr<psp::Adapter> over_http(std::unique_ptr<psp::Protocol> protocol, const PspParts& parts) {
-  return std::make_unique<psp::HttpAdapter>(parts.executor, std::move(protocol), parts.connections_max,
-                                            parts.clock);
+  return std::make_unique<psp::HttpAdapter>(parts.executor, std::move(protocol), parts.connections_max);
 }
 
 std::unique_ptr<psp::Adapter> make_stripe(const routing::Account& account, const PspParts& parts) {

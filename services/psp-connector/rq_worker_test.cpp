@@ -60,7 +60,7 @@ class CountingPsp final : public psp::Adapter {
     if (amount.minor() == lost_amount) co_return payment::OutcomeUnknown{"the answer was lost"};
     co_return payment::Succeeded{"ref", amount};
   }
-  Task<payment::Found> look_up(const payment::Step& step, psp::Deadline) override {
+  Task<payment::Found> look_up(const payment::Step& step, Timestamp, psp::Deadline) override {
     co_return payment::Succeeded{"found", step.operation().amount};
   }
 

@@ -77,8 +77,9 @@ class ScriptedPsp final : public psp::Adapter {
     co_return answer;
   }
 
-  Task<payment::Found> look_up(const payment::Step& step, psp::Deadline deadline) override {
+  Task<payment::Found> look_up(const payment::Step& step, Timestamp now, psp::Deadline deadline) override {
     look_up_deadlines.push_back(deadline);
+    look_up_times.push_back(now);
     looked_up.push_back(payment::psp_reference(step.state.transaction) + " " +
                         step.operation().idempotency_key);
     ++calls;
@@ -101,6 +102,7 @@ class ScriptedPsp final : public psp::Adapter {
   std::vector<Sent> requests;
   std::vector<psp::Deadline> deadlines;
   std::vector<psp::Deadline> look_up_deadlines;
+  std::vector<Timestamp> look_up_times;
   std::vector<std::string> looked_up;
 
   std::atomic<int> calls = 0;

@@ -74,7 +74,7 @@ class ProtocolTest : public ::testing::TestWithParam<Subject> {
     simulator_.emplace(folder_.file("ledger.db"), metrics_, log_, clock_);
     server_.emplace(threads_, simulator_->router(), http::Server::Options{.port = 0, .limits = {}});
     server_->start();
-    adapter_.emplace(threads_.executor(0), GetParam().make(url()), 100, clock_);
+    adapter_.emplace(threads_.executor(0), GetParam().make(url()), 100);
     begin_transaction();
   }
   ~ProtocolTest() override {
@@ -128,7 +128,7 @@ class ProtocolTest : public ::testing::TestWithParam<Subject> {
   Found look_up(Step step, Phase phase = Phase::unknown) {
     step.state.operations[step.index].phase = phase;
     auto call = [&]() -> Task<std::optional<Found>> {
-      co_return co_await adapter_->look_up(step, steady_clock::now() + milliseconds(20'000));
+      co_return co_await adapter_->look_up(step, clock_.now(), steady_clock::now() + milliseconds(20'000));
     };
     return threads_.run(0, std::move(call)).value();
   }

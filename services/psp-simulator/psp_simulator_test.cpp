@@ -81,7 +81,7 @@ class PspSimulatorTest : public ::testing::Test {
     port_ = server_->port();
     if (adapter_) return;
     adapter_.emplace(threads_.executor(0), std::make_unique<psp::simulator::SimulatorProtocol>(url() + "/"),
-                     100, clock_);
+                     100);
   }
   Log& log() {
     if (!log_) log_.emplace(LogFormat::text, LogLevel::error);
@@ -98,7 +98,7 @@ class PspSimulatorTest : public ::testing::Test {
   }
   Found look_up(const Step& step) {
     auto call = [&]() -> Task<std::optional<Found>> {
-      co_return co_await adapter_->look_up(step, steady_clock::now() + milliseconds(20'000));
+      co_return co_await adapter_->look_up(step, clock_.now(), steady_clock::now() + milliseconds(20'000));
     };
     return threads_.run(0, std::move(call)).value();
   }

@@ -51,9 +51,7 @@ std::optional<http::ClientRequest> AdyenProtocol::look_up(const payment::Step& s
   const bool is_answered =
       operation.phase == payment::Phase::pending || operation.phase == payment::Phase::action_required;
   // Not identical, or perhaps beyond what Adyen remembers: it would be another payment.
-  const bool is_safe =
-      !operation.request.empty() && operation.sent_at && now < *operation.sent_at + key_held_for;
-  if (is_answered || !is_safe) return std::nullopt;
+  if (is_answered || !may_be_resent(operation, key_held_for, now)) return std::nullopt;
   return request_of(settings_, step);
 }
 

@@ -110,7 +110,7 @@ Task<Result<std::optional<Report>>> Simulator::book(const payment::Step& step, B
   co_return operated->booked ? std::optional(report_of(operated->booked->entry)) : std::nullopt;
 }
 
-Task<payment::Found> Simulator::look_up(const payment::Step& step, Deadline) {
+Task<payment::Found> Simulator::look_up(const payment::Step& step, Timestamp, Deadline) {
   const auto now = clock_.now();
   auto reference = psp_reference(step.state.transaction);
   std::vector<Report> reports;

@@ -19,7 +19,7 @@ class Simulator final : public Adapter {
   std::expected<std::string, payment::Rejected> encode(const payment::State& state,
                                                        const payment::Operation& operation) const override;
   Task<payment::Answer> send(const payment::Step& step, Deadline deadline) override;
-  Task<payment::Found> look_up(const payment::Step& step, Deadline deadline) override;
+  Task<payment::Found> look_up(const payment::Step& step, Timestamp now, Deadline deadline) override;
 
  private:
   Task<Result<std::optional<Report>>> book(const payment::Step& step, Behaviour behaviour);

@@ -53,7 +53,7 @@ class SimulatorTest : public ::testing::Test {
   }
   Found look_up(const Step& step) {
     auto call = [&]() -> Task<std::optional<Found>> {
-      co_return co_await simulator_->look_up(step, deadline());
+      co_return co_await simulator_->look_up(step, {}, deadline());
     };
     return threads_.run(0, std::move(call)).value();
   }

@@ -12,6 +12,7 @@
 #include "base/assert.hpp"
 #include "http/json.hpp"
 #include "http/query.hpp"
+#include "payment/psp_keys.hpp"
 #include "psp/stripe/answers.hpp"
 #include "psp/stripe/objects.hpp"
 #include "psp/stripe/outcomes.hpp"
@@ -41,10 +42,6 @@ constexpr std::chrono::minutes listed_after{30};
 
 constexpr std::string_view payments_path = "/v1/payment_intents";
 constexpr std::string_view refunds_path = "/v1/refunds";
-
-bool may_be_sent_again(const payment::Operation& operation, Timestamp now) {
-  return operation.sent_at && !operation.request.empty() && now - *operation.sent_at < key_held_for;
-}
 
 bool is_turn_to_send_again(const payment::Operation& operation) {
   return operation.look_ups < resends_first || operation.look_ups % 2 == 1;
@@ -148,7 +145,8 @@ Found found_of(payment::Answer answer) {
 std::optional<Question> choose_question(const payment::Step& step, Timestamp now) {
   const auto& operation = step.operation();
   const bool is_taken = operation.phase == Phase::pending || operation.phase == Phase::action_required;
-  const bool may_send = !is_taken && operation.psp_reference.empty() && may_be_sent_again(operation, now);
+  const bool may_send =
+      !is_taken && operation.psp_reference.empty() && may_be_resent(operation, key_held_for, now);
   if (may_send && is_turn_to_send_again(operation)) return Question::again;
   return question_by_reading(step);
 }

@@ -57,15 +57,15 @@ std::string list_of(const std::vector<boost::json::object>& objects, bool has_mo
 
 TEST(StripeLookUp, WhileTheKeyIsHeldTheSameRequestGoesOutAgain) {
   for (const auto kind : kinds) {
-    for (const auto after : {hours(-1), hours(0), hours(1), hours(22)}) {
+    for (const auto after : {hours(0), hours(1), hours(22)}) {
       EXPECT_EQ(question(unknown_step(kind), after), Question::again);
     }
-    EXPECT_EQ(question(unknown_step(kind), hours(23) - std::chrono::milliseconds(1)), Question::again);
   }
 }
 
+// Nor by a clock that is wrong, by which it is yet to be sent: Stripe may have forgotten the key long ago.
 TEST(StripeLookUp, AfterThatNothingIsSentAgain) {
-  for (const auto after : {hours(23), hours(24), hours(24 * 365)}) {
+  for (const auto after : {hours(23), hours(24), hours(24 * 365), hours(-1)}) {
     EXPECT_EQ(question(unknown_step(Kind::authorize), after), Question::list);
     EXPECT_EQ(question(unknown_step(Kind::capture), after), Question::payment);
     EXPECT_EQ(question(unknown_step(Kind::void_), after), Question::payment);

@@ -87,6 +87,18 @@ TEST(StripeProtocol, ALookUpIsTheSameRequestOrAQuestion) {
   EXPECT_FALSE(protocol().look_up(step, sent_at + hours(48)));
 }
 
+// It would be a second one, if Stripe has forgotten the key.
+TEST(StripeProtocol, ByAClockThatIsWrongNothingIsSentAgain) {
+  for (const auto kind : kinds) {
+    const auto step = in_phase(sent_step(kind), Phase::unknown);
+    for (const auto now : {sent_at - std::chrono::milliseconds(1), Timestamp(),
+                           sent_at + hours(23) - std::chrono::minutes(4)}) {
+      const auto question = protocol().look_up(step, now);
+      EXPECT_TRUE(!question || question->method == "GET") << to_string(kind);
+    }
+  }
+}
+
 TEST(StripeProtocol, TheAnswerIsReadByWhatWasAsked) {
   const auto step = in_phase(sent_step(Kind::refund), Phase::unknown);
   const auto again = *protocol().look_up(step, sent_at);
