@@ -26,10 +26,12 @@ struct PspEvent {
 };
 using PspEvents = std::vector<PspEvent>;
 
-// What an account at a PSP calls a payment: Operation::psp and psp_reference of an authorization.
+// A payment by what an account at a PSP says: Operation::psp of an authorization, and its psp_reference; or its
+// idempotency_key, where no psp_reference was ever learned, or it may yet change while the customer acts.
 struct PspPayment {
   std::string account;
   std::string psp_reference;
+  std::string idempotency_key{};
 };
 
 // Whose payment it is.

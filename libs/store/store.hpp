@@ -205,7 +205,8 @@ class Store : public Users {
   virtual Task<Result<PspEvents>> take_psp_events(Timestamp by, Timestamp until, std::size_t limit) = 0;
   // Writes due_at and result.
   virtual Task<Result<void>> end_psp_events(PspEvents events) = 0;
-  // In this order; nothing for what no authorization is called. A simulated PSP's names are not found.
+  // In this order; nothing for what no authorization is called. A simulated PSP's names are not found, and no
+  // key of what is on its way.
   virtual Task<Result<std::vector<std::optional<Owner>>>> find_psp_payments(
       std::vector<PspPayment> payments) = 0;
 

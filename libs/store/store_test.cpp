@@ -1911,6 +1911,32 @@ TEST_P(StoreTest, FindsThePaymentsThatAPspSpeaksOf) {
               ElementsAre("nobody", "1 4", "nobody", "1 6"));
 }
 
+// Each answer was lost, and the merchant's own key is what the PSP knows it by: no id of ours.
+TEST_P(StoreTest, FindsAPaymentByOurKeyWhereThePspsNameForItWasNeverLearned) {
+  create_numbers(1, 5);
+  const auto claimed = claim(start);
+  ASSERT_THAT(claimed, SizeIs(5));
+  std::vector<PspPayment> asked;
+  for (const auto& step : claimed) asked.push_back({"psp", "", step.operation().idempotency_key});
+  EXPECT_THAT(owners_of(asked), ::testing::Each("nobody")) << "each is on its way";
+  ASSERT_TRUE(is<Done>(save(claimed[0], payment::OutcomeUnknown{"lost"}, start + seconds(1))));
+  ASSERT_TRUE(is<Done>(save(claimed[1], payment::Pending{"", {}}, start + seconds(1))));
+  ASSERT_TRUE(is<Done>(save(claimed[2], payment::Declined{{"05", "", {}}, "", {}}, start + seconds(1))));
+  ASSERT_TRUE(is<Done>(save(claimed[3], payment::Pending{"pi_4", {}}, start + seconds(1))));
+  const payment::ActionRequired required{"pi_5", {}, "https://psp.example"};
+  ASSERT_TRUE(is<Done>(save(claimed[4], required, start + seconds(1))));
+  EXPECT_THAT(owners_of(asked), ElementsAre("1 1", "1 2", "1 3", "nobody", "1 5"))
+      << "the fourth by its name only";
+  auto others = asked;
+  for (auto& one : others) one.account = "another";
+  EXPECT_THAT(owners_of(others), ::testing::Each("nobody"));
+  EXPECT_THAT(
+      owners_of({{"psp", "pi_4", "no key"}, {"psp", "pi_9", asked[1].idempotency_key}, {"psp", "", ""}}),
+      ElementsAre("1 4", "1 2", "nobody"));
+  change_operations(1, "kind = 'capture'");
+  EXPECT_THAT(owners_of({asked[0]}), ElementsAre("nobody"));
+}
+
 TEST_P(StoreTest, WordsOfAPspThatAreNoTextDoNotKeepAnEventFromBeingStored) {
   auto odd = event_named("evt_\xff");
   odd.notice.what = payment::Attention{"\xfe"};

@@ -109,7 +109,8 @@ Task<Result<std::vector<EventWork::OfTransaction>>> EventWork::find_transactions
   std::vector<store::PspPayment> payments;
   for (const auto& one : batch) {
     if (const auto id = id_in(one.event.notice)) ids.push_back(*id);
-    payments.push_back({one.event.account, one.event.notice.payment});
+    const auto& notice = one.event.notice;
+    payments.push_back({one.event.account, notice.payment, notice.idempotency_key});
   }
   auto owners = co_await store_.find_owners(std::move(ids));
   if (!owners) co_return std::unexpected(std::move(owners.error()));

@@ -874,15 +874,19 @@ TEST_F(PostgresStoreTest, EventsAndTheirPaymentsAreFoundByAnIndexEach) {
     const auto explain = "EXPLAIN " + owners_of_psp_payments;
     postgres::Column accounts(postgres::Type::text);
     postgres::Column references(postgres::Type::text);
+    postgres::Column keys(postgres::Type::text);
     for (const char* reference : {"pi_1", "pi_2"}) {
       accounts.add(std::string_view("psp"));
       references.add(std::string_view(reference));
+      keys.add(std::string_view("key"));
     }
     std::string plan_of_owners;
-    for (const auto& line : lines_of(postgres::Statement(explain, accounts, references))) {
+    for (const auto& line : lines_of(postgres::Statement(explain, accounts, references, keys))) {
       plan_of_owners += line + "\n";
     }
-    EXPECT_THAT(plan_of_owners, HasSubstr("operations_by_psp_reference")) << plan_of_owners;
+    EXPECT_THAT(plan_of_owners,
+                AllOf(HasSubstr("operations_by_psp_reference"), HasSubstr("operations_by_key")))
+        << plan_of_owners;
   }
   const auto in_index = lines_of(postgres::Statement(
       "SELECT reltuples::bigint::text FROM pg_class WHERE oid = 'operations_by_psp_reference'::regclass"));

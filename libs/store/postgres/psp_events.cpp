@@ -161,11 +161,13 @@ Task<Result<std::vector<std::optional<Owner>>>> PostgresStore::find_psp_payments
     std::vector<PspPayment> payments) {
   Column accounts(Type::text);
   Column references(Type::text);
-  for (const auto& [account, psp_reference] : payments) {
+  Column keys(Type::text);
+  for (const auto& [account, psp_reference, idempotency_key] : payments) {
     add_text(accounts, account);
     add_text(references, psp_reference);
+    add_text(keys, idempotency_key);
   }
-  Statement select(owners_of_psp_payments, accounts, references);
+  Statement select(owners_of_psp_payments, accounts, references, keys);
   return query<std::vector<std::optional<Owner>>>(std::move(select), Effect::none, each_row(owner_of));
 }
 

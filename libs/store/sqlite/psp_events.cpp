@@ -104,9 +104,9 @@ Task<Result<std::vector<std::optional<Owner>>>> SqliteStore::find_psp_payments(
   return merchants_.run<Owned>(ourselves, [payments = std::move(payments)](sqlite::Database& database) {
     Owned owners;
     owners.reserve(payments.size());
-    for (const auto& [account, psp_reference] : payments) {
+    for (const auto& [account, psp_reference, idempotency_key] : payments) {
       auto row = database.query(owner_of_psp_payment);
-      row.bind(account, psp_reference);
+      row.bind(account, psp_reference, idempotency_key);
       const bool is_found = row.step();
       owners.push_back(is_found ? std::optional(Owner{{row.integer(0)}, {row.uuid(1)}}) : std::nullopt);
     }

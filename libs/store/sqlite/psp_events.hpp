@@ -18,11 +18,17 @@ inline const auto due_psp_events = fmt::format(R"(
                                                column_list(psp_events_table));
 inline constexpr const char* any_due_psp_event = "SELECT 1 FROM psp_events WHERE due_at_ms <= ?1 LIMIT 1";
 
-// ?1: the account; ?2: what it calls the payment. The rest is what operations_by_psp_reference holds.
+// ?1: the account; ?2: what it calls the payment; ?3: our key. The last conditions of each are those of
+// operations_by_psp_reference and of operations_by_key.
 inline constexpr const char* owner_of_psp_payment = R"(
   SELECT merchant_id, transaction_id FROM operations
   WHERE psp_reference = ?2 AND psp = ?1
     AND kind = 'authorize' AND psp_reference <> '' AND psp_reference NOT GLOB 'sim_*'
+  UNION ALL
+  SELECT merchant_id, transaction_id FROM operations
+  WHERE idempotency_key = ?3 AND ?3 <> '' AND psp = ?1
+    AND kind = 'authorize' AND phase <> 'requested' AND phase <> 'sent'
+    AND (psp_reference = '' OR phase = 'action_required')
   LIMIT 1)";
 
 }  // namespace switchyard::store

@@ -253,7 +253,9 @@ TEST_F(SchemaTest, EventsAndTheirPaymentsAreFoundByAWalkOfOneIndexEach) {
   EXPECT_THAT(plan_of(database, any_due_psp_event),
               HasSubstr("SEARCH psp_events USING COVERING INDEX psp_events_due"));
   EXPECT_THAT(plan_of(database, owner_of_psp_payment),
-              HasSubstr("SEARCH operations USING INDEX operations_by_psp_reference (psp_reference=?)"));
+              AllOf(HasSubstr("SEARCH operations USING INDEX operations_by_psp_reference (psp_reference=?)"),
+                    HasSubstr("SEARCH operations USING INDEX operations_by_key (idempotency_key=?)"),
+                    Not(HasSubstr("SCAN operations"))));
 }
 
 TEST_F(SchemaTest, AFileOfTheVersionBeforeEventsKeepsThemFromNowOn) {
