@@ -68,12 +68,27 @@ class Hearing {
 
   Noticed operator()(const AskAgain&) {
     const auto about = find_operation();
-    const bool is_second = about && has_succeeded(state_.operations[*about]) &&
-                           !is_of_another_kind(state_.operations[*about]) &&
-                           has_another_name(state_.operations[*about]);
+    if (!about) return ask_all_or_tell();
+    const auto& operation = state_.operations[*about];
+    const bool is_second =
+        has_succeeded(operation) && !is_of_another_kind(operation) && has_another_name(operation);
     if (is_second) return tell(*about, unasked() + named());
-    if (auto asked = ask_now(state_, now_)) return {How::changed, std::move(*asked), about.value_or(0)};
-    return is_unasked(about) ? tell_of_payment(unasked()) : unchanged(How::nothing_new);
+    return ask_for(*about);
+  }
+
+  Noticed operator()(const Happened&) {
+    const auto about = find_operation();
+    const bool is_news = about && !is_of_another_kind(state_.operations[*about]) &&
+                         has_come_to_nothing(state_.operations[*about].phase);
+    return is_news ? tell(*about, said() + " speaks of money that moved" + named()) : (*this)(AskAgain{});
+  }
+
+  Noticed operator()(const TryFailed& failed) {
+    const auto payment = find_payment();
+    const auto about = payment ? payment : find_operation();
+    if (!about) return ask_all_or_tell();
+    const bool is_over = has_succeeded(state_.operations[*about]);
+    return is_over ? tell(*about, fmt::format("{}: {}", said(), failed.reason)) : ask_for(*about);
   }
 
   Noticed operator()(const CameToNothing& nothing) {
@@ -101,8 +116,11 @@ class Hearing {
     const auto about = find_operation();
     if (!about) return tell_of_payment(words);
     const auto& operation = state_.operations[*about];
-    const bool is_this = !is_of_another_kind(operation) || is_own_capture(state_, operation, notice_);
-    return is_this ? take_back_now(*about, words, taken.amount) : tell(*about, words);
+    // A capture that the payment made by itself has a name that was never learned.
+    const bool is_own = is_own_capture(state_, operation, notice_);
+    const bool is_this = is_own || (!is_of_another_kind(operation) && !has_another_name(operation));
+    if (!is_this || is_of_another_payment()) return tell(*about, words + named());
+    return take_back_now(*about, words, taken.amount);
   }
 
   // Which operation it takes back depends on what was taken back before: it is known by its words.
@@ -163,12 +181,22 @@ class Hearing {
            (!notice_.idempotency_key.empty() && operation.idempotency_key != notice_.idempotency_key);
   }
 
-  // A capture, void or refund that is none of ours, while none of ours is under way that it may be.
+  bool is_of_another_payment() const {
+    const auto* payment = find_authorization(state_);
+    return payment != nullptr && !payment->psp_reference.empty() && !notice_.payment.empty() &&
+           payment->psp_reference != notice_.payment;
+  }
+
+  // By its own name a capture, void or refund, and none that is known here.
+  bool is_of_a_name_unknown(std::optional<std::size_t> about) const {
+    return !about && notice_.kind && notice_.kind != Kind::authorize && !notice_.psp_reference.empty();
+  }
+
+  // One that is none of ours, while none of ours is open that it may be: whose name is yet to be learned.
   bool is_unasked(std::optional<std::size_t> about) const {
-    const bool is_later_kind = notice_.kind && notice_.kind != Kind::authorize;
-    if (about || !is_later_kind || notice_.psp_reference.empty()) return false;
+    if (!is_of_a_name_unknown(about)) return false;
     return std::ranges::none_of(state_.operations, [&](const Operation& one) {
-      return one.kind == *notice_.kind && is_open(one.phase);
+      return one.kind == *notice_.kind && is_open(one.phase) && one.psp_reference.empty();
     });
   }
 
@@ -218,6 +246,23 @@ class Hearing {
       if (is_at_psp(operation) && is_it(operation)) return index;
     }
     return std::nullopt;
+  }
+
+  // Of what nobody knows anything of yet, the PSP's name for it is learned with that.
+  Noticed ask_for(std::size_t index) {
+    const auto& operation = state_.operations[index];
+    if (operation.phase == Phase::sent) return unchanged(How::too_early);
+    const bool is_named = operation.psp_reference.empty() && !is_of_another_kind(operation) &&
+                          operation.idempotency_key == notice_.idempotency_key;
+    auto asked = ask_now_for(state_, index, is_named ? notice_.psp_reference : std::string(), now_);
+    return asked ? Noticed{How::changed, std::move(*asked), index} : unchanged(How::nothing_new);
+  }
+
+  Noticed ask_all_or_tell() {
+    if (is_unasked(std::nullopt)) return tell_of_payment(unasked());
+    if (is_of_a_name_unknown(std::nullopt)) return unchanged(How::too_early);
+    auto asked = ask_now(state_, now_);
+    return asked ? Noticed{How::changed, std::move(*asked), 0} : unchanged(How::nothing_new);
   }
 
   static bool may_be_answered(const Operation& operation) {
@@ -317,11 +362,16 @@ class Hearing {
 
   Noticed tell(std::size_t index, const std::string& words) {
     const auto& operation = state_.operations[index];
-    const bool says_success = std::holds_alternative<Succeeded>(notice_.what);
-    if (has_come_to_nothing(operation.phase) && !says_success) return unchanged(How::nothing_new);
+    if (has_come_to_nothing(operation.phase) && !says_that_money_moved()) return unchanged(How::nothing_new);
     const auto number = operation.number;
     const auto how = early_if_open(operation);
     return compared(give_to_a_person(state_, number, words, now_), index, how);
+  }
+
+  bool says_that_money_moved() const {
+    return std::holds_alternative<Succeeded>(notice_.what) ||
+           std::holds_alternative<Happened>(notice_.what) ||
+           std::holds_alternative<ChargedBack>(notice_.what);
   }
 
   // `otherwise`: what it is if nothing has changed.

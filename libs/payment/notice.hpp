@@ -8,8 +8,11 @@
 // | Succeeded              | the answer to it    | nothing new   | for a person    | told to them  |
 // | Declined               | the answer to it    | for a person  | nothing new     | told to them  |
 // | AskAgain               | asked for at once   | nothing new   | nothing new     | nothing new   |
+// | Happened               | asked for at once   | nothing new   | for a person    | nothing new   |
+// | TryFailed              | asked for at once   | for a person  | nothing new     | told to them  |
 // | CameToNothing          | asked for at once   | taken back    | nothing new     | taken back    |
-// | TakenBack, ChargedBack | too early           | taken back    | nothing new     | taken back    |
+// | TakenBack              | too early           | taken back    | nothing new     | taken back    |
+// | ChargedBack            | too early           | taken back    | for a person    | taken back    |
 // | Attention              | too early           | for a person  | nothing new     | told to them  |
 // | HoldExpired            | too early           | not held      | nothing new     | not held      |
 //
@@ -17,10 +20,12 @@
 // ChargedBack or HoldExpired depends on may be under way: then it is too early. CameToNothing is said of a
 // payment as a whole: what took its money is taken back, and what is only held is not held any more.
 //
-// What is yet to be sent, as far as is known here, is too early for all but AskAgain. A person's word is not
-// taken back by an event: they see what it says. A capture, void or refund that nobody asked for here is for
-// a person, too: somebody did it at the PSP. So is what has our name and another one of the PSP's, or the
-// other way round: it is a second one.
+// What is asked for at once is the operation that is meant, or all that wait where the event does not say.
+//
+// What is yet to be sent, as far as is known here, is too early for all but those that only ask. A person's
+// word is not taken back by an event: they see what it says. A capture, void or refund that nobody asked for
+// here is for a person, too: somebody did it at the PSP. So is what has our name and another one of the
+// PSP's, or the other way round: it is a second one.
 #pragma once
 
 #include <optional>
@@ -36,13 +41,19 @@ namespace switchyard::payment {
 // Something has happened to the operation, and the PSP is to be asked what: an event's own words may be older
 // than what is known already.
 struct AskAgain {};
+// The same, of what can only be if money moved: a payment that succeeded, a refund that is there.
+struct Happened {};
 // What succeeded has not happened after all: a refund that failed, a capture that bounced.
 struct TakenBack {
   std::string reason;
   std::optional<Money> amount;
 };
-// The payment has failed, or was cancelled. Where something of it waits the PSP is asked; money that was
-// taken has not been after all.
+// A try to pay has failed. It may have been an earlier one, so that money that was taken stays where it is.
+struct TryFailed {
+  std::string reason;
+};
+// The payment was cancelled, for good. Where something of it waits the PSP is asked; money that was taken has
+// not been after all.
 struct CameToNothing {
   std::string reason;
 };
@@ -63,8 +74,8 @@ struct HoldExpired {
 struct Ignored {};
 
 struct Notice {
-  using What = std::variant<Succeeded, Declined, AskAgain, CameToNothing, TakenBack, ChargedBack, Attention,
-                            HoldExpired, Ignored>;
+  using What = std::variant<Succeeded, Declined, AskAgain, Happened, TryFailed, CameToNothing, TakenBack,
+                            ChargedBack, Attention, HoldExpired, Ignored>;
 
   // The PSP's name for the event: of two with one name, the second says nothing new.
   std::string event;

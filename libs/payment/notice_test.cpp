@@ -134,6 +134,115 @@ TEST(Notice, ThatItIsTimeToAskMakesWhatWaitsDue) {
   EXPECT_EQ(hear(paid().state(), notice_of(paid().state(), 1, AskAgain{})).how, How::nothing_new);
 }
 
+TEST(Notice, TheOneThatIsMeantIsAskedFor) {
+  auto journey = refunding();
+  journey.ask(Kind::refund, 300);
+  journey.claim();
+  journey.answer(Pending{"another-refund", {}});
+  const auto later = journey.state().operations[1].due_at;
+  const auto asked = hear(journey.state(), notice_of(journey.state(), 3, AskAgain{}));
+  EXPECT_EQ(asked.index, 2U);
+  EXPECT_EQ(asked.state.operations[2].due_at, payment_start + hours(1));
+  EXPECT_EQ(asked.state.operations[1].due_at, later);
+  const Notice of_the_payment{.event = "evt_1",
+                              .type = "charge.refunded",
+                              .payment = "psp-ref",
+                              .kind = Kind::refund,
+                              .what = AskAgain{}};
+  const auto all = hear(journey.state(), of_the_payment);
+  EXPECT_EQ(all.how, How::changed);
+  for (const auto i : {1, 2}) {
+    EXPECT_EQ(all.state.operations[static_cast<std::size_t>(i)].due_at, payment_start + hours(1));
+  }
+}
+
+TEST(Notice, OfWhatNobodyKnowsAnythingOfItIsTimeToAskByThePspsName) {
+  for (const Notice::What& what :
+       {Notice::What(AskAgain{}), Notice::What(Happened{}), Notice::What(TryFailed{"card_declined"})}) {
+    PaymentJourney journey;
+    journey.claim();
+    auto notice = notice_of(journey.state(), 1, what);
+    notice.psp_reference = "pi_1";
+    EXPECT_EQ(hear(journey.state(), notice).how, How::too_early) << "its answer is on its way";
+    journey.answer(OutcomeUnknown{"reset"});
+    const auto asked = hear(journey.state(), notice);
+    EXPECT_EQ(asked.how, How::changed);
+    EXPECT_EQ(asked.state.operations[0].phase, Phase::unknown);
+    EXPECT_EQ(asked.state.operations[0].psp_reference, "pi_1");
+    EXPECT_EQ(asked.state.operations[0].due_at, payment_start + hours(1));
+  }
+}
+
+TEST(Notice, MoneyThatMovedForWhatCameToNothingIsForAPerson) {
+  PaymentJourney declined;
+  declined.claim();
+  declined.answer(refused);
+  const auto told = hear(declined.state(), notice_of(declined.state(), 1, Happened{}));
+  EXPECT_EQ(told.state.transaction.status, Status::manual_review);
+  EXPECT_THAT(told.state.operations[0].reason.message, HasSubstr("speaks of money that moved"));
+  EXPECT_EQ(hear(told.state, notice_of(declined.state(), 1, Happened{})).how, How::nothing_new);
+  const auto disputed = hear(declined.state(), notice_of(declined.state(), 1, ChargedBack{"a dispute", {}}));
+  EXPECT_EQ(disputed.state.transaction.status, Status::manual_review);
+  EXPECT_EQ(hear(paid().state(), notice_of(paid().state(), 1, Happened{})).how, How::nothing_new);
+  const auto waits = refunding();
+  const auto asked = hear(waits.state(), notice_of(waits.state(), 2, Happened{}));
+  EXPECT_EQ(asked.state.operations[1].due_at, payment_start + hours(1));
+}
+
+// It may be older than what is known: money that was taken, or is held, stays where it is.
+TEST(Notice, ATryThatFailedTakesNothingBack) {
+  for (const auto method : {CaptureMethod::automatic, CaptureMethod::manual}) {
+    const auto state = paid(method).state();
+    const auto told = hear(state, notice_of(state, 1, TryFailed{"card_declined"}));
+    EXPECT_EQ(told.state.transaction.status, Status::manual_review);
+    EXPECT_EQ(told.state.transaction.captured_minor, state.transaction.captured_minor);
+    EXPECT_EQ(told.state.transaction.held_minor, state.transaction.held_minor);
+    EXPECT_EQ(hear(told.state, notice_of(state, 1, TryFailed{"card_declined"})).how, How::nothing_new);
+  }
+  PaymentJourney waiting;
+  waiting.claim();
+  waiting.answer(ActionRequired{"psp-ref", {}, "https://bank.example"});
+  const auto asked = hear(waiting.state(), notice_of(waiting.state(), 1, TryFailed{"card_declined"}));
+  EXPECT_EQ(asked.state.operations[0].due_at, payment_start + hours(1));
+}
+
+TEST(Notice, OfAnotherRefundOrPaymentNothingIsTakenBack) {
+  auto journey = paid();
+  journey.ask(Kind::refund, 400);
+  journey.claim();
+  journey.answer(Succeeded{"re_1", dollars(400)});
+  auto notice = notice_of(journey.state(), 2, bounced);
+  EXPECT_EQ(hear(journey.state(), notice).state.transaction.refunded_minor, 0);
+  auto of_another = notice;
+  of_another.psp_reference = "re_2";
+  auto of_another_payment = notice;
+  of_another_payment.payment = "pi_2";
+  for (const auto& other : {of_another, of_another_payment}) {
+    const auto told = hear(journey.state(), other);
+    EXPECT_EQ(told.state.transaction.status, Status::manual_review);
+    EXPECT_EQ(told.state.transaction.refunded_minor, 400);
+    EXPECT_FALSE(told.state.operations[1].taken_back);
+  }
+}
+
+// One of somebody else's is not lost behind one of ours.
+TEST(Notice, ARefundMadeByHandIsToldAlsoWhileOneOfOursWaits) {
+  const Notice by_hand{.event = "evt_1",
+                       .type = "refund.created",
+                       .psp_reference = "re_by_hand",
+                       .payment = "psp-ref",
+                       .kind = Kind::refund,
+                       .what = AskAgain{}};
+  const auto named = refunding();
+  ASSERT_NE(named.state().operations[1].psp_reference, "");
+  EXPECT_EQ(hear(named.state(), by_hand).state.transaction.status, Status::manual_review);
+  auto journey = paid();
+  journey.ask(Kind::refund, 400);
+  journey.claim();
+  journey.answer(OutcomeUnknown{"reset"});
+  EXPECT_EQ(hear(journey.state(), by_hand).how, How::too_early) << "it may be ours";
+}
+
 TEST(Notice, WhatSomebodyDidAtThePspIsForAPerson) {
   auto state = paid().state();
   const Notice refund{.event = "evt_1",
@@ -155,8 +264,6 @@ TEST(Notice, WhatSomebodyDidAtThePspIsForAPerson) {
       << "it is not the payment that bounced";
   by_key.what = refused;
   EXPECT_EQ(hear(state, by_key).how, How::nothing_new);
-  // Ours, whose name is not known yet.
-  EXPECT_EQ(hear(refunding().state(), refund).state.operations[0].phase, Phase::succeeded);
 }
 
 TEST(Notice, WhatIsTakenBackLowersTheTotals) {

@@ -215,12 +215,16 @@ class Machine {
     wait_unsent(reason_of(none.reason, ReasonKind::configuration), policy_.no_account_max);
   }
 
-  // No other PSP is asked, and it waits for a worker that can call its own.
+  // No other PSP is asked, and it waits for a worker that can call its own; but what was never written for
+  // one may go to another the next time.
   void leave_to_its_psp(std::string_view why) {
     if (operation_.phase == Phase::sent) operation_.phase = Phase::unknown;
     wait_unsent(
         reason_of(fmt::format("it belongs to {}, {}", operation_.psp, why), ReasonKind::configuration),
         policy_.elsewhere_max);
+    if (operation_.kind == Kind::authorize && operation_.request.empty() && operation_.sends == 0) {
+      operation_.psp.clear();
+    }
   }
 
   // Nothing is sent to anybody, so this uses up no send and no look-up.
@@ -437,6 +441,12 @@ bool is_forgotten(const State& state) {
   });
 }
 
+// The PSP has it, and will say later what came of it.
+bool is_at_psp(Phase phase) {
+  return phase == Phase::pending || phase == Phase::action_required;
+}
+
+
 }  // namespace
 
 std::chrono::milliseconds longest_delay(const RetryPolicy& policy) {
@@ -500,15 +510,30 @@ std::optional<Step> caught_up(State state, const Claim& claim) {
 }
 
 std::optional<State> ask_now(State state, Timestamp now, std::string_view brought_back) {
-  const auto waits = std::ranges::find_if(state.operations, [](const Operation& operation) {
-    return operation.phase == Phase::pending || operation.phase == Phase::action_required;
-  });
-  if (waits == state.operations.end()) return std::nullopt;
+  bool is_any = false;
+  for (auto& operation : state.operations) {
+    if (!is_at_psp(operation.phase)) continue;
+    is_any = true;
+    operation.look_ups = 0;
+    operation.due_at = now;
+    const bool is_for_it = operation.phase == Phase::action_required && !brought_back.empty();
+    if (is_for_it) operation.brought_back = brought_back;
+  }
+  if (!is_any) return std::nullopt;
   ++state.transaction.version;
-  waits->look_ups = 0;
-  waits->due_at = now;
-  const bool is_for_it = waits->phase == Phase::action_required && !brought_back.empty();
-  if (is_for_it) waits->brought_back = brought_back;
+  settle_schedule(state, now);
+  return state;
+}
+
+std::optional<State> ask_now_for(State state, std::size_t index, std::string_view psp_reference,
+                                 Timestamp now) {
+  auto& operation = state.operations.at(index);
+  if (!is_at_psp(operation.phase) && operation.phase != Phase::unknown) return std::nullopt;
+  ++state.transaction.version;
+  // Of what is unknown it counts how long a person is not asked.
+  if (operation.phase != Phase::unknown) operation.look_ups = 0;
+  operation.due_at = now;
+  if (is_psp_name(psp_reference)) operation.psp_reference = psp_reference;
   settle_schedule(state, now);
   return state;
 }

@@ -124,6 +124,10 @@ std::optional<Step> caught_up(State state, const Claim& claim);
 // is asked for at once, and again as often as from the beginning. Nothing if nothing waits.
 // `brought_back`: Operation::brought_back, of an authorization that waits for its customer.
 std::optional<State> ask_now(State state, Timestamp now, std::string_view brought_back = {});
+// The same of the one operation, also where nobody knows what the PSP says. `psp_reference`: the PSP's name
+// for it, where it is learned with that.
+std::optional<State> ask_now_for(State state, std::size_t index, std::string_view psp_reference,
+                                 Timestamp now);
 
 // --- Workers that are not ours -----------------------------------------------------------------
 

@@ -13,6 +13,8 @@ using payment::Notice;
 constexpr std::string_view word_succeeded = "succeeded";
 constexpr std::string_view word_declined = "declined";
 constexpr std::string_view word_ask_again = "ask_again";
+constexpr std::string_view word_happened = "happened";
+constexpr std::string_view word_try_failed = "try_failed";
 constexpr std::string_view word_came_to_nothing = "came_to_nothing";
 constexpr std::string_view word_taken_back = "taken_back";
 constexpr std::string_view word_charged_back = "charged_back";
@@ -36,6 +38,11 @@ struct PutWhat {
     put(declined.amount);
   }
   void operator()(const payment::AskAgain&) const { row.what = word_ask_again; }
+  void operator()(const payment::Happened&) const { row.what = word_happened; }
+  void operator()(const payment::TryFailed& failed) const {
+    row.what = word_try_failed;
+    row.reason.message = failed.reason;
+  }
   void operator()(const payment::CameToNothing& nothing) const {
     row.what = word_came_to_nothing;
     row.reason.message = nothing.reason;
@@ -81,6 +88,8 @@ Readable<Notice::What> take_what(PspEventRow& row, std::optional<Money> amount) 
     return payment::Declined{std::move(row.reason), std::move(row.what_reference), amount};
   }
   if (row.what == word_ask_again) return payment::AskAgain();
+  if (row.what == word_happened) return payment::Happened();
+  if (row.what == word_try_failed) return payment::TryFailed{std::move(row.reason.message)};
   if (row.what == word_came_to_nothing) return payment::CameToNothing{std::move(row.reason.message)};
   if (row.what == word_taken_back) return payment::TakenBack{std::move(row.reason.message), amount};
   if (row.what == word_charged_back) return payment::ChargedBack{std::move(row.reason.message), amount};

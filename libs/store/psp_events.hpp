@@ -26,8 +26,8 @@ struct PspEvent {
 };
 using PspEvents = std::vector<PspEvent>;
 
-// A payment by what an account at a PSP says: Operation::psp of an authorization, and its psp_reference; or its
-// idempotency_key, where no psp_reference was ever learned, or it may yet change while the customer acts.
+// A payment by what an account at a PSP says: Operation::psp of an authorization, and its psp_reference; or
+// its idempotency_key, where no psp_reference was ever learned, or it may yet change while the customer acts.
 struct PspPayment {
   std::string account;
   std::string psp_reference;

@@ -122,6 +122,10 @@ struct DescribeWhat {
                        to_string(what.reason.kind), what.psp_reference, describe(what.amount));
   }
   std::string operator()(const payment::AskAgain&) const { return "ask again"; }
+  std::string operator()(const payment::Happened&) const { return "happened"; }
+  std::string operator()(const payment::TryFailed& what) const {
+    return fmt::format("a try failed '{}'", what.reason);
+  }
   std::string operator()(const payment::CameToNothing& what) const {
     return fmt::format("came to nothing '{}'", what.reason);
   }
@@ -174,6 +178,8 @@ PspEvents events_of_each_kind() {
       payment::Declined{reason, "pi_2", Money(100, jpy)},
       payment::Declined{{}, "", {}},
       payment::AskAgain{},
+      payment::Happened{},
+      payment::TryFailed{"card_declined"},
       payment::CameToNothing{"it was cancelled"},
       payment::TakenBack{"the account is closed", Money(50, usd)},
       payment::TakenBack{"", {}},

@@ -125,22 +125,23 @@ def taken_back_later(psp, kind):
     psp.play({"behaviour": "taken_back", "kind": kind, "delay_ms": 1000, "requests": 1})
 
 
-def test_a_payment_that_fails_later_lowers_the_total_and_is_for_a_person(psp, payer):
+def test_a_payment_that_fails_later_is_for_a_person(psp, payer):
+    """What failed may be an older try than what is known: by itself the event lowers nothing."""
     taken_back_later(psp, "authorize")
     failed = payer.wait_for_status(created(payer)["id"], "manual_review")
-    assert failed["captured_amount"] == 0
+    assert failed["captured_amount"] == 1250
     assert "payment_intent.payment_failed" in str(failed["operations"][0]["reason"])
     assert_problem(payer.ask(failed["id"], "refund"), 409, "Not possible in this state")
 
 
 @pytest.mark.parametrize("amount", [400, 1250])
-def test_a_capture_that_fails_later_lowers_the_total_and_is_for_a_person(psp, payer, amount):
+def test_a_capture_that_fails_later_is_for_a_person(psp, payer, amount):
     held = payer.wait_for_status(created(payer, capture="manual")["id"], "authorized")
     taken_back_later(psp, "capture")
     payer.asked(held["id"], "capture", amount=amount)
     failed = payer.wait_for_status(held["id"], "manual_review")
-    assert (failed["authorized_amount"], failed["captured_amount"]) == (1250, 0)
-    assert "payment_intent.payment_failed" in str(failed["operations"][1]["reason"])
+    assert (failed["authorized_amount"], failed["captured_amount"]) == (1250, amount)
+    assert "payment_intent.payment_failed" in str(failed["operations"])
 
 
 def cancel_at_stripe(psp, held):

@@ -271,6 +271,12 @@ class Play {
       case 'm':
         notice.what = payment::AskAgain{};
         break;
+      case 'a':
+        notice.what = payment::Happened{};
+        break;
+      case 'd':
+        notice.what = payment::TryFailed{"card_declined"};
+        break;
       default:
         notice.what = event_of(found_of(what, operation));
     }
@@ -309,6 +315,8 @@ class Play {
 
   static bool may_be_said_again(const Notice& notice) {
     return std::holds_alternative<payment::AskAgain>(notice.what) ||
+           std::holds_alternative<payment::Happened>(notice.what) ||
+           std::holds_alternative<payment::TryFailed>(notice.what) ||
            std::holds_alternative<payment::CameToNothing>(notice.what) ||
            std::holds_alternative<payment::ChargedBack>(notice.what);
   }

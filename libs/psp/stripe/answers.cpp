@@ -108,6 +108,21 @@ bool may_be_done(const payment::Step& step, const Error& error) {
   return std::holds_alternative<payment::Succeeded>(believe(*error.intent, step, Told::when_read));
 }
 
+// The same of any answer but 200 to an authorization, wherever a payment stands in it: another account would
+// be asked for the money.
+bool speaks_of_money(const payment::Step& step, const json::object& body) {
+  if (step.operation().kind != Kind::authorize) return false;
+  const auto may_be_one = [](const json::value& value) {
+    const auto* object = value.if_object();
+    const auto intent = object == nullptr ? std::nullopt : read_intent(*object);
+    return !value.is_null() && (!intent || may_have_money(*intent));
+  };
+  const auto* error = object_of(body, "error");
+  const auto* in_error = error == nullptr ? nullptr : error->if_contains("payment_intent");
+  return text_of(body, "object") == "payment_intent" ? may_be_one(body)
+                                                     : in_error != nullptr && may_be_one(*in_error);
+}
+
 // An error of Stripe's, about our payment if it names one, whose status says that nothing was begun.
 Answer read_refusal(const payment::Step& step, long status, const Error& error) {
   const auto kind = step.operation().kind;
@@ -130,16 +145,20 @@ Answer read_refusal(const payment::Step& step, long status, const Error& error) 
 }
 
 Answer read_other_status(const payment::Step& step, long status, std::string_view body) {
+  const auto object = read_object(body);
+  const auto error = object ? read_error(*object) : std::nullopt;
+  const bool is_refusal =
+      status == bad_request || status == payment_required || status == not_found || status == unprocessable;
+  const bool is_followed = is_refusal && error && error->intent;
+  if (object && !is_followed && speaks_of_money(step, *object)) {
+    return OutcomeUnknown{fmt::format("{}; and speaks of a payment", reason_of_status(status, body))};
+  }
   if (status == unauthorized || status == forbidden) {
-    if (!body.empty() && !read_object(body)) return OutcomeUnknown{reason_of_status(status, body)};
+    if (!body.empty() && !object) return OutcomeUnknown{reason_of_status(status, body)};
     return Rejected{.reason = fmt::format("Stripe answered {}: it does not take our secret key", status),
                     .is_of_account = true};
   }
   if (status == too_many_requests) return NotSent{reason_of_status(status, body)};
-  const bool is_refusal =
-      status == bad_request || status == payment_required || status == not_found || status == unprocessable;
-  const auto object = read_object(body);
-  const auto error = object ? read_error(*object) : std::nullopt;
   if (!is_refusal || !error) return OutcomeUnknown{reason_of_status(status, body)};
   if (error->intent && step.operation().kind != Kind::refund) {
     if (auto why = why_not_ours(*error->intent, step)) return answer_of(std::move(*why));

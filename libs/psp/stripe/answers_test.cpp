@@ -116,11 +116,11 @@ const std::vector<StatusCase>& status_cases() {
 TEST(StripeAnswer, AStatusMeansWhatItMeansForWhatWasAsked) {
   for (const auto& one : status_cases()) {
     const auto said = fmt::format(R"({{"status":"{}"}})", one.status);
+    const auto changed = [&said](Kind kind) { return payment_with(good(kind), said); };
     const auto expected = {
         std::pair{Kind::authorize, &one.authorize}, {Kind::capture, &one.capture}, {Kind::void_, &one.void_}};
     for (const auto& [kind, answer] : expected) {
-      EXPECT_EQ(answered(kind, with(good(kind), said)).index(), answer->index())
-          << to_string(kind) << one.status;
+      EXPECT_EQ(answered(kind, changed(kind)).index(), answer->index()) << to_string(kind) << one.status;
     }
   }
 }
@@ -440,6 +440,32 @@ TEST(StripeAnswer, TheStateOfAPaymentTellsNothingOfARefund) {
 TEST(StripeAnswer, TheStateOfThePaymentTellsWhatBecameOfAnAuthorization) {
   EXPECT_TRUE(is<Succeeded>(unexpected(Kind::authorize, intent())));
   EXPECT_TRUE(is<Declined>(unexpected(Kind::authorize, declined_intent())));
+}
+
+// What its status denies its amounts may say.
+TEST(StripeAnswer, APaymentWithoutMoneyByItsStatusAndWithSomeByItsAmountsContradicts) {
+  for (const auto* status : {"requires_payment_method", "requires_action", "canceled"}) {
+    for (const auto* amount : {R"("amount_received":2000)", R"("amount_capturable":2000)"}) {
+      const auto payment = intent(fmt::format(R"({{"status":"{}","amount_received":0,{}}})", status, amount));
+      EXPECT_TRUE(is<Contradicted>(answered(Kind::authorize, payment))) << status << amount;
+      const auto soft = R"("type":"card_error","code":"card_declined","decline_code":"insufficient_funds")";
+      EXPECT_TRUE(is<OutcomeUnknown>(answered(Kind::authorize, 402, error_with(soft, payment)))) << status;
+    }
+  }
+}
+
+// Another account would be asked for it.
+TEST(StripeAnswer, AnErrorThatSpeaksOfAPaymentWithMoneyIsNoRefusal) {
+  const auto words = R"("type":"card_error","code":"card_declined","decline_code":"insufficient_funds")";
+  for (const long status : {400, 401, 402, 403, 404, 422, 429}) {
+    EXPECT_TRUE(is<OutcomeUnknown>(answered(Kind::authorize, status, error_with(words, intent())))) << status;
+    EXPECT_TRUE(is<OutcomeUnknown>(answered(Kind::authorize, status, text(intent())))) << status;
+    const auto by_name = error_body(std::string(words) + R"(,"payment_intent":"pi_1")");
+    EXPECT_TRUE(is<OutcomeUnknown>(answered(Kind::authorize, status, by_name))) << status;
+  }
+  EXPECT_TRUE(is<NotSent>(answered(Kind::authorize, 429, error_with(words, declined_intent()))));
+  EXPECT_TRUE(is<NotSent>(answered(Kind::authorize, 429, error_body(words))));
+  EXPECT_TRUE(is<Rejected>(answered(Kind::authorize, 401, error_body(words))));
 }
 
 // --- Errors of captures and refunds ----------------------------------------------------------------

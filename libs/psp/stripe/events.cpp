@@ -84,6 +84,8 @@ void note_payment(Notice& notice, const json::object& intent) {
   notice.psp_reference = id;
   notice.what = payment::AskAgain{};
   const bool is_over = notice.type == "payment_intent.succeeded";
+  const bool is_held = notice.type == "payment_intent.amount_capturable_updated";
+  if (is_over || is_held) notice.what = payment::Happened{};
   if (notice.type == "payment_intent.canceled") {
     notice.what = payment::CameToNothing{why_canceled(read_intent(intent).value_or(Intent()))};
     // By a void of ours, by a person, or because the hold ran out: by whichever key asked for it.
@@ -96,15 +98,17 @@ void note_payment(Notice& notice, const json::object& intent) {
     note_metadata(notice, intent, key_name);
   }
   if (notice.type == "payment_intent.payment_failed") {
-    notice.what = payment::CameToNothing{why_failed(read_intent(intent).value_or(Intent()))};
+    notice.what = payment::TryFailed{why_failed(read_intent(intent).value_or(Intent()))};
   }
 }
 
-payment::TakenBack taken_back(const json::object& object) {
-  auto refund = read_refund(object).value_or(Refund{.status = "failed"});
-  payment::TakenBack taken{.reason = "the refund failed: " + reason_of(refund).code, .amount = {}};
-  if (refund.amount) taken.amount = from_stripe(*refund.amount, refund.currency);
-  return taken;
+Notice::What taken_back(const json::object& object) {
+  const auto refund = read_refund(object);
+  if (!refund) return payment::Attention{"a refund failed, of which the event says nothing that can be read"};
+  auto words = "the refund failed: " + reason_of(*refund).code;
+  const auto amount = refund->amount ? from_stripe(*refund->amount, refund->currency) : std::nullopt;
+  if (!amount) return payment::Attention{words + ", of an amount that is none of ours"};
+  return payment::TakenBack{std::move(words), amount};
 }
 
 void note_refund(Notice& notice, const json::object& refund) {
@@ -116,7 +120,7 @@ void note_refund(Notice& notice, const json::object& refund) {
   if (notice.type == "refund.failed" || status == "failed" || status == "canceled") {
     notice.what = taken_back(refund);
   } else {
-    notice.what = payment::AskAgain{};
+    notice.what = payment::Happened{};
   }
 }
 

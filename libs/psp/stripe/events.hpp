@@ -5,12 +5,14 @@
 //
 // | type                                                      | notice                                   |
 // |-----------------------------------------------------------|------------------------------------------|
-// | payment_intent.succeeded, .amount_capturable_updated,     | AskAgain                                 |
-// |   .processing, .requires_action                           |                                          |
-// | payment_intent.payment_failed, .canceled                  | CameToNothing                            |
+// | payment_intent.succeeded, .amount_capturable_updated      | Happened                                 |
+// | payment_intent.processing, .requires_action               | AskAgain                                 |
+// | payment_intent.payment_failed                             | TryFailed                                |
+// | payment_intent.canceled                                   | CameToNothing                            |
 // | charge.captured, charge.refunded                          | AskAgain                                 |
-// | refund.created, refund.updated, charge.refund.updated     | AskAgain; TakenBack where it has failed  |
-// | refund.failed                                             | TakenBack                                |
+// | refund.created, refund.updated, charge.refund.updated     | Happened; TakenBack where it has failed  |
+// | refund.failed                                             | TakenBack; Attention where it does not   |
+// |                                                           |   say of how much                        |
 // | charge.expired                                            | HoldExpired                              |
 // | charge.dispute.funds_withdrawn                            | ChargedBack                              |
 // | charge.dispute.created, .closed, .funds_reinstated        | Attention                                |

@@ -128,7 +128,10 @@ TEST(StripeEvent, WhatHappenedToAPaymentIsAskedForAgain) {
   for (const auto* type : {"payment_intent.succeeded", "payment_intent.amount_capturable_updated",
                            "payment_intent.processing", "payment_intent.requires_action"}) {
     const auto notice = notice_of(event_of(type, intent()));
-    EXPECT_TRUE(is<payment::AskAgain>(notice.what)) << type;
+    const bool is_done = std::string_view(type) == "payment_intent.succeeded" ||
+                         type == std::string_view("payment_intent.amount_capturable_updated");
+    EXPECT_EQ(is<payment::Happened>(notice.what), is_done) << type;
+    EXPECT_EQ(is<payment::AskAgain>(notice.what), !is_done) << type;
     EXPECT_EQ(notice.event, "evt_1");
     EXPECT_EQ(notice.type, type);
     EXPECT_EQ(notice.kind, Kind::authorize);
@@ -145,8 +148,8 @@ TEST(StripeEvent, APaymentThatFailedSaysWhy) {
     EXPECT_EQ(notice.kind, Kind::authorize);
     EXPECT_EQ(notice.idempotency_key, "key-2");
     EXPECT_EQ(notice.payment, "pi_1");
-    const auto* nothing = std::get_if<payment::CameToNothing>(&notice.what);
-    return nothing == nullptr ? "" : nothing->reason;
+    const auto* failed = std::get_if<payment::TryFailed>(&notice.what);
+    return failed == nullptr ? "" : failed->reason;
   };
   EXPECT_EQ(why(R"({"last_payment_error":{"code":"card_declined","decline_code":"lost_card"}})"),
             "the payment failed: lost_card");
@@ -157,7 +160,7 @@ TEST(StripeEvent, APaymentThatFailedSaysWhy) {
 
 TEST(StripeEvent, APaymentThatWasHeldAndSucceededWasCaptured) {
   const auto notice = notice_of(event_of("payment_intent.succeeded", captured_intent()));
-  EXPECT_TRUE(is<payment::AskAgain>(notice.what));
+  EXPECT_TRUE(is<payment::Happened>(notice.what));
   EXPECT_EQ(notice.kind, Kind::capture);
   EXPECT_EQ(notice.idempotency_key, "key-2");
   // By somebody else: by the key of that one's request.
@@ -195,7 +198,7 @@ TEST(StripeEvent, ChargesSayWhichPaymentTheyAreOf) {
 TEST(StripeEvent, ARefundIsFoundByItsOwnMetadata) {
   for (const auto* type : {"refund.created", "refund.updated", "charge.refund.updated"}) {
     const auto notice = notice_of(event_of(type, refund(R"({"status":"pending"})")));
-    EXPECT_TRUE(is<payment::AskAgain>(notice.what)) << type;
+    EXPECT_TRUE(is<payment::Happened>(notice.what)) << type;
     EXPECT_EQ(notice.kind, Kind::refund);
     EXPECT_EQ(notice.reference, "reference-1");
     EXPECT_EQ(notice.idempotency_key, "key-2");
@@ -214,9 +217,17 @@ TEST(StripeEvent, ARefundThatFailedIsTakenBack) {
     EXPECT_EQ(notice.idempotency_key, "key-2");
   }
   const auto bare = notice_of(event_of("refund.failed", with({}, R"({"id":"re_1"})")));
-  ASSERT_TRUE(is<payment::TakenBack>(bare.what));
-  EXPECT_EQ(std::get<payment::TakenBack>(bare.what).amount, std::nullopt);
+  EXPECT_TRUE(is<payment::Attention>(bare.what));
   EXPECT_EQ(bare.psp_reference, "re_1");
+}
+
+// Nobody could say by how much the totals are to be lowered.
+TEST(StripeEvent, ARefundThatFailedOfAnAmountThatIsNoneOfOursIsForAPerson) {
+  for (const auto* amount : {R"({"currency":"EUR"})", R"({"currency":"xxx"})", R"({"currency":null})",
+                             R"({"amount":2000.0})", R"({"amount":"2000"})", R"({"amount":null})"}) {
+    const auto failed = with(refund(R"({"status":"failed"})"), amount);
+    EXPECT_TRUE(is<payment::Attention>(notice_of(event_of("refund.failed", failed)).what)) << amount;
+  }
 }
 
 TEST(StripeEvent, ADisputeIsForAPerson) {
@@ -257,9 +268,9 @@ TEST(StripeEvent, WhatIsOfNoConsequenceIsIgnored) {
 TEST(StripeEvent, AnEventOfTestsIsNoneOfRealMoney) {
   const auto body = event_of("payment_intent.succeeded", intent());
   EXPECT_TRUE(is<payment::Ignored>(notice_of(body, true).what));
-  EXPECT_TRUE(is<payment::AskAgain>(notice_of(body, false).what));
-  EXPECT_TRUE(is<payment::AskAgain>(notice_of(body).what));
-  EXPECT_TRUE(is<payment::AskAgain>(notice_of(std::string(signed_body), true).what));
+  EXPECT_TRUE(is<payment::Happened>(notice_of(body, false).what));
+  EXPECT_TRUE(is<payment::Happened>(notice_of(body).what));
+  EXPECT_TRUE(is<payment::Happened>(notice_of(std::string(signed_body), true).what));
 }
 
 TEST(StripeEvent, ARequestNeedNotHaveAKey) {

@@ -190,6 +190,7 @@ TEST(StripeLookUp, APaymentThatWasWaitedForTellsWhatCameOfIt) {
   const auto abandoned = read(intent(R"({"status":"canceled","cancellation_reason":"abandoned"})"));
   ASSERT_TRUE(is<Declined>(abandoned));
   EXPECT_EQ(std::get<Declined>(abandoned).reason.kind, payment::ReasonKind::customer_action);
+  EXPECT_EQ(std::get<Declined>(abandoned).reason.code, "authentication_required");
 }
 
 // Stripe says of a failed 3-D Secure invalid_request_error, and shows no charge.
@@ -266,6 +267,18 @@ TEST(StripeLookUp, WhatAListDoesNotShowProvesNothing) {
     EXPECT_THAT(std::get<OutcomeUnknown>(rest).reason, HasSubstr("only a part"));
   }
   EXPECT_TRUE(is<OutcomeUnknown>(looked_up(unknown_step(Kind::refund), Question::refunds, list_of({}))));
+}
+
+// Stripe was at it, and holds the money as before: it has not lost it.
+TEST(StripeLookUp, ACaptureThatWasTakenAndNotMadeIsDeclined) {
+  const auto waits = in_phase(sent_step(Kind::capture), Phase::pending);
+  const auto held = canceled_intent(R"({"status":"requires_capture","amount_capturable":2000})");
+  const auto failed = looked_up(waits, Question::payment, text(held));
+  ASSERT_TRUE(is<Declined>(failed));
+  EXPECT_EQ(std::get<Declined>(failed).reason.code, "capture_failed");
+  EXPECT_FALSE(std::get<Declined>(failed).is_hold_over);
+  const auto lost = in_phase(sent_step(Kind::capture), Phase::unknown);
+  EXPECT_TRUE(is<payment::NoSuchOperation>(looked_up(lost, Question::payment, text(held))));
 }
 
 TEST(StripeLookUp, TwoOfOneKeyAreAContradiction) {

@@ -26,6 +26,8 @@ using payment::Phase;
 using payment::ReasonKind;
 using payment::Succeeded;
 
+constexpr std::string_view code_of_canceled = "payment_intent_canceled";
+
 struct Fact {
   std::string_view name;
   std::string_view said;
@@ -74,9 +76,9 @@ Found succeeded(const std::string& id, const std::expected<Money, Found>& amount
   return Succeeded{id, *amount};
 }
 
-Declined canceled(const Intent& intent, ReasonKind kind) {
+Declined canceled(const Intent& intent, std::string_view code, ReasonKind kind) {
   const auto& why = intent.cancellation_reason;
-  return {.reason = {.code = "payment_intent_canceled",
+  return {.reason = {.code = std::string(code),
                      .message = why.empty() ? "" : fmt::format("canceled: {}", why),
                      .kind = kind},
           .psp_reference = intent.id,
@@ -131,9 +133,18 @@ Found believe_authorization(const Intent& intent, const payment::Step& step) {
   }
   if (intent.status == "canceled") {
     const bool was_asked = step.operation().phase == Phase::action_required;
-    return canceled(intent, was_asked ? ReasonKind::customer_action : ReasonKind::unknown);
+    return was_asked ? canceled(intent, "authentication_required", ReasonKind::customer_action)
+                     : canceled(intent, code_of_canceled, ReasonKind::unknown);
   }
   return unknown_in(intent);
+}
+
+// Stripe was at it, and holds the money as before.
+Declined not_captured(const Intent& intent) {
+  const auto& error = intent.last_payment_error;
+  const payment::Reason why{"capture_failed", "Stripe took the capture, and has not made it",
+                            ReasonKind::unknown};
+  return {.reason = error ? reason_of(*error) : why, .psp_reference = intent.id, .amount = {}};
 }
 
 // Stripe knows one capture of a payment, which has no name of its own: our key in the payment's metadata says
@@ -151,9 +162,12 @@ Found believe_capture(const Intent& intent, const payment::Step& step, Told told
                     intent.capture_key.empty() ? "which it does not say" : intent.capture_key),
         intent.id};
   }
-  if (intent.status == "requires_capture" && told == Told::when_read) return payment::NoSuchOperation{};
+  if (intent.status == "requires_capture" && told == Told::when_read) {
+    if (step.operation().phase != Phase::pending) return payment::NoSuchOperation{};
+    return not_captured(intent);
+  }
   if (intent.status == "processing") return payment::Pending{intent.id, {}};
-  if (intent.status == "canceled") return canceled(intent, ReasonKind::hard_decline);
+  if (intent.status == "canceled") return canceled(intent, code_of_canceled, ReasonKind::hard_decline);
   return unknown_in(intent);
 }
 
@@ -199,6 +213,17 @@ std::optional<Found> why_another_amount(const Intent& intent, const payment::Ste
                       intent.id};
 }
 
+// Whatever the status says.
+bool has_amounts(const Intent& intent) {
+  return intent.amount_received.value_or(0) != 0 || intent.amount_capturable.value_or(0) != 0;
+}
+
+bool is_without_money(std::string_view status) {
+  static constexpr std::array<std::string_view, 4> without_money{
+      "requires_payment_method", "requires_confirmation", "requires_action", "canceled"};
+  return std::ranges::find(without_money, status) != without_money.end();
+}
+
 }  // namespace
 
 std::optional<Found> why_not_ours(const Intent& intent, const payment::Step& step) {
@@ -207,13 +232,16 @@ std::optional<Found> why_not_ours(const Intent& intent, const payment::Step& ste
 }
 
 bool may_have_money(const Intent& intent) {
-  static constexpr std::array<std::string_view, 4> without_money{
-      "requires_payment_method", "requires_confirmation", "requires_action", "canceled"};
-  return std::ranges::find(without_money, intent.status) == without_money.end();
+  return !is_without_money(intent.status) || has_amounts(intent);
 }
 
 Found believe(const Intent& intent, const payment::Step& step, Told told) {
   if (auto why = why_not_ours(intent, step)) return std::move(*why);
+  if (is_without_money(intent.status) && has_amounts(intent)) {
+    return Contradicted{fmt::format("Stripe's payment is \"{}\" with {} received and {} held", intent.status,
+                                    intent.amount_received.value_or(0), intent.amount_capturable.value_or(0)),
+                        intent.id};
+  }
   switch (step.operation().kind) {
     case Kind::authorize:
       return believe_authorization(intent, step);

@@ -106,9 +106,20 @@ inline std::string text(const boost::json::object& object) {
   return boost::json::serialize(object);
 }
 
+// The same of a payment: of a status without money it has none, unless the changes say so.
+inline boost::json::object payment_with(boost::json::object payment, std::string_view changes) {
+  payment = with(std::move(payment), changes);
+  const auto& status = payment.at("status");
+  const bool has_none = status == "requires_payment_method" || status == "requires_confirmation" ||
+                        status == "requires_action" || status == "canceled";
+  return has_none && !changes.contains("amount_")
+             ? with(std::move(payment), R"({"amount_received":0,"amount_capturable":0})")
+             : payment;
+}
+
 // Of 20 EUR, for key-2, held or taken.
 inline boost::json::object intent(std::string_view changes = "{}") {
-  return with(
+  return payment_with(
       with({},
            R"({"id":"pi_1","object":"payment_intent","status":"succeeded","amount":2000,"amount_capturable":0,
 "amount_received":2000,"currency":"eur","capture_method":"automatic","cancellation_reason":null,"latest_charge":"ch_1",
@@ -117,16 +128,16 @@ inline boost::json::object intent(std::string_view changes = "{}") {
       changes);
 }
 inline boost::json::object held_intent(std::string_view changes = "{}") {
-  return with(intent(R"({"status":"requires_capture","amount_capturable":2000,"amount_received":0,
+  return payment_with(intent(R"({"status":"requires_capture","amount_capturable":2000,"amount_received":0,
 "capture_method":"manual"})"),
-              changes);
+                      changes);
 }
 
 // What a capture, a void or a refund answers where all is well.
 inline boost::json::object captured_intent(std::string_view changes = "{}") {
-  return with(intent(R"({"capture_method":"manual","metadata":{"switchyard_reference":"reference-1",
+  return payment_with(intent(R"({"capture_method":"manual","metadata":{"switchyard_reference":"reference-1",
 "switchyard_key":"key-1","switchyard_capture_key":"key-2"}})"),
-              changes);
+                      changes);
 }
 inline boost::json::object canceled_intent(std::string_view changes = "{}") {
   return with(held_intent(R"({"status":"canceled","amount_capturable":0,
