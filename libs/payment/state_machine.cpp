@@ -55,6 +55,11 @@ std::size_t choose_due(State& state, Timestamp now) {
   return *first;
 }
 
+// The PSP has it, and will say later what came of it.
+bool is_at_psp(Phase phase) {
+  return phase == Phase::pending || phase == Phase::action_required;
+}
+
 // What one event makes of one operation; the caller brings the rest of the state up to date.
 class Machine {
  public:
@@ -128,12 +133,8 @@ class Machine {
   }
 
   void operator()(const OutcomeUnknown& unknown) {
+    if (is_at_psp(operation_.phase)) return wait_on(unknown);
     operation_.reason = reason_of(unknown.reason, ReasonKind::unknown);
-    if (operation_.phase == Phase::pending || operation_.phase == Phase::action_required) {
-      if (is_late()) return ask_a_person();
-      look_up_later();
-      return end_if_overdue();
-    }
     operation_.phase = Phase::unknown;
     if (operation_.look_ups >= policy_.look_ups_max) return end_or_ask_a_person();
     look_up_later();
@@ -273,6 +274,21 @@ class Machine {
       return ask_a_person();
     }
     look_up_later();
+  }
+
+  // What a PSP that cannot be asked does not say is no trouble, and was not asked for.
+  void wait_on(const OutcomeUnknown& unknown) {
+    if (is_late()) {
+      operation_.reason = reason_of(unknown.reason, ReasonKind::unknown);
+      return ask_a_person();
+    }
+    if (unknown.was_called) {
+      operation_.reason = reason_of(unknown.reason, ReasonKind::unknown);
+      look_up_later();
+    } else {
+      operation_.due_at = now_ + policy_.look_up_delay_max;
+    }
+    end_if_overdue();
   }
 
   // Nothing could be learned: whatever there is, the PSP is to let go of it.
@@ -440,12 +456,6 @@ bool is_forgotten(const State& state) {
     return !must_wait && !operation.due_at;
   });
 }
-
-// The PSP has it, and will say later what came of it.
-bool is_at_psp(Phase phase) {
-  return phase == Phase::pending || phase == Phase::action_required;
-}
-
 
 }  // namespace
 

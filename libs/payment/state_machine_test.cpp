@@ -717,6 +717,21 @@ TEST(AnAccountWithoutRoom, IsAskedForWhatItHasWhenItHasSomeAgain) {
   EXPECT_EQ(step.action, Action::look_up);
 }
 
+// It was chosen a moment before, and has sent nothing yet.
+TEST(AnAccountWithoutRoom, IsNotWaitedForByWhatWasNeverWrittenForIt) {
+  FullAccount account;
+  const RetryPolicy policy;
+  auto step = claim({queued_transaction(), {}}, account, payment_start, policy);
+  EXPECT_EQ(step.action, Action::none);
+  EXPECT_EQ(step.operation().psp, "") << "the next time another one may be chosen";
+  EXPECT_EQ(step.operation().phase, Phase::requested);
+  EXPECT_EQ(why_broken(step.state), std::nullopt);
+  account.is_free = true;
+  step = claim(std::move(step.state), account, *step.state.transaction.next_action_at, policy);
+  EXPECT_EQ(step.action, Action::send);
+  EXPECT_EQ(step.operation().psp, "psp");
+}
+
 // By workers of another PSP only.
 void claim_for(PaymentJourney& journey, hours time) {
   const auto until = journey.now() + time;
@@ -1111,19 +1126,43 @@ TEST(Resolve, NeedsAnOperationThatIsAPersonsAndRoom) {
   ASSERT_EQ(journey.transaction().captured_minor, 1000) << "an open refund counts";
 }
 
-TEST(Resolve, AVoidAndAHoldStayWhatThePspFirstSaid) {
+TEST(Resolve, AHoldThatWasGivenBackStaysWhatThePspFirstSaid) {
   auto journey = paid_journey(CaptureMethod::manual);
   journey.ask(Kind::void_);
   journey.succeed();
-  for (const int number : {1, 2}) {
-    auto taken = journey;
-    taken.take_back(number);
-    EXPECT_EQ(taken.status(), Status::manual_review);
-    EXPECT_EQ(taken.transaction().held_minor, 0);
-    EXPECT_FALSE(taken.resolve(number, false));
-    EXPECT_TRUE(taken.resolve(number, true));
-    EXPECT_EQ(taken.status(), Status::voided);
-  }
+  journey.take_back(1);
+  EXPECT_EQ(journey.status(), Status::manual_review);
+  EXPECT_EQ(journey.transaction().held_minor, 0);
+  EXPECT_FALSE(journey.resolve(1, false));
+  EXPECT_TRUE(journey.resolve(1, true));
+  EXPECT_EQ(journey.status(), Status::voided);
+}
+
+TEST(Resolve, OfAVoidThatWasTakenBackTheHoldIsThereAgainOrNot) {
+  auto journey = paid_journey(CaptureMethod::manual);
+  journey.ask(Kind::void_);
+  journey.succeed();
+  journey.take_back(2);
+  EXPECT_EQ(journey.status(), Status::manual_review);
+  EXPECT_EQ(journey.transaction().held_minor, 1000);
+  auto given_back = journey;
+  EXPECT_TRUE(given_back.resolve(2, true));
+  EXPECT_EQ(given_back.status(), Status::voided);
+  EXPECT_TRUE(journey.resolve(2, false));
+  EXPECT_EQ(journey.status(), Status::authorized);
+  EXPECT_EQ(journey.transaction().held_minor, 1000);
+}
+
+// The PSP said so, then told a person the contrary, who finds that the hold is there.
+TEST(Resolve, AVoidThatDidNotHappenLeavesTheHold) {
+  auto journey = paid_journey(CaptureMethod::manual);
+  journey.ask(Kind::void_);
+  journey.succeed();
+  journey.tell_a_person(2, "it was refused");
+  EXPECT_EQ(journey.transaction().held_minor, 0);
+  EXPECT_TRUE(journey.resolve(2, false));
+  EXPECT_EQ(journey.status(), Status::authorized);
+  EXPECT_EQ(journey.transaction().held_minor, 1000);
 }
 
 TEST(Resolve, AHoldThatWasNoneIsNoneAnyMore) {
@@ -1441,6 +1480,28 @@ TEST(CustomerAction, WhoIsBackHasThePspAskedAtOnce) {
   EXPECT_EQ(asked->operations.front().look_ups, 0);
   EXPECT_EQ(asked->transaction.status, Status::action_required);
   EXPECT_EQ(why_broken(*asked), std::nullopt);
+}
+
+// Adyen says by itself what comes of it.
+TEST(CustomerAction, OfAPspThatCannotBeAskedNothingIsSaidAndNothingCounted) {
+  PaymentJourney journey;
+  journey.claim();
+  journey.answer(ActionRequired{"psp-ref", {}, "https://bank.example"});
+  const auto look_ups = journey.operation().look_ups;
+  for (int i = 0; i < 20; ++i) {
+    journey.claim();
+    journey.find(OutcomeUnknown{"the PSP cannot be asked for it", false});
+    EXPECT_EQ(journey.operation().reason.text(), "");
+    EXPECT_EQ(journey.operation().look_ups, look_ups);
+    EXPECT_EQ(journey.until_next_action(), RetryPolicy{}.look_up_delay_max);
+  }
+  const auto week_of_claims = RetryPolicy{}.pending_max / RetryPolicy{}.look_up_delay_max;
+  for (int i = 0; i < week_of_claims && journey.transaction().next_action_at; ++i) {
+    journey.claim();
+    journey.find(OutcomeUnknown{"the PSP cannot be asked for it", false});
+  }
+  EXPECT_EQ(journey.status(), Status::manual_review);
+  EXPECT_EQ(journey.operation().reason.text(), "the PSP cannot be asked for it");
 }
 
 TEST(CustomerAction, NothingIsAskedForWhereNothingWaits) {

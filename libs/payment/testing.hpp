@@ -80,6 +80,9 @@ class PaymentJourney {
     ASSERT_TRUE(asked) << asked.error().detail;
     step_.state = std::move(*asked);
   }
+  void tell_a_person(std::int32_t number, std::string_view reason) {
+    step_.state = payment::give_to_a_person(step_.state, number, reason, now_);
+  }
   void take_back(std::int32_t number) {
     step_.state = payment::take_back(std::move(step_.state), number, "it failed after all", now_);
   }

@@ -34,6 +34,7 @@ void move_totals(Transaction& transaction, const Operation& operation, std::int6
 
 // What the operation added to the hold.
 std::int64_t hold_of(const Transaction& transaction, const Operation& operation) {
+  if (operation.kind == Kind::void_) return -operation.amount.minor();
   const bool is_hold =
       operation.kind == Kind::authorize && transaction.capture_method == CaptureMethod::manual;
   return is_hold ? operation.amount.minor() : 0;
@@ -44,7 +45,7 @@ std::int64_t hold_of(const Transaction& transaction, const Operation& operation)
 void book(Transaction& transaction, const Operation& succeeded) {
   const auto amount = succeeded.amount.minor();
   move_totals(transaction, succeeded, 1);
-  transaction.held_minor += hold_of(transaction, succeeded);
+  if (succeeded.kind == Kind::authorize) transaction.held_minor += hold_of(transaction, succeeded);
   if (succeeded.kind == Kind::capture) {
     const auto rest = std::max(transaction.held_minor - amount, std::int64_t{0});
     transaction.held_minor = succeeded.is_final ? 0 : rest;
@@ -54,7 +55,6 @@ void book(Transaction& transaction, const Operation& succeeded) {
 }
 
 bool take_back(State& state, const Operation& operation) {
-  if (operation.kind == Kind::void_) return false;
   auto lowered = state.transaction;
   move_totals(lowered, operation, -1);
   lowered.held_minor -= hold_of(lowered, operation);

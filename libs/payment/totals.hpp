@@ -10,7 +10,7 @@ namespace switchyard::payment {
 // | authorize, manual       | authorized + amount, held + amount         | both - amount        |
 // | authorize, automatic    | authorized + amount, captured + amount     | both - amount        |
 // | capture                 | captured + amount, held - amount (final: 0)| captured - amount    |
-// | void                    | held 0                                     | (never)              |
+// | void                    | held 0                                     | held + amount        |
 // | refund                  | refunded + amount                          | refunded - amount    |
 //
 // Any other result moves nothing; held never falls below 0: a final capture that overtakes a pending one has

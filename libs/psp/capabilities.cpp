@@ -20,6 +20,21 @@ const Operation* find_earlier_capture(const payment::State& state, const Operati
   return found == state.operations.end() ? nullptr : &*found;
 }
 
+// What would be booked as released would still be held.
+std::optional<payment::Rejected> refusal_of_rest(const Capabilities& can, std::string_view psp,
+                                                 const payment::State& state, const Operation& operation) {
+  auto left = state.transaction.held_minor;
+  for (const auto& one : state.operations) {
+    const bool is_other = one.kind == Kind::capture && is_open(one.phase) && one.number != operation.number;
+    if (is_other) left -= one.amount.minor();
+  }
+  if (can.releases_rest || !operation.is_final || operation.amount.minor() >= left) return std::nullopt;
+  return payment::Rejected{
+      fmt::format("{} lets nothing of a hold go with a capture: it must not be the final one (\"final\": "
+                  "false), and a void gives the rest back",
+                  psp)};
+}
+
 }  // namespace
 
 std::optional<payment::Rejected> refusal_of(const Capabilities& can, std::string_view psp,
@@ -31,7 +46,7 @@ std::optional<payment::Rejected> refusal_of(const Capabilities& can, std::string
     return payment::Rejected{
         fmt::format("{} captures the whole of a hold only, which is {}", psp, held.to_string())};
   }
-  if (can.several_captures) return std::nullopt;
+  if (can.several_captures) return refusal_of_rest(can, psp, state, operation);
   if (const auto* earlier = find_earlier_capture(state, operation)) {
     return payment::Rejected{
         fmt::format("{} takes one capture of a hold, and operation {} is one", psp, earlier->number)};

@@ -25,6 +25,8 @@ struct Capabilities {
   bool partial_capture = false;
   // More than one capture of a hold.
   bool several_captures = false;
+  // The final one lets go of what is left of the hold.
+  bool releases_rest = true;
   // Results may come after a first "taken" (Pending).
   bool late_results = false;
   // An authorization that waits for its customer can be ended.

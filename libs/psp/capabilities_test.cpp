@@ -69,6 +69,15 @@ TEST(Capabilities, WithoutSeveralCapturesTheFirstIsTheLast) {
   }
 }
 
+TEST(Capabilities, WhereACaptureLetsNothingGoTheFinalOneTakesAllThatIsLeft) {
+  auto can = everything;
+  can.releases_rest = false;
+  EXPECT_EQ(refusal(can, {.amount_minor = 40, .is_final = false}), "");
+  EXPECT_EQ(refusal(can, {.amount_minor = 100}), "");
+  EXPECT_THAT(refusal(can, {.amount_minor = 40}), HasSubstr("it must not be the final one"));
+  EXPECT_THAT(refusal(can, {.amount_minor = 40, .earlier = Phase::declined}), HasSubstr("final"));
+}
+
 TEST(Capabilities, AreOfCapturesOnly) {
   for (const auto kind : {Kind::authorize, Kind::void_, Kind::refund}) {
     const auto step = step_of({.kind = kind, .amount_minor = 40, .authorized_minor = 100});

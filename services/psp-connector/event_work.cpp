@@ -22,8 +22,10 @@ constexpr milliseconds event_pause{500};
 constexpr std::size_t batch_max = 256;
 // A worker that holds a batch for so long has died.
 constexpr seconds lease{30};
-// The delay doubles from a second: 18 hours in all.
+// The delay doubles from a second: 18 hours in all. Where the payment is known, 12 days: longer than what is
+// under way there takes to end.
 constexpr std::int32_t tries_max = 17;
+constexpr std::int32_t tries_of_known_max = 20;
 
 prometheus::Counter& counter_of(telemetry::Metrics& metrics, std::string_view result) {
   return metrics.counter("switchyard_psp_events_worked_off_total",
@@ -180,9 +182,10 @@ Task<Result<void>> EventWork::apply(Batch& batch, std::vector<OfTransaction> tra
 
 void EventWork::end(One& one, Timestamp now) {
   auto& event = one.event;
-  const bool is_over = one.how != How::too_early || event.tries >= tries_max;
+  const auto most = one.is_found ? tries_of_known_max : tries_max;
+  const bool is_over = one.how != How::too_early || event.tries >= most;
   event.due_at.reset();
-  if (!is_over) event.due_at = now + seconds(1) * (1 << std::clamp(event.tries - 1, 0, tries_max));
+  if (!is_over) event.due_at = now + seconds(1) * (1 << std::clamp(event.tries - 1, 0, most));
   event.result = one.how == How::changed       ? "applied"
                  : one.how == How::nothing_new ? "nothing new"
                  : one.is_found                ? "what it is about is not known yet"

@@ -27,6 +27,8 @@ Capabilities AdyenProtocol::capabilities() const {
           .key_held_for = key_held_for,
           .partial_capture = true,
           .several_captures = settings_.several_captures,
+          // Adyen, "Capture a payment", Multiple partial captures.
+          .releases_rest = !settings_.several_captures,
           .late_results = true,
           .can_end = true,
           .can_end_unknown = true};

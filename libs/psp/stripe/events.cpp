@@ -119,8 +119,10 @@ void note_refund(Notice& notice, const json::object& refund) {
   const auto status = text_of(refund, "status");
   if (notice.type == "refund.failed" || status == "failed" || status == "canceled") {
     notice.what = taken_back(refund);
-  } else {
+  } else if (status == "succeeded") {
     notice.what = payment::Happened{};
+  } else {
+    notice.what = payment::AskAgain{};
   }
 }
 

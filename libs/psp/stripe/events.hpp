@@ -10,7 +10,8 @@
 // | payment_intent.payment_failed                             | TryFailed                                |
 // | payment_intent.canceled                                   | CameToNothing                            |
 // | charge.captured, charge.refunded                          | AskAgain                                 |
-// | refund.created, refund.updated, charge.refund.updated     | Happened; TakenBack where it has failed  |
+// | refund.created, refund.updated, charge.refund.updated     | AskAgain; Happened where it succeeded,   |
+// |                                                           |   TakenBack where it failed              |
 // | refund.failed                                             | TakenBack; Attention where it does not   |
 // |                                                           |   say of how much                        |
 // | charge.expired                                            | HoldExpired                              |
