@@ -100,12 +100,15 @@ std::size_t Call::on_header(char* bytes, std::size_t, std::size_t count, void* c
   self.header_bytes_ += count;
   std::string_view line(bytes, count);
   line = line.substr(0, line.find_last_not_of("\r\n") + 1);
-  // The empty line; after an interim answer (100) another header follows.
-  self.header_is_whole_ = line.empty();
   self.too_large_ = self.too_large_ || self.header_bytes_ > response_header_bytes_max;
   if (line.starts_with("HTTP/")) {
+    // After an interim answer (100) another header follows.
     self.response_.headers.clear();
-  } else if (!line.empty() && !self.too_large_) {
+    self.header_is_whole_ = false;
+  } else if (line.empty()) {
+    self.header_is_whole_ = true;
+  } else if (!self.header_is_whole_ && !self.too_large_) {
+    // Fields behind a chunked body are no header (RFC 9110, 6.5.1).
     self.response_.headers.emplace_back(line);
   }
   return self.too_large_ ? 0 : count;

@@ -6,10 +6,7 @@
 // been sent; here it is stopped before the second time.
 #pragma once
 
-#include <cstdint>
-#include <expected>
 #include <memory>
-#include <string>
 
 #include "base/task.hpp"
 #include "http/client.hpp"
@@ -17,28 +14,6 @@
 namespace switchyard::http {
 
 class CurlLoop;
-
-// What a call failed by, for who says it in words of their own.
-enum class CallTrouble : std::uint8_t {
-  other,
-  name_not_found,
-  not_connected,  // refused, or no way there
-  tls,            // not spoken, or by nobody whose certificate can be trusted
-  out_of_time,
-  too_large,  // the answer
-};
-
-struct CallFailure {
-  // False only if no byte of the request can have left: it must not be sent (problem_of), name not found,
-  // connection refused, TLS refused, or out of time before there was a connection. Anything else is true: a
-  // request that could have arrived.
-  bool perhaps_sent = true;
-  // For the log; never the URL, which may hold a password.
-  std::string reason;
-  CallTrouble trouble = CallTrouble::other;
-};
-
-using CallResult = std::expected<ClientResponse, CallFailure>;
 
 class AsyncClient {
  public:

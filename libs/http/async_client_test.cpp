@@ -245,7 +245,8 @@ TEST_F(AsyncClientTest, ARequestThatWouldBeAnotherOneOnTheWireIsNotSent) {
     EXPECT_THAT(refused.error().reason, ::testing::Not(HasSubstr("hunter2")));
     const auto blocking = http::send(wrong);
     ASSERT_FALSE(blocking);
-    EXPECT_EQ(blocking.error().detail, refused.error().reason);
+    EXPECT_EQ(blocking.error().reason, refused.error().reason);
+    EXPECT_FALSE(blocking.error().perhaps_sent);
   }
   EXPECT_EQ(server.connections(), 0);
   EXPECT_TRUE(send(with([](auto& r) { r.headers[1] = "Idempotency-Key:\tkey\xc3\xa9 "; })));
@@ -276,6 +277,23 @@ TEST_F(AsyncClientTest, AnAnswerComesWithItsHeadersAndNotThoseOfAnInterimOne) {
                                                      "Idempotency-Key:  key 1 ", "Empty:"));
   EXPECT_THAT(send(request(server.port(), "x"))->headers, ::testing::ElementsAre("Content-Length: 2"))
       << "over the same connection";
+}
+
+// RFC 9112, 7.1.2. They are no header, and the answer is whole.
+TEST_F(AsyncClientTest, FieldsBehindAChunkedBodyAreLeftOut) {
+  RawServer server({[](Peer& peer) {
+    peer.read_request();
+    peer.send(
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        "2\r\n{}\r\n0\r\nIdempotency-Key: another\r\n\r\n");
+    peer.read_request();
+    peer.answer("{}");
+  }});
+  const auto first = send(request(server.port(), "x"));
+  ASSERT_TRUE(first) << first.error().reason;
+  EXPECT_EQ(first->body, "{}");
+  EXPECT_THAT(first->headers, ::testing::ElementsAre("Transfer-Encoding: chunked"));
+  EXPECT_TRUE(send(request(server.port(), "x"))) << "over the same connection";
 }
 
 TEST_F(AsyncClientTest, ARedirectIsAnAnswerAndNotFollowed) {

@@ -47,12 +47,14 @@ std::string problem_of(const ClientRequest& request) {
   return {};
 }
 
-Result<ClientResponse> send(const ClientRequest& request) {
+CallResult send(const ClientRequest& request) {
   if (auto problem = problem_of(request); !problem.empty()) {
-    return fail(ErrorCode::invalid_argument, std::move(problem));
+    return std::unexpected(CallFailure{.perhaps_sent = false, .reason = std::move(problem)});
   }
   const auto curl = make_curl_handle();
-  if (!curl) return fail(ErrorCode::overloaded, "libcurl cannot be initialised");
+  if (!curl) {
+    return std::unexpected(CallFailure{.perhaps_sent = false, .reason = "libcurl cannot be initialised"});
+  }
 
   const auto headers = make_curl_headers(request.headers);
   ClientResponse response;
@@ -62,7 +64,11 @@ Result<ClientResponse> send(const ClientRequest& request) {
   curl_easy_setopt(curl.get(), CURLOPT_WRITEDATA, &response.body);
   const CURLcode code = curl_easy_perform(curl.get());
   if (code != CURLE_OK) {
-    return fail(ErrorCode::invalid_argument, fmt::format("{}: {}", request.url, curl_easy_strerror(code)));
+    long sent_bytes = 0;
+    curl_easy_getinfo(curl.get(), CURLINFO_REQUEST_SIZE, &sent_bytes);
+    return std::unexpected(
+        CallFailure{.perhaps_sent = sent_bytes > 0,
+                    .reason = fmt::format("{}: {}", request.url, curl_easy_strerror(code))});
   }
   curl_easy_getinfo(curl.get(), CURLINFO_RESPONSE_CODE, &response.status);
   return response;

@@ -105,7 +105,7 @@ class Demo {
         .method = "POST", .url = url, .body = std::string(demo_login), .headers = {json_type}};
     const auto reply = http::send(request);
     if (!reply)
-      throw std::runtime_error(reply.error().detail + "; is the server running? see: switchyard doctor");
+      throw std::runtime_error(reply.error().reason + "; is the server running? see: switchyard doctor");
     const auto body = http::parse_json(reply->body);
     const auto* object = body ? body->if_object() : nullptr;
     token_ = object != nullptr ? text_of(*object, "token") : std::string();
@@ -135,7 +135,7 @@ class Demo {
     if (!reply) {
       throw std::runtime_error(fmt::format(
           "{}; whether the payment was taken is not known, and the same request with the same key tells: {}",
-          reply.error().detail, command));
+          reply.error().reason, command));
     }
     show(command, *reply);
     const auto body = http::parse_json(reply->body);

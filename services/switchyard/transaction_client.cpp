@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <string_view>
 
 #include <fmt/format.h>
 
@@ -19,6 +20,21 @@ std::string require_url(const std::string& value) {
   request.url = value;
   if (http::problem_of(request).empty()) return {};
   return "must be an address such as http://127.0.0.1:8080/transaction, without blanks and control characters";
+}
+
+// Of a request that may move money it is not said that nothing was done where that is not certain.
+std::string what_is_known(const http::ClientRequest& request, const http::CallFailure& failure) {
+  constexpr std::string_view running = "is the server running? see: switchyard doctor";
+  if (!failure.perhaps_sent) return fmt::format("; nothing was done; {}", running);
+  if (request.method != "POST") return fmt::format("; {}", running);
+  const bool has_key = std::ranges::any_of(
+      request.headers, [](const auto& line) { return line.starts_with("Idempotency-Key:"); });
+  return fmt::format("; whether it was done is not known: {}; {}",
+                     has_key
+                         ? "the same command with the same --key tells, and does it once"
+                         : "look first (switchyard transaction show, or list), for without a --key the same "
+                           "command would be another",
+                     running);
 }
 
 }  // namespace
@@ -53,8 +69,7 @@ boost::json::value TransactionClient::call(http::ClientRequest request) const {
   const auto token = caller_.token.empty() ? mint_token(context_.environment, caller_.user) : caller_.token;
   request.headers.push_back("Authorization: Bearer " + token);
   const auto response = http::send(request);
-  if (!response)
-    throw std::runtime_error(response.error().detail + "; is the server running? see: switchyard doctor");
+  if (!response) throw std::runtime_error(response.error().reason + what_is_known(request, response.error()));
   const auto body = http::parse_json(response->body);
   if (response->status == 200 && body) return *body;
   throw std::runtime_error(fmt::format("{} {}", response->status, problem_text(body)));

@@ -37,7 +37,7 @@ std::vector<psp::stripe::Wanted> all_kinds() {
 
 void expect_taken(const http::ClientRequest& request) {
   const auto reply = http::send(request);
-  ASSERT_TRUE(reply) << reply.error().detail;
+  ASSERT_TRUE(reply) << reply.error().reason;
   EXPECT_EQ(reply->status, 200) << request.method << " " << request.url << "\n"
                                 << request.body << "\n"
                                 << reply->body;
