@@ -30,8 +30,8 @@ std::optional<std::size_t> Routes::find_account(std::string_view name) const {
   return static_cast<std::size_t>(found - accounts.begin());
 }
 
-Routes only_simulator() {
-  Routes routes{.accounts = {{.name = "simulator"}}, .rules = {{.name = "no routing file", .line = 0}}};
+Routes only_simulator(std::string_view name) {
+  Routes routes{.accounts = {{.name = std::string(name)}}, .rules = {{.name = "no routing file", .line = 0}}};
   routes.rules.front().psp = {{.account = 0, .weight = 1}};
   return routes;
 }

@@ -107,6 +107,6 @@ struct Routes {
 };
 
 // Where there is no routing file: everything goes to the simulated PSP of this process.
-Routes only_simulator();
+Routes only_simulator(std::string_view name = "simulator");
 
 }  // namespace switchyard::routing

@@ -9,12 +9,6 @@
 namespace switchyard::connector {
 namespace {
 
-routing::Routes only(std::string_view name) {
-  auto routes = routing::only_simulator();
-  routes.accounts.front().name = name;
-  return routes;
-}
-
 // An account may be tried again by the operation that it belongs to, which has none while it is chosen for.
 routing::AccountSet tried_of(const routing::Routes& routes, const payment::State& state) {
   routing::AccountSet tried;
@@ -35,7 +29,7 @@ payment::NoAccount why_none(const routing::NoChoice& none, const routing::Routes
 Psps::Psps(psp::Adapter& adapter)
     : has_breakers_(false),
       calls_max_(0),
-      routes_(std::make_shared<routing::Routes>(only(adapter.name()))),
+      routes_(std::make_shared<routing::Routes>(routing::only_simulator(adapter.name()))),
       psps_{std::make_shared<Psp>(routes_->accounts.front(), nullptr, &adapter)} {}
 
 Psps::Psps(routing::Routes routes, Make make, std::size_t calls_max)

@@ -21,9 +21,10 @@ int serve() {
   telemetry::Metrics metrics;
   IoThreads threads(service::io_thread_count());
   psp_simulator::PspSimulator simulator(ledger_path, metrics, *log, clock, dialects);
-  simulator.start_webhooks(threads);
 
   service::WebService web(threads, simulator.router(), metrics, http_settings, *log);
+  // Once it listens: what could not start has nothing to stop.
+  simulator.start_webhooks(threads);
   service::log_listening(*log, "psp-simulator", http_settings);
   service::wait_for_stop_signal();
   web.stop(stop_times);

@@ -377,9 +377,20 @@ Contents back_up(const std::string& store, const std::string& file) {
   return contents;
 }
 
+// The file that a link names, also one that is not there.
+std::string file_behind(const std::string& place) {
+  constexpr int links_max = 40;  // as the kernel has it
+  auto path = fs::absolute(place);
+  for (int links = 0; fs::is_symlink(fs::symlink_status(path)); ++links) {
+    if (links == links_max) throw std::runtime_error(fmt::format("{}: is a link that leads nowhere", place));
+    path = path.parent_path() / fs::read_symlink(path);
+  }
+  return path.lexically_normal().string();
+}
+
 Restored restore(const std::string& file, const std::string& place) {
   // Where it is a link, the file that it names is replaced.
-  const auto store = is_there(place) ? fs::canonical(place).string() : place;
+  const auto store = file_behind(place);
   if (is_there(store) && is_there(file) && fs::equivalent(file, store)) {
     throw std::runtime_error(fmt::format("{}: is the store itself; name a backup of it", file));
   }

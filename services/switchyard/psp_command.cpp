@@ -134,7 +134,9 @@ int list_psps(const Context& context, const ListOptions& options) {
   const auto since = parse_since(options.since, now).value();
   if (since > now) throw ConfigError("--since", "is in the future", "for example --since 1h");
   const auto file = routing_file_of(environment, options.file);
-  const auto routes = file.empty() ? routing::only_simulator() : read_routes_or_say(file);
+  // As a connector without one calls it.
+  const auto* const simulator = environment.find("PSP_URL") ? "psp-simulator" : "simulator";
+  const auto routes = file.empty() ? routing::only_simulator(simulator) : read_routes_or_say(file);
   if (!routes) return service::exit_configuration;
   OfflineStore store(environment, store::Opening::read_only);
   const auto recent = store.run(

@@ -959,6 +959,35 @@ def test_backup_while_the_server_runs_and_restore(command, tmp_path):
     assert created(command, "--amount", 3)["status"] == "captured", "and it goes on"
 
 
+def test_restore_where_a_link_names_a_store_that_is_gone(command, offline, tmp_path):
+    backup, link, place = tmp_path / "backup.db", tmp_path / "link.db", tmp_path / "gone" / "store.db"
+    created(command, "--amount", 1)
+    succeeded(command("store", "backup", backup))
+    link.symlink_to("gone/store.db")
+    succeeded(offline("store", "restore", backup, DATABASE_URL=f"sqlite:{link}"))
+    assert link.is_symlink() and len(storage.transactions(place)) == 1
+    place.unlink()
+    link.unlink()
+    link.symlink_to(link)
+    failed = offline("store", "restore", backup, DATABASE_URL=f"sqlite:{link}")
+    assert failed.returncode == 1 and "leads nowhere" in failed.stderr
+
+
+@pytest.mark.parametrize("key, said", [((), "without a --key the same command would be another"),
+                                       (("--key", "order-17"), "the same command with the same --key tells")])
+def test_of_what_a_server_did_not_answer_it_is_said_that_it_may_be_done(command, key, said):
+    paid = created(command, "--amount", 100)["id"]
+    os.kill(command.server.program.process.pid, signal.SIGSTOP)
+    try:
+        done = command("transaction", "refund", paid, "--amount", 10, "--user", "alice", *key)
+    finally:
+        os.kill(command.server.program.process.pid, signal.SIGCONT)
+    assert done.returncode == 1 and "whether it was done is not known" in done.stderr and said in done.stderr, done.stderr
+    assert command.server.stop() == 0
+    gone = command("transaction", "refund", paid, "--amount", 10, "--user", "alice", *key)
+    assert gone.returncode == 1 and "nothing was done" in gone.stderr, gone.stderr
+
+
 def test_after_restoring_an_older_backup_the_same_keys_charge_once(command, tmp_path):
     server, backup = command.server, tmp_path / "backup.db"
     succeeded(command("store", "backup", backup))

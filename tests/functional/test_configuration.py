@@ -176,6 +176,15 @@ def test_production_starts_with_real_passwords(tmp_path):
     assert server.stop() == 0
 
 
+def test_a_simulator_with_a_webhook_that_cannot_listen_says_so(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        settings = {"HTTP_PORT": str(taken.getsockname()[1]), "PSP_SIMULATOR_LEDGER": str(tmp_path / "ledger.db"),
+                    "PSP_SIMULATOR_STRIPE_WEBHOOK_URL": f"http://127.0.0.1:{free_port()}/psp/a/events",
+                    "PSP_SIMULATOR_STRIPE_WEBHOOK_SECRET": "whsec_0123456789abcdef"}
+        done = run_to_exit("psp-simulator", [], settings, tmp_path)
+    assert done.returncode == 1 and "in use" in done.stderr, done.stderr
+
+
 @pytest.mark.quick
 @pytest.mark.parametrize("variable", ["HTTP_PORT", "METRICS_PORT"])
 def test_port_in_use_is_a_clear_error(tmp_path, variable):

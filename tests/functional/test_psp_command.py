@@ -103,6 +103,15 @@ def test_without_a_routing_file_there_is_the_simulator_without_a_breaker(start_s
     assert accounts["simulator"]["complete"] and accounts["simulator"]["breaker"] == "none" and told["breaker_unknown"] is None
 
 
+def test_a_simulator_beside_the_connector_is_named_as_its_payments_name_it(start_switchyard, start_psp_simulator, merchant_of, psp):
+    url = start_psp_simulator().url
+    server = start_switchyard(PSP_URL=url)
+    merchant = merchant_of(server)
+    merchant.wait_final(merchant.created(100)["id"])
+    told, accounts = listed(psp, PSP_URL=url, **of_server(server))
+    assert list(accounts) == ["psp-simulator"] and counts(accounts["psp-simulator"]) == {"succeeded": 1} and told["elsewhere"] == 0
+
+
 def test_what_answers_there_and_is_no_such_connector_is_not_taken_for_one(start_switchyard, start_psp_simulator, psp, routing_file):
     server, other = start_switchyard(), start_psp_simulator()
     path = routing_file(two_accounts("http://127.0.0.1:1", "http://127.0.0.1:2") + A_THEN_B)
