@@ -39,7 +39,7 @@ Settings read_settings(const Environment& environment) {
   // A worker that is merely slow must not lose its transaction.
   const auto timeout_s = std::chrono::duration_cast<std::chrono::seconds>(settings.psp_timeout).count();
   settings.policy.lease = environment.seconds("LEASE_SECONDS", (timeout_s * 3 + 1) / 2, timeout_s + 1, 3'600);
-  settings.policy.customer_max = environment.seconds("CUSTOMER_TIMEOUT_SECONDS", 3'600, 1, 604'800);
+  settings.policy.customer_max = environment.seconds("CUSTOMER_TIMEOUT_SECONDS", 3'600, 1, 518'400);
   settings.policy.look_ups_max = static_cast<std::int32_t>(environment.integer("LOOK_UPS_MAX", 12, 1, 1'000));
   settings.amount_max = service::read_amount_max(environment);
   settings.in_flight_max = static_cast<std::size_t>(environment.integer("MAX_IN_FLIGHT", 2'048, 1, 100'000));

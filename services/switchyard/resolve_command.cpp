@@ -126,14 +126,15 @@ void add_resolve_command(CLI::App& transaction, Context& context) {
   command->add_flag("--did-not-happen", options->did_not_happen, "The PSP did not do it, and will not");
   command
       ->add_option("--psp-reference", options->psp_reference,
-                   "What the PSP calls it; also to correct that of one that succeeded")
+                   "What the PSP calls it (at Stripe pi_... or re_..., at Adyen its PSP reference); also to "
+                   "correct that of one that succeeded")
       ->check(require_psp_name);
   command->add_option("--note", options->note, "How you know, for whoever asks later")
       ->required()
       ->check(require_kept);
   command->footer(
       "\nExample:\n  switchyard --env-file .env transaction resolve 01a203e7-cd8f-7925-813d-9190694d7e2c \\\n"
-      "    --operation 1 --succeeded --psp-reference ch_17 --note 'seen in the PSP'\"'\"'s book, Dora'");
+      "    --operation 1 --succeeded --psp-reference pi_17 --note 'seen in the PSP'\"'\"'s book, Dora'");
   command->callback(
       [&context, options] { context.action = [&context, options] { return resolve(context, *options); }; });
 }
