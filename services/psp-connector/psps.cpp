@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "base/assert.hpp"
+#include "base/environment.hpp"
 #include "routing/choose.hpp"
 
 namespace switchyard::connector {
@@ -53,7 +56,23 @@ Psps::All Psps::made_for(const routing::Routes& routes) const {
   return all;
 }
 
+// What was asked of one PSP would be asked of another, which knows nothing of it and may do it once more.
+void Psps::require_same_psps(const routing::Routes& routes) const {
+  for (const auto& account : routes.accounts) {
+    const auto is_other = [&account](const auto& one) {
+      return one->account.name == account.name && one->account.adapter != account.adapter;
+    };
+    if (std::ranges::none_of(psps_, is_other) && std::ranges::none_of(former_, is_other)) continue;
+    throw ConfigError(
+        "ROUTING_FILE",
+        fmt::format("makes of {} an account at another PSP, {}, while operations know it by its name",
+                    account.name, to_string(account.adapter)),
+        "give the account at the other PSP another name");
+  }
+}
+
 void Psps::change(routing::Routes routes) {
+  require_same_psps(routes);
   auto all = made_for(routes);
   const std::lock_guard lock(mutex_);
   for (const auto& one : psps_) {

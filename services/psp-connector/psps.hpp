@@ -55,7 +55,7 @@ class Psps final : public payment::Accounts {
   std::optional<routing::BreakerState> heard(std::string_view account, routing::Heard what, Timestamp now);
 
   // From now on these rules. An account that is as it was keeps its connections and its breaker. Throws what
-  // the Make throws, and then nothing has changed.
+  // the Make throws, and ConfigError if one is at another PSP than it was; then nothing has changed.
   void change(routing::Routes routes);
 
   struct Standing {
@@ -76,6 +76,7 @@ class Psps final : public payment::Accounts {
   using All = std::vector<std::shared_ptr<Psp>>;
 
   bool is_below_its_share(std::string_view account) const;
+  void require_same_psps(const routing::Routes& routes) const;
   All made_for(const routing::Routes& routes) const;
   std::shared_ptr<Psp> find(std::string_view account) const;
   std::shared_ptr<Psp> find_also_former(std::string_view account) const;

@@ -115,6 +115,19 @@ TEST(Psps, NothingChangesWhereAnAdapterCannotBeMade) {
   EXPECT_FALSE(psps.has("third"));
 }
 
+// Nor by way of a file without it.
+TEST(Psps, AnAccountIsNeverOneAtAnotherPsp) {
+  Psps psps(routing::parse(two_accounts).value(), scripted, 8);
+  constexpr auto other = "[psp.second]\nadapter = \"simulator\"\n[[rule]]\npsp = \"second\"\n";
+  EXPECT_THROW(psps.change(routing::parse(other).value()), ConfigError);
+  EXPECT_TRUE(psps.has("first")) << "nothing has changed";
+  psps.change(routing::parse("[psp.first]\nadapter = \"simulator\"\n[[rule]]\npsp = \"first\"\n").value());
+  EXPECT_FALSE(psps.has("second"));
+  EXPECT_THROW(psps.change(routing::parse(other).value()), ConfigError);
+  psps.change(routing::parse(two_accounts).value());
+  EXPECT_TRUE(psps.has("second"));
+}
+
 TEST(Psps, OneWithoutAnAnswerLeavesTheOthersRoom) {
   Psps psps(routing::parse("[psp.first]\nadapter = \"simulator\"\n[psp.second]\nadapter = \"simulator\"\n"
                            "[[rule]]\npsp = \"first\"\nfallback = \"second\"\n")

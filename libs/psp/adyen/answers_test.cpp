@@ -288,8 +288,9 @@ TEST(AdyenAnswer, AnotherOnesModificationContradicts) {
 }
 
 TEST(AdyenAnswer, AnAmountThatIsNoneOfOursContradicts) {
-  for (const auto* amount : {R"("eur","value":2000)", R"("XXX","value":2000)", R"("BIF","value":2000)",
-                             R"("ISK","value":2050)", R"("EURO","value":2000)", R"("","value":2000)"}) {
+  for (const auto* amount :
+       {R"("eur","value":2000)", R"("XXX","value":2000)", R"("BIF","value":2000)", R"("ISK","value":2050)",
+        R"("EURO","value":2000)", R"("","value":2000)", R"(null,"value":2000)"}) {
     for (const auto kind : {Kind::authorize, Kind::capture, Kind::refund}) {
       const auto body = replaced(good(kind), R"("EUR","value":2000)", amount);
       EXPECT_THAT(contradiction(read(kind, 200, body)), HasSubstr("no amount of ours")) << amount;
@@ -345,11 +346,10 @@ TEST(AdyenAnswer, WhatCannotBeReadIsUnknown) {
 }
 
 TEST(AdyenAnswer, AnAmountOfAWrongTypeIsUnknown) {
-  for (const auto* amount :
-       {R"("EUR","value":"2000")", R"("EUR","value":2000.0)", R"("EUR","value":2e3)", R"("EUR","value":20.5)",
-        R"("EUR","value":true)", R"("EUR","value":null)", R"("EUR","value":18446744073709551615)",
-        R"("EUR","value":99999999999999999999)", R"("EUR","value":[2000])", R"(978,"value":2000)",
-        R"(null,"value":2000)", R"("EUR")"}) {
+  for (const auto* amount : {R"("EUR","value":"2000")", R"("EUR","value":2000.0)", R"("EUR","value":2e3)",
+                             R"("EUR","value":20.5)", R"("EUR","value":true)", R"("EUR","value":null)",
+                             R"("EUR","value":18446744073709551615)", R"("EUR","value":99999999999999999999)",
+                             R"("EUR","value":[2000])", R"(978,"value":2000)", R"("EUR")"}) {
     for (const auto kind : {Kind::authorize, Kind::capture, Kind::refund}) {
       const auto body = replaced(good(kind), R"("EUR","value":2000)", amount);
       EXPECT_TRUE(is<OutcomeUnknown>(read(kind, 200, body))) << body;

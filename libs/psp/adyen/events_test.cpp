@@ -384,6 +384,18 @@ TEST(AdyenEvent, AnAmountThatIsNoneOfOursIsForAPerson) {
   }
 }
 
+// A report has none; refused, it would hold up what stands behind it.
+TEST(AdyenEvent, AnItemWhoseAmountSaysNothingIsTaken) {
+  for (const auto* amount : {"{}", R"({"value":null})", R"({"currency":"","value":null})"}) {
+    auto item = item_of("REPORT_AVAILABLE");
+    item.amount.reset();
+    const auto body = request_with({signed_item(item)});
+    const auto with_it =
+        replaced(body, R"("paymentMethod")", fmt::format(R"("amount":{},"paymentMethod")", amount));
+    EXPECT_EQ(refusal(with_it), "none") << amount;
+  }
+}
+
 TEST(AdyenEvent, ASuccessOfNoAmountIsForAPersonAndADeclineMayHaveNone) {
   auto item = item_of("CAPTURE");
   item.amount.reset();
@@ -474,7 +486,7 @@ TEST(AdyenEvent, AMemberOfAWrongTypeIsRefused) {
       {R"("value":1500)", R"("value":1500.0)"},
       {R"("value":1500)", R"("value":1.5e3)"},
       {R"("value":1500)", R"("value":18446744073709551615)"},
-      {R"("currency":"EUR",)", ""},
+      {R"("value":1500)", R"("value":null)"},
       {R"({"currency":"EUR","value":1500})", R"("15.00 EUR")"},
       {R"("additionalData":{)", R"("additionalData":[],"x":{)"},
       {R"("hmacSignature":")", R"("hmacSignature":7,"x":")"},

@@ -47,8 +47,8 @@ std::optional<Amount> Members::amount(std::string_view name) {
   Amount amount{.currency = members.text("currency")};
   // A fraction or an exponent is no number of minor units, whatever it amounts to.
   const auto* value = members.find("value");
-  const bool is_there = value != nullptr && members.find("currency") != nullptr;
-  if (!is_there || !value->is_int64() || !members.are_sound()) {
+  if (value == nullptr && amount.currency.empty() && members.are_sound()) return std::nullopt;
+  if (value == nullptr || !value->is_int64() || !members.are_sound()) {
     are_sound_ = false;
     return std::nullopt;
   }

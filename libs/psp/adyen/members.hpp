@@ -31,7 +31,7 @@ class Members {
   std::string code(std::string_view name);
   // A text, or true or false: "true" and "false".
   std::string flag(std::string_view name);
-  // Both of its members must be there: a whole number, and a text, be it empty or of no currency.
+  // A whole number, and a text, be it empty or of no currency. Nothing where it is missing, or says neither.
   std::optional<Amount> amount(std::string_view name);
   // Nothing where it is missing.
   const boost::json::object* object(std::string_view name);
