@@ -38,7 +38,7 @@ configure_file(${debian}/changelog.in ${PROJECT_BINARY_DIR}/package/changelog @O
 set(compressed ${PROJECT_BINARY_DIR}/package/changelog.gz)
 execute_process(COMMAND gzip --best --no-name --stdout ${PROJECT_BINARY_DIR}/package/changelog
                 OUTPUT_FILE ${compressed} COMMAND_ERROR_IS_FATAL ANY)
-install(FILES ${PROJECT_SOURCE_DIR}/README.md ${debian}/copyright ${compressed} DESTINATION share/doc/switchyard)
+install(FILES ${PROJECT_SOURCE_DIR}/README.md ${PROJECT_SOURCE_DIR}/docs/settings.md ${debian}/copyright ${compressed} DESTINATION share/doc/switchyard)
 install(FILES ${debian}/lintian-overrides DESTINATION share/lintian/overrides RENAME switchyard)
 
 set(CPACK_GENERATOR DEB)

@@ -87,8 +87,9 @@ class Hearing {
     const auto payment = find_payment();
     const auto about = payment ? payment : find_operation();
     if (!about) return ask_all_or_tell();
-    const bool is_over = has_succeeded(state_.operations[*about]);
-    return is_over ? tell(*about, fmt::format("{}: {}", said(), failed.reason)) : ask_for(*about);
+    const auto& operation = state_.operations[*about];
+    const bool is_told = has_succeeded(operation) || operation.phase == Phase::manual_review;
+    return is_told ? tell(*about, fmt::format("{}: {}", said(), failed.reason)) : ask_for(*about);
   }
 
   Noticed operator()(const CameToNothing& nothing) {

@@ -199,6 +199,11 @@ TEST(Notice, ATryThatFailedTakesNothingBack) {
     EXPECT_EQ(told.state.transaction.held_minor, state.transaction.held_minor);
     EXPECT_EQ(hear(told.state, notice_of(state, 1, TryFailed{"card_declined"})).how, How::nothing_new);
   }
+  PaymentJourney looked_at;
+  looked_at.claim();
+  looked_at.answer(Contradicted{"it speaks of another", "psp-ref"});
+  const auto told = hear(looked_at.state(), notice_of(looked_at.state(), 1, TryFailed{"card_declined"}));
+  EXPECT_THAT(told.state.operations[0].reason.message, HasSubstr("card_declined"));
   PaymentJourney waiting;
   waiting.claim();
   waiting.answer(ActionRequired{"psp-ref", {}, "https://bank.example"});

@@ -661,6 +661,23 @@ TEST(KeyHold, LastsFromTheFirstSendThatMayHaveArrivedWithAMargin) {
   }
 }
 
+TEST(KeyHold, OnlyTheVeryBytesThatWereSentMayGoOutAgain) {
+  Operation operation{.amount = dollars(1000)};
+  operation.sent_at = payment_start;
+  operation.request = "the bytes";
+  const auto may_be = [&operation](milliseconds after) {
+    return may_be_resent(operation, hours(24), payment_start + after);
+  };
+  EXPECT_TRUE(may_be(milliseconds(0)) && may_be(hours(23)));
+  EXPECT_FALSE(may_be(hours(24)));
+  EXPECT_FALSE(may_be(milliseconds(-1))) << "by a clock that is wrong, who knows how old it is";
+  operation.request.clear();
+  EXPECT_FALSE(may_be(hours(1)));
+  operation.request = "the bytes";
+  operation.sent_at.reset();
+  EXPECT_FALSE(may_be(hours(1)));
+}
+
 TEST(KeyHold, WithoutItNothingIsSentAgainAndAPersonDecides) {
   RetryPolicy policy;
   policy.key_held_for = hours(24);

@@ -397,11 +397,13 @@ void Connector::note_rejected(const payment::Step& step, std::string_view reason
   if (!rejections_.allow()) return;
   const auto& operation = step.operation();
   const auto what = operation.sends > 0 ? "refuses what it is sent" : "cannot be asked for something";
-  log_.error(operation.psp.empty()
-                 ? fmt::format("A payment goes to no account: {}", reason)
-                 : fmt::format("{} {}, which is a fault of ours or of its configuration: {}", operation.psp,
-                               what, reason),
-             {{"transaction_id", id_of(step)}, {"operation", payment::to_string(operation.kind)}});
+  log_.error(
+      operation.psp.empty()
+          ? fmt::format("A payment goes to no account: {}", reason)
+          : fmt::format(
+                "{} {}, which is a fault of ours, of its configuration, or of what the merchant sent: {}",
+                operation.psp, what, reason),
+      {{"transaction_id", id_of(step)}, {"operation", payment::to_string(operation.kind)}});
 }
 
 void Connector::count(const payment::Transaction& transaction) {

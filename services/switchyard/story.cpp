@@ -27,7 +27,7 @@ std::string_view words_of(ReasonKind kind) {
     case ReasonKind::soft_decline:
       return "soft decline: the issuer may say yes another time";
     case ReasonKind::hard_decline:
-      return "hard decline: the issuer will not say yes";
+      return "hard decline: the issuer, or the PSP, will not say yes";
     case ReasonKind::customer_action:
       return "the customer must act, or did not";
     case ReasonKind::configuration:
@@ -67,9 +67,12 @@ std::string effect_of(const Operation& operation, const Transaction& transaction
   const auto amount = operation.amount.to_string();
   switch (operation.kind) {
     case Kind::authorize:
-      return transaction.capture_method == payment::CaptureMethod::manual
-                 ? amount + (transaction.held_minor > 0 ? " is held, and can be captured" : " was held")
-                 : amount + " was taken";
+      if (transaction.capture_method == payment::CaptureMethod::automatic) return amount + " was taken";
+      if (transaction.held_minor == operation.amount.minor()) return amount + " is held, and can be captured";
+      return amount + " was held" +
+             (transaction.held_minor > 0
+                  ? fmt::format(", and {} of it still is", money_text(transaction.held_minor, transaction))
+                  : "");
     case Kind::capture:
       return amount + " of the hold was taken" +
              (operation.is_final ? ", and the rest of the hold was released"
@@ -84,8 +87,7 @@ std::string effect_of(const Operation& operation, const Transaction& transaction
 
 std::string rule_of_review(const Operation& operation) {
   if (operation.taken_back) {
-    return "the PSP said that it succeeded and took that back; the totals have been lowered by it, and a person "
-           "decides";
+    return "the PSP said that it succeeded and took that back; the totals are without it, and a person decides";
   }
   if (payment::is_booked(operation)) {
     return "the PSP said that it succeeded, and has said something since that does not go with it: a person decides";
