@@ -78,6 +78,7 @@ class Hearing {
 
   Noticed operator()(const Happened&) {
     const auto about = find_operation();
+    if (!about && notice_.kind == Kind::authorize) return tell_of_a_second_payment();
     const bool is_news = about && !is_of_another_kind(state_.operations[*about]) &&
                          has_come_to_nothing(state_.operations[*about].phase);
     return is_news ? tell(*about, said() + " speaks of money that moved" + named()) : (*this)(AskAgain{});
@@ -354,6 +355,13 @@ class Hearing {
 
   Noticed end_hold_of(std::size_t payment, const std::string& words) {
     return {How::changed, end_hold(std::move(state_), words, now_), payment};
+  }
+
+  // One of our transaction that neither has our key nor a name that is known.
+  Noticed tell_of_a_second_payment() {
+    const auto ours = find_last([](const Operation& one) { return one.kind == Kind::authorize; });
+    if (!ours || is_under_way(state_.operations[*ours].phase)) return unchanged(How::too_early);
+    return tell(*ours, unasked() + named());
   }
 
   Noticed tell_of_payment(const std::string& words) {

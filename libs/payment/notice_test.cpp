@@ -189,6 +189,26 @@ TEST(Notice, MoneyThatMovedForWhatCameToNothingIsForAPerson) {
   EXPECT_EQ(asked.state.operations[1].due_at, payment_start + hours(1));
 }
 
+TEST(Notice, ASecondPaymentUnderAnotherKeyIsForAPerson) {
+  Notice second{.event = "evt_1",
+                .type = "payment_intent.succeeded",
+                .idempotency_key = "7-0123-9",
+                .psp_reference = "pi_2",
+                .payment = "pi_2",
+                .kind = Kind::authorize,
+                .what = Happened{}};
+  const auto told = hear(paid().state(), second);
+  EXPECT_EQ(told.state.transaction.status, Status::manual_review);
+  EXPECT_EQ(told.state.transaction.captured_minor, 1000);
+  EXPECT_THAT(told.state.operations[0].reason.message, HasSubstr("pi_2, of 7-0123-9"));
+  EXPECT_EQ(hear(told.state, second).how, How::nothing_new);
+  PaymentJourney waiting;
+  waiting.claim();
+  EXPECT_EQ(hear(waiting.state(), second).how, How::too_early);
+  EXPECT_EQ(notified(paid().state(), "other", second, account, payment_start, patience).how, How::too_early)
+      << "nothing was asked of that account";
+}
+
 // It may be older than what is known: money that was taken, or is held, stays where it is.
 TEST(Notice, ATryThatFailedTakesNothingBack) {
   for (const auto method : {CaptureMethod::automatic, CaptureMethod::manual}) {
