@@ -148,8 +148,8 @@ TEST(Story, OfAReviewHasTheCommandThatEndsIt) {
 TEST(Story, OfWhatWasTakenBackSaysThatTheTotalsWereLowered) {
   const auto state =
       payment::take_back(after(payment::Succeeded{"ch_17", amount}), 1, "returned", start + 1h);
-  EXPECT_THAT(story_of(state), AllOf(HasSubstr("took that back; the totals are without it"),
-                                     HasSubstr("captured 0.00 EUR")));
+  EXPECT_THAT(story_of(state),
+              AllOf(HasSubstr("took that back; the totals are without it"), HasSubstr("captured 0.00 EUR")));
 }
 
 TEST(Story, OfLaterOperationsSaysWhichOneWaitsForWhich) {
