@@ -22,11 +22,11 @@ using ::testing::SizeIs;
 
 class LateOutcomeTest : public ConnectorTest {
  protected:
-  // The PSP declines, and its answer is held back until the lease is over.
-  void outlast_the_lease() {
+  // The PSP's answer is held back until the lease is over.
+  void outlast_the_lease(const payment::Answer& answer = declined("51", ReasonKind::hard_decline)) {
     // One at a time, so that the test is the worker that takes the transaction over.
     settings_.in_flight_max = 1;
-    psp_.answers = {declined("51", ReasonKind::hard_decline)};
+    psp_.answers = {answer};
     psp_.held = true;
     id_ = create();
     start();
@@ -48,6 +48,21 @@ TEST_F(LateOutcomeTest, ThatComesTooLateIsDropped) {
   const auto found = find(id_);
   EXPECT_EQ(found.transaction.status, Status::captured);
   EXPECT_EQ(found.operations.at(0).psp_reference, "in-time");
+}
+
+// An event, or another worker, has learned that it came to nothing. Two PSPs may have the money by now.
+TEST_F(LateOutcomeTest, ThatTheMoneyMovedAllTheSameIsForAPerson) {
+  ASSERT_NO_FATAL_FAILURE(outlast_the_lease(succeeded("too-late")));
+  auto claimed = claim_elsewhere();
+  ASSERT_THAT(claimed, SizeIs(1));
+  save_elsewhere(payment::found(claimed[0], declined("51", ReasonKind::hard_decline), psps_, clock_.now(),
+                                settings_.policy));
+  psp_.held = false;
+  EXPECT_TRUE(comes_to(id_, Status::manual_review));
+  stop();
+  const auto found = find(id_);
+  EXPECT_EQ(found.transaction.captured_minor, 0) << "that is the person's to find out";
+  EXPECT_THAT(found.operations.at(0).reason.message, HasSubstr("answered that it succeeded (too-late)"));
 }
 
 TEST_F(LateOutcomeTest, OfAClaimThatAnotherWorkerHasNowIsDropped) {
