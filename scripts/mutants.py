@@ -63,7 +63,7 @@ MUTANTS = [
     Mutant("resend-of-another-time", "nothing is sent again by a clock that is wrong", KEYS,
            "hold_of_key(operation, held_for, now) == KeyHold::holds", "hold_of_key(operation, held_for, now) != KeyHold::ended"),
     Mutant("unsent-waits-for-one", "what was never written for an account may go to another", MACHINE,
-           "operation_.request.empty() && operation_.sends == 0", "operation_.sends > 0"),
+           "if (may_go_elsewhere()) operation_.psp.clear();", ""),
     Mutant("unwritten-is-sent", "what cannot be written is not sent", MACHINE, "    if (!written) return std::move(written.error());\n",
            "    if (!written) written = written.error().reason;\n"),
     Mutant("no-look-up", "after a lease that ended the PSP is asked first", MACHINE, "    action_ = Action::look_up;\n", "    send();\n"),

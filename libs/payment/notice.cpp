@@ -147,6 +147,11 @@ class Hearing {
     const auto payment = find_payment();
     if (!payment) return unchanged(How::too_early);
     if (is_any_under_way(Kind::capture) || is_any_under_way(Kind::void_)) return unchanged(How::too_early);
+    // A person may yet find that the hold was never given back.
+    const bool is_in_doubt = find_last([](const Operation& one) {
+                               return one.kind == Kind::void_ && one.phase == Phase::manual_review;
+                             }).has_value();
+    if (is_in_doubt) return unchanged(How::too_early);
     if (!is_held)
       return unchanged(may_have_succeeded(state_.operations[*payment]) ? How::too_early : How::nothing_new);
     if (has_come_to_nothing(state_.operations[*payment].phase)) return unchanged(How::nothing_new);
@@ -228,7 +233,7 @@ class Hearing {
     const bool is_automatic = state_.transaction.capture_method == CaptureMethod::automatic;
     const auto took_it = [&](const Operation& one) {
       return one.kind == (is_automatic ? Kind::authorize : Kind::capture) && one.amount == amount &&
-             one.ended_at;
+             has_succeeded(one);
     };
     const auto found = find_last([&](const Operation& one) { return took_it(one) && !one.taken_back; });
     return found ? found : find_last(took_it);

@@ -20,7 +20,8 @@
 // ChargedBack or HoldExpired depends on may be under way: then it is too early. CameToNothing is said of a
 // payment as a whole: what took its money is taken back, and what is only held is not held any more.
 //
-// What is asked for at once is the operation that is meant, or all that wait where the event does not say.
+// What is asked for at once is the operation that is meant, or all that wait where the event does not say;
+// while its answer is on its way that is too early.
 //
 // What is yet to be sent, as far as is known here, is too early for all but those that only ask. A person's
 // word is not taken back by an event: they see what it says. A capture, void or refund that nobody asked for

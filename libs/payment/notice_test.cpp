@@ -181,8 +181,11 @@ TEST(Notice, MoneyThatMovedForWhatCameToNothingIsForAPerson) {
   EXPECT_EQ(told.state.transaction.status, Status::manual_review);
   EXPECT_THAT(told.state.operations[0].reason.message, HasSubstr("speaks of money that moved"));
   EXPECT_EQ(hear(told.state, notice_of(declined.state(), 1, Happened{})).how, How::nothing_new);
-  const auto disputed = hear(declined.state(), notice_of(declined.state(), 1, ChargedBack{"a dispute", {}}));
-  EXPECT_EQ(disputed.state.transaction.status, Status::manual_review);
+  for (const auto& amount : {std::optional<Money>(), std::optional(dollars(1000))}) {
+    const auto disputed =
+        hear(declined.state(), notice_of(declined.state(), 1, ChargedBack{"a dispute", amount}));
+    EXPECT_EQ(disputed.state.transaction.status, Status::manual_review);
+  }
   EXPECT_EQ(hear(paid().state(), notice_of(paid().state(), 1, Happened{})).how, How::nothing_new);
   const auto waits = refunding();
   const auto asked = hear(waits.state(), notice_of(waits.state(), 2, Happened{}));
@@ -207,6 +210,32 @@ TEST(Notice, ASecondPaymentUnderAnotherKeyIsForAPerson) {
   EXPECT_EQ(hear(waiting.state(), second).how, How::too_early);
   EXPECT_EQ(notified(paid().state(), "other", second, account, payment_start, patience).how, How::too_early)
       << "nothing was asked of that account";
+}
+
+// Of the same amount, and after it.
+TEST(Notice, AChargebackIsNotOfACaptureThatCameToNothing) {
+  auto journey = paid(CaptureMethod::manual);
+  journey.ask(Kind::capture, 400, false);
+  journey.succeed();
+  journey.ask(Kind::capture, 400, false);
+  journey.claim();
+  journey.answer(refused);
+  const auto back =
+      hear(journey.state(), notice_of(journey.state(), 1, ChargedBack{"a dispute", dollars(400)}));
+  EXPECT_EQ(back.state.transaction.captured_minor, 0);
+  EXPECT_TRUE(back.state.operations[1].taken_back);
+}
+
+TEST(Notice, AHoldThatRunsOutWhileItsVoidIsInDoubtIsHeardOnceThatIsKnown) {
+  auto journey = paid(CaptureMethod::manual);
+  journey.ask(Kind::void_);
+  journey.succeed();
+  journey.tell_a_person(2, "it was refused");
+  const auto expired = notice_of(journey.state(), 1, HoldExpired{"it has run out"});
+  EXPECT_EQ(hear(journey.state(), expired).how, How::too_early);
+  ASSERT_TRUE(journey.resolve(2, false));
+  ASSERT_EQ(journey.status(), Status::authorized);
+  EXPECT_EQ(hear(journey.state(), expired).state.transaction.status, Status::voided);
 }
 
 // It may be older than what is known: money that was taken, or is held, stays where it is.

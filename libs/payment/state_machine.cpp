@@ -56,7 +56,7 @@ std::size_t choose_due(State& state, Timestamp now) {
 }
 
 // The PSP has it, and will say later what came of it.
-bool is_at_psp(Phase phase) {
+bool waits_for_psp(Phase phase) {
   return phase == Phase::pending || phase == Phase::action_required;
 }
 
@@ -133,7 +133,7 @@ class Machine {
   }
 
   void operator()(const OutcomeUnknown& unknown) {
-    if (is_at_psp(operation_.phase)) return wait_on(unknown);
+    if (waits_for_psp(operation_.phase)) return wait_on(unknown);
     operation_.reason = reason_of(unknown.reason, ReasonKind::unknown);
     operation_.phase = Phase::unknown;
     if (operation_.look_ups >= policy_.look_ups_max) return end_or_ask_a_person();
@@ -220,12 +220,14 @@ class Machine {
   // one may go to another the next time.
   void leave_to_its_psp(std::string_view why) {
     if (operation_.phase == Phase::sent) operation_.phase = Phase::unknown;
-    wait_unsent(
-        reason_of(fmt::format("it belongs to {}, {}", operation_.psp, why), ReasonKind::configuration),
-        policy_.elsewhere_max);
-    if (operation_.kind == Kind::authorize && operation_.request.empty() && operation_.sends == 0) {
-      operation_.psp.clear();
-    }
+    const auto may_go_elsewhere = [this] {
+      return operation_.kind == Kind::authorize && operation_.phase == Phase::requested &&
+             operation_.request.empty();
+    };
+    const auto reason =
+        fmt::format("it {} {}, {}", may_go_elsewhere() ? "would go to" : "belongs to", operation_.psp, why);
+    wait_unsent(reason_of(reason, ReasonKind::configuration), policy_.elsewhere_max);
+    if (may_go_elsewhere()) operation_.psp.clear();
   }
 
   // Nothing is sent to anybody, so this uses up no send and no look-up.
@@ -282,8 +284,9 @@ class Machine {
       operation_.reason = reason_of(unknown.reason, ReasonKind::unknown);
       return ask_a_person();
     }
-    if (unknown.was_called) {
-      operation_.reason = reason_of(unknown.reason, ReasonKind::unknown);
+    operation_.reason = unknown.was_called ? reason_of(unknown.reason, ReasonKind::unknown) : Reason{};
+    // What the customer has brought back since the question is to go out soon.
+    if (unknown.was_called || !operation_.brought_back.empty()) {
       look_up_later();
     } else {
       operation_.due_at = now_ + policy_.look_up_delay_max;
@@ -522,7 +525,7 @@ std::optional<Step> caught_up(State state, const Claim& claim) {
 std::optional<State> ask_now(State state, Timestamp now, std::string_view brought_back) {
   bool is_any = false;
   for (auto& operation : state.operations) {
-    if (!is_at_psp(operation.phase)) continue;
+    if (!waits_for_psp(operation.phase)) continue;
     is_any = true;
     operation.look_ups = 0;
     operation.due_at = now;
@@ -538,7 +541,7 @@ std::optional<State> ask_now(State state, Timestamp now, std::string_view brough
 std::optional<State> ask_now_for(State state, std::size_t index, std::string_view psp_reference,
                                  Timestamp now) {
   auto& operation = state.operations.at(index);
-  if (!is_at_psp(operation.phase) && operation.phase != Phase::unknown) return std::nullopt;
+  if (!waits_for_psp(operation.phase) && operation.phase != Phase::unknown) return std::nullopt;
   ++state.transaction.version;
   // Of what is unknown it counts how long a person is not asked.
   if (operation.phase != Phase::unknown) operation.look_ups = 0;

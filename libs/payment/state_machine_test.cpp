@@ -741,6 +741,7 @@ TEST(AnAccountWithoutRoom, IsNotWaitedForByWhatWasNeverWrittenForIt) {
   auto step = claim({queued_transaction(), {}}, account, payment_start, policy);
   EXPECT_EQ(step.action, Action::none);
   EXPECT_EQ(step.operation().psp, "") << "the next time another one may be chosen";
+  EXPECT_THAT(step.operation().reason.message, HasSubstr("would go to psp, which has as many calls"));
   EXPECT_EQ(step.operation().phase, Phase::requested);
   EXPECT_EQ(why_broken(step.state), std::nullopt);
   account.is_free = true;
@@ -1512,6 +1513,12 @@ TEST(CustomerAction, OfAPspThatCannotBeAskedNothingIsSaidAndNothingCounted) {
     EXPECT_EQ(journey.operation().look_ups, look_ups);
     EXPECT_EQ(journey.until_next_action(), RetryPolicy{}.look_up_delay_max);
   }
+  journey.bring_back(R"({"redirectResult":"1"})");
+  journey.claim();
+  journey.find(OutcomeUnknown{"the PSP cannot be asked for it", false});
+  EXPECT_LE(journey.until_next_action(), milliseconds(10'000)) << "it came while nothing could be asked";
+  journey.claim();
+  journey.find(ActionRequired{"psp-ref", {}, "https://bank.example"});
   const auto week_of_claims = RetryPolicy{}.pending_max / RetryPolicy{}.look_up_delay_max;
   for (int i = 0; i < week_of_claims && journey.transaction().next_action_at; ++i) {
     journey.claim();

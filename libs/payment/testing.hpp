@@ -83,6 +83,7 @@ class PaymentJourney {
   void tell_a_person(std::int32_t number, std::string_view reason) {
     step_.state = payment::give_to_a_person(step_.state, number, reason, now_);
   }
+  void bring_back(std::string_view details) { step_.state = *payment::ask_now(step_.state, now_, details); }
   void take_back(std::int32_t number) {
     step_.state = payment::take_back(std::move(step_.state), number, "it failed after all", now_);
   }

@@ -184,31 +184,41 @@ payment::Step Connector::hear(payment::Step step, const Attempt::Said& said, Tim
 // is not the latest any more, or what was said is known already; nor if something would have to be sent.
 store::Decided Connector::hear_late(const Attempt& attempt, payment::State state, Timestamp now) const {
   auto caught_up = payment::caught_up(state, attempt.claim);
-  if (!caught_up) return tell_if_contradicted(attempt, std::move(state), now);
+  if (!caught_up) return tell_if_contradicted(attempt, std::move(state), now, false);
   auto step = std::move(*caught_up);
   for (const auto& said : attempt.said) {
     step = hear(std::move(step), said, now);
+    if (step.action != payment::Action::none) continue;
     // By now the first of them may have ended it: the key is not held any more.
-    if (step.action == payment::Action::none) break;
+    if (&said != &attempt.said.back()) {
+      return tell_if_contradicted(attempt, std::move(step.state), now, true);
+    }
   }
   const bool is_over = step.action == payment::Action::none;
   return {.step = std::move(step), .is_changed = is_over};
 }
 
-// An event, or another worker, has ended the operation before. That the money moved all the same must not get
-// lost.
-store::Decided Connector::tell_if_contradicted(const Attempt& attempt, payment::State state,
-                                               Timestamp now) const {
+// Somebody has ended the operation before: an event, another worker, who has asked a person. That the money
+// moved all the same must not get lost.
+store::Decided Connector::tell_if_contradicted(const Attempt& attempt, payment::State state, Timestamp now,
+                                               bool is_changed) const {
   const auto* succeeded = find_in<payment::Succeeded>(attempt.said.back());
-  const auto index = std::min(attempt.claim.index, state.operations.size() - 1);
-  const auto operation = state.operations[index];
-  if (succeeded == nullptr || !payment::has_come_to_nothing(operation.phase)) {
-    return {.step = {std::move(state), payment::Action::none, index}, .is_changed = false};
+  const auto index = attempt.claim.index;
+  if (succeeded == nullptr || index >= state.operations.size()) {
+    return {.step = {std::move(state), payment::Action::none, 0}, .is_changed = is_changed};
   }
+  const auto& operation = state.operations[index];
+  const bool is_sought = operation.phase == payment::Phase::manual_review && !operation.ended_at;
+  if (!is_sought && !payment::has_come_to_nothing(operation.phase)) {
+    return {.step = {std::move(state), payment::Action::none, index}, .is_changed = is_changed};
+  }
+  const auto number = operation.number;
+  const auto before = state.transaction.version;
   const auto words = fmt::format("{} answered that it succeeded ({}), with {}, when it was over here",
                                  operation.psp, succeeded->psp_reference, succeeded->amount.to_string());
-  auto told = payment::give_to_a_person(std::move(state), operation.number, words, now);
-  return {.step = {std::move(told), payment::Action::none, index}, .is_changed = true};
+  auto told = payment::give_to_a_person(std::move(state), number, words, now);
+  const bool is_told = is_changed || told.transaction.version != before;
+  return {.step = {std::move(told), payment::Action::none, index}, .is_changed = is_told};
 }
 
 // Once each time that there are more of them.

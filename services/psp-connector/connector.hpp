@@ -118,7 +118,9 @@ class Connector {
   void note_heard(const payment::Step& step, const Attempt::Said& said);
   payment::Step hear(payment::Step step, const Attempt::Said& said, Timestamp now) const;
   store::Decided hear_late(const Attempt& attempt, payment::State state, Timestamp now) const;
-  store::Decided tell_if_contradicted(const Attempt& attempt, payment::State state, Timestamp now) const;
+  // `is_changed`: `state` is to be stored, whatever comes of this.
+  store::Decided tell_if_contradicted(const Attempt& attempt, payment::State state, Timestamp now,
+                                      bool is_changed) const;
 
   const Settings settings_;
   store::Store& store_;

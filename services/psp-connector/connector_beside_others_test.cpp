@@ -65,6 +65,18 @@ TEST_F(LateOutcomeTest, ThatTheMoneyMovedAllTheSameIsForAPerson) {
   EXPECT_THAT(found.operations.at(0).reason.message, HasSubstr("answered that it succeeded (too-late)"));
 }
 
+TEST_F(LateOutcomeTest, APersonWhoLooksForItIsToldOfTheSuccess) {
+  ASSERT_NO_FATAL_FAILURE(outlast_the_lease(succeeded("too-late")));
+  auto claimed = claim_elsewhere();
+  ASSERT_THAT(claimed, SizeIs(1));
+  save_elsewhere(payment::found(claimed[0], payment::Contradicted{"it speaks of another", {}}, psps_,
+                                clock_.now(), settings_.policy));
+  psp_.held = false;
+  EXPECT_TRUE(eventually([this] {
+    return find(id_).operations.at(0).reason.message.contains("answered that it succeeded (too-late)");
+  }));
+}
+
 TEST_F(LateOutcomeTest, OfAClaimThatAnotherWorkerHasNowIsDropped) {
   ASSERT_NO_FATAL_FAILURE(outlast_the_lease());
   ASSERT_THAT(claim_elsewhere(), SizeIs(1));

@@ -25,7 +25,7 @@ constexpr seconds lease{30};
 // The delay doubles from a second: 18 hours in all. Where the payment is known, 12 days: longer than what is
 // under way there takes to end.
 constexpr std::int32_t tries_max = 17;
-constexpr std::int32_t tries_of_known_max = 20;
+constexpr std::int32_t tries_of_known_max = 21;
 
 prometheus::Counter& counter_of(telemetry::Metrics& metrics, std::string_view result) {
   return metrics.counter("switchyard_psp_events_worked_off_total",

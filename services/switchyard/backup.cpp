@@ -385,7 +385,7 @@ std::string file_behind(const std::string& place) {
     if (links == links_max) throw std::runtime_error(fmt::format("{}: is a link that leads nowhere", place));
     path = path.parent_path() / fs::read_symlink(path);
   }
-  return path.lexically_normal().string();
+  return fs::weakly_canonical(path).string();
 }
 
 Restored restore(const std::string& file, const std::string& place) {

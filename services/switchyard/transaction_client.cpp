@@ -25,8 +25,8 @@ std::string require_url(const std::string& value) {
 // Of a request that may move money it is not said that nothing was done where that is not certain.
 std::string what_is_known(const http::ClientRequest& request, const http::CallFailure& failure) {
   constexpr std::string_view running = "is the server running? see: switchyard doctor";
-  if (!failure.perhaps_sent) return fmt::format("; nothing was done; {}", running);
   if (request.method != "POST") return fmt::format("; {}", running);
+  if (!failure.perhaps_sent) return fmt::format("; nothing was done; {}", running);
   const bool has_key = std::ranges::any_of(
       request.headers, [](const auto& line) { return line.starts_with("Idempotency-Key:"); });
   return fmt::format("; whether it was done is not known: {}; {}",

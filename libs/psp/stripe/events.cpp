@@ -107,7 +107,7 @@ Notice::What taken_back(const json::object& object) {
   if (!refund) return payment::Attention{"a refund failed, of which the event says nothing that can be read"};
   auto words = "the refund failed: " + reason_of(*refund).code;
   const auto amount = refund->amount ? from_stripe(*refund->amount, refund->currency) : std::nullopt;
-  if (!amount) return payment::Attention{words + ", of an amount that is none of ours"};
+  if (!amount) return payment::Attention{words + ", of which the amount cannot be read"};
   return payment::TakenBack{std::move(words), amount};
 }
 

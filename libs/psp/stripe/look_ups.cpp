@@ -43,8 +43,11 @@ constexpr std::chrono::minutes listed_after{30};
 constexpr std::string_view payments_path = "/v1/payment_intents";
 constexpr std::string_view refunds_path = "/v1/refunds";
 
+// Also of a payment whose name an event has told: only the answer to the request says why it was refused.
 bool is_turn_to_send_again(const payment::Operation& operation) {
-  return operation.look_ups < resends_first || operation.look_ups % 2 == 1;
+  const bool is_odd = operation.look_ups % 2 == 1;
+  if (!operation.psp_reference.empty()) return operation.kind == Kind::authorize && is_odd;
+  return operation.look_ups < resends_first || is_odd;
 }
 
 std::optional<Question> question_by_reading(const payment::Step& step) {
@@ -145,8 +148,7 @@ Found found_of(payment::Answer answer) {
 std::optional<Question> choose_question(const payment::Step& step, Timestamp now) {
   const auto& operation = step.operation();
   const bool is_taken = operation.phase == Phase::pending || operation.phase == Phase::action_required;
-  const bool may_send =
-      !is_taken && operation.psp_reference.empty() && may_be_resent(operation, key_held_for, now);
+  const bool may_send = !is_taken && may_be_resent(operation, key_held_for, now);
   if (may_send && is_turn_to_send_again(operation)) return Question::again;
   return question_by_reading(step);
 }

@@ -269,6 +269,19 @@ TEST(StripeLookUp, WhatAListDoesNotShowProvesNothing) {
   EXPECT_TRUE(is<OutcomeUnknown>(looked_up(unknown_step(Kind::refund), Question::refunds, list_of({}))));
 }
 
+// An event has told the name. Only the answer to the request says why it was refused.
+TEST(StripeLookUp, APaymentOfWhichOnlyTheNameIsKnownIsReadAndSentAgainInTurn) {
+  using enum Question;
+  std::vector<Question> questions;
+  for (std::int32_t look_ups = 0; look_ups < 4; ++look_ups) {
+    auto step = in_phase(sent_step(Kind::authorize), Phase::unknown, "pi_1");
+    step.state.operations[step.index].look_ups = look_ups;
+    questions.push_back(question(step, hours(1)));
+  }
+  EXPECT_THAT(questions, ::testing::ElementsAre(payment, again, payment, again));
+  EXPECT_EQ(question(in_phase(sent_step(Kind::refund), Phase::unknown, "re_1"), hours(1)), refund);
+}
+
 // Stripe was at it, and holds the money as before: it has not lost it.
 TEST(StripeLookUp, ACaptureThatWasTakenAndNotMadeIsDeclined) {
   const auto waits = in_phase(sent_step(Kind::capture), Phase::pending);
