@@ -36,7 +36,7 @@ class Hearing {
 
   Noticed operator()(const Succeeded& succeeded) {
     const auto about = find_operation();
-    if (!about) return is_unasked(about) ? tell_of_payment(unasked()) : unchanged(How::too_early);
+    if (!about) return is_unasked() ? tell_of_payment(unasked()) : unchanged(How::too_early);
     const auto& operation = state_.operations[*about];
     if (is_own_capture(state_, operation, notice_)) return unchanged(early_if_open(operation));
     if (is_end_of_authorization(operation, notice_)) return hear_of_the_end(*about);
@@ -194,14 +194,15 @@ class Hearing {
            payment->psp_reference != notice_.payment;
   }
 
-  // By its own name a capture, void or refund, and none that is known here.
-  bool is_of_a_name_unknown(std::optional<std::size_t> about) const {
-    return !about && notice_.kind && notice_.kind != Kind::authorize && !notice_.psp_reference.empty();
+  // Of what is not found: a capture, void or refund by a name of its own.
+  bool names_a_later_one() const {
+    return notice_.kind && notice_.kind != Kind::authorize && !notice_.psp_reference.empty();
   }
 
-  // One that is none of ours, while none of ours is open that it may be: whose name is yet to be learned.
-  bool is_unasked(std::optional<std::size_t> about) const {
-    if (!is_of_a_name_unknown(about)) return false;
+  // Such a one that is none of ours, while none of ours is open that it may be: whose name is yet to be
+  // learned.
+  bool is_unasked() const {
+    if (!names_a_later_one()) return false;
     return std::ranges::none_of(state_.operations, [&](const Operation& one) {
       return one.kind == *notice_.kind && is_open(one.phase) && one.psp_reference.empty();
     });
@@ -266,8 +267,8 @@ class Hearing {
   }
 
   Noticed ask_all_or_tell() {
-    if (is_unasked(std::nullopt)) return tell_of_payment(unasked());
-    if (is_of_a_name_unknown(std::nullopt)) return unchanged(How::too_early);
+    if (is_unasked()) return tell_of_payment(unasked());
+    if (names_a_later_one()) return unchanged(How::too_early);
     auto asked = ask_now(state_, now_);
     return asked ? Noticed{How::changed, std::move(*asked), 0} : unchanged(How::nothing_new);
   }
