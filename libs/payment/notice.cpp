@@ -334,7 +334,7 @@ class Hearing {
   Noticed hear_of_the_end(std::size_t index) {
     const auto& operation = state_.operations[index];
     const auto phase = operation.phase;
-    if (phase == Phase::action_required || phase == Phase::pending || phase == Phase::unknown) {
+    if (waits_for_psp(phase) || phase == Phase::unknown) {
       const bool is_customers = phase == Phase::action_required;
       const Reason why = is_customers ? Reason{"authentication_required", "the customer did not act in time",
                                                ReasonKind::customer_action}

@@ -87,6 +87,10 @@ bool is_under_way(Phase phase) {
   return is_open(phase) && phase != Phase::manual_review;
 }
 
+bool waits_for_psp(Phase phase) {
+  return phase == Phase::pending || phase == Phase::action_required;
+}
+
 bool has_come_to_nothing(Phase phase) {
   return !is_open(phase) && phase != Phase::succeeded;
 }

@@ -43,6 +43,8 @@ bool is_open(Phase phase);
 
 // Whether what became of it is still to be learned, and not by a person.
 bool is_under_way(Phase phase);
+// Whether the PSP has it, and will say later what came of it.
+bool waits_for_psp(Phase phase);
 // Whether it is over, and no money moved.
 bool has_come_to_nothing(Phase phase);
 // Whether the PSP may know of it and nobody knows what it says.

@@ -55,11 +55,6 @@ std::size_t choose_due(State& state, Timestamp now) {
   return *first;
 }
 
-// The PSP has it, and will say later what came of it.
-bool waits_for_psp(Phase phase) {
-  return phase == Phase::pending || phase == Phase::action_required;
-}
-
 // What one event makes of one operation; the caller brings the rest of the state up to date.
 class Machine {
  public:

@@ -50,10 +50,8 @@ payment::Answer AdyenProtocol::read(const payment::Step& step, const http::CallR
 std::optional<http::ClientRequest> AdyenProtocol::look_up(const payment::Step& step, Timestamp now) const {
   const auto& operation = step.operation();
   if (brings_details(operation)) return details_of(settings_, step);
-  const bool is_answered =
-      operation.phase == payment::Phase::pending || operation.phase == payment::Phase::action_required;
   // Not identical, or perhaps beyond what Adyen remembers: it would be another payment.
-  if (is_answered || !may_be_resent(operation, key_held_for, now)) return std::nullopt;
+  if (waits_for_psp(operation.phase) || !may_be_resent(operation, key_held_for, now)) return std::nullopt;
   return request_of(settings_, step);
 }
 

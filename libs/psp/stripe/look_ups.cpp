@@ -26,7 +26,6 @@ using payment::Found;
 using payment::Kind;
 using payment::NotSent;
 using payment::OutcomeUnknown;
-using payment::Phase;
 
 // So often the same request goes out again before another question is asked in between.
 constexpr std::int32_t resends_first = 4;
@@ -147,8 +146,7 @@ Found found_of(payment::Answer answer) {
 
 std::optional<Question> choose_question(const payment::Step& step, Timestamp now) {
   const auto& operation = step.operation();
-  const bool is_taken = operation.phase == Phase::pending || operation.phase == Phase::action_required;
-  const bool may_send = !is_taken && may_be_resent(operation, key_held_for, now);
+  const bool may_send = !waits_for_psp(operation.phase) && may_be_resent(operation, key_held_for, now);
   if (may_send && is_turn_to_send_again(operation)) return Question::again;
   return question_by_reading(step);
 }

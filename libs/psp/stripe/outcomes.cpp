@@ -91,7 +91,7 @@ Declined canceled(const Intent& intent, std::string_view code, ReasonKind kind) 
 Found believe_failed(const Intent& intent, const payment::Operation& operation,
                      const std::expected<Money, Found>& amount) {
   const auto& error = intent.last_payment_error;
-  const bool was_confirmed = operation.phase == Phase::pending || operation.phase == Phase::action_required;
+  const bool was_confirmed = waits_for_psp(operation.phase);
   const bool is_of_a_try =
       error && (error->type == "card_error" || error->code == "payment_intent_authentication_failure");
   if (!was_confirmed && !is_of_a_try && !intent.has_charge) return unknown_in(intent);
